@@ -1,0 +1,169 @@
+"""NumPy or CuPy, decided by the array itself; and the lookup of fast kernels by name.
+
+There is no global switch: `array_module(x)` looks at `x`. A function that is given CuPy arrays computes on the GPU and
+returns CuPy arrays, and the same text serves both.
+"""
+
+import functools
+import importlib
+import os
+import threading
+
+import numpy as np
+
+from .errors import BackendError
+
+_MODULES = {np.ndarray: np}  # array type -> the module whose functions work on it
+_SPARSE = {}  # array module -> the matching scipy.sparse look-alike
+
+
+def register_array_type(array_type, module, sparse_module=None):
+    """Teach `array_module` another array type (CuPy is registered on first use; tests register a strict one)."""
+    _MODULES[array_type] = module
+    if sparse_module is not None:
+        _SPARSE[module] = sparse_module
+
+
+def _module_of(x):
+    module = _MODULES.get(type(x))
+    if module is not None:
+        return module
+    if type(x).__module__.split(".")[0] == "cupy":
+        cupy = importlib.import_module("cupy")
+        register_array_type(cupy.ndarray, cupy, importlib.import_module("cupyx.scipy.sparse"))
+        return cupy
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np
+    return None
+
+
+def array_module(*arrays):
+    """The module (numpy or cupy) that the arrays belong to; None, lists and plain numbers are passed over.
+
+    Raises BackendError when host and device arrays are mixed.
+    """
+    found = None
+    for x in arrays:
+        module = _module_of(x)
+        if module is None:
+            continue
+        if found is not None and module is not found:
+            raise BackendError(
+                f"arrays of {found.__name__} and of {module.__name__} are mixed; move them to one side with "
+                "to_device or to_host"
+            )
+        found = module
+    return found or np
+
+
+def to_device(x, device):
+    """Copy a host array to "cpu" (as it is) or "cuda" (CuPy); an array already there is returned unchanged."""
+    if device == "cpu":
+        return to_host(x)
+    if device != "cuda":
+        raise BackendError(f"device must be 'cpu' or 'cuda'; got {device!r}")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise BackendError(
+            "device 'cuda' needs CuPy: pip install 'tinymaskrcnn[cuda12x]' or 'tinymaskrcnn[cuda13x]'"
+        ) from error
+    return cupy.asarray(x)
+
+
+def to_host(x):
+    """The array as a NumPy array; a copy only when it lives on a device."""
+    if isinstance(x, np.ndarray) and _module_of(x) is np:
+        return x
+    if hasattr(x, "get"):  # CuPy arrays, and anything that behaves like one
+        return x.get()
+    return np.asarray(x)
+
+
+def move_like(x, like):
+    """Move a host array to where `like` lives: how random draws and anchors reach a device."""
+    return array_module(like).asarray(x)
+
+
+def sparse(xp):
+    """The sparse matrix module that belongs to an array module: scipy.sparse or cupyx.scipy.sparse."""
+    if xp is np:
+        return importlib.import_module("scipy.sparse")
+    if xp not in _SPARSE:
+        raise BackendError(f"no sparse matrices are known for {xp.__name__}")
+    return _SPARSE[xp]
+
+
+class Workspace(threading.local):
+    """Scratch memory by name, reused from call to call and never shared between threads.
+
+    `take("columns", shape, dtype)` returns an uninitialised array; the next `take` of that name overwrites it.
+    """
+
+    def __init__(self):
+        self._buffers = {}
+
+    def take(self, name, shape, dtype=np.float32):
+        size = int(np.prod(shape))
+        buffer = self._buffers.get((name, dtype))
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name, dtype] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+
+# ---------------------------------------------------------------- kernels by name
+
+_KERNELS = {}  # name -> list of (array module, applies, function)
+_KERNELS_ENABLED = os.environ.get("TINYMASKRCNN_KERNELS", "1") != "0"
+
+
+def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
+    """Decorator for `kernels/`: this function may stand in for the readable one called `name`.
+
+    `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
+    must return the same values and the same cache as its readable twin.
+    """
+
+    def register(function):
+        _KERNELS.setdefault(name, []).append((module, applies, function))
+        return function
+
+    return register
+
+
+@functools.cache
+def _load_kernels():
+    try:
+        importlib.import_module(f"{__package__}.kernels")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(f"{__package__}.kernels"):
+            raise  # a kernel misses a package of its own: say so; only a missing folder is fine
+
+
+def has_kernel(readable):
+    """Mark a readable function that a kernel of the same name may replace; `f.readable` is always the text itself."""
+    name = readable.__name__
+
+    @functools.wraps(readable)
+    def dispatch(*args, **data):
+        if _KERNELS_ENABLED:
+            _load_kernels()
+            for module, applies, kernel in _KERNELS.get(name, ()):
+                if _first_module(args) is module and applies(*args, **data):
+                    return kernel(*args, **data)
+        return readable(*args, **data)
+
+    dispatch.readable = readable
+    return dispatch
+
+
+def _first_module(args):
+    """The module of the first array among positional arguments or inside a cache tuple."""
+    for x in args:
+        if isinstance(x, (tuple, list)):
+            found = _first_module(x)
+        else:
+            found = _module_of(x)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,143 @@
+"""Every setting of a model, of its scenes and of its training, as frozen dataclasses; presets are functions.
+
+The defaults of the classes are those of the digit detector; the papers' values stand in the comments and in `papers()`.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    block: str = "basic"  # "basic" (ResNet-18/34) or "bottleneck" (ResNet-50/101)
+    depths: tuple = (2, 2, 2, 2)  # blocks per stage; ResNet-50: (3, 4, 6, 3)
+    widths: tuple = (16, 32, 64, 128)  # output channels per stage; ResNet-50: (256, 512, 1024, 2048)
+    stem: str = "3x3"  # "3x3": 3x3 stride 2, stage 1 stride 2; "7x7": 7x7 stride 2 and max pooling, stage 1 stride 1
+    stem_width: int = 16  # ResNet: 64
+    norm: str = "batch"  # "batch", "frozen" or "group"
+    in_channels: int = 1
+    fpn_channels: int = 64  # FPN paper: 256
+
+
+@dataclass(frozen=True)
+class RPNConfig:
+    anchor_sizes: tuple = ((12,), (24,), (48,), (64,), (96,))  # per level P2..P6; FPN paper: 32, 64, 128, 256, 512
+    anchor_ratios: tuple = (0.5, 1.0, 2.0)  # height / width
+    objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
+    positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
+    negative_iou: float = 0.3
+    samples_per_image: int = 64  # Faster R-CNN: 256
+    positive_fraction: float = 0.5
+    pre_nms_top_n: tuple = (512, 256)  # per level, training and inference; torchvision: 2000, 1000
+    post_nms_top_n: tuple = (128, 64)  # per image; torchvision: 2000, 1000
+    nms_iou: float = 0.7
+    min_size: float = 1e-3
+    beta: float = 1 / 9  # knee of the smooth L1 loss; torchvision's
+
+
+@dataclass(frozen=True)
+class RoIConfig:
+    canonical_size: float = 28.0  # box side that maps to canonical_level; FPN paper, equation 1: 224 (photographs)
+    canonical_level: int = 3  # FPN paper: 4
+    sampling_ratio: int = 2  # 0 = adaptive
+    aligned: bool = True  # half-pixel RoIAlign; torchvision's detection models: False
+    box_size: int = 7
+    mask_size: int = 14
+    positive_iou: float = 0.5
+    samples_per_image: int = 64  # Fast R-CNN: 128 / 64 per image; torchvision: 512
+    positive_fraction: float = 0.25
+    delta_weights: tuple = (10.0, 10.0, 5.0, 5.0)
+    beta: float = 1 / 9
+    head_width: int = 128  # torchvision: 1024
+    mask_widths: tuple = (64, 64, 64, 64)  # torchvision: 4 x 256
+    mask_deconv_width: int = 64
+    score_threshold: float = 0.05
+    nms_iou: float = 0.5
+    min_size: float = 1e-2
+    detections_per_image: int = 20  # torchvision: 100
+    mask_threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    num_classes: int = 11  # ten digits and background
+    class_names: tuple = ("background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    image_mean: tuple = (0.1,)  # per channel, for pixels in 0..1
+    image_std: tuple = (0.25,)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    rpn: RPNConfig = field(default_factory=RPNConfig)
+    roi: RoIConfig = field(default_factory=RoIConfig)
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """What the scene generator draws; sizes in pixels, shares in 0..1."""
+
+    source: str = "digits"  # "digits" (embedded) or "mnist"
+    image_size: int = 128
+    digits_per_image: tuple = (1, 5)  # inclusive; 0..10 allowed
+    digit_size: tuple = (20, 36)  # inclusive range of the digit's height
+    max_overlap: float = 0.2  # largest share of a digit's box another may cover
+    rotation: float = 0.0  # degrees, drawn from -rotation .. rotation
+    noise: float = 0.1  # uniform noise of this height
+    clutter: float = 0.0  # share of scenes' budget of strokes that are not digits
+    texture: float = 0.0  # strength of a smooth background texture
+    grid: float = 0.0  # strength of ruled lines
+    stains: float = 0.0  # strength of soft blobs
+    alpha: tuple = (1.0, 1.0)  # ink opacity range
+    color: bool = False
+    min_visible: float = 0.25  # digits less visible than this share of their ink are not drawn
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    steps: int = 1200
+    batch_size: int = 8
+    accumulate: int = 1  # batches per optimizer step
+    optimizer: str = "sgd"  # "sgd" or "adamw"
+    learning_rate: float = 0.02
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"  # "constant", "step" or "cosine"
+    warmup_steps: int = 50
+    step_milestones: tuple = (0.7, 0.9)  # shares of the run at which "step" divides the rate by 10
+    clip_norm: float = 10.0  # 0 = off
+    checkpoint_every: int = 100
+    seed: int = 0
+    eval_scenes: int = 200
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole experiment: stored as config.json in every run folder."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    scenes: SceneConfig = field(default_factory=SceneConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def to_dict(config):
+    """Plain dictionaries and lists, ready for json.dumps."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind, entries, where="config"):
+    """Rebuild a configuration dataclass from `to_dict`; an unknown or ill-typed entry is a ConfigError."""
+    if not isinstance(entries, dict):
+        raise ConfigError(f"{where} must be a table of settings; got {type(entries).__name__}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(entries) - set(fields))
+    if unknown:
+        raise ConfigError(f"{where} has unknown entries {unknown}; known are {sorted(fields)}")
+    values = {}
+    for name, value in entries.items():
+        if dataclasses.is_dataclass(fields[name].type):
+            value = from_dict(fields[name].type, value, f"{where}.{name}")
+        values[name] = _tuples(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def _tuples(value):
+    return tuple(_tuples(v) if isinstance(v, list) else v for v in value)

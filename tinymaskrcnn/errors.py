@@ -1,0 +1,37 @@
+"""The exceptions of the package: every message names the argument, what was wanted and what was given."""
+
+
+class TinyMaskRCNNError(Exception):
+    """Base class: `except TinyMaskRCNNError` catches everything this package raises on purpose."""
+
+
+class ShapeError(TinyMaskRCNNError, ValueError):
+    """An array has the wrong number of axes, or an axis has the wrong length."""
+
+
+class DtypeError(TinyMaskRCNNError, TypeError):
+    """An array holds the wrong kind of number, or something that is not an array was given."""
+
+
+class BackendError(TinyMaskRCNNError, TypeError):
+    """Arrays of the host and of a device were mixed, or a device is not available."""
+
+
+class ArgumentError(TinyMaskRCNNError, ValueError):
+    """A value is outside what the function accepts (a negative stride, a label out of range, a bad box)."""
+
+
+class ConfigError(TinyMaskRCNNError, ValueError):
+    """A configuration has an unknown or impossible entry."""
+
+
+class DataError(TinyMaskRCNNError, ValueError):
+    """A data file is missing, truncated, of another kind, or fails its checksum."""
+
+
+class CheckpointError(TinyMaskRCNNError, ValueError):
+    """A checkpoint cannot be read, or belongs to another configuration."""
+
+
+class NonFiniteError(TinyMaskRCNNError, ArithmeticError):
+    """A NaN or an infinity appeared during training; names the tensor, the layer and the step."""

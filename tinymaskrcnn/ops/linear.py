@@ -1,0 +1,29 @@
+"""Fully connected layer: every output is a weighted sum of all inputs, plus a shift."""
+
+from ..backend import has_kernel
+from ..contract import checked
+
+
+@checked
+@has_kernel
+def linear_forward(x, weight, bias):
+    """Multiply by a matrix and shift.
+
+    x (K, C), weight (C, O), bias (O,)  ->  y (K, O)
+    """
+    y = x @ weight + bias
+    return y, (x, weight)
+
+
+@checked
+@has_kernel
+def linear_backward(dy, cache):
+    """Mirror of linear_forward.
+
+    dy (K, O)  ->  dx (K, C), dweight (C, O), dbias (O,)
+    """
+    x, weight = cache
+    dbias = dy.sum(axis=0)  # every row was shifted by the same bias
+    dweight = x.T @ dy
+    dx = dy @ weight.T
+    return dx, dweight, dbias

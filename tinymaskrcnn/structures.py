@@ -1,0 +1,171 @@
+"""Frozen dataclasses of plain arrays: what travels between the data, the model and the evaluation."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .backend import to_device
+from .errors import ArgumentError, DtypeError, ShapeError
+
+
+@dataclass(frozen=True)
+class Target:
+    """The objects of one image.
+
+    boxes (M, 4) float32 as x1, y1, x2, y2 in pixels, labels (M,) integer in 1 .. num_classes-1 (0 is background),
+    masks (M, H, W) bool or uint8. An image without objects has M = 0. `crowd` (M,) bool marks regions of many objects, which
+    are ignored in training and handled in evaluation.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray
+    crowd: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def validate(self, *, height, width, num_classes=None, image="image"):
+        """Raise one clear error, naming image and box, unless boxes, labels and masks are sound and agree."""
+        counts = {"boxes": len(self.boxes), "labels": len(self.labels), "masks": len(self.masks)}
+        if len(set(counts.values())) > 1:
+            raise ShapeError(f"{image}: boxes, labels and masks must count the same objects; got {counts}")
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
+            raise ShapeError(f"{image}: boxes must be (M, 4); got {self.boxes.shape}")
+        if self.boxes.dtype.kind != "f":
+            raise DtypeError(f"{image}: boxes must hold floats; got {self.boxes.dtype}")
+        if self.labels.dtype.kind not in "iu":
+            raise DtypeError(f"{image}: labels must hold integers; got {self.labels.dtype}")
+        if self.masks.dtype.kind not in "bu":
+            raise DtypeError(f"{image}: masks must hold booleans or uint8; got {self.masks.dtype}")
+        if self.masks.shape[1:] != (height, width):
+            raise ShapeError(
+                f"{image}: masks must be (M, H, W) = (M, {height}, {width}) like the image; got {self.masks.shape}"
+            )
+        for i, box in enumerate(self.boxes):
+            where = f"{image}, box {i}"
+            given = [round(float(v), 3) for v in box]
+            if not np.isfinite(box).all():
+                raise ArgumentError(f"{where}: coordinates must be finite; got {given}")
+            if box[2] <= box[0] or box[3] <= box[1]:
+                raise ArgumentError(f"{where}: needs x2 > x1 and y2 > y1; got x1, y1, x2, y2 = {given}")
+            if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height:
+                raise ArgumentError(f"{where}: lies outside the image of {width}x{height} pixels; got {given}")
+        if len(self.labels) and self.labels.min() < 1:
+            raise ArgumentError(f"{image}: labels start at 1 (0 is background); got {int(self.labels.min())}")
+        if num_classes is not None and len(self.labels) and self.labels.max() >= num_classes:
+            raise ArgumentError(
+                f"{image}: labels must be below num_classes = {num_classes} (which counts background); "
+                f"got {int(self.labels.max())}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class TargetBatch:
+    """The objects of N images, padded to the same M so that no shape depends on the data.
+
+    boxes (N, M, 4), labels (N, M), masks (N, M, H, W) uint8; valid (N, M) bool is False where a row is padding
+    (its box is all zeros, its label 0). M is at least 1, so that an argmax over objects always exists.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray
+    valid: np.ndarray
+
+    def to_device(self, device):
+        return TargetBatch(*(to_device(a, device) for a in (self.boxes, self.labels, self.masks, self.valid)))
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """N images padded to one size, with their true sizes and, when known, their objects.
+
+    images (N, H, W, C) float32 in 0..1 (the model normalises), sizes (N, 2) as height, width before padding.
+    """
+
+    images: np.ndarray
+    sizes: np.ndarray
+    targets: TargetBatch | None = None
+    names: tuple = field(default=())
+
+    def __len__(self):
+        return len(self.images)
+
+    def to_device(self, device):
+        targets = self.targets.to_device(device) if self.targets is not None else None
+        return ImageBatch(to_device(self.images, device), to_device(self.sizes, device), targets, self.names)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best score first.
+
+    boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool (or None when not asked for).
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    masks: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.boxes)
+
+
+def check_image(image, *, name="image", channels=None):
+    """Raise unless image is a finite (H, W, C) float array with at least one pixel; returns it as float32."""
+    if not hasattr(image, "dtype"):
+        raise DtypeError(f"{name}: must be an array (H, W, C); got {type(image).__name__}")
+    if image.dtype.kind != "f":
+        raise DtypeError(f"{name}: pixels must be floats in 0..1; got {image.dtype}. Divide uint8 pixels by 255.")
+    if image.ndim != 3 or 0 in image.shape:
+        raise ShapeError(f"{name}: must be (H, W, C) with at least one pixel; got shape {tuple(image.shape)}")
+    if channels is not None and image.shape[2] != channels:
+        raise ShapeError(f"{name}: must have {channels} channel(s); got {image.shape[2]}")
+    if not np.isfinite(image).all():
+        bad = np.argwhere(~np.isfinite(image))
+        raise ArgumentError(f"{name}: {len(bad)} pixel value(s) are NaN or infinite, first at (y, x, c) = {tuple(bad[0].tolist())}")
+    return image.astype(np.float32, copy=False)
+
+
+def collate(images, targets=None, *, divisor=32, num_classes=None, names=()):
+    """Pad a list of (H, W, C) images, and their Targets, into one ImageBatch whose sides are multiples of `divisor`.
+
+    Every image and target is validated here, at the door: errors name the image by `names` or by its position.
+    """
+    names = tuple(names) or tuple(f"image {i}" for i in range(len(images)))
+    if len(images) == 0:
+        raise ArgumentError("collate: a batch needs at least one image; got an empty list")
+    if targets is not None and len(targets) != len(images):
+        raise ShapeError(f"collate: {len(images)} images came with {len(targets)} targets")
+    channels = images[0].shape[2] if getattr(images[0], "ndim", 0) == 3 else None
+    images = [check_image(image, name=name, channels=channels) for image, name in zip(images, names)]
+    sizes = np.array([image.shape[:2] for image in images], np.int64)
+    height, width = (-(-int(side) // divisor) * divisor for side in sizes.max(axis=0))
+    padded = np.zeros((len(images), height, width, channels), np.float32)
+    for n, image in enumerate(images):
+        padded[n, : image.shape[0], : image.shape[1]] = image
+    batch = None
+    if targets is not None:
+        for n, target in enumerate(targets):
+            target.validate(height=int(sizes[n, 0]), width=int(sizes[n, 1]), num_classes=num_classes, image=names[n])
+        batch = _pad_targets(targets, height, width)
+    return ImageBatch(padded, sizes, batch, names)
+
+
+def _pad_targets(targets, height, width):
+    kept = [np.flatnonzero(~t.crowd) if t.crowd is not None else np.arange(len(t)) for t in targets]
+    n, m = len(targets), max(1, *(len(k) for k in kept))
+    boxes = np.zeros((n, m, 4), np.float32)
+    labels = np.zeros((n, m), np.int64)
+    masks = np.zeros((n, m, height, width), np.uint8)
+    valid = np.zeros((n, m), bool)
+    for i, (target, rows) in enumerate(zip(targets, kept)):
+        h, w = target.masks.shape[1:]
+        boxes[i, : len(rows)] = target.boxes[rows]
+        labels[i, : len(rows)] = target.labels[rows]
+        masks[i, : len(rows), :h, :w] = target.masks[rows]
+        valid[i, : len(rows)] = True
+    return TargetBatch(boxes, labels, masks, valid)
