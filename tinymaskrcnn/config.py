@@ -28,6 +28,7 @@ class RPNConfig:
     objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
     positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
     negative_iou: float = 0.3
+    ignore_border_anchors: bool = False  # Faster R-CNN trains without anchors that leave the image; torchvision keeps them
     samples_per_image: int = 64  # Faster R-CNN: 256
     positive_fraction: float = 0.5
     pre_nms_top_n: tuple = (512, 256)  # per level, training and inference; torchvision: 2000, 1000

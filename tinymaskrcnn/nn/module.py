@@ -5,6 +5,11 @@ from ..errors import CheckpointError
 from .parameter import Buffer, Parameter
 
 
+def join(prefix, name):
+    """Dotted name of a member; a member with the empty name adds nothing (the branch of a residual block)."""
+    return ".".join(part for part in (prefix, name) if part)
+
+
 class Module:
     """A layer, block or network: `forward(x) -> (y, cache)` and its mirror `backward(dy, cache) -> dx`.
 
@@ -45,7 +50,7 @@ class Module:
         yield prefix, self
         for name, member in self.members():
             if isinstance(member, Module):
-                yield from member.named_modules(f"{prefix}.{name}" if prefix else name)
+                yield from member.named_modules(join(prefix, name))
 
     def _named(self, kind):
         seen = set()  # a tied parameter counts once, under its first name
@@ -53,7 +58,7 @@ class Module:
             for name, member in module.members():
                 if isinstance(member, kind) and id(member) not in seen:
                     seen.add(id(member))
-                    yield (f"{prefix}.{name}" if prefix else name), member
+                    yield join(prefix, name), member
 
     def named_parameters(self):
         """Yield (dotted name, Parameter) for this module and all below it, each once."""

@@ -1,0 +1,73 @@
+"""Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
+
+from ..nn.containers import Sequential, sum_grads
+from ..nn.init import lecun_uniform
+from ..nn.layers import Conv2d
+from ..nn.module import Module
+from ..ops import pool, resize
+
+
+class FPN(Module):
+    """Lateral 1x1 convolutions, a top-down path of nearest upsampling and addition, a 3x3 convolution per level, and P6.
+
+    features [C2, C3, C4, C5]  ->  pyramid [P2, P3, P4, P5, P6], all with the same number of channels
+    """
+
+    def __init__(self, in_channels, out_channels, *, rng):
+        def conv(channels, kernel):
+            layer = Conv2d(channels, out_channels, kernel, padding=kernel // 2, rng=rng, init=lecun_uniform)
+            return Sequential(layer)  # torchvision's name for it ends in .0
+
+        self.inner_blocks = [conv(channels, 1) for channels in in_channels]
+        self.layer_blocks = [conv(out_channels, 3) for _ in in_channels]
+
+    def forward(self, features):
+        lateral, c_inner = _each(self.inner_blocks, features)
+
+        merged, c_up = [lateral[-1]], []
+        for level in reversed(lateral[:-1]):
+            up, c = resize.upsample_nearest2d_forward(merged[0], size=level.shape[1:3])
+            merged.insert(0, level + up)
+            c_up.insert(0, c)
+
+        pyramid, c_layer = _each(self.layer_blocks, merged)
+        p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)  # every second pixel of P5
+        return [*pyramid, p6], self.keep((c_inner, c_up, c_layer, c_p6))
+
+    def backward(self, dpyramid, cache):
+        c_inner, c_up, c_layer, c_p6 = cache
+        *dpyramid, dp6 = dpyramid
+        dpyramid[-1] = sum_grads(dpyramid[-1], pool.max_pool2d_backward(dp6, c_p6))
+        dmerged = _each_backward(self.layer_blocks, dpyramid, c_layer)
+
+        dlateral = [dmerged[0]]
+        for dlevel, c in zip(dmerged[1:], c_up):  # bottom up: what a level received from above flows back to it
+            dlateral.append(dlevel + resize.upsample_nearest2d_backward(dlateral[-1], c))
+
+        return _each_backward(self.inner_blocks, dlateral, c_inner)
+
+
+def _each(layers, inputs):
+    outputs, caches = zip(*(layer.forward(x) for layer, x in zip(layers, inputs, strict=True)))
+    return list(outputs), caches
+
+
+def _each_backward(layers, doutputs, caches):
+    return [layer.backward(d, c) for layer, d, c in zip(layers, doutputs, caches, strict=True)]
+
+
+class BackboneWithFPN(Module):
+    """A backbone and the pyramid built on it: pictures in, pyramid out."""
+
+    def __init__(self, body, fpn):
+        self.body = body
+        self.fpn = fpn
+
+    def forward(self, x):
+        features, c_body = self.body.forward(x)
+        pyramid, c_fpn = self.fpn.forward(features)
+        return pyramid, self.keep((c_body, c_fpn))
+
+    def backward(self, dpyramid, cache):
+        c_body, c_fpn = cache
+        return self.body.backward(self.fpn.backward(dpyramid, c_fpn), c_body)

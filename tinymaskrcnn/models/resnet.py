@@ -1,0 +1,139 @@
+"""The residual network of He et al. 2016, any depth and width, as a backbone: pictures in, four feature maps out."""
+
+from ..errors import ConfigError
+from ..nn.containers import Identity, Sequential, sum_grads
+from ..nn.layers import BatchNorm2d, Conv2d, FrozenBatchNorm2d, GroupNorm, MaxPool2d, ReLU
+from ..nn.module import Module
+
+
+def make_norm(kind, channels):
+    """A normalisation layer by name: "batch", "frozen" or "group"."""
+    if kind == "batch":
+        return BatchNorm2d(channels)
+    if kind == "frozen":
+        return FrozenBatchNorm2d(channels)
+    if kind == "group":
+        groups = max(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0 and channels // g >= min(4, channels))
+        return GroupNorm(groups, channels)
+    raise ConfigError(f"norm must be 'batch', 'frozen' or 'group'; got {kind!r}")
+
+
+class ResidualBlock(Module):
+    """relu(branch(x) + shortcut(x)) (He et al. 2016, equation 1)."""
+
+    def __init__(self, branch, shortcut):
+        self.branch = branch
+        self.downsample = shortcut  # torchvision's name
+        self.relu = ReLU()
+
+    def members(self):
+        return [("", self.branch), ("downsample", self.downsample), ("relu", self.relu)]
+
+    def forward(self, x):
+        h, c_branch = self.branch.forward(x)
+        s, c_shortcut = self.downsample.forward(x)
+        y, c_relu = self.relu.forward(h + s)
+        return y, self.keep((c_branch, c_shortcut, c_relu))
+
+    def backward(self, dy, cache):
+        c_branch, c_shortcut, c_relu = cache
+        d = self.relu.backward(dy, c_relu)
+        return self.branch.backward(d, c_branch) + self.downsample.backward(d, c_shortcut)
+
+
+def shortcut(in_channels, out_channels, *, stride, norm, rng):
+    """The identity where shapes agree, else a 1x1 convolution and a norm."""
+    if stride == 1 and in_channels == out_channels:
+        return Identity()
+    conv = Conv2d(in_channels, out_channels, 1, stride=stride, bias=False, rng=rng)
+    return Sequential(conv, make_norm(norm, out_channels))
+
+
+def basic_block(in_channels, out_channels, *, stride=1, norm="batch", rng):
+    """Two 3x3 convolutions (ResNet-18 and 34)."""
+    branch = Sequential(
+        conv1=Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False, rng=rng),
+        bn1=make_norm(norm, out_channels),
+        relu1=ReLU(),
+        conv2=Conv2d(out_channels, out_channels, 3, padding=1, bias=False, rng=rng),
+        bn2=make_norm(norm, out_channels),
+    )
+    return ResidualBlock(branch, shortcut(in_channels, out_channels, stride=stride, norm=norm, rng=rng))
+
+
+def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", rng):
+    """1x1 down to a quarter, 3x3 (which carries the stride, as in torchvision), 1x1 up again (ResNet-50 and 101)."""
+    width = out_channels // 4
+    branch = Sequential(
+        conv1=Conv2d(in_channels, width, 1, bias=False, rng=rng),
+        bn1=make_norm(norm, width),
+        relu1=ReLU(),
+        conv2=Conv2d(width, width, 3, stride=stride, padding=1, bias=False, rng=rng),
+        bn2=make_norm(norm, width),
+        relu2=ReLU(),
+        conv3=Conv2d(width, out_channels, 1, bias=False, rng=rng),
+        bn3=make_norm(norm, out_channels),
+    )
+    return ResidualBlock(branch, shortcut(in_channels, out_channels, stride=stride, norm=norm, rng=rng))
+
+
+BLOCKS = {"basic": basic_block, "bottleneck": bottleneck}
+STEMS = ("3x3", "7x7")
+
+
+class ResNet(Module):
+    """Stem and four stages; returns the last map of each stage, C2 to C5, at strides 4, 8, 16 and 32.
+
+    x (N, H, W, C)  ->  [(N, H/4, W/4, C2), (N, H/8, W/8, C3), (N, H/16, W/16, C4), (N, H/32, W/32, C5)]
+
+    The stem "7x7" is the paper's (stride 2, then max pooling; stage 1 keeps the resolution); "3x3" is the small
+    pictures' (stride 2; stage 1 halves once more).
+    """
+
+    def __init__(self, *, block, depths, widths, stem, stem_width, norm, in_channels, rng):
+        if block not in BLOCKS:
+            raise ConfigError(f"block must be one of {sorted(BLOCKS)}; got {block!r}")
+        if stem not in STEMS:
+            raise ConfigError(f"stem must be one of {STEMS}; got {stem!r}")
+        kernel = int(stem[0])
+        self.conv1 = Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng)
+        self.bn1 = make_norm(norm, stem_width)
+        self.relu = ReLU()
+        self.maxpool = MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity()
+        channels = stem_width
+        stages = []
+        for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+            first_stride = 1 if i == 0 and stem == "7x7" else 2
+            blocks = []
+            for j in range(depth):
+                stride = first_stride if j == 0 else 1
+                blocks.append(BLOCKS[block](channels, width, stride=stride, norm=norm, rng=rng))
+                channels = width
+            stages.append(Sequential(*blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+
+    @property
+    def stages(self):
+        return (self.layer1, self.layer2, self.layer3, self.layer4)
+
+    def forward(self, x):
+        x, c_conv = self.conv1.forward(x)
+        x, c_bn = self.bn1.forward(x)
+        x, c_relu = self.relu.forward(x)
+        x, c_pool = self.maxpool.forward(x)
+        features, c_stages = [], []
+        for stage in self.stages:
+            x, c_stage = stage.forward(x)
+            features.append(x)
+            c_stages.append(c_stage)
+        return features, self.keep((c_conv, c_bn, c_relu, c_pool, c_stages))
+
+    def backward(self, dfeatures, cache):
+        c_conv, c_bn, c_relu, c_pool, c_stages = cache
+        d = None
+        for stage, c_stage, dfeature in zip(reversed(self.stages), reversed(c_stages), reversed(dfeatures)):
+            d = stage.backward(sum_grads(d, dfeature), c_stage)
+        d = self.maxpool.backward(d, c_pool)
+        d = self.relu.backward(d, c_relu)
+        d = self.bn1.backward(d, c_bn)
+        return self.conv1.backward(d, c_conv)

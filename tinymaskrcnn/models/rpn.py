@@ -1,0 +1,171 @@
+"""Region proposal network (Ren et al. 2015): where, at every place and scale, might an object be?"""
+
+from ..backend import array_module, move_like
+from ..errors import ConfigError
+from ..nn.containers import Sequential
+from ..nn.init import normal
+from ..nn.layers import Conv2d, ReLU
+from ..nn.module import Module
+from ..ops import activation, anchors, boxes, losses, nms
+
+
+class RPNHead(Module):
+    """A 3x3 convolution, then two 1x1 convolutions: objectness logits and box deltas of A anchors per cell.
+
+    x (N, H, W, C)  ->  logits (N, H, W, A * outputs), deltas (N, H, W, A * 4)
+    """
+
+    def __init__(self, channels, num_anchors, *, outputs=1, rng):
+        init = normal(0.01)
+        self.conv = Sequential(Sequential(Conv2d(channels, channels, 3, padding=1, rng=rng, init=init), ReLU()))
+        self.cls_logits = Conv2d(channels, num_anchors * outputs, 1, rng=rng, init=init)
+        self.bbox_pred = Conv2d(channels, num_anchors * 4, 1, rng=rng, init=init)
+
+    def forward(self, x):
+        h, c_conv = self.conv.forward(x)
+        logits, c_logits = self.cls_logits.forward(h)
+        deltas, c_deltas = self.bbox_pred.forward(h)
+        return (logits, deltas), self.keep((c_conv, c_logits, c_deltas))
+
+    def backward(self, dy, cache):
+        dlogits, ddeltas = dy
+        c_conv, c_logits, c_deltas = cache
+        dh = self.cls_logits.backward(dlogits, c_logits) + self.bbox_pred.backward(ddeltas, c_deltas)
+        return self.conv.backward(dh, c_conv)
+
+
+class RPN(Module):
+    """One head shared by all levels of the pyramid; its losses; and the proposals it makes."""
+
+    def __init__(self, channels, config, *, rng):
+        if config.objectness not in ("sigmoid", "softmax"):
+            raise ConfigError(f"objectness must be 'sigmoid' or 'softmax'; got {config.objectness!r}")
+        per_cell = {len(sizes) * len(config.anchor_ratios) for sizes in config.anchor_sizes}
+        if len(per_cell) != 1:
+            raise ConfigError(f"the shared head needs equally many anchor sizes per level; got {config.anchor_sizes}")
+        self.outputs = 1 if config.objectness == "sigmoid" else 2
+        self.head = RPNHead(channels, per_cell.pop(), outputs=self.outputs, rng=rng)
+        self.config = config
+
+    # ------------------------------------------------------------ the network
+
+    def forward(self, pyramid):
+        """pyramid [(N, H, W, C)] * L  ->  logits (N, A, outputs), deltas (N, A, 4) over the anchors of all levels."""
+        n = pyramid[0].shape[0]
+        xp = array_module(pyramid[0])
+        logits, deltas, c_levels = [], [], []
+        for level in pyramid:
+            (level_logits, level_deltas), c_level = self.head.forward(level)
+            logits.append(level_logits.reshape(n, -1, self.outputs))
+            deltas.append(level_deltas.reshape(n, -1, 4))
+            c_levels.append((level_logits.shape, level_deltas.shape, c_level))
+        return (xp.concatenate(logits, axis=1), xp.concatenate(deltas, axis=1)), self.keep(c_levels)
+
+    def backward(self, dy, cache):
+        dlogits, ddeltas = dy
+        dpyramid, start = [], 0
+        for logits_shape, deltas_shape, c_level in cache:
+            end = start + deltas_shape[1] * deltas_shape[2] * deltas_shape[3] // 4
+            level_dlogits = dlogits[:, start:end].reshape(logits_shape)
+            level_ddeltas = ddeltas[:, start:end].reshape(deltas_shape)
+            dpyramid.append(self.head.backward((level_dlogits, level_ddeltas), c_level))
+            start = end
+        return dpyramid
+
+    def anchors(self, pyramid, image_size):
+        """Anchors of all levels in the order of the logits: a list of (A, 4) in pixels of an image of (H, W)."""
+        grid_sizes = [level.shape[1:3] for level in pyramid]
+        levels = anchors.pyramid_anchors(
+            self.config.anchor_sizes, self.config.anchor_ratios, grid_sizes=grid_sizes, image_size=image_size
+        )
+        return [move_like(level.astype(pyramid[0].dtype), pyramid[0]) for level in levels]
+
+    # ------------------------------------------------------------ the losses
+
+    def loss_forward(self, logits, deltas, *, targets):
+        """Cross-entropy over the sampled anchors and smooth L1 over the positive ones, both per sampled anchor.
+
+        logits (N, A, outputs), deltas (N, A, 4)  ->  {"rpn_objectness", "rpn_box"} (Faster R-CNN, equation 1)
+        """
+        xp = array_module(logits)
+        sampled = xp.maximum(targets.weight.sum(), 1)
+        if self.outputs == 1:
+            objectness, c_objectness = losses.sigmoid_cross_entropy_forward(
+                logits[..., 0], targets=targets.positive, weight=targets.weight, normalizer=sampled
+            )
+        else:
+            objectness, c_objectness = losses.softmax_cross_entropy_forward(
+                logits.reshape(-1, 2),
+                labels=targets.positive.reshape(-1).astype(int),
+                weight=targets.weight.reshape(-1),
+                normalizer=sampled,
+            )
+        box, c_box = losses.smooth_l1_forward(
+            deltas,
+            target=targets.deltas,
+            beta=self.config.beta,
+            weight=targets.weight * targets.positive,
+            normalizer=sampled,
+        )
+        return {"rpn_objectness": objectness, "rpn_box": box}, self.keep((logits.shape, c_objectness, c_box))
+
+    def loss_backward(self, dlosses, cache):
+        """Mirror of loss_forward: dlogits (N, A, outputs), ddeltas (N, A, 4)."""
+        logits_shape, c_objectness, c_box = cache
+        ddeltas = losses.smooth_l1_backward(dlosses["rpn_box"], c_box)
+        if self.outputs == 1:
+            dlogits = losses.sigmoid_cross_entropy_backward(dlosses["rpn_objectness"], c_objectness)
+        else:
+            dlogits = losses.softmax_cross_entropy_backward(dlosses["rpn_objectness"], c_objectness)
+        return dlogits.reshape(logits_shape), ddeltas
+
+    # ------------------------------------------------------------ the proposals: data, no gradient
+
+    def objectness(self, logits):
+        """logits (N, A, outputs)  ->  probability of "object" (N, A)."""
+        if self.outputs == 1:
+            return activation.sigmoid_forward(logits[..., 0])[0]
+        return activation.softmax_forward(logits)[0][..., 1]
+
+    def propose(self, logits, deltas, anchors, *, sizes):
+        """Trim to the best, decode, clip, suppress overlaps, trim again (Faster R-CNN, section 3.3).
+
+        logits (N, A, outputs), deltas (N, A, 4), anchors a list of (A_l, 4) per level, sizes (N, 2) of the images
+        ->  proposals (N, P, 4), best first, and valid (N, P) bool: rows beyond what an image has are False
+        """
+        xp = array_module(logits)
+        mode = 0 if self.training else 1
+        scores = self.objectness(logits)
+        height, width = sizes[:, 0:1].astype(deltas.dtype), sizes[:, 1:2].astype(deltas.dtype)
+        found, found_scores, level_of, start = [], [], [], 0
+        for i, level in enumerate(anchors):  # the best of each level, so that small objects are not crowded out
+            end = start + len(level)
+            best = top_n(scores[:, start:end], self.config.pre_nms_top_n[mode])  # (N, k)
+            level_deltas = xp.take_along_axis(deltas[:, start:end], best[..., None], axis=1)
+            decoded = boxes.decode(level_deltas, level[best])
+            found.append(boxes.clip(decoded, height=height, width=width))
+            found_scores.append(xp.take_along_axis(scores[:, start:end], best, axis=1))
+            level_of.append(xp.full(best.shape[1], i))
+            start = end
+        proposals = xp.concatenate(found, axis=1)  # (N, k1 + k2 + ..., 4)
+        scores = xp.concatenate(found_scores, axis=1)
+        group = xp.arange(len(proposals))[:, None] * len(anchors) + xp.concatenate(level_of)
+        sides = proposals[..., 2:] - proposals[..., :2]
+        keep = nms.nms(
+            proposals.reshape(-1, 4),
+            scores.reshape(-1),
+            iou_threshold=self.config.nms_iou,
+            group=group.reshape(-1),
+            valid=(sides >= self.config.min_size).all(axis=-1).reshape(-1),
+        ).reshape(scores.shape)
+        best = top_n(xp.where(keep, scores, -1), self.config.post_nms_top_n[mode])
+        return xp.take_along_axis(proposals, best[..., None], axis=1), xp.take_along_axis(keep, best, axis=1)
+
+
+def top_n(scores, n):
+    """Indices of the n largest scores of each row, largest first; ties in order of position.
+
+    scores (N, A)  ->  (N, min(n, A))
+    """
+    xp = array_module(scores)
+    return xp.argsort(-scores, axis=1, kind="stable")[:, :n]

@@ -1,0 +1,254 @@
+"""Layers: each owns the parameters of one operator and hands the operator's cache through."""
+
+from ..ops import activation, conv, linear, norm, pool, resize
+from .init import kaiming_normal
+from .module import Module
+from .parameter import Buffer, Parameter, ones, zeros
+
+
+class Conv2d(Module):
+    """Convolution with weight (KH, KW, C/groups, O) and bias (O,)."""
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel,
+        *,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        rng,
+        init=kaiming_normal,
+    ):
+        self.weight = Parameter(init((kernel, kernel, in_channels // groups, out_channels), rng=rng))
+        self.bias = Parameter(zeros(out_channels), decay=False) if bias else None
+        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+    def forward(self, x):
+        bias = self.bias.value if self.bias is not None else None
+        y, cache = conv.conv2d_forward(x, self.weight.value, bias, **self.options)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = conv.conv2d_backward(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+        return dx
+
+
+class ConvTranspose2d(Module):
+    """Transposed convolution with weight (KH, KW, C, O) and bias (O,)."""
+
+    def __init__(self, in_channels, out_channels, kernel, *, stride=1, padding=0, bias=True, rng, init=kaiming_normal):
+        self.weight = Parameter(init((kernel, kernel, in_channels, out_channels), rng=rng))
+        self.bias = Parameter(zeros(out_channels), decay=False) if bias else None
+        self.options = {"stride": stride, "padding": padding}
+
+    def forward(self, x):
+        bias = self.bias.value if self.bias is not None else None
+        y, cache = conv.conv_transpose2d_forward(x, self.weight.value, bias, **self.options)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = conv.conv_transpose2d_backward(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+        return dx
+
+
+class Linear(Module):
+    """Fully connected layer with weight (C, O) and bias (O,)."""
+
+    def __init__(self, in_features, out_features, *, rng, init=kaiming_normal):
+        self.weight = Parameter(init((in_features, out_features), rng=rng))
+        self.bias = Parameter(zeros(out_features), decay=False)
+
+    def forward(self, x):
+        y, cache = linear.linear_forward(x, self.weight.value, self.bias.value)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = linear.linear_backward(dy, cache)
+        self.weight.grad += dweight
+        self.bias.grad += dbias
+        return dx
+
+
+class BatchNorm2d(Module):
+    """Batch normalisation; in eval mode the running statistics stand in for those of the batch."""
+
+    def __init__(self, channels, *, momentum=0.1, eps=1e-5):
+        self.weight = Parameter(ones(channels), decay=False)
+        self.bias = Parameter(zeros(channels), decay=False)
+        self.running_mean = Buffer(zeros(channels))
+        self.running_var = Buffer(ones(channels))
+        self.momentum = momentum
+        self.eps = eps
+
+    def forward(self, x):
+        if not self.training:
+            mean, var = self.running_mean.value, self.running_var.value
+            y, _ = norm.frozen_batch_norm2d_forward(
+                x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
+            )
+            return y, None
+        # The one exception to "forward changes nothing": the running statistics follow the batches.
+        y, cache = norm.batch_norm2d_forward(
+            x,
+            self.weight.value,
+            self.bias.value,
+            running_mean=self.running_mean.value,
+            running_var=self.running_var.value,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+        return y, cache
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = norm.batch_norm2d_backward(dy, cache)
+        self.weight.grad += dweight
+        self.bias.grad += dbias
+        return dx
+
+
+class FrozenBatchNorm2d(Module):
+    """A fixed scale and shift per channel: batch normalisation whose statistics and weights are all constants."""
+
+    def __init__(self, channels, *, eps=1e-5):
+        self.weight = Buffer(ones(channels))
+        self.bias = Buffer(zeros(channels))
+        self.running_mean = Buffer(zeros(channels))
+        self.running_var = Buffer(ones(channels))
+        self.eps = eps
+
+    def forward(self, x):
+        mean, var = self.running_mean.value, self.running_var.value
+        y, cache = norm.frozen_batch_norm2d_forward(
+            x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
+        )
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        dx, _, _ = norm.frozen_batch_norm2d_backward(dy, cache)
+        return dx
+
+
+class GroupNorm(Module):
+    """Normalisation over groups of channels of one image: independent of the batch size (Wu and He 2018)."""
+
+    def __init__(self, groups, channels, *, eps=1e-5):
+        self.weight = Parameter(ones(channels), decay=False)
+        self.bias = Parameter(zeros(channels), decay=False)
+        self.groups = groups
+        self.eps = eps
+
+    def forward(self, x):
+        y, cache = norm.group_norm_forward(x, self.weight.value, self.bias.value, groups=self.groups, eps=self.eps)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = norm.group_norm_backward(dy, cache)
+        self.weight.grad += dweight
+        self.bias.grad += dbias
+        return dx
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x):
+        y, cache = activation.relu_forward(x)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return activation.relu_backward(dy, cache)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, x):
+        y, cache = activation.sigmoid_forward(x)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return activation.sigmoid_backward(dy, cache)
+
+
+class Softmax(Module):
+    """Probabilities over the last axis."""
+
+    def forward(self, x):
+        y, cache = activation.softmax_forward(x)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return activation.softmax_backward(dy, cache)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window."""
+
+    def __init__(self, kernel, *, stride=None, padding=0):
+        self.options = {"kernel": kernel, "stride": stride, "padding": padding}
+
+    def forward(self, x):
+        y, cache = pool.max_pool2d_forward(x, **self.options)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return pool.max_pool2d_backward(dy, cache)
+
+
+class AvgPool2d(Module):
+    """The mean of each window."""
+
+    def __init__(self, kernel, *, stride=None, padding=0):
+        self.options = {"kernel": kernel, "stride": stride, "padding": padding}
+
+    def forward(self, x):
+        y, cache = pool.avg_pool2d_forward(x, **self.options)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return pool.avg_pool2d_backward(dy, cache)
+
+
+class GlobalAvgPool2d(Module):
+    """The mean of each channel: (N, H, W, C) -> (N, C)."""
+
+    def forward(self, x):
+        y, cache = pool.global_avg_pool2d_forward(x)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return pool.global_avg_pool2d_backward(dy, cache)
+
+
+class UpsampleNearest2d(Module):
+    """Every pixel repeated factor x factor times."""
+
+    def __init__(self, factor=2):
+        self.factor = factor
+
+    def forward(self, x):
+        y, cache = resize.upsample_nearest2d_forward(x, factor=self.factor)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return resize.upsample_nearest2d_backward(dy, cache)
+
+
+class Flatten(Module):
+    """(K, H, W, C) -> (K, H*W*C)."""
+
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1), self.keep(x.shape)
+
+    def backward(self, dy, cache):
+        return dy.reshape(cache)

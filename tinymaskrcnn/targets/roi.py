@@ -1,0 +1,101 @@
+"""Which proposals the heads learn from, and what each should answer (Fast R-CNN, section 2.3)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import array_module
+from ..ops import boxes
+from .matcher import POSITIVE, match
+from .sampler import balanced_sample, draw_keys
+
+
+@dataclass(frozen=True)
+class RoISamples:
+    """The RoIs of a training step, flat over the batch.
+
+    rois (K, 4), image_index (K,), labels (K,) with 0 = background, deltas (K, 4), weight (K,) 0 for padding,
+    matched (K,) row of the object in the flattened (N*M) targets; mask_rows (Q,) indices of the rows that may be
+    positive: those the mask head sees, mask_weight (Q,) 1 where they are.
+    """
+
+    rois: Any
+    image_index: Any
+    labels: Any
+    deltas: Any
+    weight: Any
+    matched: Any
+    mask_rows: Any
+    mask_weight: Any
+
+
+def append_objects(proposals, valid, targets):
+    """Proposals and, behind them, the objects themselves: so that there are positives from the first step on."""
+    xp = array_module(proposals)
+    together = xp.concatenate([proposals, targets.boxes.astype(proposals.dtype)], axis=1)
+    return together, xp.concatenate([valid, targets.valid], axis=1)
+
+
+def sample_rois(proposals, valid, targets, config, *, rng):
+    """Draw a balanced sample of proposals and say what each should answer.
+
+    proposals (N, P, 4), valid (N, P) bool, targets with boxes (N, M, 4)  ->  RoISamples with K = N * samples_per_image
+    """
+    xp = array_module(proposals)
+    proposals, valid = append_objects(proposals, valid, targets)
+    iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P + M, M)
+    matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
+    label = xp.where(valid, label, 0)  # padding is neutral: never drawn
+    keys = draw_keys(label.shape, rng=rng, like=proposals)
+    count = min(config.samples_per_image, label.shape[1])
+    chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
+
+    # Chosen positives first, chosen negatives next, the rest behind: a fixed number of rows per image.
+    positive = chosen & (label == POSITIVE)
+    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]
+    rois = xp.take_along_axis(proposals, order[..., None], axis=1)  # (N, count, 4)
+    matched = xp.take_along_axis(matched, order, axis=1)
+    weight = xp.take_along_axis(chosen, order, axis=1)
+    positive = xp.take_along_axis(positive, order, axis=1)
+    labels = xp.where(positive, xp.take_along_axis(targets.labels, matched, axis=1), 0)
+    objects = xp.where(positive[..., None], xp.take_along_axis(targets.boxes, matched[..., None], axis=1), rois)
+    rois = xp.where(weight[..., None], rois, xp.asarray([0, 0, 1, 1], rois.dtype))  # padding: some harmless box
+    objects = xp.where(weight[..., None], objects, rois)
+    deltas = boxes.encode(objects, rois, weights=config.delta_weights)
+
+    n, m = targets.labels.shape
+    image_index = xp.broadcast_to(xp.arange(n)[:, None], order.shape)
+    mask_columns = min(count, int(config.samples_per_image * config.positive_fraction))
+    mask_rows = (xp.arange(n)[:, None] * count + xp.arange(mask_columns)[None]).reshape(-1)
+    return drop_padding(
+        RoISamples(
+            rois=rois.reshape(-1, 4),
+            image_index=image_index.reshape(-1),
+            labels=labels.reshape(-1),
+            deltas=deltas.reshape(-1, 4),
+            weight=weight.reshape(-1).astype(rois.dtype),
+            matched=(matched + xp.arange(n)[:, None] * m).reshape(-1),
+            mask_rows=mask_rows,
+            mask_weight=positive[:, :mask_columns].reshape(-1).astype(rois.dtype),
+        )
+    )
+
+
+def drop_padding(samples):
+    """On the host, leave out the rows of weight 0: fewer rows, same losses. A device keeps them: fixed shapes."""
+    if array_module(samples.rois) is not np:
+        return samples
+    keep = np.flatnonzero(samples.weight)
+    new_row = np.cumsum(samples.weight > 0) - 1
+    mask_rows = new_row[samples.mask_rows[samples.mask_weight > 0]]
+    return RoISamples(
+        rois=samples.rois[keep],
+        image_index=samples.image_index[keep],
+        labels=samples.labels[keep],
+        deltas=samples.deltas[keep],
+        weight=samples.weight[keep],
+        matched=samples.matched[keep],
+        mask_rows=mask_rows,
+        mask_weight=np.ones(len(mask_rows), samples.rois.dtype),
+    )
