@@ -1,0 +1,63 @@
+"""The mask head: from a crop of features to a small picture of the object (Mask R-CNN, figure 4 right)."""
+
+from ..backend import array_module
+from ..nn.containers import Sequential
+from ..nn.init import lecun_uniform
+from ..nn.layers import Conv2d, ConvTranspose2d, ReLU
+from ..nn.module import Module
+from ..ops import conv, losses
+
+
+def mask_head(channels, widths, *, rng):
+    """3x3 convolutions with ReLU, one per width: crops (Q, S, S, C)  ->  (Q, S, S, widths[-1])."""
+    blocks = []
+    for width in widths:
+        blocks.append(Sequential(Conv2d(channels, width, 3, padding=1, rng=rng), ReLU()))
+        channels = width
+    return Sequential(*blocks)
+
+
+class MaskPredictor(Module):
+    """Upscale by two, then one mask per class; only the mask of the asked class is computed.
+
+    x (Q, S, S, C), channel (Q,) int  ->  logits (Q, 2S, 2S)
+
+    Masks and classes are decoupled: every class has its own sigmoid mask and the box head says which one counts. The
+    loss looks at one channel only, so the others need not exist: exact, and num_classes times cheaper.
+    """
+
+    def __init__(self, channels, width, num_classes, *, rng):
+        self.conv5_mask = ConvTranspose2d(channels, width, 2, stride=2, rng=rng)
+        self.relu = ReLU()
+        self.mask_fcn_logits = Conv2d(width, num_classes, 1, rng=rng, init=lecun_uniform)
+
+    def forward(self, x, *, channel):
+        h, c_deconv = self.conv5_mask.forward(x)
+        h, c_relu = self.relu.forward(h)
+        weight, bias = self.mask_fcn_logits.weight.value, self.mask_fcn_logits.bias.value
+        logits, c_logits = conv.select_conv1x1_forward(h, weight, bias, channel=channel)
+        return logits, self.keep((c_deconv, c_relu, c_logits))
+
+    def backward(self, dlogits, cache):
+        c_deconv, c_relu, c_logits = cache
+        d, dweight, dbias = conv.select_conv1x1_backward(dlogits, c_logits)
+        self.mask_fcn_logits.weight.grad += dweight
+        self.mask_fcn_logits.bias.grad += dbias
+        d = self.relu.backward(d, c_relu)
+        return self.conv5_mask.backward(d, c_deconv)
+
+
+def mask_loss_forward(logits, *, targets, weight):
+    """Mean binary cross-entropy over the pixels of the positive RoIs (Mask R-CNN, section 3).
+
+    logits (Q, 2S, 2S), targets (Q, 2S, 2S) in 0..1, weight (Q,)  ->  {"mask"}
+    """
+    xp = array_module(logits)
+    pixels = xp.maximum(weight.sum(), 1) * (logits.shape[1] * logits.shape[2])
+    loss, cache = losses.sigmoid_cross_entropy_forward(logits, targets=targets, weight=weight, normalizer=pixels)
+    return {"mask": loss}, cache
+
+
+def mask_loss_backward(dlosses, cache):
+    """Mirror of mask_loss_forward: dlogits (Q, 2S, 2S)."""
+    return losses.sigmoid_cross_entropy_backward(dlosses["mask"], cache)
