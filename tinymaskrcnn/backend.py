@@ -71,6 +71,14 @@ def to_device(x, device):
     return cupy.asarray(x)
 
 
+def cuda_available():
+    """True when CuPy is installed and sees a GPU."""
+    try:
+        return bool(importlib.import_module("cupy").is_available())
+    except ImportError:
+        return False
+
+
 def to_host(x):
     """The array as a NumPy array; a copy only when it lives on a device."""
     if isinstance(x, np.ndarray) and _module_of(x) is np:

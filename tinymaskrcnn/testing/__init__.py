@@ -1,0 +1,112 @@
+"""One test for every forward and backward, also for yours.
+
+    from tinymaskrcnn.testing import check_pair, check_layer
+
+    check_pair(linear_forward, linear_backward, [x, weight, bias])
+    check_pair(conv2d_forward, conv2d_backward, [x, weight, bias], stride=2, padding=1)
+    check_layer(Linear(3, 4, rng=rng), x)
+
+Both return None when all is well and raise CheckFailed, an AssertionError whose message says what is wrong.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import cuda_available, to_device
+from . import checks
+from .gradients import check_gradients
+from .subject import CheckFailed, Layer, Pair
+
+__all__ = ["Backend", "CheckFailed", "available_backends", "check_layer", "check_pair"]
+
+CHECKS = (
+    "gradient",
+    "structure",
+    "strides",
+    "linearity",
+    "twice",
+    "state",
+    "ownership",
+    "eval",
+    "zero_rows",
+    "backend",
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Another kind of array to compare NumPy with: `put(host_array)` makes one."""
+
+    name: str
+    put: object
+
+
+def available_backends():
+    """CuPy when it is installed and sees a GPU; otherwise none."""
+    return (Backend("cuda", lambda array: to_device(array, "cuda")),) if cuda_available() else ()
+
+
+def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
+    """Check a forward and a backward function on example inputs.
+
+    inputs is the sequence of positional arguments; an argument may be a list, tuple or dictionary of arrays. Keyword
+    data is handed to forward; arrays in it are moved along, float ones in the precision of the check; `rng` may be a
+    seed or a Generator, and every call gets a fresh one in that state. Options:
+
+    backends: other kinds of arrays to compare with (default: CuPy when a GPU is there)
+    skip: {check: reason} for checks that cannot apply, by the names in CHECKS
+    zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those that
+        share the first axis of the first argument, by the shape line of forward's docstring or by length)
+    without_gradient: names of inputs for which backward returns None by choice
+    directions: random directions per array (tiny cases check every number instead)
+    seed: of the directions and of dy
+    """
+    _run(Pair(forward, backward), tuple(inputs), backends, **options_and_data)
+
+
+def check_layer(layer, *inputs, backends=None, **options_and_data):
+    """Check a Module on example inputs: as check_pair, and its parameters, its children's ownership, its eval mode.
+
+    The layer itself is left as it was; the checks work on copies.
+    """
+    _run(Layer(layer), inputs, backends, **options_and_data)
+
+
+def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradient=(), directions=3, seed=0, **data):
+    skip = skip or {}
+    if set(skip) - set(CHECKS) or not all(skip.values()):
+        raise ValueError(f"skip must give a reason for each of {CHECKS}; got {skip}")
+    case = checks.Case(subject, inputs, data, tuple(without_gradient), directions, seed)
+    single = case.with_(dtype=np.float32)
+    if "structure" not in skip:
+        checks.check_structure(case)
+        checks.check_structure(single)
+    if "ownership" not in skip:
+        checks.check_ownership(case)
+        checks.check_ownership(single)
+    if "state" not in skip:
+        checks.check_repeatable(case)
+        checks.check_repeatable(single)
+    if "twice" not in skip:
+        checks.check_accumulation(case)
+    if "linearity" not in skip:
+        checks.check_linearity(case)
+    if "gradient" not in skip:
+        check_gradients(case)
+        checks.compare(case, single, "structure", checks.FLOAT32_TOLERANCE, "in float32")
+    if "strides" not in skip:
+        checks.check_strides(case)
+    if subject.module is not None and "eval" not in skip:
+        checks.check_eval(case)
+    if "zero_rows" not in skip:
+        for emptied in _groups(zero_rows if zero_rows is not None else checks.default_emptied(case)):
+            checks.check_zero_rows(case, emptied)
+    if "backend" not in skip:
+        for backend in available_backends() if backends is None else backends:
+            checks.check_backend(case, backend)
+            checks.check_backend(single, backend)
+
+
+def _groups(zero_rows):
+    return (zero_rows,) if not zero_rows or isinstance(zero_rows[0], str) else zero_rows

@@ -1,0 +1,138 @@
+"""The gradient check: derivatives by differences of forward, along directions or one number at a time."""
+
+import numpy as np
+
+from ..backend import to_host
+from .checks import STEPS, TINY, TOLERANCE, fail
+from .trees import is_float, leaves, map_arrays
+
+SHOWN = 6  # rows in the table of a message
+
+
+def check_gradients(case):
+    """Every gradient that backward returns, and every parameter's, against differences of the forward."""
+    case.subject.zero_grad()
+    y, cache = case.forward()
+    dy = case.seed_for(y)
+    gradients = case.backward(dy, cache)
+    analytic = case.parameter_gradients()
+    rng = np.random.default_rng((case.seed, 7))
+    slots = list(_input_slots(case, gradients)) + list(_parameter_slots(case, analytic))
+    tiny = sum(value.size for _, value, _, _ in slots) <= TINY
+    for name, value, gradient, place in slots:
+        directions = _unit_directions(value) if tiny else _random_directions(value, case.directions, rng)
+        rows = [(label, *_compare(case, dy, value, gradient, v, place)) for label, v in directions]
+        if not all(row[-1] for row in rows):
+            if not tiny:
+                rows += [(label, *_compare(case, dy, value, gradient, v, place)) for label, v in _probes(value)]
+            fail("gradient", _message(case, name, value, rows))
+    case.subject.zero_grad()
+
+
+def _input_slots(case, gradients):
+    """(name, value, gradient, place): place(new) returns the arguments with this one array replaced by new."""
+    for i, (argument, gradient) in enumerate(zip(case.args, gradients)):
+        if gradient is None:
+            continue
+        for (name, value), (_, g) in zip(leaves(argument, case.argument(i)), leaves(gradient)):
+            if is_float(value) and value.size:
+                yield name, value, to_host(g), _replacing(case, value)
+
+
+def _replacing(case, value):
+    return lambda new: map_arrays(lambda leaf: new if leaf is value else leaf, case.args)
+
+
+def _parameter_slots(case, analytic):
+    for name, p in case.subject.parameters:
+        if p.trainable and p.value.size:
+            yield name, p.value, to_host(analytic[name]), _setting(case, p)
+
+
+def _setting(case, parameter):
+    def place(new):
+        parameter.value = new
+        return case.args
+
+    return place
+
+
+# ---------------------------------------------------------------- differences
+
+
+def _compare(case, dy, value, gradient, direction, place):
+    """(backward's derivative, numeric derivative, relative error, agreed) along one direction."""
+    analytic = float((gradient * direction).sum())
+    best = None
+    for step in STEPS:
+        high, size = _weighted_sum(case, dy, place(value + step * direction))
+        low, _ = _weighted_sum(case, dy, place(value - step * direction))
+        place(value)
+        numeric = (high - low) / (2 * step)
+        rounding = 8 * np.finfo(np.float64).eps * size / step  # what the sums themselves cannot resolve
+        scale = max(abs(analytic), abs(numeric), 1e-300)
+        error = abs(analytic - numeric)
+        if best is None or error / scale < best[2]:
+            best = (analytic, numeric, error / scale, False)
+        if error <= TOLERANCE * scale + rounding:
+            return analytic, numeric, error / scale, True
+    return best
+
+
+def _weighted_sum(case, dy, args):
+    """sum(dy * y), whose gradient backward computes from dy; and the sum of absolute values."""
+    y, _ = case.forward(args)
+    products = [to_host(w) * to_host(v) for w, v in _floats(dy, y)]
+    return sum(float(p.sum()) for p in products), sum(float(np.abs(p).sum()) for p in products)
+
+
+def _floats(dy, y):
+    return zip([leaf for _, leaf in leaves(dy)], [leaf for _, leaf in leaves(y) if is_float(leaf)])
+
+
+def _unit_directions(value):
+    for index in np.ndindex(value.shape):
+        direction = np.zeros(value.shape)
+        direction[index] = 1
+        yield str(list(index)), direction
+
+
+def _random_directions(value, count, rng):
+    for number in range(count):
+        direction = rng.standard_normal(value.shape)
+        yield f"direction {number}", direction / max(np.abs(direction).max(), 1e-12)
+
+
+def _probes(value):
+    """A few single numbers, spread over the array, for the table of a message."""
+    for flat in np.unique(np.linspace(0, value.size - 1, SHOWN).astype(int)):
+        index = np.unravel_index(flat, value.shape)
+        direction = np.zeros(value.shape)
+        direction[index] = 1
+        yield str([int(i) for i in index]), direction
+
+
+# ---------------------------------------------------------------- words
+
+
+def _message(case, name, value, rows):
+    wrong = [row for row in rows if not row[-1]]
+    lines = [
+        f"{case.names[1]} returns a wrong gradient for {name} {tuple(value.shape)}: "
+        f"{len(wrong)} of {len(rows)} derivatives differ from differences of {case.names[0]}.",
+        f"{'where':>16} {'backward':>15} {'differences':>15} {'relative error':>15}",
+    ]
+    for label, analytic, numeric, error, _ in wrong[:SHOWN]:
+        lines.append(f"{label:>16} {analytic:15.7g} {numeric:15.7g} {error:15.1e}")
+    return "\n".join(lines + _hints(rows, wrong))
+
+
+def _hints(rows, wrong):
+    if all(analytic == 0 for _, analytic, _, _, _ in wrong):
+        return ["backward gives 0 there: a path from this input to the output was forgotten."]
+    ratios = np.array([analytic / numeric for _, analytic, numeric, _, _ in wrong if abs(numeric) > 1e-12])
+    if len(wrong) == len([r for r in rows if abs(r[2]) > 1e-12]) and len(ratios) > 1 and np.ptp(ratios) < 1e-4:
+        return [f"Every number is {ratios.mean():.4g} times what it should be: a factor is missing or one too many."]
+    if max(error for *_, error, _ in wrong) < 1e-3:
+        return ["The error is small: is the input close to a kink (ReLU at 0, a tie in a maximum, a grid line)?"]
+    return []
