@@ -1,0 +1,107 @@
+"""Run-length encoding against pycocotools, byte for byte, and its refusals."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tinymaskrcnn.errors import ArgumentError, DataError, ShapeError
+from tinymaskrcnn.evaluation import rle
+
+masks_of = st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 9)).flatmap(lambda s: arrays(bool, s))
+SPECIAL = [np.zeros((1, 1, 1), bool), np.ones((1, 1, 1), bool), np.zeros((2, 4, 3), bool), np.ones((2, 4, 3), bool)]
+
+
+def coco_mask():
+    return pytest.importorskip("pycocotools.mask", reason="pycocotools is the oracle of COCO's encoding")
+
+
+def coco_encode(masks):
+    return [coco_mask().encode(np.asfortranarray(mask.astype(np.uint8))) for mask in masks]
+
+
+def special(test):
+    for masks in SPECIAL:
+        test = example(masks)(test)
+    return settings(deadline=None, max_examples=60)(test)
+
+
+def test_counts_run_down_the_columns():
+    counts = rle.encode(np.array([[0, 1], [1, 1]])).counts
+    assert counts.tolist() == [1, 3]
+    assert rle.encode(np.array([[1, 0], [1, 1]])).counts.tolist() == [0, 2, 1, 1]
+
+
+@special
+@given(masks_of)
+def test_equals_pycocotools(masks):
+    ours = rle.encode_many(masks)
+    theirs = coco_encode(masks)
+    assert [rle.to_string(r) for r in ours] == [t["counts"].decode() for t in theirs]
+    assert [rle.area(r) for r in ours] == [int(coco_mask().area(t)) for t in theirs]
+    for one, t, mask in zip(ours, theirs, masks):
+        read = rle.from_string(t["counts"], size=mask.shape)
+        assert read.counts.tolist() == one.counts.tolist() == rle.encode(mask).counts.tolist()
+        assert (rle.decode(read) == mask).all()
+    assert (rle.decode_many(ours, size=masks.shape[1:]) == masks).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 2**33), min_size=1, max_size=12))
+def test_string_round_trip_of_any_counts(counts):
+    """Long runs and runs that shrink need several characters and the sign bit."""
+    mask = rle.RLE((1, sum(counts)), np.array(counts, np.int64))
+    assert rle.from_string(rle.to_string(mask), size=mask.size).counts.tolist() == counts
+
+
+@special
+@given(masks_of)
+def test_iou_equals_pycocotools(masks):
+    crowd = np.arange(len(masks)) % 2 == 1
+    ours = rle.iou(rle.encode_many(masks), rle.encode_many(masks[::-1]), crowd)
+    assert ours.shape == (len(masks), len(masks))
+    if len(masks):
+        encoded = coco_encode(masks)
+        assert (ours == coco_mask().iou(encoded, encoded[::-1], crowd.astype(np.uint8).tolist())).all()
+
+
+def test_runs_of_length_zero_are_allowed():
+    """Other programs write them: [2, 0, 1, 3] is three pixels off, then three on."""
+    odd, plain = (rle.RLE((2, 3), np.array(counts)) for counts in ([2, 0, 1, 3], [3, 3]))
+    assert (rle.decode(odd) == rle.decode(plain)).all()
+    assert rle.iou([odd], [plain])[0, 0] == 1 == rle.iou([plain], [odd])[0, 0]
+
+
+def test_coco_dictionary_survives_json():
+    mask = np.arange(12).reshape(3, 4) % 5 < 2
+    entry = json.loads(json.dumps(rle.to_coco(rle.encode(mask))))
+    assert (rle.decode(rle.from_coco(entry)) == mask).all()
+    as_list = {"size": [3, 4], "counts": rle.encode(mask).counts.tolist()}
+    assert (rle.decode(rle.from_coco(as_list)) == mask).all()
+
+
+def test_refusals_say_what_was_wanted():
+    whole = rle.encode(np.ones((30, 20), bool))
+    with pytest.raises(ShapeError, match=r"encode: mask must be \(H, W\)"):
+        rle.encode(np.ones((2, 3, 4)))
+    with pytest.raises(ShapeError, match=r"encode_many: masks must be \(M, H, W\)"):
+        rle.encode_many(np.ones((3, 4)))
+    with pytest.raises(DataError, match="must fill 30 x 21 = 630 pixels; they count 600"):
+        rle.from_string(rle.to_string(whole), size=(30, 21))
+    with pytest.raises(DataError, match="not a complete run-length string"):
+        rle.from_string(rle.to_string(whole)[:-1], size=(30, 20))
+    with pytest.raises(DataError, match="not a complete run-length string"):
+        rle.from_string("", size=(1, 1))
+    with pytest.raises(DataError, match="too long"):
+        rle.from_string("o" * 12 + "0", size=(1, 1))
+    with pytest.raises(ArgumentError, match="size and counts"):
+        rle.from_coco([1, 2])
+    with pytest.raises(ShapeError, match="all masks must be of one size"):
+        rle.iou([whole], [rle.encode(np.ones((20, 30), bool))])
+    with pytest.raises(ShapeError, match="one entry for each of 1 truths"):
+        rle.iou([whole], [whole], [True, False])
+    with pytest.raises(ShapeError, match=r"of size \(2, 2\)"):
+        rle.decode_many([whole], size=(2, 2))

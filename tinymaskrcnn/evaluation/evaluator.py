@@ -1,0 +1,235 @@
+"""Collects detections and objects image by image, then matches all of them at once and fills the curves."""
+
+import numpy as np
+
+from ..backend import to_host
+from ..errors import ArgumentError, ShapeError
+from . import matching
+from .average_precision import COCO_AREA_RANGES, IOU_THRESHOLDS, RECALL_THRESHOLDS, Evaluation, precision_recall
+
+
+class Evaluator:
+    """Collects images one by one and keeps only numbers: masks are compared in `add` and never held.
+
+    iou_type "bbox" or "segm" says what is compared. Area ranges are in pixels, both ends included, and need an entry
+    "all". An object's area is that of its mask, for boxes too, as in COCO's annotations; truth_area="box" takes its
+    box's. num_classes counts background; None takes the classes that occur. Masks are arrays or lists of RLE.
+    """
+
+    def __init__(
+        self,
+        *,
+        iou_type="bbox",
+        area_ranges=COCO_AREA_RANGES,
+        max_detections=(1, 10, 100),
+        num_classes=None,
+        truth_area="mask",
+    ):
+        if iou_type not in ("bbox", "segm"):
+            raise ArgumentError(f"Evaluator: iou_type must be 'bbox' or 'segm'; got {iou_type!r}")
+        if truth_area not in ("mask", "box"):
+            raise ArgumentError(f"Evaluator: truth_area must be 'mask' or 'box'; got {truth_area!r}")
+        if "all" not in area_ranges:
+            raise ArgumentError(f"Evaluator: area_ranges needs an entry 'all'; got {list(area_ranges)}")
+        if len(max_detections) == 0 or min(max_detections) < 1:
+            raise ArgumentError(f"Evaluator: max_detections must be numbers from 1; got {max_detections}")
+        self.iou_type = iou_type
+        self.area_ranges = {name: (float(low), float(high)) for name, (low, high) in area_ranges.items()}
+        self.max_detections = tuple(sorted(max_detections))
+        self.num_classes = num_classes
+        self.truth_area = truth_area
+        self.num_images = 0
+        self._detections = _Table(image=np.int64, label=np.int64, rank=np.int64, score=np.float64, area=np.float64)
+        self._truths = _Table(label=np.int64, area=np.float64, crowd=bool)
+        self._pairs = _Table(detection=np.int64, truth=np.int64, iou=np.float64)
+
+    def add(self, truth, detections, *, areas=None):
+        """Compare the detections of one image with its objects. Either may be empty, and in any order of scores.
+
+        areas (M,), when given, are the objects' areas (COCO's annotation files have them).
+        """
+        name = f"image {self.num_images}"
+        truth, detections = _on_host(truth), _on_host(detections)
+        _check(name, truth, detections, self.iou_type, self.num_classes)
+        order = np.argsort(-detections.scores, kind="stable")
+        rank = _rank_within_class(detections.labels[order])
+        kept = rank < self.max_detections[-1]
+        order, rank = order[kept], rank[kept]
+
+        crowd = np.zeros(len(truth), bool) if truth.crowd is None else truth.crowd.astype(bool)
+        row, column = np.nonzero(detections.labels[order, None] == truth.labels)
+        iou, detection_area = self._overlap(truth, detections, crowd, order[row], column)
+        useful = iou >= min(IOU_THRESHOLDS[0], 1 - 1e-10)  # no other pair can match at any threshold
+        self._pairs.append(
+            detection=row[useful] + len(self._detections), truth=column[useful] + len(self._truths), iou=iou[useful]
+        )
+        self._detections.append(
+            image=np.full(len(order), self.num_images),
+            label=detections.labels[order],
+            rank=rank,
+            score=detections.scores[order],
+            area=detection_area[order],
+        )
+        self._truths.append(label=truth.labels, area=self._truth_areas(name, truth, areas), crowd=crowd)
+        self.num_images += 1
+
+    def _overlap(self, truth, detections, crowd, row, column):
+        if self.iou_type == "bbox":
+            detection_area, truth_area = matching.box_areas(detections.boxes), matching.box_areas(truth.boxes)
+            shared = matching.box_intersections(detections.boxes[row], truth.boxes[column])
+        else:
+            detection_area, truth_area = matching.mask_areas(detections.masks), matching.mask_areas(truth.masks)
+            shared = matching.mask_intersections(detections.masks, truth.masks, row, column)
+        iou = matching.intersection_over_union(shared, detection_area[row], truth_area[column], crowd[column])
+        return iou, detection_area
+
+    def _truth_areas(self, name, truth, areas):
+        if areas is not None:
+            if len(areas) != len(truth):
+                raise ShapeError(f"{name}: areas must have one entry per object ({len(truth)}); got {len(areas)}")
+            return areas
+        return matching.mask_areas(truth.masks) if self.truth_area == "mask" else matching.box_areas(truth.boxes)
+
+    def accumulate(self):
+        """Match all detections seen so far and compute the curves; more images may be added afterwards.
+
+        ->  Evaluation
+        """
+        detections, truths, pairs = self._detections.columns(), self._truths.columns(), self._pairs.columns()
+        K = self._count_classes(detections["label"], truths["label"])
+        T, R, A, M = len(IOU_THRESHOLDS), len(RECALL_THRESHOLDS), len(self.area_ranges), len(self.max_detections)
+        precision, scores = -np.ones((T, R, K, A, M)), -np.ones((T, R, K, A, M))
+        recall, num_truths = -np.ones((T, K, A, M)), np.zeros((K, A), np.int64)
+
+        # one class after the other, best score first; ties stay in the order of the images
+        best_first = np.lexsort((-detections["score"], detections["label"]))
+        first = np.searchsorted(detections["label"][best_first], np.arange(1, K + 2))
+        for a, (low, high) in enumerate(self.area_ranges.values()):
+            ignored = truths["crowd"] | (truths["area"] < low) | (truths["area"] > high)
+            hit, miss = _judge(detections, pairs, truths["crowd"], ignored, low, high)
+            num_truths[:, a] = np.bincount(truths["label"][~ignored], minlength=K + 1)[1:]
+            for k in np.flatnonzero(num_truths[:, a]):
+                rows = best_first[first[k] : first[k + 1]]
+                for m, most in enumerate(self.max_detections):
+                    chosen = rows[detections["rank"][rows] < most]
+                    p, r, reached = precision_recall(hit[chosen], miss[chosen], num_truths[k, a])
+                    score = np.append(detections["score"][chosen], 0.0)[reached]
+                    precision[:, :, k, a, m], recall[:, k, a, m], scores[:, :, k, a, m] = p.T, r, score.T
+        return Evaluation(
+            precision, recall, scores, num_truths, dict(self.area_ranges), self.max_detections, self.iou_type
+        )
+
+    def summarize(self):
+        """The twelve figures of all images seen so far, by name."""
+        return self.accumulate().figures()
+
+    def _count_classes(self, *labels):
+        if self.num_classes is not None:
+            return self.num_classes - 1
+        return int(max((column.max() for column in labels if len(column)), default=0))
+
+
+def evaluate(
+    truths,
+    detections,
+    *,
+    iou_type="bbox",
+    area_ranges=COCO_AREA_RANGES,
+    max_detections=(1, 10, 100),
+    num_classes=None,
+    truth_area="mask",
+):
+    """COCO's twelve figures for a list of images; for curves, or for more images than fit in memory, see Evaluator.
+
+    list of N Target, list of N Detections  ->  {"AP": ..., "AP50": ..., ...}, -1 where there is no object to find
+    """
+    if len(truths) != len(detections):
+        raise ShapeError(
+            f"evaluate: needs one Detections per Target; got {len(truths)} truths and {len(detections)} detections"
+        )
+    evaluator = Evaluator(
+        iou_type=iou_type,
+        area_ranges=area_ranges,
+        max_detections=max_detections,
+        num_classes=num_classes,
+        truth_area=truth_area,
+    )
+    for truth, found in zip(truths, detections):
+        evaluator.add(truth, found)
+    return evaluator.summarize()
+
+
+def _judge(detections, pairs, crowd, ignored, low, high):
+    """Every detection is a hit, a miss, or (matched to an ignored object, or unmatched and of another size) neither."""
+    detection = pairs["detection"]
+    group = detections["image"][detection] * (detections["label"].max(initial=0) + 1) + detections["label"][detection]
+    matched, on_ignored = matching.greedy_match(
+        detection,
+        pairs["truth"],
+        pairs["iou"],
+        group=group,
+        ignored=ignored,
+        crowd=crowd,
+        thresholds=IOU_THRESHOLDS,
+        num_detections=len(detections["label"]),
+    )
+    counts = (detections["area"] >= low) & (detections["area"] <= high)
+    return matched & ~on_ignored, ~matched & counts[:, None]
+
+
+def _rank_within_class(labels):
+    """0 for the best of each class, 1 for the second, ...; labels (K,) come from the best score down."""
+    by_class = np.argsort(labels, kind="stable")
+    ordered = labels[by_class]
+    rank = np.empty(len(labels), np.int64)
+    rank[by_class] = np.arange(len(labels)) - np.searchsorted(ordered, ordered)
+    return rank
+
+
+def _on_host(record):
+    """The same Target or Detections with NumPy arrays; lists of RLE pass through."""
+    values = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    arrays = {name: to_host(value) for name, value in values.items() if hasattr(value, "dtype")}
+    return type(record)(**(values | arrays))
+
+
+def _check(name, truth, detections, iou_type, num_classes):
+    if iou_type == "segm" and detections.masks is None:
+        raise ArgumentError(f"{name}: iou_type 'segm' needs detections with masks; got None")
+    for what, record, parts in (
+        ("truth", truth, ("boxes", "labels", "masks", "crowd")),
+        ("detections", detections, ("boxes", "labels", "scores", "masks")),
+    ):
+        counts = {part: len(getattr(record, part)) for part in parts if getattr(record, part) is not None}
+        if len(set(counts.values())) > 1:
+            raise ShapeError(f"{name}: the arrays of {what} must count the same objects; got {counts}")
+        labels, boxes = record.labels, record.boxes
+        if len(labels) and (labels.min() < 1 or (num_classes is not None and labels.max() >= num_classes)):
+            wanted = "from 1" if num_classes is None else f"in 1..{num_classes - 1}"
+            raise ArgumentError(
+                f"{name}: labels of {what} must be {wanted}; got {int(labels.min())}..{int(labels.max())}"
+            )
+        if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+            raise ArgumentError(f"{name}: boxes of {what} must be finite with x2 >= x1 and y2 >= y1")
+    if not np.isfinite(detections.scores).all():
+        raise ArgumentError(f"{name}: scores must be finite; got {np.unique(detections.scores)}")
+
+
+class _Table:
+    """Columns that grow image by image."""
+
+    def __init__(self, **dtypes):
+        self._dtypes = dtypes
+        self._parts = {name: [] for name in dtypes}
+        self._length = 0
+
+    def __len__(self):
+        return self._length
+
+    def append(self, **columns):
+        for name, column in columns.items():
+            self._parts[name].append(np.asarray(column, self._dtypes[name]))
+        self._length += len(column)
+
+    def columns(self):
+        return {name: np.concatenate([np.zeros(0, self._dtypes[name]), *parts]) for name, parts in self._parts.items()}
