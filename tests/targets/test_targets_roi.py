@@ -1,0 +1,61 @@
+"""Which RoIs the heads see: counts, order, labels and deltas."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.ops import boxes
+from tinymaskrcnn.structures import TargetBatch
+from tinymaskrcnn.targets.roi import sample_rois
+
+CONFIG = RoIConfig(samples_per_image=8)
+
+
+def batch(rng, *, images=3, objects=2, proposals=12, empty=()):
+    corners = rng.uniform(0, 60, (images, proposals, 2))
+    found = np.concatenate([corners, corners + rng.uniform(8, 30, corners.shape)], axis=-1).astype(np.float32)
+    truth = found[:, :objects] + 1  # some proposals overlap the objects well
+    valid = np.ones((images, objects), bool)
+    valid[list(empty)] = False
+    truth[~valid] = 0
+    labels = np.where(valid, rng.integers(1, 11, (images, objects)), 0)
+    targets = TargetBatch(truth, labels, np.zeros((images, objects, 96, 96), np.uint8), valid)
+    return found, np.ones((images, proposals), bool), targets
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000))
+def test_samples_are_consistent(seed):
+    rng = np.random.default_rng(seed)
+    proposals, valid, targets = batch(rng, empty=(1,))
+    samples = sample_rois(proposals, valid, targets, CONFIG, rng=rng)
+    assert (samples.weight == 1).all()  # padding is dropped on the host
+    assert (np.diff(samples.image_index) >= 0).all()
+    per_image = np.bincount(samples.image_index, minlength=3)
+    assert (per_image <= 8).all()
+    assert (np.bincount(samples.image_index[samples.mask_rows], minlength=3) <= 2).all()  # 25 % positive
+    assert (samples.labels[samples.mask_rows] > 0).all()
+    assert (samples.labels > 0).sum() == len(samples.mask_rows)
+    assert not (samples.image_index[samples.mask_rows] == 1).any()  # the image without objects
+    flat_boxes, flat_labels = targets.boxes.reshape(-1, 4), targets.labels.reshape(-1)
+    rows = samples.mask_rows
+    decoded = boxes.decode(samples.deltas[rows], samples.rois[rows], weights=CONFIG.delta_weights)
+    np.testing.assert_allclose(decoded, flat_boxes[samples.matched[rows]], atol=1e-3)
+    np.testing.assert_array_equal(samples.labels[rows], flat_labels[samples.matched[rows]])
+
+
+def test_objects_themselves_are_proposals():
+    rng = np.random.default_rng(0)
+    proposals, valid, targets = batch(rng)
+    samples = sample_rois(proposals * 0, valid & False, targets, CONFIG, rng=rng)
+    assert len(samples.rois) == 6  # nothing but the six objects
+    np.testing.assert_array_equal(np.sort(samples.labels), np.sort(targets.labels.reshape(-1)))
+    np.testing.assert_allclose(samples.deltas, 0, atol=1e-6)
+
+
+def test_nothing_at_all_gives_zero_rows():
+    rng = np.random.default_rng(0)
+    proposals, valid, targets = batch(rng, empty=(0, 1, 2))
+    samples = sample_rois(proposals, valid & False, targets, CONFIG, rng=rng)
+    assert samples.rois.shape == (0, 4) and samples.mask_rows.shape == (0,)
