@@ -74,22 +74,22 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What the scene generator draws; sizes in pixels, shares in 0..1."""
+    """What the scene generator draws; sizes in pixels, strengths and shares in 0..1 (0 = off)."""
 
     source: str = "digits"  # "digits" (embedded) or "mnist"
-    image_size: int = 128
-    digits_per_image: tuple = (1, 5)  # inclusive; 0..10 allowed
-    digit_size: tuple = (20, 36)  # inclusive range of the digit's height
-    max_overlap: float = 0.2  # largest share of a digit's box another may cover
+    image_size: int = 128  # height and width
+    digits_per_image: tuple = (1, 5)  # inclusive, 0..10; a digit that finds no free place is left out
+    digit_size: tuple = (20, 36)  # inclusive range of the upright digit's height
+    max_overlap: float = 0.2  # largest share of a digit's box that any one other box may cover
     rotation: float = 0.0  # degrees, drawn from -rotation .. rotation
-    noise: float = 0.1  # uniform noise of this height
-    clutter: float = 0.0  # share of scenes' budget of strokes that are not digits
+    noise: float = 0.1  # share of every pixel that is a uniform random number
+    clutter: float = 0.0  # strokes that are not digits; 1 draws 16 of them
     texture: float = 0.0  # strength of a smooth background texture
     grid: float = 0.0  # strength of ruled lines
     stains: float = 0.0  # strength of soft blobs
-    alpha: tuple = (1.0, 1.0)  # ink opacity range
-    color: bool = False
-    min_visible: float = 0.25  # digits less visible than this share of their ink are not drawn
+    alpha: tuple = (1.0, 1.0)  # range of the ink's opacity
+    color: bool = False  # three channels and coloured inks
+    min_visible: float = 0.25  # a digit less visible than this share of its ink is taken out of the scene
 
 
 @dataclass(frozen=True)

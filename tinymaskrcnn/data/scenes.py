@@ -1,0 +1,233 @@
+"""Scenes of handwritten digits: an image and its true boxes, labels and masks from a seed and a number, nothing else.
+
+Scene i of a split never depends on scene i - 1. Each ingredient draws from a stream of its own, so turning noise or
+clutter on leaves the digits where they were. Of the random generator only `random` is used, and pixels are rounded to
+k / 255: the same seed gives the same scene on every machine.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import SceneConfig
+from ..errors import ArgumentError, ConfigError
+from ..structures import Target
+from . import textures
+from .digits import SPLITS
+
+TRIES = 20  # places tried for a digit before it is given up
+STROKES = 16  # stray strokes at clutter 1
+_LAYOUT, _TEXTURE, _GRID, _STAINS, _CLUTTER, _NOISE = range(6)  # the streams
+
+
+@dataclass(frozen=True)
+class _Digit:
+    """A digit that has found its place: ink (h, w) with its upper left corner at y, x."""
+
+    label: int
+    ink: np.ndarray
+    y: int
+    x: int
+    alpha: float
+    color: np.ndarray
+
+    @property
+    def window(self):
+        h, w = self.ink.shape
+        return slice(self.y, self.y + h), slice(self.x, self.x + w)
+
+
+def make_scene(index, config, *, bank, split, seed):
+    """Draw one scene; the label of digit d is d + 1, because 0 is background.
+
+    index, config  ->  image (H, W, C) float32 in 0..1, Target with M objects, the lowest first
+    Later digits lie on earlier ones and a pixel belongs to the topmost; boxes enclose what is visible. A digit of which
+    less than `min_visible` can be seen is not painted at all, so nothing in a scene goes unlabelled.
+    """
+    validate(config)
+    if index < 0 or seed < 0:
+        raise ArgumentError(f"make_scene: index and seed must be at least 0; got {index} and {seed}")
+
+    def stream(part):
+        entropy = [seed, SPLITS.index(split), index, part]
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+    members = bank.members(split)
+    digits, masks = _visible(_layout(config, bank, members, stream(_LAYOUT)), config)
+    image = _paper(config, stream)
+    for digit in digits:
+        _paint(image[digit.window], digit.alpha * digit.ink, digit.color)
+    if config.noise:
+        image = (1 - config.noise) * image + config.noise * stream(_NOISE).random(image.shape)
+    pixels = np.rint(255 * image).astype(np.float32) / np.float32(255)
+    return pixels, _target(digits, masks, config.image_size)
+
+
+# ---------------------------------------------------------------- the digits
+
+
+def _layout(config, bank, members, rng):
+    """Choose digits and places. Every digit draws equally many numbers, whatever becomes of it."""
+    placed, boxes = [], []
+    for _ in range(_between(config.digits_per_image, rng.random())):
+        source, height, turn, opacity, *color = rng.random(7).tolist()
+        places = rng.random((TRIES, 2)).tolist()
+        i = int(members[int(source * len(members))])
+        ink = bank.render(i, _between(config.digit_size, height), (2 * turn - 1) * config.rotation)
+        free = config.image_size - ink.shape[0], config.image_size - ink.shape[1]
+        if min(free) < 0:
+            continue  # turned or wide, it is larger than the image
+        for v, u in places:
+            y, x = int(v * (free[0] + 1)), int(u * (free[1] + 1))
+            box = (x, y, x + ink.shape[1], y + ink.shape[0])
+            if all(_overlap(box, other) <= config.max_overlap for other in boxes):
+                low, high = config.alpha
+                alpha = low + (high - low) * opacity
+                placed.append(_Digit(int(bank.labels[i]) + 1, ink, y, x, alpha, _ink_color(color, config)))
+                boxes.append(box)
+                break
+    return placed
+
+
+def _between(limits, u):
+    """A whole number from an inclusive range, from u in [0, 1)."""
+    low, high = limits
+    return low + int(u * (high - low + 1))
+
+
+def _overlap(a, b):
+    """The intersection of two boxes as a share of the smaller one."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return max(0, width) * max(0, height) / smaller
+
+
+def _visible(placed, config):
+    """Go from the topmost digit down: keep what can be seen well enough, with the mask of what can be seen.
+
+    A digit that is taken out hides nothing, and changes nothing for those above it: one pass is enough.
+    """
+    covered = np.zeros((config.image_size, config.image_size), bool)
+    digits, masks = [], []
+    for digit in reversed(placed):
+        inked = digit.ink > 0.5
+        mask = np.zeros_like(covered)
+        mask[digit.window] = inked & ~covered[digit.window]
+        if np.count_nonzero(mask) >= max(1, config.min_visible * np.count_nonzero(inked)):
+            covered[digit.window] |= inked
+            digits.append(digit)
+            masks.append(mask)
+    return digits[::-1], masks[::-1]
+
+
+def _target(digits, masks, size):
+    boxes = np.array([_box(mask) for mask in masks], np.float32).reshape(-1, 4)
+    labels = np.array([digit.label for digit in digits], np.int64)
+    return Target(boxes, labels, np.array(masks, bool).reshape(-1, size, size))
+
+
+def _box(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+# ---------------------------------------------------------------- paper and ink
+
+
+def _paint(image, amount, color):
+    """Lay a colour over a part of the image: amount (h, w) is 1 where it covers, 0 where it leaves what is there."""
+    image += amount[:, :, None] * (color - image)
+
+
+def _ink_color(draws, config):
+    """White in grey scenes; otherwise a bright colour whose strongest channel is 1."""
+    if not config.color:
+        return np.ones(1)
+    color = 0.3 + 0.7 * np.array(draws)
+    return color / color.max()
+
+
+def _paper(config, stream):
+    """Black paper with texture, ruled lines, stains and stray strokes, each where its strength is not 0."""
+    size = config.image_size
+    image = np.zeros((size, size, 3 if config.color else 1))
+    layers = (
+        (config.texture, _TEXTURE, textures.smooth_texture),
+        (config.grid, _GRID, textures.ruled_lines),
+        (config.stains, _STAINS, textures.soft_stains),
+    )
+    for strength, part, draw in layers:
+        if strength:
+            rng = stream(part)
+            _paint(image, strength * draw(size, rng=rng), _ink_color(rng.random(3), config))
+    if config.clutter:
+        _scatter(image, config, stream(_CLUTTER))
+    return image
+
+
+def _scatter(image, config, rng):
+    low, high = config.alpha
+    for _ in range(int(STROKES * config.clutter + rng.random())):
+        y, x, ink = textures.stray_stroke(config.image_size, digit_size=config.digit_size, rng=rng)
+        opacity, *color = rng.random(4).tolist()
+        part = image[y : y + ink.shape[0], x : x + ink.shape[1]]
+        _paint(part, (low + (high - low) * opacity) * ink, _ink_color(color, config))
+
+
+# ---------------------------------------------------------------- settings
+
+
+def presets():
+    """Named settings: "clean" (the default), "cluttered" paper, and "hard" (many sizes, turned, occluded, coloured)."""
+    clean = SceneConfig()
+    cluttered = dataclasses.replace(clean, clutter=0.4, texture=0.3, grid=0.25, stains=0.3, noise=0.15, rotation=10.0)
+    hard = dataclasses.replace(
+        cluttered,
+        digits_per_image=(0, 10),
+        digit_size=(14, 56),
+        max_overlap=0.5,
+        rotation=25.0,
+        noise=0.25,
+        alpha=(0.6, 1.0),
+        color=True,
+    )
+    return {"clean": clean, "cluttered": cluttered, "hard": hard}
+
+
+def validate(config):
+    """Raise ConfigError, naming the setting, when a scene cannot be drawn from this configuration."""
+    if config.source not in ("digits", "mnist"):
+        _refuse("source", "'digits' or 'mnist'", config.source)
+    if not _is_int(config.image_size) or not 16 <= config.image_size <= 4096:
+        _refuse("image_size", "a whole number in 16..4096", config.image_size)
+    _check_range("digits_per_image", config.digits_per_image, 0, 10)
+    _check_range("digit_size", config.digit_size, 6, config.image_size - 2, " (image_size less a pixel on each side)")
+    _check_range("alpha", config.alpha, 0.05, 1.0, whole=False)
+    for name in ("max_overlap", "noise", "clutter", "texture", "grid", "stains", "min_visible"):
+        _check_number(name, getattr(config, name), 1)
+    _check_number("rotation", config.rotation, 180)
+    if not isinstance(config.color, bool):
+        _refuse("color", "true or false", config.color)
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_number(name, value, high):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= high:
+        _refuse(name, f"a number in 0..{high}", value)
+
+
+def _check_range(name, value, low, high, why="", *, whole=True):
+    kind = "whole numbers" if whole else "numbers"
+    ok = isinstance(value, (tuple, list)) and len(value) == 2
+    ok = ok and all(_is_int(v) or (not whole and isinstance(v, float)) for v in value)
+    if not ok or not low <= value[0] <= value[1] <= high:
+        _refuse(name, f"two {kind}, the smaller first, in {low}..{high}{why}", value)
+
+
+def _refuse(name, wanted, given):
+    raise ConfigError(f"scenes.{name} must be {wanted}; got {given!r}")
