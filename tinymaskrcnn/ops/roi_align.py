@@ -1,0 +1,200 @@
+"""RoIAlign: read a feature map between its pixels, so that a crop follows its box without rounding.
+
+Every bin averages bilinear samples, so every number of a crop is a weighted sum of pixels, and the whole operator is
+one sparse matrix: crops = A @ pixels, and backward is A.T @ dcrops. A bilinear weight is a weight along the rows times
+one along the columns; `_axis_taps` finds these, `_outer_matrix` multiplies them.
+"""
+
+import numpy as np
+
+from ..backend import array_module, has_kernel, sparse
+from ..contract import checked
+from ..errors import ArgumentError
+
+
+@checked
+@has_kernel
+def roi_align_forward(features, rois, *, image_index, output_size, scale, samples=2, aligned=True, box_gradient=False):
+    """Average bilinear samples inside each bin of each RoI (He et al. 2017, section 3).
+
+    features (N, H, W, C), rois (K, 4), image_index (K,) int  ->  crops (K, S, S, C)
+    rois are in image pixels; `scale` is the size of the feature map over that of the image. output_size is S or (rows,
+    columns). samples is the number of sample points of a bin along each axis; 0 takes as many as the bin has pixels.
+    aligned sees the centre of pixel i at i + 0.5; without it at i, and a RoI is at least one pixel long.
+    The gradient for rois is None unless box_gradient is set: usual training treats proposals as data.
+    """
+    shape = features.shape
+    rows, columns = output_shape("roi_align_forward", output_size)
+    settings = dict(image_index=image_index, output_size=output_size, scale=scale, samples=samples, aligned=aligned)
+    A = interpolation_matrix(rois, feature_shape=shape[:3], **settings)
+    crops = A @ features.reshape(-1, shape[3])  # (K*S*S, C)
+    cache = (A, shape, (features, rois, settings) if box_gradient else None)
+    return crops.reshape(len(rois), rows, columns, shape[3]), cache
+
+
+@checked
+@has_kernel
+def roi_align_backward(dcrops, cache):
+    """Mirror of roi_align_forward: a pixel collects from every bin that read it, as much as it gave.
+
+    dcrops (K, S, T, C)  ->  dfeatures (N, H, W, C), drois (K, 4) or None
+    """
+    A, shape, for_boxes = cache
+    drois = None if for_boxes is None else _box_gradient(dcrops, *for_boxes)
+    dfeatures = A.T @ dcrops.reshape(-1, shape[3])  # (N*H*W, C)
+    return dfeatures.reshape(shape), drois
+
+
+def interpolation_matrix(rois, *, image_index, feature_shape, output_size, scale, samples=2, aligned=True):
+    """The sparse matrix A of RoIAlign: row (k, i, j) holds the weights with which bin (i, j) of RoI k reads the pixels.
+
+    rois (K, 4), image_index (K,) int, feature_shape (N, H, W)  ->  A (K*S*S, N*H*W)
+    """
+    check_image_index("roi_align_forward", image_index, feature_shape[0])
+    y, x = _both_axes(rois, feature_shape, output_size, scale, samples, aligned, slopes=False)
+    return _outer_matrix(y, x, 0, 0, image_index, feature_shape)
+
+
+def _box_gradient(dcrops, features, rois, settings):
+    """How the loss changes when an edge of a RoI moves.
+
+    dcrops (K, S, T, C)  ->  drois (K, 4)
+    Moving an edge moves the sample points, which changes the weights along one axis: the derivative of a crop by an
+    edge is again a sparse matrix, with the weights of that axis replaced by their derivatives.
+    """
+    settings = dict(settings)
+    image_index = settings.pop("image_index")
+    shape = features.shape
+    y, x = _both_axes(rois, shape[:3], **settings, slopes=True)
+    pixels = features.reshape(-1, shape[3])
+    drois = []
+    for by_y, by_x in (
+        (0, 1),
+        (1, 0),
+        (0, 2),
+        (2, 0),
+    ):  # x1, y1, x2, y2: 1 is the derivative by the start, 2 by the end
+        dcrops_by_edge = _outer_matrix(y, x, by_y, by_x, image_index, shape[:3]) @ pixels
+        drois.append((dcrops * dcrops_by_edge.reshape(dcrops.shape)).sum(axis=(1, 2, 3)))
+    return array_module(rois).stack(drois, axis=1)
+
+
+# ---------------------------------------------------------------- the weights along one axis
+
+
+def _both_axes(rois, feature_shape, output_size, scale, samples, aligned, slopes):
+    """The taps along the rows and along the columns of the feature map."""
+    if samples < 0:
+        raise ArgumentError(f"roi_align_forward: samples must be at least 0 (0 adapts to each RoI); got {samples}")
+    rows, columns = output_shape("roi_align_forward", output_size)
+    _, height, width = feature_shape
+    x1, y1, x2, y2 = rois[:, 0], rois[:, 1], rois[:, 2], rois[:, 3]
+    settings = dict(scale=float(scale), samples=samples, aligned=aligned, slopes=slopes)
+    return _axis_taps(y1, y2, rows, height, **settings), _axis_taps(x1, x2, columns, width, **settings)
+
+
+def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes):
+    """Which pixels of an axis a bin reads, and how much of each.
+
+    start (K,), end (K,)  ->  pixel (K, S, T) int, [weight (K, S, T)]; with slopes also its derivatives by start and end
+    """
+    xp = array_module(start)
+    position, use, by_start, by_end = _sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
+
+    # A point up to one pixel outside reads the border; farther out it reads 0.
+    use = use * ((position >= -1) & (position <= length))
+    moves = (position > 0) & (position < length - 1)  # at the border the value does not follow the point
+    position = xp.fmin(xp.fmax(position, 0), length - 1)  # fmax also turns NaN into a pixel that exists
+    low = xp.floor(position)
+    share = position - low  # how far the point has gone from pixel low to pixel low + 1
+    low = low.astype(np.int32)
+    pixel = xp.concatenate([low, xp.minimum(low + 1, length - 1)], axis=2)  # (K, S, 2 * samples)
+
+    weights = [xp.concatenate([use * (1 - share), use * share], axis=2)]
+    if slopes:
+        for motion in (by_start, by_end):
+            slope = use * moves * motion
+            weights.append(xp.concatenate([-slope, slope], axis=2))
+    if xp is np:
+        pixel, weights = _merge(pixel, weights, length)
+    return pixel, weights
+
+
+def _sample_points(start, end, bins, *, scale, samples, aligned):
+    """Where the points of each bin lie, the weight of each, and how far each moves with the two ends of the RoI.
+
+    start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), by_start (K, S, n), by_end (K, S, n)
+    """
+    xp = array_module(start)
+    dtype = start.dtype
+    origin = (start * scale - (0.5 if aligned else 0))[:, None, None]
+    size = (end * scale - start * scale)[:, None, None]
+    fixed_size = xp.zeros(size.shape, dtype=bool) if aligned else size < 1
+    size = xp.where(fixed_size, 1, size)
+
+    count = xp.ceil(size / bins) if samples == 0 else xp.full(size.shape, samples, dtype=dtype)  # (K, 1, 1)
+    most = samples or max(int(count.max()) if len(start) else 1, 1)
+    point = xp.arange(most, dtype=dtype)
+    use = (point < count) / xp.maximum(count, 1)  # (K, 1, n)
+    bin_start = xp.arange(bins, dtype=dtype)[:, None]
+    along = (bin_start + (point + 0.5) / xp.maximum(count, 1)) / bins  # (K, S, n), 0 at start and 1 at end
+    by_end = xp.where(fixed_size, 0, along) * scale
+    return origin + along * size, use.astype(dtype), scale - by_end, by_end
+
+
+def _merge(pixel, weights, length):
+    """Give neighbouring samples that read the same pixel one common tap, where this makes the taps fewer."""
+    first = pixel.min(axis=2, keepdims=True, initial=length - 1)
+    offset = pixel - first
+    reach = int(offset.max(initial=0)) + 1
+    if reach >= pixel.shape[2]:
+        return pixel, weights
+    hits = [offset == step for step in range(reach)]
+    weights = [np.stack([(weight * hit).sum(axis=2) for hit in hits], axis=2) for weight in weights]
+    return np.minimum(first + np.arange(reach, dtype=np.int32), length - 1), weights
+
+
+# ---------------------------------------------------------------- the matrix
+
+
+def _outer_matrix(y, x, by_y, by_x, image_index, feature_shape):
+    """The products of row weights and column weights, as a sparse matrix.
+
+    by_y and by_x choose, for each axis, the weights (0) or their derivatives by the start (1) or the end (2) of a RoI.
+    """
+    (row, row_weights), (column, column_weights) = y, x
+    xp = array_module(row)
+    n, height, width = feature_shape
+    row = row + (image_index.astype(np.int32) * height)[:, None, None]  # the pictures lie below each other
+    pixel = (row * width)[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, T, T)
+    weight = row_weights[by_y][:, :, None, :, None] * column_weights[by_x][:, None, :, None, :]
+    taps = pixel.shape[3] * pixel.shape[4]
+    bins = pixel.shape[0] * pixel.shape[1] * pixel.shape[2]
+    row_ends = xp.arange(0, bins * taps + 1, taps, dtype=np.int32)
+    A = sparse(xp).csr_matrix((weight.reshape(-1), pixel.reshape(-1), row_ends), shape=(bins, n * height * width))
+    if xp is np:
+        A.eliminate_zeros()  # on a device this would wait for the number of entries that are left
+    return A
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def output_shape(function, output_size):
+    """(rows, columns) from S or (rows, columns)."""
+    rows, columns = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if rows < 1 or columns < 1:
+        raise ArgumentError(f"{function}: output_size must be at least 1; got {output_size}")
+    return int(rows), int(columns)
+
+
+def check_image_index(function, image_index, num_images):
+    """Every RoI must belong to a picture of the batch (looked at on the host only)."""
+    if array_module(image_index) is not np:
+        return
+    wrong = (image_index < 0) | (image_index >= num_images)
+    if wrong.any():
+        k = int(wrong.argmax())
+        raise ArgumentError(
+            f"{function}: image_index must lie in 0..{num_images - 1}; got {image_index[k]} at position {k}"
+        )
