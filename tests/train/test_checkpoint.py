@@ -1,0 +1,214 @@
+"""A checkpoint is whole or not there: damage is noticed, a full disk keeps the old one, SIGKILL leaves a good one."""
+
+import errno
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.errors import CheckpointError
+from tinymaskrcnn.train import checkpoint as module
+from tinymaskrcnn.train.checkpoint import differences, load_checkpoint, save_checkpoint, temporary_name
+
+CONFIG = {"model": {"num_classes": 11, "rpn": {"nms_iou": 0.7}}, "train": {"steps": 10, "seed": 0}}
+
+
+def write(path, step=3, config=CONFIG, scale=1.0):
+    model = {"conv.weight": np.arange(6, dtype=np.float32).reshape(2, 3) * scale, "empty": np.zeros((0, 4))}
+    save_checkpoint(path, step=step, config=config, model=model, optimizer={"updates": np.array(step)})
+    return model
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint.npz"
+
+
+def test_what_goes_in_comes_out(path):
+    model = write(path)
+    loaded = load_checkpoint(path, config=CONFIG)
+    assert loaded.step == 3 and loaded.config == CONFIG
+    assert list(loaded.model) == list(model) and loaded.optimizer["updates"] == 3
+    for name, array in model.items():
+        np.testing.assert_array_equal(loaded.model[name], array)
+        assert loaded.model[name].dtype == array.dtype
+    assert os.listdir(path.parent) == ["checkpoint.npz"]
+
+
+def test_missing(path):
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_truncated(path, share):
+    write(path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * share)])
+    with pytest.raises(CheckpointError, match="damaged or truncated"):
+        load_checkpoint(path)
+
+
+def test_every_changed_byte_of_the_contents_is_noticed(path):
+    model = write(path)
+    raw = path.read_bytes()
+    start = raw.index(model["conv.weight"].tobytes())
+    for position in (start, start + 11, raw.index(b'"step": 3') + 8):
+        path.write_bytes(raw[:position] + bytes([raw[position] ^ 1]) + raw[position + 1 :])
+        with pytest.raises(CheckpointError):
+            load_checkpoint(path)
+
+
+def test_contents_swapped_with_valid_zip_sums_are_noticed_by_the_checksum(path):
+    write(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["model/conv.weight"] = arrays["model/conv.weight"] + 1
+    np.savez(path, **arrays)
+    with pytest.raises(CheckpointError, match="checksum"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": 1}), b"hello", b"PK\x03\x04 not really"])
+def test_not_a_checkpoint(path, content):
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged or truncated, or not a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_other_array_files_are_refused(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(CheckpointError, match="not an npz file"):
+        load_checkpoint(path)
+    np.savez(path, weight=np.zeros(3))
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_wrong_version(path, monkeypatch):
+    monkeypatch.setattr(module, "FORMAT", 99)
+    write(path)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="has format 99; this version reads format 1"):
+        load_checkpoint(path)
+
+
+def test_another_configuration_is_named_entry_by_entry(path):
+    write(path)
+    other = json.loads(json.dumps(CONFIG))
+    other["model"]["rpn"]["nms_iou"] = 0.5
+    other["train"]["seed"] = 1
+    with pytest.raises(CheckpointError, match=r"model.rpn.nms_iou is 0.7 there and 0.5 here; train.seed is 0 .* 1"):
+        load_checkpoint(path, config=other)
+    with pytest.raises(CheckpointError, match="nms_iou"):
+        load_checkpoint(path, config=other, part="model")
+    other["model"] = CONFIG["model"]
+    assert load_checkpoint(path, config=other, part="model").step == 3  # only the training differs
+
+
+def test_the_number_of_steps_may_change(path):
+    write(path)
+    longer = CONFIG | {"train": CONFIG["train"] | {"steps": 999}}
+    assert load_checkpoint(path, config=longer).step == 3
+
+
+def test_differences_sees_missing_entries():
+    assert differences({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}) == [("a.c", None, 2)]
+
+
+def test_tuples_in_the_configuration_equal_the_lists_of_json(path):
+    config = {"model": {"depths": (2, 2)}, "train": {}}
+    write(path, config=config)
+    load_checkpoint(path, config=config)
+
+
+class FullDisk:
+    """A file that takes so many bytes and then says that no space is left."""
+
+    def __init__(self, path, room):
+        self.file = open(path, "wb")
+        self.room = room
+
+    def write(self, data):
+        self.room -= memoryview(data).nbytes
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("room", [0, 40, 300, 1200])
+def test_a_full_disk_keeps_the_old_checkpoint(path, monkeypatch, room):
+    write(path, step=3)
+    monkeypatch.setattr(module, "open", lambda name, mode: FullDisk(name, room), raising=False)
+    with pytest.raises(CheckpointError, match=r"disk is full \(needs .* MB, .* MB are free\); the checkpoint .* untouched"):
+        write(path, step=4)
+    monkeypatch.undo()
+    assert load_checkpoint(path).step == 3
+    assert os.listdir(path.parent) == ["checkpoint.npz"]
+
+
+def test_a_full_disk_at_the_first_checkpoint(path, monkeypatch):
+    monkeypatch.setattr(module, "open", lambda name, mode: FullDisk(name, 100), raising=False)
+    with pytest.raises(CheckpointError, match="no earlier checkpoint exists"):
+        write(path)
+    assert os.listdir(path.parent) == []
+
+
+def test_ctrl_c_while_writing_keeps_the_old_checkpoint(path, monkeypatch):
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    write(path, step=3)
+    monkeypatch.setattr(module.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, step=4)
+    monkeypatch.undo()
+    assert load_checkpoint(path).step == 3 and not temporary_name(path).exists()
+
+
+KILLED = """
+import sys, numpy as np
+from tinymaskrcnn.train.checkpoint import save_checkpoint
+model = {f"w{i}": np.zeros(100_000, np.float32) for i in range(10)}
+for step in range(10**6):
+    for array in model.values():
+        array[...] = step
+    save_checkpoint(sys.argv[1], step=step, config={}, model=model, optimizer={})
+    if step == 0:
+        print("ready", flush=True)
+"""
+
+
+def test_sigkill_at_any_moment_leaves_a_checkpoint(path):
+    rng = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        loaded = load_checkpoint(path)
+        assert all((array == loaded.step).all() for array in loaded.model.values())
+        assert set(os.listdir(path.parent)) <= {"checkpoint.npz", "checkpoint.npz.tmp"}
+
+
+def test_the_temporary_file_lies_in_the_same_folder(path):
+    assert temporary_name(path).parent == Path(path).parent

@@ -1,0 +1,95 @@
+"""Do the anchors fit the objects? Asked before the first step, because no amount of training repairs a bad answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ops.anchors import pyramid_anchors
+from ..ops.boxes import iou_matrix
+
+STRIDES = (4, 8, 16, 32, 64)  # P2 .. P6
+SIZE_EDGES = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, np.inf)  # bins of sqrt(width * height)
+
+
+@dataclass(frozen=True)
+class AnchorReport:
+    """How well the best anchor of each object fits it.
+
+    sizes (M,) sqrt of the box areas in pixels, best_iou (M,), good and fair: the IoU limits that are counted (that of a
+    positive anchor, and 0.5).
+    """
+
+    sizes: np.ndarray
+    best_iou: np.ndarray
+    good: float = 0.7
+    fair: float = 0.5
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def share(self, limit, *, low=0.0, high=np.inf):
+        """Share of the objects with low <= size < high whose best anchor reaches the limit; NaN without objects."""
+        chosen = self.best_iou[(self.sizes >= low) & (self.sizes < high)]
+        return float((chosen >= limit).mean()) if len(chosen) else float("nan")
+
+    def bins(self):
+        """One row per size bin that holds objects: low, high, count, good (share), fair (share)."""
+        rows = []
+        for low, high in zip(SIZE_EDGES, SIZE_EDGES[1:]):
+            count = int(((self.sizes >= low) & (self.sizes < high)).sum())
+            if count:
+                good, fair = (self.share(limit, low=low, high=high) for limit in (self.good, self.fair))
+                rows.append({"low": low, "high": high, "count": count, "good": good, "fair": fair})
+        return rows
+
+    def warnings(self, *, enough=0.9):
+        """Sentences for a person, none when at least `enough` of the objects of every size have a fair anchor."""
+        if len(self) == 0:
+            return ["the scenes that were looked at hold no objects"]
+        poor = [row for row in self.bins() if row["fair"] < enough and row["count"] >= max(5, 0.02 * len(self))]
+        return [
+            f"objects of {_bin_name(row)} px: only {row['fair']:.0%} have an anchor with IoU >= {self.fair}; "
+            "add an anchor size near theirs (model.rpn.anchor_sizes) or a fitting ratio (model.rpn.anchor_ratios)"
+            for row in poor
+        ]
+
+    def table(self):
+        """The report as text, one line per size bin."""
+        head = f"{'object size':>12}  {'objects':>7}  {f'IoU >= {self.good}':>10}  {f'IoU >= {self.fair}':>10}"
+        lines = [f"anchors on {len(self)} objects of the training scenes", head]
+        for row in self.bins():
+            lines.append(f"{_bin_name(row) + ' px':>12}  {row['count']:>7}  {row['good']:>10.0%}  {row['fair']:>10.0%}")
+        if len(self):
+            good, fair = self.share(self.good), self.share(self.fair)
+            lines.append(f"{'all':>12}  {len(self):>7}  {good:>10.0%}  {fair:>10.0%}")
+        return "\n".join(lines)
+
+    def to_dict(self):
+        """Plain numbers for JSON."""
+        return {"objects": len(self), "bins": [row | {"high": min(row["high"], 1e9)} for row in self.bins()]}
+
+
+def _bin_name(row):
+    return f"{row['low']}+" if np.isinf(row["high"]) else f"{row['low']}-{row['high']}"
+
+
+def anchor_report(samples, rpn, *, divisor=32):
+    """Compare the objects of some (image, Target) pairs with the anchors of an RPNConfig, at levels P2 .. P6."""
+    sizes, best, known = [], [], {}
+    for image, target in samples:
+        if len(target) == 0:
+            continue
+        shape = tuple(-(-side // divisor) * divisor for side in image.shape[:2])  # as the picture will be padded
+        if shape not in known:
+            known[shape] = _all_anchors(shape, rpn)
+        boxes = target.boxes.astype(np.float32)
+        best.append(iou_matrix(boxes, known[shape]).max(axis=1))
+        sizes.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
+    empty = [np.zeros(0, np.float32)]
+    return AnchorReport(np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou)
+
+
+def _all_anchors(shape, rpn):
+    grids = [tuple(-(-side // stride) for side in shape) for stride in STRIDES[: len(rpn.anchor_sizes)]]
+    levels = pyramid_anchors(rpn.anchor_sizes, rpn.anchor_ratios, grid_sizes=grids, image_size=shape)
+    return np.concatenate(levels).astype(np.float32)

@@ -1,0 +1,70 @@
+"""A training run as its folder sees it: rows and checkpoints written as it goes, and an orderly end whatever happens."""
+
+import contextlib
+import signal
+import threading
+
+from ..errors import NonFiniteError
+from .metrics import append_row, truncate_rows
+
+
+def run_training(trainer, run, *, on_row=lambda row: None):
+    """Train to the end, or to Ctrl-C; returns True when the last step was reached.
+
+    Every row goes to metrics.jsonl and to on_row. A checkpoint is written before the first step, every
+    `checkpoint_every` steps, at the end, and when the run is asked to stop.
+    """
+    every = trainer.config.checkpoint_every
+    truncate_rows(run.metrics_file, trainer.step)  # rows after the checkpoint are computed again
+    if trainer.step == 0:
+        run.save(trainer.state_dict())
+    saved = trainer.step
+    try:
+        with StopRequest() as stop, contextlib.closing(trainer.rows()) as rows:
+            for row in rows:
+                append_row(run.metrics_file, row)
+                on_row(row)
+                if stop.requested or trainer.step % every == 0 or trainer.step == trainer.config.steps:
+                    run.save(trainer.state_dict())
+                    saved = trainer.step
+                if stop.requested:
+                    break
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{error} The weights of step {saved} are kept in {run.checkpoint_file}") from error
+    return trainer.step >= trainer.config.steps
+
+
+def resume(trainer, run):
+    """Bring a trainer to where the run stopped; a run that was killed before its first checkpoint starts at step 0."""
+    run.clean()
+    if run.checkpoint_file.exists():
+        checkpoint = run.load()
+        trainer.load_state(step=checkpoint.step, model=checkpoint.model, optimizer=checkpoint.optimizer)
+    return trainer.step
+
+
+class StopRequest:
+    """Turns the first Ctrl-C (or SIGTERM) into `requested`, so that the step in progress can end; the second one stops.
+
+    Only the main thread can do this; elsewhere signals are left alone.
+    """
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self):
+        self.requested = False
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._request) for number in self.signals}
+        return self
+
+    def _request(self, number, frame):
+        self.requested = True
+        self.__exit__()
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,0 +1,137 @@
+"""The training loop: draw a batch, forward, backward, one step of the optimizer, write a row; stop and resume exactly."""
+
+import contextlib
+import importlib
+import math
+import time
+
+import numpy as np
+
+from ..backend import array_module, to_host
+from ..data.loader import prefetch
+from ..errors import ConfigError
+from .diagnose import explain_nonfinite
+from .metrics import resident_megabytes
+from .optimizer import build_optimizer, clip_by_global_norm
+from .schedule import learning_rate
+
+
+class Trainer:
+    """A model, its optimizer and its stream of batches.
+
+    What step n does depends only on the weights, the optimizer and (seed, n): its batches and its random draws are
+    functions of n. A run that stops and resumes therefore computes, bit for bit, what an uninterrupted one computes.
+
+    The model is asked for three things: `forward(images, targets=, sizes=, rng=) -> (losses, cache)`,
+    `backward(dlosses, cache)`, and the names of its parameters. The stream for one: `batch(i) -> ImageBatch`.
+    """
+
+    def __init__(self, model, stream, config, *, device="cpu"):
+        check_train_config(config)
+        self.model = model
+        self.stream = stream
+        self.config = config
+        self.device = device
+        self.optimizer = build_optimizer(model.named_parameters(), config)
+        self.step = 0  # completed steps
+
+    def state_dict(self):
+        """What a checkpoint stores: the step, and the arrays of model and optimizer by name."""
+        return {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, *, step, model, optimizer):
+        """Continue after `step` completed steps."""
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
+        self.step = step
+
+    def step_rng(self):
+        """The random numbers of the step that comes next."""
+        return np.random.default_rng([self.config.seed, self.step])
+
+    def train_step(self, batches):
+        """One update from `accumulate` batches; returns the row of numbers that describes it.
+
+        Raises NonFiniteError, before any weight has changed, when a loss or a gradient is not finite.
+        """
+        rate = learning_rate(self.step, self.config)
+        losses = self._gradients(batches)
+        norm = clip_by_global_norm(self.model.parameters(), self.config.clip_norm)
+        losses, norm = _to_floats(losses, norm)  # the one moment at which a step waits for the device
+        if not math.isfinite(norm + sum(losses.values())):
+            raise explain_nonfinite(self.model, self._current_batches(), rng=self.step_rng(), step=self.step + 1)
+        self.optimizer.step(rate)
+        self.step += 1
+        return {
+            "step": self.step,
+            "loss": sum(losses.values()),
+            **losses,
+            "gradient_norm": norm,
+            "learning_rate": rate,
+        }
+
+    def _gradients(self, batches):
+        """Mean losses over the batches, as 0-d arrays, with their gradients added up in the parameters."""
+        share = 1.0 / self.config.accumulate
+        rng = self.step_rng()
+        total = {}
+        self.model.zero_grad()
+        for batch in batches:
+            losses, cache = self.model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=rng)
+            self.model.backward({name: share for name in losses}, cache)
+            for name, loss in losses.items():
+                total[name] = total[name] + share * loss if name in total else share * loss
+        return total
+
+    def _current_batches(self):
+        """The batches of the coming step, drawn anew."""
+        first = self.step * self.config.accumulate
+        return [self.stream.batch(first + i).to_device(self.device) for i in range(self.config.accumulate)]
+
+    def rows(self):
+        """Train to the last step of the configuration, yielding the row of every step; close it to stop early."""
+        accumulate = self.config.accumulate
+        first, count = self.step * accumulate, (self.config.steps - self.step) * accumulate
+        self.model.train()
+        with contextlib.closing(prefetch(self.stream, start=first, count=count)) as stream:
+            while self.step < self.config.steps:
+                began = time.perf_counter()
+                batches = (next(stream).to_device(self.device) for _ in range(accumulate))
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked, and named, by train_step
+                    row = self.train_step(batches)
+                yield row | {"seconds": round(time.perf_counter() - began, 4), "memory_mb": resident_megabytes()}
+
+
+def _to_floats(losses, norm):
+    """Move all numbers of a step to the host in one go."""
+    xp = array_module(norm)
+    values = to_host(xp.stack([norm, *(loss.astype(norm.dtype) for loss in losses.values())])).tolist()
+    return dict(zip(losses, values[1:])), values[0]
+
+
+def check_train_config(config):
+    """Raise ConfigError for numbers that no training can have."""
+    at_least = {"steps": 0, "batch_size": 1, "accumulate": 1, "checkpoint_every": 1, "seed": 0, "eval_scenes": 0}
+    at_least |= {"learning_rate": 0, "momentum": 0, "weight_decay": 0, "warmup_steps": 0, "clip_norm": 0}
+    for name, least in at_least.items():
+        value = getattr(config, name)
+        if not (value >= least and math.isfinite(value)):
+            raise ConfigError(f"train.{name} must be at least {least}; got {value}")
+    learning_rate(config.warmup_steps, config)  # raises for an unknown schedule
+
+
+@contextlib.contextmanager
+def computing(threads=None):
+    """Set up the CPU kernels' threads for the time of a training or an evaluation; nothing when there are no kernels."""
+    package = __package__.rpartition(".")[0]
+    try:
+        kernels = importlib.import_module(f"{package}.kernels.threads")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(f"{package}.kernels"):
+            raise
+        yield
+        return
+    if threads is not None:
+        kernels.set_threads(threads)
+    with kernels.single_threaded_blas():
+        yield
