@@ -1,0 +1,42 @@
+"""The pyramid: top-down addition at any size, P6, and who influences whom."""
+
+import numpy as np
+
+from tinymaskrcnn.models.fpn import FPN
+
+
+def features(rng, sizes=((20, 28), (10, 14), (5, 7), (3, 4))):
+    return [rng.standard_normal((1, h, w, c)).astype(np.float32) for (h, w), c in zip(sizes, (2, 3, 4, 5))]
+
+
+def test_shapes_also_at_odd_sizes():
+    rng = np.random.default_rng(0)
+    pyramid, cache = FPN((2, 3, 4, 5), 6, rng=rng).forward(features(rng))
+    assert [p.shape for p in pyramid] == [(1, 20, 28, 6), (1, 10, 14, 6), (1, 5, 7, 6), (1, 3, 4, 6), (1, 2, 2, 6)]
+
+
+def test_p6_is_every_second_pixel_of_p5():
+    rng = np.random.default_rng(0)
+    pyramid, _ = FPN((2, 3, 4, 5), 6, rng=rng).forward(features(rng))
+    np.testing.assert_array_equal(pyramid[4], pyramid[3][:, ::2, ::2])
+
+
+def test_information_flows_down_never_up():
+    rng = np.random.default_rng(0)
+    fpn = FPN((2, 3, 4, 5), 6, rng=rng)
+    maps = features(rng)
+    before, _ = fpn.forward(maps)
+    for changed in range(4):
+        other = [m + 1 if i == changed else m for i, m in enumerate(maps)]
+        after, _ = fpn.forward(other)
+        for level in range(4):
+            assert np.array_equal(before[level], after[level]) == (level > changed)
+
+
+def test_gradient_reaches_coarse_features_from_the_finest_level_alone():
+    rng = np.random.default_rng(0)
+    fpn = FPN((2, 3, 4, 5), 6, rng=rng)
+    pyramid, cache = fpn.forward(features(rng))
+    dpyramid = [np.ones_like(p) if i == 0 else np.zeros_like(p) for i, p in enumerate(pyramid)]
+    dfeatures = fpn.backward(dpyramid, cache)
+    assert all(np.abs(d).max() > 0 for d in dfeatures)

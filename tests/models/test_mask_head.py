@@ -1,0 +1,46 @@
+"""The mask predictor computes one class's mask; it must be the one it would have got among all."""
+
+import numpy as np
+
+from tinymaskrcnn.models.mask_head import MaskPredictor, mask_head, mask_loss_backward, mask_loss_forward
+
+
+def test_the_asked_channel_is_the_one_of_the_full_convolution():
+    rng = np.random.default_rng(0)
+    predictor = MaskPredictor(6, 5, 4, rng=rng)
+    x = rng.standard_normal((3, 7, 7, 6)).astype(np.float32)
+    channel = np.array([2, 0, 3])
+    logits, _ = predictor.forward(x, channel=channel)
+    h, _ = predictor.conv5_mask.forward(x)
+    every, _ = predictor.mask_fcn_logits.forward(np.maximum(h, 0))  # (Q, 14, 14, classes)
+    assert logits.shape == (3, 14, 14)
+    np.testing.assert_allclose(logits, every[np.arange(3), :, :, channel], rtol=1e-4, atol=1e-5)
+
+
+def test_channels_that_nobody_asked_for_get_no_gradient():
+    rng = np.random.default_rng(0)
+    predictor = MaskPredictor(6, 5, 4, rng=rng)
+    x = rng.standard_normal((3, 7, 7, 6)).astype(np.float32)
+    logits, cache = predictor.forward(x, channel=np.array([2, 2, 3]))
+    predictor.backward(np.ones_like(logits), cache)
+    touched = np.abs(predictor.mask_fcn_logits.weight.grad[0, 0]).max(axis=0) > 0
+    assert touched.tolist() == [False, False, True, True]
+
+
+def test_loss_is_the_mean_over_pixels_of_positive_rois():
+    logits = np.zeros((2, 4, 4), np.float32)
+    targets = np.ones((2, 4, 4), np.float32)
+    losses, cache = mask_loss_forward(logits, targets=targets, weight=np.array([1, 0], np.float32))
+    np.testing.assert_allclose(losses["mask"], np.log(2), rtol=1e-6)
+    dlogits = mask_loss_backward({"mask": 1.0}, cache)
+    np.testing.assert_allclose(dlogits[0], -0.5 / 16, rtol=1e-6)
+    assert (dlogits[1] == 0).all()
+
+
+def test_no_positive_rois_cost_nothing():
+    head = mask_head(4, (6, 6), rng=np.random.default_rng(0))
+    h, _ = head.forward(np.zeros((0, 14, 14, 4), np.float32))
+    predictor = MaskPredictor(6, 5, 4, rng=np.random.default_rng(0))
+    logits, _ = predictor.forward(h, channel=np.zeros(0, int))
+    losses, _ = mask_loss_forward(logits, targets=logits, weight=np.zeros(0, np.float32))
+    assert losses["mask"] == 0

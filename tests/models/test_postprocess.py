@@ -1,0 +1,84 @@
+"""From scores to detections, and masks pasted where they belong."""
+
+import dataclasses
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks
+
+CONFIG = RoIConfig(detections_per_image=4)
+SIZES = np.array([[100, 100]])
+
+
+def detect(logits, proposals, config=CONFIG):
+    logits = np.array(logits, np.float32)
+    proposals = np.array(proposals, np.float32)[None]
+    deltas = np.zeros((len(logits), logits.shape[1], 4), np.float32)
+    valid = np.ones(proposals.shape[:2], bool)
+    found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, config, sizes=SIZES)
+    return found[0][keep[0]], labels[0][keep[0]].tolist(), scores[0][keep[0]]
+
+
+def test_overlaps_are_suppressed_within_a_class_only():
+    boxes = [[10, 10, 30, 30], [11, 10, 31, 30], [60, 60, 90, 90]]
+    found, labels, scores = detect([[0, 5, 4.5], [0, 4, 0], [0, 0, 6]], boxes)
+    assert labels == [2, 1, 2]  # best first; the first proposal's class 1 fell to the second's
+    np.testing.assert_allclose(found, [boxes[2], boxes[1], boxes[0]])
+    assert (np.diff(scores) <= 0).all()
+
+
+def test_background_and_low_scores_are_no_detections():
+    found, labels, _ = detect([[9, 0, 0], [9, 0, 0]], [[10, 10, 30, 30], [60, 60, 90, 90]])
+    assert found.shape == (0, 4) and labels == []
+
+
+def test_limit_per_image_and_clipping():
+    boxes = [[i * 20 - 5, -7, i * 20 + 10, 12] for i in range(5)]
+    found, labels, _ = detect([[0, 5 + i, 0] for i in range(5)], boxes)
+    assert len(found) == 4 and found.min() == 0
+    found, _, _ = detect([[0, 5, 0]] * 5, boxes, dataclasses.replace(CONFIG, detections_per_image=9, score_threshold=0.9))
+    assert len(found) == 5
+
+
+def test_a_full_mask_covers_exactly_its_box():
+    pasted = paste_masks(np.ones((1, 28, 28), np.float32), np.array([[10, 20, 40, 50]], np.float32), height=64, width=64)
+    wanted = np.zeros((64, 64), bool)
+    wanted[20:50, 10:40] = True
+    np.testing.assert_array_equal(pasted[0], wanted)
+
+
+def test_half_a_mask_covers_half_the_box():
+    mask = np.zeros((1, 4, 4), np.float32)
+    mask[:, :, :2] = 1
+    pasted = paste_masks(mask, np.array([[8, 8, 24, 16]], np.float32), height=32, width=32)
+    assert np.flatnonzero(pasted[0].any(axis=0)).tolist() == list(range(8, 16))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_pasting_at_the_masks_own_size_returns_the_mask(seed):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((3, 9, 9)) > 0.5
+    corner = rng.integers(0, 20, (3, 2))
+    pasted = paste_masks(mask.astype(np.float32), np.concatenate([corner, corner + 9], 1).astype(np.float32), height=32, width=32)
+    for k, (x, y) in enumerate(corner):
+        np.testing.assert_array_equal(pasted[k, y : y + 9, x : x + 9], mask[k])
+        assert pasted[k].sum() == mask[k].sum()
+
+
+def test_boxes_partly_outside_and_empty_boxes_and_no_boxes():
+    boxes = np.array([[-10, -10, 5, 5], [7, 7, 7, 7]], np.float32)
+    pasted = paste_masks(np.ones((2, 8, 8), np.float32), boxes, height=16, width=16)
+    assert pasted[0, :5, :5].all() and pasted[0].sum() == 25 and pasted[1].sum() == 0
+    assert paste_masks(np.ones((0, 8, 8), np.float32), boxes[:0], height=16, width=20).shape == (0, 16, 20)
+
+
+def test_chunks_change_nothing():
+    rng = np.random.default_rng(0)
+    masks = rng.random((7, 14, 14)).astype(np.float32)
+    boxes = np.concatenate([rng.uniform(0, 20, (7, 2)), rng.uniform(25, 40, (7, 2))], axis=1).astype(np.float32)
+    whole = paste_masks(masks, boxes, height=40, width=40, chunk=100)
+    np.testing.assert_array_equal(whole, paste_masks(masks, boxes, height=40, width=40, chunk=2))

@@ -1,0 +1,88 @@
+"""Proposals: trimmed, clipped, suppressed, sorted, and padded where an image has fewer."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.config import RPNConfig
+from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.models.rpn import RPN, top_n
+from tinymaskrcnn.ops import boxes
+
+CONFIG = RPNConfig(anchor_sizes=((8,), (16,)), pre_nms_top_n=(40, 40), post_nms_top_n=(12, 6))
+
+
+def outputs(objectness="sigmoid", *, training=True, scale=0.3):
+    rng = np.random.default_rng(0)
+    rpn = RPN(4, dataclasses.replace(CONFIG, objectness=objectness), rng=rng).train(training)
+    pyramid = [rng.standard_normal((2, s, s, 4)).astype(np.float32) for s in (8, 4)]
+    (logits, deltas), _ = rpn.forward(pyramid)
+    logits = logits + rng.standard_normal(logits.shape).astype(np.float32)
+    deltas = deltas + scale * rng.standard_normal(deltas.shape).astype(np.float32)
+    return rpn, logits, deltas, rpn.anchors(pyramid, (32, 32))
+
+
+@pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
+def test_proposals_are_what_the_papers_list_says(objectness):
+    rpn, logits, deltas, anchors = outputs(objectness)
+    sizes = np.array([[32, 32], [20, 32]])
+    proposals, valid = rpn.propose(logits, deltas, anchors, sizes=sizes)
+    assert proposals.shape == (2, 12, 4) and proposals.dtype == np.float32
+    for n, (height, width) in enumerate(sizes):
+        found = proposals[n][valid[n]]
+        assert (found >= 0).all() and (found[:, 2] <= width).all() and (found[:, 3] <= height).all()
+        assert (found[:, 2:] - found[:, :2] >= CONFIG.min_size).all()
+
+
+def test_proposals_of_one_level_do_not_overlap_more_than_allowed():
+    rpn, logits, deltas, anchors = outputs()
+    logits[:, len(anchors[0]) :] = -20  # the second level comes last
+    proposals, valid = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
+    scores = rpn.objectness(logits)
+    overlap = boxes.iou_matrix(proposals, proposals)
+    assert (scores[:, : len(anchors[0])].max(axis=1) > 0.5).all()
+    for n in range(2):
+        first_level = overlap[n][:8, :8] - np.eye(8)
+        assert first_level.max() <= CONFIG.nms_iou
+
+
+def test_the_best_survives_and_comes_first():
+    rpn, logits, deltas, anchors = outputs(scale=0.0)
+    logits[1, 77, 0] = 9.0
+    proposals, _ = rpn.propose(logits, np.zeros_like(deltas), anchors, sizes=np.array([[32, 32]] * 2))
+    best = boxes.clip(np.concatenate(anchors)[77], height=32, width=32)
+    np.testing.assert_allclose(proposals[1, 0], best)
+
+
+def test_rows_without_a_proposal_are_marked():
+    rpn, logits, deltas, anchors = outputs()
+    deltas = np.full_like(deltas, 0.0)
+    deltas[..., 0] = 500.0  # all boxes far outside: clipped to nothing
+    _, valid = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
+    assert not valid.any()
+
+
+def test_inference_uses_its_own_limits():
+    rpn, logits, deltas, anchors = outputs(training=False)
+    proposals, _ = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
+    assert proposals.shape == (2, 6, 4)
+
+
+def test_softmax_of_two_equals_sigmoid_of_the_difference():
+    sigmoid, logits, *_ = outputs("sigmoid")
+    softmax, *_ = outputs("softmax")
+    pair = np.concatenate([np.zeros_like(logits), logits], axis=-1)
+    np.testing.assert_allclose(softmax.objectness(pair), sigmoid.objectness(logits), rtol=1e-5)
+
+
+def test_top_n_breaks_ties_by_position():
+    assert top_n(np.array([[1.0, 3.0, 3.0, 2.0, 3.0]]), 3).tolist() == [[1, 2, 4]]
+    assert top_n(np.zeros((2, 2)), 5).shape == (2, 2)
+
+
+def test_config_errors():
+    with pytest.raises(ConfigError, match="objectness must be 'sigmoid' or 'softmax'; got 'tanh'"):
+        RPN(4, dataclasses.replace(CONFIG, objectness="tanh"), rng=np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="equally many anchor sizes per level"):
+        RPN(4, dataclasses.replace(CONFIG, anchor_sizes=((8,), (16, 20))), rng=np.random.default_rng(0))
