@@ -56,8 +56,8 @@ def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
 
     backends: other kinds of arrays to compare with (default: CuPy when a GPU is there)
     skip: {check: reason} for checks that cannot apply, by the names in CHECKS
-    zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those that
-        share the first axis of the first argument, by the shape line of forward's docstring or by length)
+    zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those
+        that share the first axis of the first argument, by the shape line of forward's docstring or by length)
     without_gradient: names of inputs for which backward returns None by choice
     directions: random directions per array (tiny cases check every number instead)
     seed: of the directions and of dy

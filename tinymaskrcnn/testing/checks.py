@@ -155,9 +155,9 @@ def _no_change(before, name):
 
 
 def check_repeatable(case):
-    legacy = np.random.get_state()
+    legacy = np.random.get_state()  # noqa: NPY002 (it must stay untouched)
     y, cache = case.forward()
-    if not all(np.array_equal(a, b) for a, b in zip(legacy, np.random.get_state())):
+    if not all(np.array_equal(a, b) for a, b in zip(legacy, np.random.get_state())):  # noqa: NPY002
         fail("random", f"{case.names[0]} drew from NumPy's global generator: draw from the rng argument only.")
     again, _ = case.forward()
     if not same_bits(again, y):
@@ -257,8 +257,8 @@ def check_eval(case):
         name, array = held[0]
         fail(
             "eval",
-            f"{case.names[0]} keeps arrays in eval mode ({name} {tuple(array.shape)}): return self.keep(cache), which is "
-            "None outside training.",
+            f"{case.names[0]} keeps arrays in eval mode ({name} {tuple(array.shape)}): return self.keep(cache), which "
+            "is None outside training.",
         )
 
 

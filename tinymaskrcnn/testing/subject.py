@@ -169,8 +169,8 @@ def explained(name):
         if "read-only" in str(error):
             raise CheckFailed(
                 "ownership",
-                f"{name} wrote into an array that it had received or already handed over{where}. Inputs, dy, caches and "
-                "what another module returned are read-only: write a + b, not a += b.",
+                f"{name} wrote into an array that it had received or already handed over{where}. Inputs, dy, caches "
+                "and what another module returned are read-only: write a + b, not a += b.",
             ) from error
         if isinstance(error, RuntimeWarning):
             raise CheckFailed("empty", f"{name} warned: {error}{where}.") from error

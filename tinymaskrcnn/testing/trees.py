@@ -66,10 +66,10 @@ def arrays_inside(tree, name="", seen=None):
 
 
 def lock(tree):
-    """Make every array inside read-only (host arrays and those that derive from them; CuPy knows no such flag)."""
+    """Make every array inside read-only, where arrays know how (CuPy's do not)."""
     for _, array in arrays_inside(tree):
-        if isinstance(array, np.ndarray):
-            np.ndarray.setflags(array, write=False)
+        if hasattr(array, "setflags") and not isinstance(array, np.generic):
+            array.setflags(write=False)
     return tree
 
 
