@@ -1,0 +1,189 @@
+"""ops/norm.py: against the definitions, the harness, running statistics, and errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn.errors import ArgumentError, ShapeError
+from tinymaskrcnn.ops import naive, norm
+from tinymaskrcnn.testing import check_pair
+
+SHAPE = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+EPS = st.sampled_from([1e-5, 1e-3, 0.5])
+
+
+def draws(seed=0):
+    """A function of a shape that gives the next normal numbers of a fixed sequence."""
+    rng = np.random.default_rng(seed)
+    return lambda *shape: rng.standard_normal(shape)
+
+
+def inputs(*shape, seed=1):
+    normal = draws(seed)
+    return [3 * normal(*shape) + 5, normal(shape[-1]), normal(shape[-1])]
+
+
+def close(actual, wanted):
+    np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9)
+
+
+# ---------------------------------------------------------------- batch normalisation
+
+
+@settings(max_examples=20, deadline=None)
+@given(shape=SHAPE, seed=st.integers(0, 999), eps=EPS)
+def test_batch_norm2d_equals_the_definition(shape, seed, eps):
+    args = inputs(*shape, seed=seed)
+    close(norm.batch_norm2d_forward(*args, eps=eps)[0], naive.batch_norm2d(*args, eps=eps))
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 2, 3), (4, 1, 1, 4), (1, 1, 1, 2)])
+def test_batch_norm2d_passes_the_harness(shape):
+    check_pair(norm.batch_norm2d_forward, norm.batch_norm2d_backward, inputs(*shape))
+
+
+def test_batch_norm2d_gradient_ignores_shift_and_stretch():
+    normal = draws()
+    x, weight, bias = inputs(2, 4, 4, 3)
+    y, cache = norm.batch_norm2d_forward(x, weight, bias, eps=1e-12)
+    dx, _, _ = norm.batch_norm2d_backward(normal(*y.shape), cache)
+    np.testing.assert_allclose(dx.sum(axis=(0, 1, 2)), 0, atol=1e-12)
+    np.testing.assert_allclose((dx * x).sum(axis=(0, 1, 2)), 0, atol=1e-10)
+
+
+def test_batch_norm2d_updates_the_running_statistics_in_place():
+    x, weight, bias = inputs(2, 3, 3, 2)
+    mean, var = np.full(2, 2.0, np.float32), np.full(2, 3.0, np.float32)
+    norm.batch_norm2d_forward(x, weight, bias, running_mean=mean, running_var=var, momentum=0.25)
+    pixels = x.reshape(-1, 2)
+    np.testing.assert_allclose(mean, 0.75 * 2 + 0.25 * pixels.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(var, 0.75 * 3 + 0.25 * pixels.var(axis=0, ddof=1), rtol=1e-6)
+    assert mean.dtype == var.dtype == np.float32
+
+
+def test_batch_norm2d_with_one_pixel_or_none():
+    weight, bias = np.ones(2), np.array([3.0, 4.0])
+    mean, var = np.zeros(2), np.ones(2)
+    y, _ = norm.batch_norm2d_forward(np.full((1, 1, 1, 2), 7.0), weight, bias, running_mean=mean, running_var=var)
+    np.testing.assert_array_equal(y[0, 0, 0], bias)
+    np.testing.assert_allclose((mean, var), ([0.7, 0.7], [0.9, 0.9]))
+
+    y, cache = norm.batch_norm2d_forward(np.ones((0, 4, 4, 2)), weight, bias, running_mean=mean, running_var=var)
+    dx, dweight, dbias = norm.batch_norm2d_backward(y, cache)
+    assert y.shape == dx.shape == (0, 4, 4, 2) and not dweight.any() and not dbias.any()
+    np.testing.assert_allclose((mean, var), ([0.7, 0.7], [0.9, 0.9]))  # nothing was seen, nothing is learned
+
+
+def test_batch_norm2d_is_exact_far_from_zero():
+    normal = draws()
+    x = (1e4 + normal(4, 16, 16, 3)).astype(np.float32)  # E[x^2] - E[x]^2 would lose every digit here
+    y, _ = norm.batch_norm2d_forward(x, np.ones(3, np.float32), np.zeros(3, np.float32))
+    np.testing.assert_allclose(y.reshape(-1, 3).std(axis=0), 1, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(running_mean=np.zeros(2)), "running_var must be given together with running_mean"),
+        (dict(running_var=np.zeros(2)), "running_mean must be given together with running_var"),
+        (dict(momentum=-0.1), "momentum must lie between 0 and 1; got -0.1"),
+        (dict(momentum=1.5), "momentum must lie between 0 and 1; got 1.5"),
+        (dict(eps=0), "eps must be above 0, .* got 0"),
+        (dict(eps=float("nan")), "eps must be above 0, .* got nan"),
+    ],
+)
+def test_batch_norm2d_names_the_wrong_option(options, message):
+    with pytest.raises(ArgumentError, match="batch_norm2d_forward: " + message):
+        norm.batch_norm2d_forward(*inputs(1, 2, 2, 2), **options)
+
+
+def test_batch_norm2d_names_running_statistics_of_another_width():
+    with pytest.raises(ShapeError, match=r"running_mean must be \(C,\) with C = 2"):
+        norm.batch_norm2d_forward(*inputs(1, 2, 2, 2), running_mean=np.zeros(3), running_var=np.ones(3))
+
+
+# ---------------------------------------------------------------- frozen statistics
+
+
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPE, seed=st.integers(0, 999), eps=st.sampled_from([0.0, 1e-5, 0.5]))
+def test_frozen_batch_norm2d_equals_the_definition(shape, seed, eps):
+    normal = draws(seed)
+    args, data = inputs(*shape, seed=seed), dict(mean=normal(shape[-1]), var=0.1 + abs(normal(shape[-1])), eps=eps)
+    close(norm.frozen_batch_norm2d_forward(*args, **data)[0], naive.frozen_batch_norm2d(*args, **data))
+
+
+def test_frozen_batch_norm2d_passes_the_harness():
+    normal = draws()
+    data = dict(mean=normal(3), var=0.1 + abs(normal(3)))
+    check_pair(norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward, inputs(2, 3, 2, 3), **data)
+
+
+def test_frozen_batch_norm2d_does_not_upcast_to_its_statistics():
+    normal = draws()
+    args = [a.astype(np.float32) for a in inputs(2, 3, 2, 3)]
+    y, cache = norm.frozen_batch_norm2d_forward(*args, mean=normal(3), var=np.ones(3))
+    assert [a.dtype for a in (y, *norm.frozen_batch_norm2d_backward(y, cache))] == [np.float32] * 4
+
+
+def test_frozen_batch_norm2d_repeats_what_training_saw():
+    x, weight, bias = inputs(2, 3, 2, 3)
+    y, _ = norm.batch_norm2d_forward(x, weight, bias)
+    mean, var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    close(norm.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)[0], y)
+
+
+def test_frozen_batch_norm2d_names_a_negative_eps():
+    with pytest.raises(ArgumentError, match="frozen_batch_norm2d_forward: eps must be 0 or above; got -1"):
+        norm.frozen_batch_norm2d_forward(*inputs(1, 2, 2, 2), mean=np.zeros(2), var=np.ones(2), eps=-1)
+
+
+# ---------------------------------------------------------------- group normalisation
+
+
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPE, seed=st.integers(0, 999), groups=st.integers(1, 3), eps=EPS)
+def test_group_norm_equals_the_definition(shape, seed, groups, eps):
+    args = inputs(*shape[:3], shape[3] * groups, seed=seed)
+    options = dict(groups=groups, eps=eps)
+    close(norm.group_norm_forward(*args, **options)[0], naive.group_norm(*args, **options))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_group_norm_passes_the_harness(groups):
+    check_pair(norm.group_norm_forward, norm.group_norm_backward, inputs(2, 2, 3, 4), groups=groups)
+
+
+def test_group_norm_treats_each_image_alone():
+    x, weight, bias = inputs(3, 2, 2, 4)
+    together, _ = norm.group_norm_forward(x, weight, bias, groups=2)
+    alone, _ = norm.group_norm_forward(x[1:2], weight, bias, groups=2)
+    close(together[1:2], alone)
+
+
+@pytest.mark.parametrize("options", [dict(groups=3), dict(groups=0), dict(groups=-1), dict(groups=2.0)])
+def test_group_norm_names_groups_that_do_not_divide(options):
+    with pytest.raises(ArgumentError, match="group_norm_forward: groups must be an int that divides C = 4; got"):
+        norm.group_norm_forward(*inputs(1, 2, 2, 4), **options)
+
+
+def test_group_norm_names_a_wrong_eps():
+    with pytest.raises(ArgumentError, match="group_norm_forward: eps must be above 0"):
+        norm.group_norm_forward(*inputs(1, 2, 2, 4), groups=2, eps=0)
+
+
+# ---------------------------------------------------------------- all three
+
+
+@pytest.mark.parametrize(
+    "forward, backward, data",
+    [
+        (norm.batch_norm2d_forward, norm.batch_norm2d_backward, {}),
+        (norm.group_norm_forward, norm.group_norm_backward, dict(groups=2)),
+    ],
+)
+def test_keeps_float32(forward, backward, data):
+    args = [a.astype(np.float32) for a in inputs(2, 3, 3, 4)]
+    y, cache = forward(*args, **data)
+    assert [a.dtype for a in (y, *backward(y, cache))] == [np.float32] * 4
