@@ -1,1 +1,7 @@
+"""Source digits, scenes made from them, pictures from files, and the streams that feed a model."""
 
+from .loader import SceneStream, load_bank, prefetch
+from .pictures import list_images, read_image
+from .scenes import make_scene, presets
+
+__all__ = ["SceneStream", "list_images", "load_bank", "make_scene", "prefetch", "presets", "read_image"]

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DataError
 
 SPLITS = ("train", "validation", "test")
 HALF_INK = 0.45  # the grey that lies on a stroke's edge; a little under 1/2, because 4x4 cells dilute thin strokes
-SHARPNESS = 12.0  # slope of the logistic curve; at 3 to 4 pixels per cell an edge is then about 1 pixel soft
+SHARPNESS = 18.0  # slope of the logistic curve; at 3 to 4 pixels per cell an edge is then 1 to 2 pixels soft
 FILE = "uci_digits.npz"
 
 
@@ -46,7 +46,7 @@ class DigitBank:
         """Draw digit i upright `height` pixels high, then turned by `angle` degrees counter-clockwise.
 
         i, height, angle  ->  ink (h, w) float32 in 0..1, cropped to the ink; ink > 0.5 is the mask
-        The aspect ratio is kept. Ink is a multiple of 1/255: rounding errors that differ from machine to machine vanish.
+        The aspect ratio is kept. Ink is rounded to k / 255, so that machines whose `exp` differs agree.
         """
         grey = self.images[i]
         field = np.zeros((grey.shape[0] + 2, grey.shape[1] + 2))
@@ -77,8 +77,8 @@ def _first_crossing(field):
 def _turned_grid(height, width, angle):
     """Pixel centres around the middle of a window that holds the turned digit, turned back: ys (h, w), xs (h, w)."""
     c, s = math.cos(angle), math.sin(angle)
-    h = math.ceil(abs(c) * height + abs(s) * width) + 2  # one pixel on each side for the soft edge
-    w = math.ceil(abs(s) * height + abs(c) * width) + 2
+    h = math.ceil(abs(c) * height + abs(s) * width - 1e-6) + 2  # one pixel on each side for the soft edge; less a hair,
+    w = math.ceil(abs(s) * height + abs(c) * width - 1e-6) + 2  # lest a rounding error add a row or a column
     y = (np.arange(h) - (h - 1) / 2)[:, None]
     x = (np.arange(w) - (w - 1) / 2)[None, :]
     return c * y + s * x, c * x - s * y
@@ -144,17 +144,13 @@ def split_by_digit(labels):
 
 
 def rebuild(path):
-    """Write the npz again from scikit-learn's copy of the UCI file: `python -m tinymaskrcnn.data.digits PATH`.
+    """Write the npz again from scikit-learn's copy of the UCI file; nothing else needs scikit-learn.
 
-    scikit-learn is needed for this alone. The result is the same to the byte wherever zlib is the same.
+    python -c "from tinymaskrcnn.data import digits; digits.rebuild('tinymaskrcnn/data/uci_digits.npz')"
+
+    The result is the same to the byte wherever zlib is the same.
     """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     np.savez_compressed(path, images=digits.images.astype(np.uint8), labels=digits.target.astype(np.uint8))
-
-
-if __name__ == "__main__":
-    import sys
-
-    rebuild(sys.argv[1])

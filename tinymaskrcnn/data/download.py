@@ -1,4 +1,4 @@
-"""Fetch one file over HTTP: with a progress bar, resumed where it stopped, verified, and put in place at once or never."""
+"""Fetch one file over HTTP: with a progress bar, resumed where it stopped, verified, put in place at once or never."""
 
 import http.client
 import os

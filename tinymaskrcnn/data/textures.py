@@ -62,7 +62,7 @@ def stray_stroke(size, *, digit_size, rng):
     """A bent pen stroke that is no digit: a dash shorter than half a digit, or a scratch longer than one and a half.
 
     size, digit_size (smallest, largest)  ->  y, x, ink (h, w) in 0..1: the window's corner and the stroke in it
-    A stroke as long as a digit is left out, because it could be a 1 (the image's edge may still cut one to that length).
+    A stroke as long as a digit could be a 1, so none is drawn (though the image's edge may cut one to that length).
     """
     smallest, largest = digit_size
     long, length, thickness, cy, cx = rng.random(5).tolist()

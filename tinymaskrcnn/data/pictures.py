@@ -1,0 +1,65 @@
+"""Picture files in, float arrays out: any PNG or JPEG, whatever its mode, depth, transparency or orientation."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import ArgumentError, DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+def read_image(path, channels=1):
+    """Read a picture as grey (channels=1) or RGB (channels=3).
+
+    path  ->  image (H, W, C) float32 in 0..1
+    Transparent parts show white paper, as in a browser; the EXIF orientation is applied. DataError names the file.
+    """
+    if channels not in (1, 3):
+        raise ArgumentError(f"read_image: channels must be 1 or 3; got {channels!r}")
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: is a folder, not a picture" if path.is_dir() else f"{path}: there is no such file")
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return _to_array(ImageOps.exif_transpose(picture), channels)
+    except Exception as error:  # decoders raise whatever a broken file leads them to
+        raise DataError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
+
+
+def _to_array(picture, channels):
+    if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion to 8 bits would clip them
+        grey = np.clip(np.asarray(picture).astype(np.float32) / np.float32(65535), 0, 1)
+        return np.repeat(grey[:, :, None], channels, axis=2)
+    if picture.mode == "F":
+        raise ValueError("pixels are floating-point numbers of unknown range")
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(paper, picture)
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(picture).astype(np.float32) / np.float32(255)
+    return pixels.reshape(picture.height, picture.width, channels)
+
+
+def list_images(paths):
+    """The picture files that a path, or several, stand for: a folder means all pictures directly in it, by name.
+
+    Raises DataError for a path that does not exist and for a folder without pictures.
+    """
+    if isinstance(paths, (str, Path)):
+        paths = [paths]
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not pictures:
+                raise DataError(f"{path}: the folder holds no pictures ({', '.join(s[1:] for s in SUFFIXES)})")
+            found.extend(pictures)
+        elif path.exists():
+            found.append(path)
+        else:
+            raise DataError(f"{path}: there is no such file or folder")
+    return found
