@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import array_module, has_kernel, sparse
 from ..contract import checked
 from ..errors import ArgumentError
+from .common import as_pair
 
 
 @checked
@@ -24,7 +25,7 @@ def roi_align_forward(features, rois, *, image_index, output_size, scale, sample
     The gradient for rois is None unless box_gradient is set: usual training treats proposals as data.
     """
     shape = features.shape
-    rows, columns = output_shape("roi_align_forward", output_size)
+    rows, columns = as_pair("roi_align_forward", "output_size", output_size, at_least=1)
     settings = dict(image_index=image_index, output_size=output_size, scale=scale, samples=samples, aligned=aligned)
     A = interpolation_matrix(rois, feature_shape=shape[:3], **settings)
     crops = A @ features.reshape(-1, shape[3])  # (K*S*S, C)
@@ -86,7 +87,7 @@ def _both_axes(rois, feature_shape, output_size, scale, samples, aligned, slopes
     """The taps along the rows and along the columns of the feature map."""
     if samples < 0:
         raise ArgumentError(f"roi_align_forward: samples must be at least 0 (0 adapts to each RoI); got {samples}")
-    rows, columns = output_shape("roi_align_forward", output_size)
+    rows, columns = as_pair("roi_align_forward", "output_size", output_size, at_least=1)
     _, height, width = feature_shape
     x1, y1, x2, y2 = rois[:, 0], rois[:, 1], rois[:, 2], rois[:, 3]
     settings = dict(scale=float(scale), samples=samples, aligned=aligned, slopes=slopes)
@@ -178,14 +179,6 @@ def _outer_matrix(y, x, by_y, by_x, image_index, feature_shape):
 
 
 # ---------------------------------------------------------------- arguments
-
-
-def output_shape(function, output_size):
-    """(rows, columns) from S or (rows, columns)."""
-    rows, columns = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if rows < 1 or columns < 1:
-        raise ArgumentError(f"{function}: output_size must be at least 1; got {output_size}")
-    return int(rows), int(columns)
 
 
 def check_image_index(function, image_index, num_images):
