@@ -222,3 +222,130 @@ def resize_bilinear(x, *, size):
         lower = (1 - over) * x[n, bottom, left, c] + over * x[n, bottom, right, c]
         y[n, p, q, c] = (1 - down) * upper + down * lower
     return y
+
+
+# ---------------------------------------------------------------- RoI operators, losses and geometry
+
+
+def iou(a, b):
+    """Boxes a (4,), b (4,) -> intersection over union, a number."""
+    width = max(0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    area_a = max(0, a[2] - a[0]) * max(0, a[3] - a[1])
+    area_b = max(0, b[2] - b[0]) * max(0, b[3] - b[1])
+    union = area_a + area_b - width * height
+    return width * height / union if union > 0 else 0.0
+
+
+def encode(box, anchor):
+    """box (4,), anchor (4,) -> deltas (4,): how far to move in anchor sizes, and the logarithm of the growth."""
+    x, y, w, h = (anchor[0] + anchor[2]) / 2, (anchor[1] + anchor[3]) / 2, anchor[2] - anchor[0], anchor[3] - anchor[1]
+    bx, by, bw, bh = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]
+    return np.array([(bx - x) / w, (by - y) / h, math.log(bw / w), math.log(bh / h)])
+
+
+def anchors(sizes, ratios, *, grid_size, stride):
+    """-> anchors (h*w*A, 4): at every cell every ratio (height / width), and for every ratio every size."""
+    found = []
+    for i, j in np.ndindex(*grid_size):
+        for ratio in ratios:
+            for size in sizes:
+                w, h = size / math.sqrt(ratio), size * math.sqrt(ratio)
+                corners = (round(-w / 2), round(-h / 2), round(w / 2), round(h / 2))
+                shift = (j * stride, i * stride, j * stride, i * stride)
+                found.append([corner + s for corner, s in zip(corners, shift)])
+    return np.array(found, np.float32)
+
+
+def nms(boxes, scores, *, iou_threshold, group):
+    """boxes (K, 4), scores (K,), group (K,) -> keep (K,) bool."""
+    keep = np.zeros(len(boxes), bool)
+    for k in sorted(range(len(boxes)), key=lambda k: -scores[k]):  # best first; sorted leaves equals in order
+        rivals = [q for q in range(len(boxes)) if keep[q] and group[q] == group[k]]
+        keep[k] = all(iou(boxes[k], boxes[q]) <= iou_threshold for q in rivals)
+    return keep
+
+
+def softmax_cross_entropy(logits, *, labels, weight, normalizer):
+    """logits (K, C), labels (K,), weight (K,) -> loss, a number."""
+    loss = 0.0
+    for k in range(len(logits)):
+        probability = math.exp(logits[k, labels[k]]) / sum(math.exp(z) for z in logits[k])
+        loss -= weight[k] * math.log(probability)
+    return loss / normalizer
+
+
+def sigmoid_cross_entropy(logits, *, targets, weight, normalizer):
+    """logits, targets and weight of one shape -> loss, a number."""
+    loss = 0.0
+    for i in np.ndindex(logits.shape):
+        probability = 1 / (1 + math.exp(-logits[i]))
+        loss -= weight[i] * (targets[i] * math.log(probability) + (1 - targets[i]) * math.log(1 - probability))
+    return loss / normalizer
+
+
+def smooth_l1(prediction, *, target, beta, weight, normalizer):
+    """prediction (K, D), target (K, D), weight (K,) -> loss, a number."""
+    loss = 0.0
+    for k, d in np.ndindex(prediction.shape):
+        distance = abs(prediction[k, d] - target[k, d])
+        loss += weight[k] * (0.5 * distance**2 / beta if distance < beta else distance - 0.5 * beta)
+    return loss / normalizer
+
+
+def squared_error(prediction, *, target, weight, normalizer):
+    """prediction, target and weight of one shape -> loss, a number."""
+    loss = 0.0
+    for i in np.ndindex(prediction.shape):
+        loss += weight[i] * (prediction[i] - target[i]) ** 2
+    return loss / normalizer
+
+
+def bilinear(image, y, x):
+    """The value of image (H, W, C) between its pixels -> (C,); 0 more than one pixel outside, else the border's."""
+    H, W, C = image.shape
+    if not (-1 <= y <= H and -1 <= x <= W):
+        return np.zeros(C, image.dtype)
+    y, x = min(max(y, 0), H - 1), min(max(x, 0), W - 1)
+    top, left = int(y), int(x)
+    bottom, right = min(top + 1, H - 1), min(left + 1, W - 1)
+    down, over = y - top, x - left
+    upper = (1 - over) * image[top, left] + over * image[top, right]
+    lower = (1 - over) * image[bottom, left] + over * image[bottom, right]
+    return (1 - down) * upper + down * lower
+
+
+def roi_align(features, rois, *, image_index, output_size, scale, samples, aligned):
+    """features (N, H, W, C), rois (K, 4), image_index (K,) -> crops (K, S, T, C), output_size (S, T)."""
+    S, T = output_size
+    crops = np.zeros((len(rois), S, T, features.shape[3]), features.dtype)
+    for k in range(len(rois)):
+        x1, y1, x2, y2 = (float(edge) * scale - (0.5 if aligned else 0) for edge in rois[k])
+        height, width = y2 - y1, x2 - x1
+        if not aligned:
+            height, width = max(height, 1), max(width, 1)
+        points_y = samples or max(0, math.ceil(height / S))
+        points_x = samples or max(0, math.ceil(width / T))
+        for i, j in np.ndindex(S, T):
+            for p, q in np.ndindex(points_y, points_x):
+                y = y1 + (i + (p + 0.5) / points_y) * height / S
+                x = x1 + (j + (q + 0.5) / points_x) * width / T
+                crops[k, i, j] += bilinear(features[image_index[k]], y, x) / (points_y * points_x)
+    return crops
+
+
+def roi_pool(features, rois, *, image_index, output_size, scale):
+    """features (N, H, W, C), rois (K, 4), image_index (K,) -> crops (K, S, T, C), output_size (S, T)."""
+    _, H, W, C = features.shape
+    S, T = output_size
+    crops = np.zeros((len(rois), S, T, C), features.dtype)
+    for k in range(len(rois)):
+        x1, y1, x2, y2 = (int(math.copysign(math.floor(abs(edge * scale) + 0.5), edge)) for edge in rois[k])
+        height, width = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)  # the last pixel is part of the RoI
+        for i, j in np.ndindex(S, T):
+            rows = [y for y in range(y1 + i * height // S, y1 + -(-(i + 1) * height // S)) if 0 <= y < H]
+            columns = [x for x in range(x1 + j * width // T, x1 + -(-(j + 1) * width // T)) if 0 <= x < W]
+            if rows and columns:
+                for c in range(C):
+                    crops[k, i, j, c] = max(features[image_index[k], y, x, c] for y in rows for x in columns)
+    return crops
