@@ -1,0 +1,60 @@
+"""The anchor report against hand-computed overlaps, and its warning."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.config import RPNConfig
+from tinymaskrcnn.structures import Target
+from tinymaskrcnn.train.anchor_report import anchor_report
+
+RPN = RPNConfig(anchor_sizes=((16,), (32,)), anchor_ratios=(1.0,))
+
+
+def sample(*boxes, side=64):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    target = Target(boxes, np.ones(len(boxes), np.int64), np.zeros((len(boxes), side, side), bool))
+    return np.zeros((side, side, 1), np.float32), target
+
+
+def test_overlaps_of_known_boxes():
+    """Anchors of 16 px stand every 4 px, those of 32 px every 8 px."""
+    exact = (8, 8, 24, 24)  # is an anchor: centre 16, size 16
+    half_wide = (8, 8, 16, 24)  # half of that anchor
+    report = anchor_report([sample(exact, half_wide), sample()], RPN)
+    np.testing.assert_allclose(report.best_iou, [1.0, 0.5])
+    np.testing.assert_allclose(report.sizes, [16, np.sqrt(8 * 16)])
+    assert report.share(0.7) == 0.5 and report.share(0.5) == 1.0
+    assert [(row["low"], row["high"], row["count"], row["good"], row["fair"]) for row in report.bins()] == [
+        (8, 12, 1, 0.0, 1.0),
+        (16, 24, 1, 1.0, 1.0),
+    ]
+
+
+def test_objects_that_no_anchor_fits_are_warned_about():
+    tall = [(4 * i, 0, 4 * i + 4, 60) for i in range(10)]
+    report = anchor_report([sample(*tall)], RPN)
+    assert report.share(0.5) == 0.0
+    (warning,) = report.warnings()
+    assert "objects of 12-16 px: only 0% have an anchor with IoU >= 0.5" in warning and "anchor_sizes" in warning
+    assert anchor_report([sample(*[(8, 8, 24, 24)] * 10)], RPN).warnings() == []
+
+
+def test_the_table_and_the_dictionary():
+    report = anchor_report([sample((8, 8, 24, 24))], RPN)
+    assert "16-24 px" in report.table() and "100%" in report.table()
+    assert report.to_dict()["objects"] == 1
+
+
+def test_scenes_without_objects():
+    report = anchor_report([sample(), sample()], RPN)
+    assert len(report) == 0 and report.bins() == []
+    assert report.warnings() == ["the scenes that were looked at hold no objects"]
+    assert "0 objects" in report.table()
+
+
+def test_pictures_of_any_size_and_other_limits():
+    report = anchor_report([sample((8, 8, 24, 24), side=50)], dataclasses.replace(RPN, positive_iou=0.6))
+    assert report.best_iou[0] == pytest.approx(1.0)
+    assert report.good == 0.6

@@ -1,0 +1,147 @@
+"""Rows, checkpoints, Ctrl-C, resuming and the message of a broken run, all in a run folder."""
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.config import Config, TrainConfig
+from tinymaskrcnn.errors import NonFiniteError
+from tinymaskrcnn.train.loop import StopRequest, resume, run_training
+from tinymaskrcnn.train.metrics import read_rows
+from tinymaskrcnn.train.run import RunFolder
+from tinymaskrcnn.train.trainer import Trainer
+
+TRAIN = TrainConfig(steps=6, batch_size=3, warmup_steps=2, learning_rate=0.1, seed=4, checkpoint_every=2)
+TIMINGS = ("seconds", "memory_mb")
+
+
+@pytest.fixture
+def start(fakes, tmp_path):
+    def make(name="run", **settings):
+        config = Config(train=dataclasses.replace(TRAIN, **settings))
+        path = tmp_path / name
+        run = RunFolder.open(path) if path.exists() else RunFolder.create(path, config)
+        return Trainer(fakes.fake_model(), fakes.FakeStream(), run.config.train), run
+
+    return make
+
+
+def rows_of(run):
+    return [{k: v for k, v in row.items() if k not in TIMINGS} for row in read_rows(run.metrics_file)]
+
+
+def assert_same(a, b):
+    assert a.step == b.step
+    for part in ("model", "optimizer"):
+        left, right = getattr(a, part), getattr(b, part)
+        assert left.keys() == right.keys()
+        for name in left:
+            np.testing.assert_array_equal(left[name], right[name])
+
+
+def test_a_whole_run(start):
+    trainer, run = start()
+    seen = []
+    assert run_training(trainer, run, on_row=seen.append)
+    assert [row["step"] for row in read_rows(run.metrics_file)] == [1, 2, 3, 4, 5, 6] == [r["step"] for r in seen]
+    assert run.load().step == 6
+    assert sorted(os.listdir(run.path)) == ["checkpoint.npz", "config.json", "metrics.jsonl"]
+
+
+def test_ctrl_c_saves_after_the_step_and_resuming_is_bit_for_bit(start):
+    trainer, straight = start("straight")
+    run_training(trainer, straight)
+
+    trainer, run = start("stopped")
+
+    def interrupt(row):
+        if row["step"] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert not run_training(trainer, run, on_row=interrupt)
+    assert run.load().step == 3
+    trainer, run = start("stopped")
+    assert resume(trainer, run) == 3
+    assert run_training(trainer, run)
+    assert_same(run.load(), straight.load())
+    assert rows_of(run) == rows_of(straight)
+
+
+def test_a_run_that_died_after_its_checkpoint_repeats_the_lost_steps_without_duplicates(start):
+    trainer, straight = start("straight")
+    run_training(trainer, straight)
+
+    class PowerCut(Exception):
+        pass
+
+    def die(row):
+        if row["step"] == 5:
+            raise PowerCut
+
+    trainer, run = start("dead")
+    with pytest.raises(PowerCut):
+        run_training(trainer, run, on_row=die)
+    with open(run.metrics_file, "a") as file:
+        file.write('{"step": 6, "los')  # and the last line is half written
+    trainer, run = start("dead")
+    assert resume(trainer, run) == 4
+    assert run_training(trainer, run)
+    assert_same(run.load(), straight.load())
+    assert rows_of(run) == rows_of(straight)
+
+
+def test_a_run_without_a_checkpoint_starts_at_the_beginning(start):
+    trainer, run = start()
+    assert resume(trainer, run) == 0
+
+
+def test_a_finished_run_stays_as_it_is(start):
+    trainer, run = start()
+    run_training(trainer, run)
+    before = run.checkpoint_file.read_bytes()
+    trainer, run = start()
+    assert resume(trainer, run) == 6
+    assert run_training(trainer, run)
+    assert run.checkpoint_file.read_bytes() == before
+
+
+def test_the_last_good_checkpoint_survives_a_nan(start):
+    trainer, run = start()
+
+    def poison(row):
+        if row["step"] == 5:
+            trainer.model.head.weight.value[0, 0] = np.nan
+
+    with pytest.raises(NonFiniteError, match=r"step 6: parameter head.weight .* weights of step 4 are kept in .*npz"):
+        run_training(trainer, run, on_row=poison)
+    checkpoint = run.load()
+    assert checkpoint.step == 4 and np.isfinite(checkpoint.model["head.weight"]).all()
+    assert all(np.isfinite(row["loss"]) for row in map(json.loads, run.metrics_file.read_text().splitlines()))
+
+
+def test_the_second_ctrl_c_stops_at_once():
+    before = signal.getsignal(signal.SIGINT)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_signals_are_left_alone_outside_the_main_thread():
+    result = []
+
+    def work():
+        with StopRequest() as stop:
+            result.append(stop.requested)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert result == [False]
