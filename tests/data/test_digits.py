@@ -3,6 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 from scipy import ndimage
+
 from tinymaskrcnn.data import digits
 from tinymaskrcnn.errors import ArgumentError, DataError
 

@@ -1,0 +1,355 @@
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import digits, scenes, textures
+from tinymaskrcnn.errors import ArgumentError, ConfigError
+
+BANK = digits.load()
+PRESETS = scenes.presets()
+
+
+def draw(index, config=PRESETS["clean"], *, split="train", seed=0, bank=BANK):
+    return scenes.make_scene(index, config, bank=bank, split=split, seed=seed)
+
+
+def change(config=PRESETS["clean"], **entries):
+    return dataclasses.replace(config, **entries)
+
+
+def sound(image, target, config):
+    """Everything that holds for every scene."""
+    size = config.image_size
+    assert image.shape == (size, size, 3 if config.color else 1) and image.dtype == np.float32
+    assert image.min() >= 0 and image.max() <= 1
+    np.testing.assert_array_equal(np.rint(image * 255).astype(np.float32) / np.float32(255), image)
+    assert target.boxes.dtype == np.float32 and target.labels.dtype == np.int64 and target.masks.dtype == bool
+    assert target.masks.shape == (len(target), size, size) and len(target) <= config.digits_per_image[1]
+    target.validate(height=size, width=size, num_classes=11)
+    assert target.masks.sum(axis=0).max(initial=0) <= 1  # a pixel belongs to one digit
+    for box, mask in zip(target.boxes, target.masks):
+        ys, xs = np.nonzero(mask)
+        assert box.tolist() == [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_make_sound_scenes(name):
+    for index in range(12):
+        sound(*draw(index, PRESETS[name]), PRESETS[name])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10**9),
+    st.builds(
+        SceneConfig,
+        image_size=st.integers(48, 96),
+        digits_per_image=st.sampled_from([(0, 0), (0, 10), (1, 1), (10, 10)]),
+        digit_size=st.sampled_from([(6, 6), (10, 40), (46, 46)]),
+        max_overlap=st.sampled_from([0.0, 0.3, 1.0]),
+        rotation=st.sampled_from([0.0, 30.0, 180.0]),
+        noise=st.sampled_from([0.0, 1.0]),
+        clutter=st.sampled_from([0.0, 0.1]),
+        texture=st.sampled_from([0, 1]),
+        grid=st.sampled_from([0.0, 0.5]),
+        stains=st.sampled_from([0.0, 1.0]),
+        alpha=st.sampled_from([(1.0, 1.0), (0.3, 0.9)]),
+        color=st.booleans(),
+        min_visible=st.sampled_from([0.0, 0.5, 1.0]),
+    ),
+)
+def test_every_valid_configuration_makes_sound_scenes(index, config):
+    sound(*draw(index, config), config)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "objects"),
+    [
+        (
+            "clean",
+            "ff0ec947928fbcb59b44aa9fc01317bff10ac49d3874bfe9e10ada158b2ef72c",
+            "4090a616a906d26a6075501586456badf1cc9002641c9e85f687e21428adc9e5",
+        ),
+        (
+            "hard",
+            "ad2c8c8e8d9c5f7c74f57cc99c1b19126e4dfc51b20b6c815c5140a59bfb0c37",
+            "9c219ff37b8b28334f31f48307f55bb45cbc6c32100e91d000af3d67e9b0fdce",
+        ),
+    ],
+)
+def test_the_same_seed_gives_the_same_scene_everywhere(name, pixels, objects):
+    image, target = draw(7, PRESETS[name], seed=2024)
+    assert hashlib.sha256(np.rint(image * 255).astype(np.uint8).tobytes()).hexdigest() == pixels
+    packed = (
+        target.boxes.astype("<f4").tobytes()
+        + target.labels.astype("<i8").tobytes()
+        + np.packbits(target.masks).tobytes()
+    )
+    assert hashlib.sha256(packed).hexdigest() == objects
+
+
+def test_a_scene_depends_on_its_number_its_split_and_its_seed_alone():
+    for _ in draw(3), draw(4):
+        pass
+    first, again = draw(5), draw(5)
+    np.testing.assert_array_equal(first[0], again[0])
+    for other in (draw(6), draw(5, seed=1), draw(5, split="test")):
+        assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize(
+    "change_of",
+    [
+        {"noise": 0.3},
+        {"clutter": 0.5},
+        {"texture": 0.5, "grid": 0.5},
+        {"stains": 0.4},
+        {"alpha": (0.5, 0.8)},
+        {"color": True},
+    ],
+)
+def test_the_paper_does_not_move_the_digits(change_of):
+    for index in range(4):
+        image, target = draw(index)
+        other_image, other = draw(index, change(**change_of))
+        np.testing.assert_array_equal(target.masks, other.masks)
+        np.testing.assert_array_equal(target.labels, other.labels)
+        assert not np.array_equal(image, other_image)
+
+
+def test_each_split_shows_only_its_own_source_digits():
+    class Spy:
+        name, labels = BANK.name, BANK.labels
+        members = staticmethod(BANK.members)
+        seen = set()
+
+        def render(self, i, height, angle):
+            self.seen.add(i)
+            return BANK.render(i, height, angle)
+
+    for split in digits.SPLITS:
+        Spy.seen.clear()
+        for index in range(60):
+            draw(index, change(digits_per_image=(5, 5)), split=split, bank=Spy())
+        assert len(Spy.seen) > 50 and Spy.seen <= set(BANK.members(split).tolist())
+
+
+def test_labels_are_the_digit_plus_one():
+    image = np.zeros((10, 8, 8), np.uint8)
+    for d in range(10):
+        image[d, 0:8, 2:4] = image[d, 0, 2 : 3 + d // 2] = 16
+    only_seven = {"train": np.array([7])}
+    bank = digits.make_bank("x", image, np.arange(10, dtype=np.uint8), full=16, splits=only_seven)
+    _, target = draw(0, change(digits_per_image=(3, 3)), bank=bank)
+    assert set(target.labels.tolist()) == {8}
+
+
+def test_the_number_of_digits_covers_its_range():
+    counts = [len(draw(i, change(digits_per_image=(0, 3), image_size=160))[1]) for i in range(60)]
+    assert set(counts) == {0, 1, 2, 3}
+
+
+def test_a_scene_without_digits_is_ordinary():
+    image, target = draw(0, change(digits_per_image=(0, 0)))
+    assert target.boxes.shape == (0, 4) and target.labels.shape == (0,) and target.masks.shape == (0, 128, 128)
+    assert image.max() <= 0.1 + 1e-6
+
+
+def test_heights_cover_their_range():
+    heights = []
+    for i in range(60):
+        _, target = draw(i, change(digits_per_image=(1, 1), digit_size=(20, 36)))
+        heights.extend((target.boxes[:, 3] - target.boxes[:, 1]).tolist())
+    assert 19 <= min(heights) <= 22 and 34 <= max(heights) <= 37
+
+
+def test_digits_do_not_overlap_when_that_is_forbidden():
+    for i in range(20):
+        _, target = draw(i, change(max_overlap=0.0, digits_per_image=(8, 8)))
+        x1, y1, x2, y2 = target.boxes.T[:, :, None]
+        wide = np.minimum(x2, x2.T) - np.maximum(x1, x1.T)
+        high = np.minimum(y2, y2.T) - np.maximum(y1, y1.T)
+        touching = (wide > 0) & (high > 0)
+        np.testing.assert_array_equal(touching, np.eye(len(target), dtype=bool))
+
+
+def test_digits_that_find_no_place_are_left_out():
+    config = change(image_size=64, digits_per_image=(10, 10), digit_size=(36, 36), max_overlap=0.0)
+    assert 1 <= len(draw(0, config)[1]) < 10
+
+
+def test_overlap_is_a_share_of_the_smaller_box():
+    assert scenes._overlap((0, 0, 10, 10), (5, 0, 25, 10)) == 0.5
+    assert scenes._overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0
+    assert scenes._overlap((0, 0, 10, 10), (2, 2, 4, 4)) == 1
+
+
+def placed(y, x, h, w, label=1, alpha=1.0):
+    return scenes._Digit(label, np.ones((h, w), np.float32), y, x, alpha, np.ones(1))
+
+
+def test_a_later_digit_hides_an_earlier_one():
+    lower, upper = placed(0, 0, 10, 10), placed(5, 0, 10, 10)
+    kept, masks = scenes._visible([lower, upper], change(image_size=20))
+    assert kept == [lower, upper]
+    assert masks[0].sum() == 50 and not masks[0][5:].any() and masks[1].sum() == 100
+
+
+def test_a_digit_hidden_too_much_is_taken_out_and_hides_nothing():
+    bottom, middle, top = placed(0, 0, 10, 10), placed(2, 0, 10, 10), placed(4, 0, 8, 10)
+    config = change(image_size=20, min_visible=0.3)
+    kept, masks = scenes._visible([bottom, middle, top], config)  # of middle 20 of 100 pixels show
+    assert kept == [bottom, top]
+    assert masks[0].sum() == 40  # rows 0 to 3: two of them lay under middle
+    kept, _ = scenes._visible([bottom, middle, top], change(image_size=20, min_visible=0.2))
+    assert kept == [bottom, middle, top]
+
+
+def test_a_digit_that_is_hidden_altogether_is_never_kept():
+    kept, _ = scenes._visible([placed(2, 2, 4, 4), placed(0, 0, 10, 10)], change(image_size=20, min_visible=0.0))
+    assert len(kept) == 1
+
+
+def test_a_digit_that_is_taken_out_is_not_painted(monkeypatch):
+    lower, upper = placed(0, 0, 12, 10), placed(2, 0, 10, 10, alpha=0.5)
+    monkeypatch.setattr(scenes, "_layout", lambda *args: [lower, upper])
+    image, target = draw(0, change(image_size=20, digit_size=(6, 6), noise=0.0, min_visible=0.5))
+    assert len(target) == 1
+    np.testing.assert_allclose(image[2:12, :10, 0], 0.5, atol=1 / 255)  # not 0.5 over 1
+    assert not image[:2].any()
+
+
+def test_masks_follow_the_half_ink_contour():
+    image, target = draw(1, change(noise=0.0, max_overlap=0.0))
+    np.testing.assert_array_equal(target.masks.any(axis=0), image[:, :, 0] > 0.5)
+
+
+def test_alpha_is_the_opacity_of_the_ink():
+    image, target = draw(1, change(noise=0.0, alpha=(0.6, 0.6)))
+    assert image.max() == pytest.approx(0.6, abs=1 / 255)
+    np.testing.assert_array_equal(target.masks, draw(1)[1].masks)
+
+
+def test_noise_is_a_share_of_every_pixel():
+    image, target = draw(0, change(noise=0.25))
+    paper = image[~ndimage.binary_dilation(target.masks.any(axis=0), iterations=3)]
+    assert paper.max() <= 0.25 + 1 / 255 and paper.mean() == pytest.approx(0.125, abs=0.01)
+    strokes = image[ndimage.binary_erosion(target.masks.any(axis=0), iterations=2)]
+    assert strokes.min() >= 0.7
+
+
+def test_rotation_turns_digits_both_ways():
+    angles = []
+
+    class Spy:
+        name, labels, members = BANK.name, BANK.labels, staticmethod(BANK.members)
+
+        def render(self, i, height, angle):
+            angles.append(angle)
+            return BANK.render(i, height, angle)
+
+    for i in range(30):
+        draw(i, change(rotation=20.0), bank=Spy())
+    assert -20 <= min(angles) < -10 and 10 < max(angles) <= 20
+
+
+def test_colours_differ_from_digit_to_digit_and_are_bright():
+    image, target = draw(4, change(color=True, noise=0.0, digits_per_image=(4, 4)))
+    colours = [image[ndimage.binary_erosion(mask, iterations=2)].max(axis=0) for mask in target.masks]
+    assert all(c.max() >= 0.95 for c in colours)
+    assert min(np.abs(a - b).max() for i, a in enumerate(colours) for b in colours[:i]) > 0.02
+
+
+# ---------------------------------------------------------------- the paper
+
+
+def stream():
+    return np.random.Generator(np.random.PCG64(3))
+
+
+@pytest.mark.parametrize("make", [textures.smooth_texture, textures.ruled_lines, textures.soft_stains])
+@pytest.mark.parametrize("size", [16, 128])
+def test_paper_layers_lie_in_0_to_1_and_vary(make, size):
+    layer = make(size, rng=stream())
+    assert layer.shape == (size, size) and layer.min() >= 0 and layer.max() <= 1
+    assert layer.std() > 0.02
+    np.testing.assert_array_equal(layer, make(size, rng=stream()))
+
+
+def test_textures_and_stains_are_smooth_and_lines_are_thin():
+    for make in (textures.smooth_texture, textures.soft_stains):
+        layer = make(128, rng=stream())
+        assert max(np.abs(np.diff(layer, axis=a)).max() for a in (0, 1)) < 0.15
+    rng = stream()
+    for _ in range(10):
+        lines = textures.ruled_lines(128, rng=rng)
+        assert 0.02 < (lines > 0.5).mean() < 0.25
+
+
+def test_stray_strokes_are_never_as_long_as_a_digit():
+    rng = stream()
+    lengths = []
+    for _ in range(200):
+        y, x, ink = textures.stray_stroke(400, digit_size=(20, 30), rng=rng)
+        assert 0 <= y and 0 <= x and y + ink.shape[0] <= 400 and x + ink.shape[1] <= 400
+        assert ink.min() >= 0 and ink.max() <= 1
+        inside = y > 0 and x > 0 and y + ink.shape[0] < 400 and x + ink.shape[1] < 400
+        if inside:
+            ys, xs = np.nonzero(ink > 0.5)
+            lengths.append(np.hypot(np.ptp(ys) + 1, np.ptp(xs) + 1))
+    lengths = np.array(lengths)
+    assert ((lengths < 18) | (lengths > 34)).all() and (lengths < 18).any() and (lengths > 34).any()
+
+
+def test_clutter_adds_ink_but_no_objects():
+    plain, _ = draw(2, change(noise=0.0))
+    cluttered, target = draw(2, change(noise=0.0, clutter=1.0))
+    outside = ~target.masks.any(axis=0)
+    assert (cluttered[outside] > 0.5).sum() > (plain[outside] > 0.5).sum() + 100
+    np.testing.assert_allclose(cluttered[target.masks.any(axis=0)], plain[target.masks.any(axis=0)], atol=0.5)
+
+
+# ---------------------------------------------------------------- bad settings
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"source": "letters"}, r"scenes.source must be 'digits' or 'mnist'; got 'letters'"),
+        ({"image_size": 8}, r"scenes.image_size must be a whole number in 16..4096; got 8"),
+        ({"image_size": 128.0}, r"scenes.image_size must be a whole number"),
+        (
+            {"digits_per_image": (1, 11)},
+            r"scenes.digits_per_image must be two whole numbers, .* in 0..10; got \(1, 11\)",
+        ),
+        ({"digits_per_image": (5, 1)}, r"scenes.digits_per_image must be two whole numbers, the smaller first"),
+        ({"digits_per_image": 3}, r"scenes.digits_per_image must be two whole numbers"),
+        ({"digits_per_image": (1, True)}, r"scenes.digits_per_image must be two whole numbers"),
+        ({"digit_size": (20, 127)}, r"scenes.digit_size must be .* in 6..126 .*; got \(20, 127\)"),
+        ({"digit_size": (2, 20)}, r"scenes.digit_size must be .* in 6..126"),
+        ({"image_size": 32}, r"scenes.digit_size must be .* in 6..30"),
+        ({"alpha": (0.0, 1.0)}, r"scenes.alpha must be two numbers, the smaller first, in 0.05..1.0"),
+        ({"max_overlap": 1.5}, r"scenes.max_overlap must be a number in 0..1; got 1.5"),
+        ({"noise": -0.1}, r"scenes.noise must be a number in 0..1; got -0.1"),
+        ({"noise": float("nan")}, r"scenes.noise must be a number in 0..1; got nan"),
+        ({"clutter": "much"}, r"scenes.clutter must be a number in 0..1; got 'much'"),
+        ({"rotation": 270.0}, r"scenes.rotation must be a number in 0..180; got 270.0"),
+        ({"color": 1}, r"scenes.color must be true or false; got 1"),
+    ],
+)
+def test_an_impossible_setting_is_refused_by_name(entries, message):
+    with pytest.raises(ConfigError, match=message):
+        draw(0, change(**entries))
+
+
+def test_bad_numbers_and_splits_are_refused():
+    with pytest.raises(ArgumentError, match="index and seed must be at least 0; got -1 and 0"):
+        draw(-1)
+    with pytest.raises(ArgumentError, match="split must be one of train, validation, test; got 'all'"):
+        draw(0, split="all")
