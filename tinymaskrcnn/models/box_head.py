@@ -42,16 +42,17 @@ class BoxPredictor(Module):
     def __init__(self, width, num_classes, *, rng):
         self.cls_score = Linear(width, num_classes, rng=rng, init=normal(0.01))
         self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=normal(0.001))
+        self.num_classes = num_classes
 
     def forward(self, x):
         logits, c_logits = self.cls_score.forward(x)
         deltas, c_deltas = self.bbox_pred.forward(x)
-        return (logits, deltas.reshape(len(x), -1, 4)), self.keep((c_logits, c_deltas))
+        return (logits, deltas.reshape(len(x), self.num_classes, 4)), self.keep((c_logits, c_deltas))
 
     def backward(self, dy, cache):
         dlogits, ddeltas = dy
         c_logits, c_deltas = cache
-        ddeltas = ddeltas.reshape(len(ddeltas), -1)
+        ddeltas = ddeltas.reshape(len(ddeltas), self.num_classes * 4)
         return self.cls_score.backward(dlogits, c_logits) + self.bbox_pred.backward(ddeltas, c_deltas)
 
 

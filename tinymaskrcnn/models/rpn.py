@@ -44,7 +44,8 @@ class RPN(Module):
         if len(per_cell) != 1:
             raise ConfigError(f"the shared head needs equally many anchor sizes per level; got {config.anchor_sizes}")
         self.outputs = 1 if config.objectness == "sigmoid" else 2
-        self.head = RPNHead(channels, per_cell.pop(), outputs=self.outputs, rng=rng)
+        self.per_cell = per_cell.pop()  # anchors per cell
+        self.head = RPNHead(channels, self.per_cell, outputs=self.outputs, rng=rng)
         self.config = config
 
     # ------------------------------------------------------------ the network
@@ -56,8 +57,9 @@ class RPN(Module):
         logits, deltas, c_levels = [], [], []
         for level in pyramid:
             (level_logits, level_deltas), c_level = self.head.forward(level)
-            logits.append(level_logits.reshape(n, -1, self.outputs))
-            deltas.append(level_deltas.reshape(n, -1, 4))
+            cells = level.shape[1] * level.shape[2]
+            logits.append(level_logits.reshape(n, cells * self.per_cell, self.outputs))
+            deltas.append(level_deltas.reshape(n, cells * self.per_cell, 4))
             c_levels.append((level_logits.shape, level_deltas.shape, c_level))
         return (xp.concatenate(logits, axis=1), xp.concatenate(deltas, axis=1)), self.keep(c_levels)
 
@@ -65,7 +67,7 @@ class RPN(Module):
         dlogits, ddeltas = dy
         dpyramid, start = [], 0
         for logits_shape, deltas_shape, c_level in cache:
-            end = start + deltas_shape[1] * deltas_shape[2] * deltas_shape[3] // 4
+            end = start + deltas_shape[1] * deltas_shape[2] * self.per_cell
             level_dlogits = dlogits[:, start:end].reshape(logits_shape)
             level_ddeltas = ddeltas[:, start:end].reshape(deltas_shape)
             dpyramid.append(self.head.backward((level_dlogits, level_ddeltas), c_level))

@@ -248,7 +248,8 @@ class Flatten(Module):
     """(K, H, W, C) -> (K, H*W*C)."""
 
     def forward(self, x):
-        return x.reshape(x.shape[0], -1), self.keep(x.shape)
+        k, h, w, c = x.shape
+        return x.reshape(k, h * w * c), self.keep(x.shape)
 
     def backward(self, dy, cache):
         return dy.reshape(cache)

@@ -1,0 +1,143 @@
+"""The whole network: its gradient, its decisions, its images without objects, and that it learns."""
+
+import copy
+
+import numpy as np
+import pytest
+from tiny_model import tiny_model, tiny_samples, tiny_scene
+
+from tinymaskrcnn.config import ModelConfig
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.ops.boxes import iou_matrix
+from tinymaskrcnn.testing import check_layer
+
+LOSSES = ["rpn_objectness", "rpn_box", "box_class", "box_delta", "mask"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"norm": "group", "objectness": "softmax"}, {"norm": "frozen", "block": "bottleneck", "stem": "7x7"}],
+    ids=["batch-sigmoid", "group-softmax", "frozen-bottleneck"],
+)
+def test_gradient_of_every_parameter(config):
+    model = tiny_model(**config)
+    images, targets = tiny_scene()
+    samples = tiny_samples(model, images, targets)
+    assert len(samples.rois.mask_rows) > 0
+    check_layer(
+        model, images, targets=None, samples=samples, skip={"zero_rows": "the samples belong to these two images"}
+    )
+
+
+def test_losses_are_the_five_of_the_paper_and_float32():
+    images, targets = tiny_scene()
+    losses, _ = tiny_model().forward(images, targets=targets, rng=np.random.default_rng(0))
+    assert list(losses) == LOSSES
+    assert all(loss.dtype == np.float32 and loss.shape == () for loss in losses.values())
+
+
+def test_same_generator_same_step_other_generator_other_step():
+    images, targets = tiny_scene()
+    model = tiny_model(norm="group")
+    runs = [model.forward(images, targets=targets, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    assert all(runs[0][name] == runs[1][name] for name in LOSSES)
+    assert any(runs[0][name] != runs[2][name] for name in LOSSES)
+
+
+@pytest.mark.parametrize("objects", [(0, 2), (0, 0)])
+def test_images_without_objects_are_ordinary(objects):
+    images, targets = tiny_scene(objects)
+    model = tiny_model()
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    model.backward({name: 1.0 for name in losses}, cache)
+    assert all(np.isfinite(loss) for loss in losses.values())
+    assert all(np.isfinite(p.grad).all() for p in model.parameters())
+    if not any(objects):
+        assert losses["mask"] == 0 and losses["box_delta"] == 0 and losses["rpn_box"] == 0
+
+
+def test_a_loss_weight_is_another_seed():
+    images, targets = tiny_scene()
+    model = tiny_model(norm="group")
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    gradients = []
+    for weight in (1.0, 3.0):
+        model.zero_grad()
+        model.backward({name: weight * (name == "mask") for name in LOSSES}, cache)
+        gradients.append({name: p.grad.copy() for name, p in model.named_parameters()})
+    for name, gradient in gradients[0].items():
+        np.testing.assert_allclose(gradients[1][name], 3 * gradient, rtol=1e-4, atol=1e-6)
+        touched = name.startswith(("backbone", "roi_heads.mask"))
+        assert touched or np.abs(gradient).max() == 0, f"the mask loss must not reach {name}"
+
+
+def test_it_learns_two_scenes_by_heart():
+    """Sixty steps of plain gradient descent on the default network: the losses fall and the objects are found."""
+    images, targets = tiny_scene((1, 2))
+    model = build_model(ModelConfig(), rng=np.random.default_rng(0))
+    history = []
+    for step in range(60):
+        model.zero_grad()
+        losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(step))
+        model.backward({name: 1.0 for name in losses}, cache)
+        for p in model.parameters():
+            p.value -= 0.03 * p.grad
+        history.append(sum(losses.values()))
+    assert np.mean(history[-5:]) < 0.25 * history[0]
+    model.eval()
+    for n, found in enumerate(model.detect(images)):
+        overlap = iou_matrix(targets.boxes[n][targets.valid[n]], found.boxes)
+        assert overlap.max(axis=1).min() > 0.5
+
+
+def test_training_leaves_nothing_behind_but_gradients_and_running_statistics():
+    images, targets = tiny_scene()
+    model = tiny_model()
+    before = copy.deepcopy(vars(model))
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    model.backward({name: 1.0 for name in losses}, cache)
+    assert vars(model).keys() == before.keys()
+
+
+def test_detect_gives_sorted_boxes_inside_the_true_image():
+    images, _ = tiny_scene()
+    model = tiny_model().eval()
+    found = model.detect(images, sizes=np.array([[64, 64], [50, 40]]))
+    assert len(found) == 2
+    for detections, (height, width) in zip(found, [(64, 64), (50, 40)]):
+        assert len(detections) > 0
+        assert (np.diff(detections.scores) <= 0).all()
+        assert detections.boxes.min() >= 0
+        assert detections.boxes[:, 2].max() <= width and detections.boxes[:, 3].max() <= height
+        assert detections.masks.shape == (len(detections), height, width) and detections.masks.dtype == bool
+        assert detections.labels.min() >= 1
+
+
+def test_padding_of_a_batch_is_invisible_to_the_first_layer():
+    model = tiny_model().eval()
+    images = np.random.default_rng(0).random((1, 64, 64, 1), dtype=np.float32)
+    dirty = images.copy()
+    dirty[:, 50:] = 7.0  # whatever lies in the padding
+    sizes = np.array([[50, 64]])
+    first, second = model.detect(images, sizes=sizes)[0], model.detect(dirty, sizes=sizes)[0]
+    np.testing.assert_array_equal(first.boxes, second.boxes)
+
+
+def test_an_image_does_not_depend_on_its_neighbours():
+    images, _ = tiny_scene((2, 1))
+    model = tiny_model().eval()
+    together, alone = model.detect(images)[1], model.detect(images[1:])[0]
+    np.testing.assert_allclose(together.boxes, alone.boxes, rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(together.labels, alone.labels)
+
+
+def test_errors():
+    images, targets = tiny_scene()
+    model = tiny_model()
+    with pytest.raises(ArgumentError, match=r"call model.eval\(\) first"):
+        model.detect(images)
+    with pytest.raises(ArgumentError, match="rng must be a numpy.random.Generator"):
+        model.forward(images, targets=targets)
+    with pytest.raises(ArgumentError, match=r"multiples of 32 .*got \(63, 64\)"):
+        model.forward(images[:, :63], targets=targets, rng=np.random.default_rng(0))

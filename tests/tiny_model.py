@@ -1,0 +1,75 @@
+"""A Mask R-CNN small enough to check every derivative of it, and scenes of two rectangles for it."""
+
+import numpy as np
+
+from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.structures import TargetBatch
+
+
+def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3"):
+    return ModelConfig(
+        num_classes=3,
+        class_names=("background", "flat", "tall"),
+        backbone=BackboneConfig(
+            block=block, depths=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=stem, stem_width=4, norm=norm, fpn_channels=4
+        ),
+        rpn=RPNConfig(
+            anchor_sizes=((8,), (16,), (32,), (64,), (96,)),
+            objectness=objectness,
+            samples_per_image=8,
+            pre_nms_top_n=(20, 20),
+            post_nms_top_n=(8, 8),
+        ),
+        roi=RoIConfig(
+            samples_per_image=6,
+            positive_fraction=0.5,
+            box_size=3,
+            mask_size=4,
+            head_width=6,
+            mask_widths=(4, 4),
+            mask_deconv_width=4,
+            canonical_size=16,
+        ),
+    )
+
+
+def tiny_model(seed=0, **config):
+    """Weights and biases are all drawn, so that no ReLU sits exactly on its kink."""
+    rng = np.random.default_rng(seed)
+    model = build_model(tiny_config(**config), rng=rng)
+    for p in model.parameters():
+        p.value += rng.normal(0, 0.1, p.value.shape).astype(np.float32)
+    return model
+
+
+def tiny_scene(objects=(2, 1), size=64, seed=0):
+    """Images (N, size, size, 1) and their TargetBatch: object k is a rectangle without its first corner."""
+    rng = np.random.default_rng(seed)
+    n, m = len(objects), max(1, *objects)
+    images = 0.1 * rng.random((n, size, size, 1), dtype=np.float32)
+    boxes, labels = np.zeros((n, m, 4), np.float32), np.zeros((n, m), np.int64)
+    masks, valid = np.zeros((n, m, size, size), np.uint8), np.zeros((n, m), bool)
+    for i, count in enumerate(objects):
+        for k in range(count):
+            x, y = rng.integers(2, size - 30, 2)
+            width, height = (22, 12) if rng.random() < 0.5 else (11, 21)
+            boxes[i, k] = x, y, x + width, y + height
+            labels[i, k] = 1 if width > height else 2
+            masks[i, k, y : y + height, x : x + width] = 1
+            masks[i, k, y : y + 3, x : x + 4] = 0
+            images[i, masks[i, k] > 0] += 0.8  # the noise stays: equal pixels would tie in max pooling
+            valid[i, k] = True
+    return images, TargetBatch(boxes, labels, masks, valid)
+
+
+def tiny_samples(model, images, targets, seed=0):
+    """The decisions of one training step: with them held fixed, the losses are a differentiable function."""
+    kept = []
+    choose = model.choose_samples
+    model.choose_samples = lambda *args, **data: kept.append(choose(*args, **data)) or kept[0]
+    try:
+        model.forward(images, targets=targets, rng=np.random.default_rng(seed))
+    finally:
+        del model.choose_samples
+    return kept[0]
