@@ -213,7 +213,7 @@ def _method(array, name, *args, **kwargs):
 
 
 def _no_array_repeats(name, args, kwargs):
-    if name == "repeat" and any(isinstance(a, StrictArray) for a in [*args[-2:], *kwargs.values()]):
+    if name == "repeat" and any(isinstance(a, StrictArray) for a in [*args, *kwargs.values()]):
         raise TypeError("cupy.repeat: repeats must be an int or a list of ints, not a device array")
 
 
@@ -337,7 +337,7 @@ def _call(name, function, parameters, *args, **kwargs):
         _synchronise()
     elif name not in VIEWS | {"broadcast_to", "expand_dims", "moveaxis", "atleast_1d", "atleast_2d"}:
         _operate()
-    _no_array_repeats(name, args, kwargs)
+    _no_array_repeats(name, args[1:], kwargs)
     if name in CREATORS:
         return _create(name, function, args, kwargs)
     if args and isinstance(args[0], (list, tuple)) and name not in JOINERS | ON_HOST:

@@ -296,16 +296,15 @@ def _no_rows(tree):
 
 
 def default_emptied(case):
-    """The arguments that share the first axis of the first one: by the shape line, else by their length."""
-    shapes = case.subject.shapes
+    """The arguments that share the first axis of the first one: by the shape line if it names them, else by length."""
+    arguments = {case.argument(i): a for i, a in enumerate(case.args)} | case.data
+    first_axis = {name: dims[0] if dims else None for name, (dims, _) in case.subject.shapes.items()}
     first = case.argument(0)
-    if first in shapes and shapes[first][0] and "..." not in shapes[first][0]:
-        letter = shapes[first][0][0]
-        return tuple(name for name, (dims, _) in shapes.items() if dims and dims[0] == letter)
-    arguments = {case.argument(i): a for i, a in enumerate(case.args)}
-    arguments.update(case.data)
+    letter = first_axis.get(first, "...")
+    if letter == "...":
+        first_axis, letter = {}, None
     rows = {name: {len(leaf) if leaf.ndim else -1 for _, leaf in leaves(value)} for name, value in arguments.items()}
-    return tuple(name for name, lengths in rows.items() if lengths == rows[first])
+    return tuple(n for n in arguments if (first_axis[n] == letter if n in first_axis else rows[n] == rows[first]))
 
 
 # ---------------------------------------------------------------- 2, 9: float32 and backends

@@ -1,0 +1,263 @@
+"""Every public pair and every public Module, with an example on which the whole harness runs; one line each.
+
+    pair("linear", x=(5, 3), weight=(3, 4), bias=(4,))
+    layer(lambda rng: Linear(3, 4, rng=rng), (5, 3))
+
+A tuple of ints as a positional argument is a shape, filled with standard normal numbers; a Draw from strategies.py
+draws what a kink or a meaning asks for; any other value is handed on as it is. tests/test_harness.py runs the cases and
+fails when a public pair or Module has none.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import strategies as draw
+from cases import layer, methods, pair
+from strategies import Draw
+
+from tinymaskrcnn.config import RoIConfig, RPNConfig
+from tinymaskrcnn.models import box_head, fpn, mask_head, mask_rcnn, resnet, roi_heads, roi_pooling, rpn
+from tinymaskrcnn.nn import containers, layers
+from tinymaskrcnn.targets.roi import RoISamples
+from tinymaskrcnn.targets.rpn import RPNTargets
+
+# ---------------------------------------------------------------- operators
+
+PAIRS = [
+    pair("linear", x=(5, 3), weight=(3, 4), bias=(4,)),
+    # convolution: (H + 2p - k) % stride != 0, one window, pairs of numbers, groups, no bias
+    pair("conv2d", x=(2, 5, 4, 2), weight=(3, 3, 2, 3), bias=(3,), padding=1),
+    pair("conv2d", "stride-rest", x=(2, 6, 5, 2), weight=(3, 3, 2, 2), bias=(2,), stride=2),
+    pair(
+        "conv2d",
+        "dilation",
+        x=(1, 6, 7, 2),
+        weight=(2, 3, 2, 2),
+        bias=(2,),
+        dilation=(2, 1),
+        stride=(1, 2),
+        padding=(0, 2),
+    ),
+    pair("conv2d", "groups", x=(2, 4, 4, 4), weight=(3, 3, 2, 6), bias=(6,), groups=2, padding=1, stride=2),
+    pair("conv2d", "depthwise", x=(2, 4, 3, 3), weight=(3, 2, 1, 3), bias=(3,), groups=3),
+    pair("conv2d", "1x1", x=(2, 3, 4, 3), weight=(1, 1, 3, 2), bias=(2,)),
+    pair("conv2d", "1x1-stride", x=(2, 4, 5, 3), weight=(1, 1, 3, 2), bias=None, stride=2),
+    pair("conv2d", "no-bias", x=(2, 4, 4, 2), weight=(3, 3, 2, 2), bias=None, padding=1),
+    pair("conv2d", "one-window", x=(2, 3, 3, 2), weight=(3, 3, 2, 4), bias=(4,), stride=3),
+    pair("conv_transpose2d", x=(2, 3, 4, 2), weight=(2, 2, 2, 3), bias=(3,), stride=2),
+    pair("conv_transpose2d", "overlap", x=(1, 3, 4, 2), weight=(4, 3, 2, 2), bias=(2,), stride=(2, 1), padding=1),
+    pair("conv_transpose2d", "gaps", x=(2, 2, 3, 2), weight=(1, 2, 2, 2), bias=None, stride=3),
+    pair(
+        "select_conv1x1",
+        x=(4, 3, 2, 3),
+        weight=(1, 1, 3, 5),
+        bias=(5,),
+        channel=draw.labels(4, 3),
+        zero_rows=("x", "channel"),
+    ),
+    # activations
+    pair("relu", x=draw.away_from(0, shape=(3, 4, 2))),
+    pair("sigmoid", x=draw.uniform(-4, 4, 3, 5)),
+    pair("softmax", x=(4, 5)),
+    pair("softmax", "maps", x=(2, 3, 2, 4)),
+    # normalisation
+    pair("batch_norm2d", x=(3, 2, 3, 2), weight=(2,), bias=(2,)),
+    pair(
+        "frozen_batch_norm2d", x=(2, 3, 2, 3), weight=(3,), bias=(3,), mean=draw.normal(3), var=draw.uniform(0.5, 2, 3)
+    ),
+    pair("group_norm", x=(2, 2, 3, 4), weight=(4,), bias=(4,), groups=2),
+    pair("group_norm", "layer", x=(2, 2, 2, 3), weight=(3,), bias=(3,), groups=1),
+    # pooling: overlap shows `=` for `+=`, a rest shows a wrong border
+    pair("max_pool2d", x=draw.distinct(2, 4, 6, 2), kernel=2),
+    pair("max_pool2d", "overlap", x=draw.distinct(2, 6, 5, 2), kernel=3, stride=2, padding=1),
+    pair("max_pool2d", "dense", x=draw.distinct(1, 4, 5, 2), kernel=(2, 3), stride=1),
+    pair("max_pool2d", "subsample", x=draw.distinct(2, 5, 4, 2), kernel=1, stride=2),
+    pair("avg_pool2d", x=(2, 5, 6, 2), kernel=2),
+    pair("avg_pool2d", "overlap", x=(2, 6, 5, 2), kernel=3, stride=2, padding=1),
+    pair("global_avg_pool2d", x=(2, 3, 4, 3)),
+    # resizing
+    pair("upsample_nearest2d", x=(2, 2, 3, 2), factor=2),
+    pair("upsample_nearest2d", "odd-size", x=(2, 2, 3, 2), size=(3, 5)),
+    pair("resize_bilinear", x=(2, 3, 4, 2), size=(5, 7)),
+    pair("resize_bilinear", "smaller", x=(2, 5, 4, 2), size=(2, 3)),
+]
+
+ROI = dict(features=(2, 6, 6, 2), image_index=draw.image_index(3, 2), output_size=2)
+ROWS = [("rois", "image_index"), ("features", "rois", "image_index")]
+BOXES = dict(ROI, box_gradient=True, zero_rows=ROWS)
+PAIRS += [
+    pair(
+        "roi_align",
+        **ROI,
+        rois=draw.rois(3, side=6, bins=2, samples=2),
+        scale=1.0,
+        without_gradient=("rois",),
+        zero_rows=ROWS,
+    ),
+    pair("roi_align", "box", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=2, scale=0.5), scale=0.5),
+    pair(
+        "roi_align",
+        "box-old",
+        **BOXES,
+        rois=draw.rois(3, side=6, bins=2, samples=2, aligned=False),
+        scale=1.0,
+        aligned=False,
+    ),
+    pair("roi_align", "box-adaptive", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=0), scale=1.0, samples=0),
+    pair("roi_align", "one-sample", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=1), scale=1.0, samples=1),
+    pair(
+        "roi_pool",
+        features=draw.distinct(2, 6, 6, 2),
+        rois=draw.rois(3, side=6, bins=2, samples=2),
+        image_index=draw.image_index(3, 2),
+        output_size=2,
+        scale=1.0,
+        without_gradient=("rois",),
+        zero_rows=ROWS,
+    ),
+]
+
+# losses
+KNEES = dict(prediction=draw.away_from(-1, 0, 1, shape=(4, 3)), target=np.zeros((4, 3)))
+PAIRS += [
+    pair("softmax_cross_entropy", logits=(5, 3), labels=draw.labels(5, 3)),
+    pair("softmax_cross_entropy", "weighted", logits=(5, 3), labels=draw.labels(5, 3), weight=draw.bits(5)),
+    pair("sigmoid_cross_entropy", logits=(4, 3), targets=draw.uniform(0, 1, 4, 3)),
+    pair("sigmoid_cross_entropy", "rows", logits=(4, 2), targets=draw.bits(4, 2), weight=draw.bits(4), normalizer=3.0),
+    pair("smooth_l1", **KNEES, beta=1.0),
+    pair("smooth_l1", "weighted", **KNEES, beta=1.0, weight=draw.bits(4), normalizer=2.0),
+    pair("smooth_l1", "absolute", **KNEES, beta=0.0),
+    pair("squared_error", prediction=(4, 3), target=draw.normal(4, 3)),
+    pair("squared_error", "weighted", prediction=(4,), target=draw.normal(4), weight=draw.bits(4)),
+]  # fmt: skip
+
+# ---------------------------------------------------------------- layers and containers
+
+LAYERS = [
+    layer(lambda rng: layers.Linear(3, 4, rng=rng), (5, 3)),
+    layer(lambda rng: layers.Conv2d(2, 3, 3, stride=2, padding=1, rng=rng), (2, 5, 4, 2)),
+    layer(lambda rng: layers.Conv2d(4, 4, 3, groups=2, bias=False, rng=rng), (2, 4, 4, 4), note="groups"),
+    layer(lambda rng: layers.ConvTranspose2d(2, 3, 2, stride=2, rng=rng), (2, 3, 2, 2)),
+    layer(lambda rng: layers.BatchNorm2d(2), (3, 2, 3, 2)),
+    layer(lambda rng: layers.FrozenBatchNorm2d(2), (3, 2, 3, 2)),
+    layer(lambda rng: layers.GroupNorm(2, 4), (2, 2, 3, 4)),
+    layer(lambda rng: layers.ReLU(), draw.away_from(0, shape=(3, 4))),
+    layer(lambda rng: layers.Sigmoid(), (3, 4)),
+    layer(lambda rng: layers.Softmax(), (3, 4)),
+    layer(lambda rng: layers.MaxPool2d(3, stride=2, padding=1), draw.distinct(2, 5, 6, 2)),
+    layer(lambda rng: layers.AvgPool2d(2), (2, 4, 6, 2)),
+    layer(lambda rng: layers.GlobalAvgPool2d(), (2, 3, 4, 2)),
+    layer(lambda rng: layers.UpsampleNearest2d(), (2, 2, 3, 2)),
+    layer(lambda rng: layers.Flatten(), (2, 2, 3, 2)),
+    layer(lambda rng: containers.Identity(), (2, 3)),
+    layer(
+        lambda rng: containers.Sequential(
+            layers.Conv2d(2, 3, 3, padding=1, rng=rng), layers.ReLU(), layers.Conv2d(3, 2, 1, rng=rng)
+        ),
+        (2, 4, 3, 2),
+    ),
+]
+
+# ---------------------------------------------------------------- models, tiny
+
+ROI_CONFIG = RoIConfig(
+    canonical_size=6.0,
+    canonical_level=2,
+    box_size=2,
+    mask_size=2,
+    samples_per_image=4,
+    head_width=5,
+    mask_widths=(3,),
+    mask_deconv_width=3,
+)
+RPN_CONFIG = RPNConfig(anchor_sizes=((4,), (8,)), anchor_ratios=(0.5, 1.0), samples_per_image=6)
+RESNET = dict(depths=(1, 1, 1, 1), widths=(4, 4, 8, 8), stem_width=4, in_channels=1)
+
+
+def backbone_with_fpn(rng):
+    body = resnet.ResNet(block="basic", stem="3x3", norm="group", rng=rng, **RESNET)
+    return fpn.BackboneWithFPN(body, fpn.FPN(RESNET["widths"], 2, rng=rng))
+
+
+def rpn_losses(objectness):
+    def make(rng):
+        module = rpn.RPN(3, replace(RPN_CONFIG, objectness=objectness), rng=rng)
+        return module.loss_forward, module.loss_backward
+
+    return make
+
+
+def rpn_targets(rng):
+    """Sampled answers for two images of four anchors; the deltas are so far off that no |difference| is near beta."""
+    positive, weight = draw.bits(2, 4)(rng), draw.bits(2, 4)(rng)
+    return RPNTargets(positive, weight, rng.uniform(3, 4, (2, 4, 4)))
+
+
+def roi_samples(rng):
+    """Five RoIs on two images, the third of them padding; the first two are positive."""
+    return RoISamples(
+        rois=draw.rois(5, side=4, bins=2, samples=2, scale=0.25)(rng),
+        image_index=np.array([0, 1, 1, 1, 1]),
+        labels=np.array([1, 2, 0, 0, 0]),
+        deltas=rng.uniform(3, 4, (5, 4)),
+        weight=np.array([1.0, 1, 0, 1, 1]),
+        matched=np.zeros(5, np.int64),
+        mask_rows=np.array([0, 1, 2]),
+        mask_weight=np.array([1.0, 1, 0]),
+    )
+
+
+def no_images(what):
+    return {"zero_rows": f"{what} belong to these two images"}
+
+
+MODELS = [
+    layer(lambda rng: resnet.ResNet(block="basic", stem="3x3", norm="group", rng=rng, **RESNET), (1, 32, 32, 1)),
+    layer(
+        lambda rng: resnet.ResNet(block="bottleneck", stem="7x7", norm="frozen", rng=rng, **RESNET),
+        (1, 32, 32, 1),
+        note="bottleneck",
+    ),
+    layer(lambda rng: resnet.basic_block(2, 3, stride=2, norm="batch", rng=rng), (2, 5, 4, 2)),
+    layer(lambda rng: resnet.basic_block(2, 2, norm="frozen", rng=rng), (2, 3, 3, 2), note="identity"),
+    layer(lambda rng: fpn.FPN((2, 3), 2, rng=rng), draw.pyramid(2, (4, 2), 2)[:1] + draw.pyramid(2, (2,), 3)),
+    layer(lambda rng: fpn.FPN((2, 2), 2, rng=rng), draw.pyramid(1, (5, 3), 2), note="odd"),
+    layer(backbone_with_fpn, (1, 32, 32, 1)),
+    layer(lambda rng: rpn.RPNHead(3, 2, rng=rng), (2, 3, 2, 3)),
+    layer(lambda rng: rpn.RPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
+    methods("RPN.loss-sigmoid", rpn_losses("sigmoid"), (2, 4, 1), (2, 4, 4), targets=Draw(rpn_targets)),
+    methods("RPN.loss-softmax", rpn_losses("softmax"), (2, 4, 2), (2, 4, 4), targets=Draw(rpn_targets)),
+    layer(
+        lambda rng: roi_pooling.PyramidRoIAlign(2, ROI_CONFIG, levels=2),
+        draw.pyramid(2, (6, 3), 2),
+        rois=draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+        image_index=draw.image_index(4, 2),
+        zero_rows=("rois", "image_index"),
+    ),
+    layer(lambda rng: box_head.BoxHead(2, 2, 5, rng=rng), (4, 2, 2, 2)),
+    layer(lambda rng: box_head.BoxPredictor(4, 3, rng=rng), (5, 4)),
+    pair(
+        "box_loss",
+        logits=(5, 3),
+        deltas=draw.uniform(-1, 1, 5, 3, 4),
+        samples=Draw(roi_samples),
+        beta=1.0,
+        skip=no_images("the samples"),
+    ),
+    layer(lambda rng: mask_head.MaskPredictor(3, 2, 3, rng=rng), (4, 2, 2, 3), channel=draw.labels(4, 3)),
+    pair("mask_loss", logits=(3, 2, 2), targets=draw.bits(3, 2, 2), weight=draw.bits(3)),
+    layer(
+        lambda rng: roi_heads.RoIHeads(2, 3, ROI_CONFIG, rng=rng),
+        draw.pyramid(2, (4, 2), 2),
+        samples=Draw(roi_samples),
+        mask_targets=draw.bits(3, 4, 4),
+        skip=no_images("the samples"),
+    ),
+    layer(
+        lambda rng: mask_rcnn.Normalize((0.1, 0.2), (0.5, 0.4)),
+        (2, 3, 4, 2),
+        sizes=np.array([[3, 4], [2, 3]]),
+    ),
+]
+
+CASES = PAIRS + LAYERS + MODELS
