@@ -179,4 +179,4 @@ def _group_mean(sums, HW, groups):
     N, _, C = sums.shape
     members = C // groups
     means = sums.reshape(N, groups, members).sum(axis=2) / max(HW * members, 1)
-    return array_module(sums).repeat(means, members, axis=1).reshape(N, 1, C)
+    return means.repeat(members, axis=1).reshape(N, 1, C)
