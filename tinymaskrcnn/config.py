@@ -23,8 +23,8 @@ class BackboneConfig:
 
 @dataclass(frozen=True)
 class RPNConfig:
-    anchor_sizes: tuple = ((12,), (24,), (48,), (64,), (96,))  # per level P2..P6; FPN paper: 32, 64, 128, 256, 512
-    anchor_ratios: tuple = (0.5, 1.0, 2.0)  # height / width
+    anchor_sizes: tuple = ((20,), (28,), (40,), (64,), (96,))  # per level P2..P6; FPN paper: 32, 64, 128, 256, 512
+    anchor_ratios: tuple = (1.0, 1.5, 2.0)  # height / width; digits are tall. Papers: 0.5, 1, 2
     objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
     positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
     negative_iou: float = 0.3
