@@ -6,6 +6,7 @@ returns CuPy arrays, and the same text serves both.
 
 import functools
 import importlib
+import math
 import os
 import threading
 
@@ -112,7 +113,7 @@ class Workspace(threading.local):
         self._buffers = {}
 
     def take(self, name, shape, dtype=np.float32):
-        size = int(np.prod(shape))
+        size = int(math.prod(shape))
         buffer = self._buffers.get((name, dtype))
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name, dtype] = np.empty(size, dtype)

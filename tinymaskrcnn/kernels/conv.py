@@ -1,0 +1,185 @@
+"""conv2d and conv_transpose2d on threads; `choose` is the measured table of which way suits which shape."""
+
+import numpy as np
+
+from ..backend import register_kernel
+from . import im2col, matmul, winograd
+from .threads import run
+
+LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
+
+# ---------------------------------------------------------------- which way
+
+
+def choose(images, size, kernel, channels, *, stride, padding, dilation):
+    """The way to compute a convolution: "matmul", "im2col", or the tile size 2 or 4 of Winograd's.
+
+    images N, size (HO, WO), channels (C, O)
+    """
+    if kernel == (1, 1) and padding == (0, 0):
+        return "matmul"
+    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1) or min(channels) < 32:
+        return "im2col"
+    small, large = (_tiles(size, m) * (m + 2) ** 2 for m in (2, 4))  # multiplications, for one channel of one image
+    pixels = images * size[0] * size[1]
+    return 4 if large < 0.7 * small and pixels >= 256 else 2
+
+
+def _tiles(size, m):
+    return -(-size[0] // m) * -(-size[1] // m)
+
+
+def _is_pair(value, least):
+    if isinstance(value, int):
+        return value >= least
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int) and v >= least for v in value)
+
+
+def _pair(value):
+    return (value, value) if isinstance(value, int) else value
+
+
+def _is_float32(*arrays):
+    return all(a is None or (a.dtype == np.float32 and a.size > 0) for a in arrays)
+
+
+# ---------------------------------------------------------------- convolution
+
+
+def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
+    """Whether the kernel knows the case; everything doubtful goes to the text, which has the messages."""
+    if not (groups == 1 and _is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
+        return False
+    if not (_is_pair(stride, 1) and _is_pair(padding, 0) and _is_pair(dilation, 1)):
+        return False
+    return min(_output_size(x.shape, weight.shape, _pair(stride), _pair(padding), _pair(dilation))) > 0
+
+
+def _output_size(x_shape, weight_shape, stride, padding, dilation):
+    spans = (d * (k - 1) + 1 for d, k in zip(dilation, weight_shape[:2]))
+    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x_shape[1:3], padding, spans, stride))
+
+
+@register_kernel("conv2d_forward", applies=_takes_forward)
+def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
+    """Fast twin of ops.conv.conv2d_forward, for float32 and one group."""
+    stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
+    size = _output_size(x.shape, weight.shape, stride, padding, dilation)
+    y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
+    way = choose(
+        len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, padding=padding, dilation=dilation
+    )
+    if way == "matmul":
+        pixels = x[:, :: stride[0], :: stride[1]]
+        jobs = matmul.product_jobs(_rows(y), _rows(pixels), weight[0, 0], bias)
+    else:
+        jobs = _correlate_jobs(way, y, x, weight, bias, stride, (-padding[0], -padding[1]), dilation)
+    run(jobs)
+    return y, (x, weight, bias is not None, stride, padding, dilation, groups)
+
+
+def _takes_backward(dy, cache):
+    x, weight, _, _, _, _, groups = cache
+    return groups == 1 and _is_float32(dy, x, weight)
+
+
+@register_kernel("conv2d_backward", applies=_takes_backward)
+def conv2d_backward(dy, cache):
+    """Fast twin of ops.conv.conv2d_backward: the jobs of all three gradients go to the threads together."""
+    x, weight, has_bias, stride, padding, dilation, _ = cache
+    kernel = weight.shape[:2]
+    way = choose(
+        len(x), dy.shape[1:3], kernel, weight.shape[2:], stride=stride, padding=padding, dilation=dilation
+    )
+    if way == "matmul":
+        dx, dweight, dbias = _pointwise_backward(dy, x, weight[0, 0], stride)
+        return dx, dweight.reshape(weight.shape), dbias if has_bias else None
+
+    origin = -padding[0], -padding[1]
+    if way == "im2col":
+        jobs = im2col.dweight_jobs(x, dy, kernel, stride=stride, origin=origin, dilation=dilation, lanes=LANES)
+    else:
+        jobs = winograd.dweight_jobs(x, dy, origin=origin, m=way, lanes=LANES)
+    lanes = len(jobs)
+    dx = np.empty(x.shape, np.float32)
+    jobs += _dx_jobs(way, dx, dy, weight, stride, origin, dilation)
+    dweight, dbias = matmul.add_up(run(jobs)[:lanes])
+    dweight = dweight.reshape(weight.shape) if way == "im2col" else winograd.weight_gradient(dweight, way)
+    return dx, dweight, dbias if has_bias else None
+
+
+def _correlate_jobs(way, y, x, weight, bias, stride, origin, dilation):
+    if way == "im2col":
+        return im2col.correlate_jobs(y, x, weight, bias, stride=stride, origin=origin, dilation=dilation)
+    return winograd.correlate_jobs(y, x, weight, bias, origin=origin, m=way)
+
+
+def _dx_jobs(way, dx, dy, weight, stride, origin, dilation):
+    """Windows one pixel apart: dx is the correlation of dy with the weight turned round. Further apart: scatter."""
+    if stride != (1, 1):
+        return im2col.scatter_jobs(dx, dy, weight, stride=stride, origin=origin, dilation=dilation)
+    turned = np.ascontiguousarray(weight[::-1, ::-1].transpose(0, 1, 3, 2))  # (KH, KW, O, C)
+    back = tuple(-d * (k - 1) - o for d, k, o in zip(dilation, weight.shape[:2], origin))
+    return _correlate_jobs(way, dx, dy, turned, None, stride, back, dilation)
+
+
+# ---------------------------------------------------------------- one pixel at a time: matrix products
+
+
+def _rows(x):
+    return x.reshape(-1, x.shape[-1])
+
+
+def _pointwise_backward(dy, x, matrix, stride):
+    """Of a 1x1 convolution; pixels between the strides were never read, their gradient is zero."""
+    pixels = x[:, :: stride[0], :: stride[1]]
+    dpixels, dmatrix, dbias = matmul.backward(_rows(dy), _rows(pixels), matrix)
+    if stride == (1, 1):
+        return dpixels.reshape(x.shape), dmatrix, dbias
+    dx = np.zeros(x.shape, np.float32)
+    dx[:, :: stride[0], :: stride[1]] = dpixels.reshape(pixels.shape)
+    return dx, dmatrix, dbias
+
+
+def _takes_transpose(x, weight, bias, *, stride=1, padding=0):
+    """Only kernels that paint side by side: as wide as the stride, and nothing cut away."""
+    return (
+        _is_float32(x, weight, bias)
+        and _is_pair(stride, 1)
+        and padding in (0, (0, 0))
+        and _pair(stride) == weight.shape[:2]
+        and weight.shape[2] == x.shape[3]
+    )
+
+
+@register_kernel("conv_transpose2d_forward", applies=_takes_transpose)
+def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
+    """Fast twin of ops.conv.conv_transpose2d_forward for stride = kernel: no two pixels paint the same spot."""
+    KH, KW, C, O = weight.shape
+    N, H, W, _ = x.shape
+    y = np.empty((N, H * KH, W * KW, O), np.float32)
+    painted = y.reshape(N, H, KH, W, KW, O).transpose(0, 1, 3, 2, 4, 5)  # (N, H, W, KH, KW, O)
+    run(matmul.paint_jobs(painted, x, _paint_matrix(weight), bias))
+    return y, (x, weight, bias is not None, _pair(stride), _pair(padding))
+
+
+@register_kernel(
+    "conv_transpose2d_backward",
+    applies=lambda dy, cache: _is_float32(dy, *cache[:2]) and cache[3] == cache[1].shape[:2] and cache[4] == (0, 0),
+)
+def conv_transpose2d_backward(dy, cache):
+    """Fast twin of ops.conv.conv_transpose2d_backward for stride = kernel."""
+    x, weight, has_bias, _, _ = cache
+    KH, KW, C, O = weight.shape
+    N, H, W, _ = x.shape
+    painted = np.ascontiguousarray(dy).reshape(N, H, KH, W, KW, O).transpose(0, 1, 3, 2, 4, 5)
+    dx = np.empty(x.shape, np.float32)
+    dmatrix, dbias = matmul.add_up(run(matmul.unpaint_jobs(dx, painted, x, _paint_matrix(weight))))
+    dweight = dmatrix.reshape(C, KH, KW, O).transpose(1, 2, 0, 3)
+    return dx, dweight, dbias if has_bias else None
+
+
+def _paint_matrix(weight):
+    """What one pixel paints, channel by channel: weight (KH, KW, C, O) -> (C, KH*KW*O)."""
+    KH, KW, C, O = weight.shape
+    return weight.transpose(2, 0, 1, 3).reshape(C, KH * KW * O)

@@ -1,0 +1,222 @@
+"""Threads for the kernels: jobs run on a small pool, each with a BLAS that stays on its own thread.
+
+What is cut into jobs, and in which order their results are added up, depends on the shapes alone. One, two or four
+threads therefore compute the same bits.
+"""
+
+import contextlib
+import contextvars
+import itertools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
+
+from ..errors import ConfigError
+
+# ---------------------------------------------------------------- how many
+
+
+def available_cores():
+    """Cores this process may use: its CPU affinity, and the quota of the container around it."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity
+        cores = os.cpu_count() or 1
+    quota = _container_quota()
+    return max(1, cores if quota is None else min(cores, round(quota)))
+
+
+def _container_quota(root=Path("/sys/fs/cgroup")):
+    """Cores' worth of time that the control group grants (version 2, then version 1); None without a limit."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (root / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        quota = int((root / "cpu/cpu.cfs_quota_us").read_text())
+        return None if quota <= 0 else quota / int((root / "cpu/cpu.cfs_period_us").read_text())
+    return None
+
+
+def _wanted_threads():
+    wanted = os.environ.get("TINYMASKRCNN_THREADS", "")
+    if not wanted:
+        return available_cores()
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise ConfigError(f"TINYMASKRCNN_THREADS must be a whole number, at least 1; got {wanted!r}")
+    return int(wanted)
+
+
+# ---------------------------------------------------------------- one pool
+
+
+class _Pool:
+    """The number of threads and the executor that serves all but the calling one, made on first use."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.threads = None
+        self.executor = None
+
+    def helpers(self):
+        """How many threads may help the caller, and the executor to ask (None when the caller is alone)."""
+        with self.lock:
+            if self.threads is None:
+                self.threads = _wanted_threads()
+            if self.threads > 1 and self.executor is None:
+                self.executor = ThreadPoolExecutor(self.threads - 1, "tinymaskrcnn")
+            return self.threads - 1, self.executor
+
+    def resize(self, threads):
+        with self.lock:
+            old, self.executor, self.threads = self.executor, None, threads
+        if old is not None:
+            old.shutdown(wait=True)
+
+
+_pool = _Pool()
+
+
+def _forget_pool():
+    """A forked child has the parent's pool object but none of its threads: start over."""
+    global _pool, _blas
+    _pool, _blas = _Pool(), _Blas()
+
+
+def get_threads():
+    """How many threads the kernels use, the calling one included."""
+    return _pool.helpers()[0] + 1
+
+
+def set_threads(threads):
+    """Use this many threads; None goes back to TINYMASKRCNN_THREADS or the cores at hand."""
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ConfigError(f"set_threads: threads must be an int, at least 1, or None; got {threads!r}")
+    _pool.resize(threads)
+
+
+# ---------------------------------------------------------------- BLAS on one thread
+
+
+class _Blas:
+    """Counts who wants BLAS on one thread; the first sets it, the last restores what was there."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.depth = 0
+        self.libraries = None
+        self.before = []
+
+    def enter(self):
+        with self.lock:
+            self.depth += 1
+            if self.depth > 1:
+                return
+            if self.libraries is None:  # looking the libraries up takes a millisecond, setting them a microsecond
+                found = ThreadpoolController().lib_controllers
+                self.libraries = [library for library in found if library.user_api == "blas"]
+            self.before = [library.get_num_threads() for library in self.libraries]
+            self._set([1] * len(self.libraries))
+
+    def leave(self):
+        with self.lock:
+            self.depth -= 1
+            if self.depth == 0:
+                self._set(self.before)
+
+    def _set(self, numbers):
+        for library, number in zip(self.libraries, numbers):
+            library.set_num_threads(number)
+
+
+_blas = _Blas()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+@contextlib.contextmanager
+def single_threaded_blas():
+    """BLAS computes on the thread that calls it. May be nested; around a whole training run it costs nothing inside.
+
+    Two levels of threads would fight for the cores: a BLAS pool that spins while another one works was seen to slow
+    everything down 10 to 300 times.
+    """
+    blas = _blas
+    blas.enter()
+    try:
+        yield
+    finally:
+        blas.leave()
+
+
+# ---------------------------------------------------------------- jobs
+
+_local = threading.local()  # .busy: this thread is inside a job
+
+
+def run(jobs):
+    """Call every job (a function without arguments) and return the results in the order of the jobs.
+
+    The calling thread works too, so that a pool that is busy elsewhere costs nothing. A job that itself calls `run`
+    works its jobs off alone. The first exception, in the order of the jobs, is raised again; later jobs are dropped.
+    """
+    jobs = list(jobs)
+    with single_threaded_blas():
+        if len(jobs) < 2 or getattr(_local, "busy", False):
+            return [job() for job in jobs]
+        helpers, executor = _pool.helpers()
+        shift = _Shift(jobs)
+        helping = []
+        with contextlib.suppress(RuntimeError):  # the pool was closed by another thread: the caller does it all
+            for _ in range(min(helpers, len(jobs) - 1)):
+                helping.append(executor.submit(contextvars.copy_context().run, shift.work))
+        shift.work()
+        for future in helping:
+            if not future.cancel():  # one that has not even started is not needed any more
+                future.result()
+        return shift.outcome()
+
+
+class _Shift:
+    """A list of jobs that any number of threads work through together, each taking the next one."""
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+        self.results = [None] * len(jobs)
+        self.errors = {}
+        self.next = itertools.count()  # next() on it is atomic
+
+    def work(self):
+        _local.busy = True
+        try:
+            while not self.errors and (i := next(self.next)) < len(self.jobs):
+                try:
+                    self.results[i] = self.jobs[i]()
+                except BaseException as error:  # KeyboardInterrupt too: it must reach the caller, not a helper's end
+                    self.errors[i] = error
+        finally:
+            _local.busy = False
+
+    def outcome(self):
+        if self.errors:
+            raise self.errors[min(self.errors)]
+        return self.results
+
+
+# ---------------------------------------------------------------- cutting work into jobs
+
+
+def spans(length, pieces):
+    """Cut range(length) into that many slices of nearly equal length, none of them empty."""
+    pieces = max(1, min(pieces, length))
+    edges = [length * i // pieces for i in range(pieces + 1)]
+    return [slice(a, b) for a, b in zip(edges, edges[1:])]
+
+
+def even_pieces(cost, budget):
+    """Into how many pieces work is cut so that one fits the budget: 1, or an even number (cores come in pairs)."""
+    if 3 * cost <= budget:
+        return 1
+    return 2 * max(1, -(-cost // (2 * budget)))
