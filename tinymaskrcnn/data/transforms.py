@@ -50,7 +50,7 @@ def scale(image, target, *, size):
 
 
 def scale_to(image, target, *, shorter, longer):
-    """Resize with the aspect ratio kept: the shorter side becomes `shorter`, or the other `longer` if it would pass it."""
+    """Resize, keeping the aspect ratio: the shorter side becomes `shorter`, unless the longer would pass `longer`."""
     sides = image.shape[:2]
     factor = min(shorter / min(sides), longer / max(sides))
     return scale(image, target, size=tuple(max(1, round(side * factor)) for side in sides))

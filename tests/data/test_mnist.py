@@ -1,0 +1,204 @@
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.data import mnist
+from tinymaskrcnn.errors import DataError
+
+REAL = Path(os.environ.get("TINYMASKRCNN_DATA", "")) / "mnist"
+needs_mnist = pytest.mark.skipif(
+    "TINYMASKRCNN_DATA" not in os.environ or not REAL.is_dir(),
+    reason="MNIST is not here: set TINYMASKRCNN_DATA to the folder that holds mnist/",
+)
+
+
+def idx(array):
+    return struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def write_set(folder, *, train=12, test=4, packed=True):
+    """A small set in the format of MNIST."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for part, count in (("train", train), ("t10k", test)):
+        images = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
+            raw = idx(array)
+            path = folder / (f"{name}.gz" if packed else name)
+            path.write_bytes(gzip.compress(raw, mtime=0) if packed else raw)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nowhere_else(monkeypatch, tmp_path):
+    """No test sees the data or the cache of the machine it runs on."""
+    monkeypatch.delenv("TINYMASKRCNN_DATA", raising=False)
+    monkeypatch.setenv("TINYMASKRCNN_CACHE", str(tmp_path / "cache"))
+
+
+# ---------------------------------------------------------------- the idx format
+
+
+def test_idx_is_read_as_written():
+    array = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    np.testing.assert_array_equal(mnist.parse_idx(idx(array), axes=3), array)
+    np.testing.assert_array_equal(mnist.parse_idx(idx(array[0, 0]), axes=1), array[0, 0])
+    assert mnist.parse_idx(idx(array[:0]), axes=3).shape == (0, 3, 4)
+
+
+GOOD = idx(np.zeros((2, 3, 4), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "name: truncated; the header needs 16 bytes, the file has 0"),
+        (GOOD[:10], "name: truncated; the header needs 16 bytes, the file has 10"),
+        (GOOD[:-1], r"name: truncated; shape \(2, 3, 4\) needs 40 bytes, the file has 39"),
+        (GOOD + b"x", r"name: has trailing bytes; shape \(2, 3, 4\) needs 40 bytes, the file has 41"),
+        (idx(np.zeros(20, np.uint8)), "name: not an idx file of uint8 with 3 axes; magic must be 2051, got 2049"),
+        (b"\x00\x00\x0d\x03" + GOOD[4:], "magic must be 2051, got 3331"),
+        (b"\x89PNG" + GOOD[4:], "not an idx file"),
+        (struct.pack(">4I", 0x0803, 2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated"),
+    ],
+)
+def test_a_wrong_idx_file_is_refused(raw, message):
+    with pytest.raises(DataError, match=message):
+        mnist.parse_idx(raw, axes=3, name="name")
+
+
+# ---------------------------------------------------------------- where it is looked for
+
+
+def test_an_explicit_folder_is_the_only_one_looked_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYMASKRCNN_DATA", str(write_set(tmp_path / "env" / "mnist").parent))
+    assert mnist.find() == tmp_path / "env" / "mnist"
+    with pytest.raises(DataError, match="MNIST was not found; looked in .*nothing") as caught:
+        mnist.find(tmp_path / "nothing")
+    assert "tinymaskrcnn data mnist" in str(caught.value) and "--data" in str(caught.value)
+    assert "env" not in str(caught.value)
+    write_set(tmp_path / "mine")
+    assert mnist.find(tmp_path / "mine") == tmp_path / "mine"
+    assert mnist.find(tmp_path / "env") == tmp_path / "env" / "mnist"
+
+
+def test_the_cache_comes_last(tmp_path, monkeypatch):
+    write_set(mnist.cache_folder())
+    assert mnist.find() == tmp_path / "cache" / "mnist"
+    monkeypatch.setenv("TINYMASKRCNN_DATA", str(write_set(tmp_path / "env" / "mnist").parent))
+    assert mnist.find() == tmp_path / "env" / "mnist"
+
+
+def test_the_cache_lies_in_the_home_folder_by_default(monkeypatch):
+    monkeypatch.delenv("TINYMASKRCNN_CACHE")
+    assert mnist.cache_folder() == Path.home() / ".cache" / "tinymaskrcnn" / "mnist"
+
+
+# ---------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_set_becomes_a_bank_split_by_file(tmp_path, packed):
+    bank = mnist.load(write_set(tmp_path / "set", packed=packed), verify=False)
+    assert bank.name == "mnist" and bank.full == 255 and bank.images.shape == (16, 28, 28)
+    assert [bank.members(s).tolist() for s in ("train", "validation", "test")] == [
+        list(range(10)),
+        [10, 11],
+        [12, 13, 14, 15],
+    ]
+    assert bank.labels.tolist() == [*(k % 10 for k in range(12)), 0, 1, 2, 3]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    folder = write_set(tmp_path / "set")
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError, match=r"set: t10k-labels-idx1-ubyte \(or t10k-labels-idx1-ubyte.gz\) is missing"):
+        mnist.load(folder, verify=False)
+
+
+def test_counts_must_agree(tmp_path):
+    folder = write_set(tmp_path / "set")
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(
+        idx(np.zeros(11, np.uint8))
+    )  # gzip is told by content, not name
+    with pytest.raises(DataError, match="the train files hold 12 images but 11 labels"):
+        mnist.load(folder, verify=False)
+
+
+def test_labels_must_be_digits(tmp_path):
+    folder = write_set(tmp_path / "set")
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(idx(np.full(12, 10, np.uint8)))
+    with pytest.raises(DataError, match=r"train labels must be 0..9; got 10"):
+        mnist.load(folder, verify=False)
+
+
+def test_sizes_must_agree(tmp_path):
+    folder = write_set(tmp_path / "set")
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(idx(np.zeros((4, 27, 28), np.uint8)))
+    with pytest.raises(DataError, match=r"must have one size; got \(28, 28\) and \(27, 28\)"):
+        mnist.load(folder, verify=False)
+
+
+def test_a_truncated_or_damaged_gzip_file_is_refused(tmp_path):
+    folder = write_set(tmp_path / "set")
+    path = folder / "train-images-idx3-ubyte.gz"
+    whole = path.read_bytes()
+    for broken in (whole[:-9], whole[:5], whole[:100] + bytes(50) + whole[150:]):
+        path.write_bytes(broken)
+        with pytest.raises(DataError, match="train-images-idx3-ubyte.gz: cannot be read, or is truncated"):
+            mnist.load(folder, verify=False)
+
+
+def test_another_set_fails_the_checksum(tmp_path):
+    folder = write_set(tmp_path / "set")
+    with pytest.raises(
+        DataError, match="train-images-idx3-ubyte.gz: must hold 47040016 bytes when decompressed; got 9424"
+    ):
+        mnist.load(folder)
+
+
+def test_one_wrong_byte_or_one_byte_more_fails_the_checksum(tmp_path):
+    raw = b"abc"
+    digest = hashlib.sha256(raw).hexdigest()
+    mnist.check(raw, 3, digest, "file")
+    with pytest.raises(DataError, match="file: is not the original MNIST file; SHA-256 must be ba78"):
+        mnist.check(b"abd", 3, digest, "file")
+    with pytest.raises(DataError, match="file: must hold 3 bytes when decompressed; got more than that"):
+        mnist.check(b"abcd", 3, digest, "file")
+
+
+def test_a_file_that_unpacks_without_end_is_not_unpacked(tmp_path):
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(10**7)))
+    assert len(mnist.read_file(tmp_path / "bomb.gz", limit=1000)) == 1001
+
+
+@needs_mnist
+def test_the_real_files_are_read_and_verified():
+    bank = mnist.load(REAL)
+    assert bank.images.shape == (70000, 28, 28)
+    assert {s: len(bank.members(s)) for s in bank.splits} == {"train": 50000, "validation": 10000, "test": 10000}
+    assert bank.labels[:5].tolist() == [5, 0, 4, 1, 9] and bank.labels[60000:60005].tolist() == [7, 2, 1, 0, 4]
+    assert mnist.load(REAL) is bank  # shared, not read again
+    ink = bank.render(0, 28)
+    assert abs((ink > 0.5).any(axis=1).sum() - 28) <= 1
+    copies = bank.images[60000:61000].reshape(1000, -1), bank.images[:2000].reshape(2000, -1)
+    assert not {c.tobytes() for c in copies[0]} & {c.tobytes() for c in copies[1]}
+
+
+@needs_mnist
+def test_a_damaged_copy_of_a_real_file_is_found_out(tmp_path):
+    name = "t10k-labels-idx1-ubyte.gz"
+    shutil.copy(REAL / name, tmp_path / name)
+    raw = bytearray(gzip.decompress((tmp_path / name).read_bytes()))
+    mnist._read(tmp_path, name.removesuffix(".gz"), True)
+    raw[-1] ^= 1
+    (tmp_path / name).write_bytes(gzip.compress(bytes(raw)))
+    with pytest.raises(DataError, match="is not the original MNIST file"):
+        mnist._read(tmp_path, name.removesuffix(".gz"), True)

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinymaskrcnn.data import pictures
+from tinymaskrcnn.errors import ArgumentError, DataError
+
+RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+GREY = RGB[:, :, 0].copy()
+
+
+def save(path, array, mode=None, **options):
+    Image.fromarray(array, mode).save(path, **options) if mode else Image.fromarray(array).save(path, **options)
+    return path
+
+
+def test_colour_is_read_exactly(tmp_path):
+    image = pictures.read_image(save(tmp_path / "a.png", RGB), channels=3)
+    assert image.shape == (5, 7, 3) and image.dtype == np.float32
+    np.testing.assert_array_equal(image, RGB.astype(np.float32) / np.float32(255))
+
+
+def test_grey_is_read_exactly_as_one_channel_or_three(tmp_path):
+    path = save(tmp_path / "a.png", GREY)
+    np.testing.assert_array_equal(pictures.read_image(path), (GREY / np.float32(255)).astype(np.float32)[:, :, None])
+    np.testing.assert_array_equal(pictures.read_image(path, 3), np.repeat(pictures.read_image(path), 3, axis=2))
+
+
+def test_colour_becomes_grey_by_brightness(tmp_path):
+    image = pictures.read_image(save(tmp_path / "a.png", RGB))
+    np.testing.assert_allclose(image[:, :, 0], RGB @ [0.299, 0.587, 0.114] / 255, atol=1 / 255)
+
+
+def test_jpeg_is_read(tmp_path):
+    path = save(tmp_path / "a.JPG", np.full((16, 16, 3), (200, 100, 50), np.uint8), format="JPEG", quality=95)
+    np.testing.assert_allclose(pictures.read_image(path, 3), np.full((16, 16, 3), (200, 100, 50)) / 255, atol=0.02)
+
+
+def test_palette_and_one_bit_pictures(tmp_path):
+    palette = Image.fromarray((RGB // 128) * 255).convert("P", palette=Image.Palette.ADAPTIVE, colors=16)
+    palette.save(tmp_path / "p.png")
+    np.testing.assert_allclose(pictures.read_image(tmp_path / "p.png", 3), RGB // 128, atol=0.01)
+    Image.fromarray(GREY).convert("1", dither=Image.Dither.NONE).save(tmp_path / "b.png")
+    np.testing.assert_array_equal(pictures.read_image(tmp_path / "b.png")[:, :, 0], GREY >= 128)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_keep_their_depth(tmp_path, channels):
+    deep = np.arange(35, dtype=np.uint16).reshape(5, 7) * 1871
+    image = pictures.read_image(save(tmp_path / "a.png", deep), channels)
+    assert image.shape == (5, 7, channels) and image.dtype == np.float32
+    np.testing.assert_allclose(image, np.repeat(deep[:, :, None] / 65535, channels, axis=2), atol=1e-6)
+
+
+def test_transparency_shows_white_paper(tmp_path):
+    alpha = np.zeros((5, 7, 1), np.uint8)
+    alpha[0], alpha[1] = 255, 51
+    image = pictures.read_image(save(tmp_path / "a.png", np.concatenate([RGB, alpha], axis=2)), 3)
+    np.testing.assert_allclose(image[0], RGB[0] / 255, atol=1e-6)
+    np.testing.assert_allclose(image[1], 0.2 * RGB[1] / 255 + 0.8, atol=1 / 255)
+    assert (image[2:] == 1).all()
+    image = pictures.read_image(save(tmp_path / "la.png", np.stack([GREY, alpha[:, :, 0]], axis=2)))
+    assert (image[2:] == 1).all() and image.shape == (5, 7, 1)
+    hole = Image.fromarray(np.zeros((5, 7), np.uint8), "P")
+    hole.putpalette([0, 0, 0, 255, 0, 0])
+    hole.save(tmp_path / "hole.png", transparency=0)
+    assert (pictures.read_image(tmp_path / "hole.png") == 1).all()
+
+
+def test_the_exif_orientation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated a quarter clockwise
+    path = save(tmp_path / "a.png", RGB, exif=exif)
+    np.testing.assert_array_equal(pictures.read_image(path, 3), np.rot90(RGB, -1).astype(np.float32) / np.float32(255))
+
+
+def test_a_picture_of_one_pixel(tmp_path):
+    assert pictures.read_image(save(tmp_path / "a.png", np.full((1, 1), 255, np.uint8))).tolist() == [[[1.0]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("text.png", b"this is no picture"), ("empty.jpg", b""), ("zeros.png", bytes(1000))],
+)
+def test_a_file_that_is_no_picture_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: cannot be read as a picture"):
+        pictures.read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_truncated_picture_is_named_wherever_it_is_cut(tmp_path, kind):
+    big = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    whole = save(tmp_path / f"whole.{kind}", big).read_bytes()
+    path = tmp_path / f"cut.{kind}"
+    for share in (0.001, 0.01, 0.1, 0.5, 0.9):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(DataError, match=f"cut.{kind}: cannot be read as a picture"):
+            pictures.read_image(path)
+
+
+def test_a_damaged_png_is_named(tmp_path):
+    whole = bytearray(
+        save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)).read_bytes()
+    )
+    whole[200:260] = bytes(60)
+    (tmp_path / "a.png").write_bytes(whole)
+    with pytest.raises(DataError, match="a.png: cannot be read as a picture"):
+        pictures.read_image(tmp_path / "a.png")
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    with pytest.raises(DataError, match="f.tif: .*floating-point numbers of unknown range"):
+        pictures.read_image(save(tmp_path / "f.tif", np.ones((4, 4), np.float32)))
+
+
+def test_missing_files_folders_and_channels(tmp_path):
+    with pytest.raises(DataError, match="no.png: there is no such file"):
+        pictures.read_image(tmp_path / "no.png")
+    with pytest.raises(DataError, match="is a folder, not a picture"):
+        pictures.read_image(tmp_path)
+    with pytest.raises(ArgumentError, match="channels must be 1 or 3; got 4"):
+        pictures.read_image(tmp_path, channels=4)
+
+
+def test_folders_are_listed_by_name_and_files_are_taken_as_they_are(tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "deeper.png").mkdir(parents=True)
+    for name in ("b.png", "a.JPEG", "notes.txt"):
+        (folder / name).touch()
+    (tmp_path / "odd.name").touch()
+    assert pictures.list_images(folder) == [folder / "a.JPEG", folder / "b.png"]
+    assert pictures.list_images(str(folder / "b.png")) == [folder / "b.png"]
+    assert pictures.list_images([tmp_path / "odd.name", folder])[0] == tmp_path / "odd.name"
+
+
+def test_an_empty_folder_and_a_missing_path_are_named(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"the folder holds no pictures \(png, jpg"):
+        pictures.list_images(tmp_path)
+    with pytest.raises(DataError, match="gone: there is no such file or folder"):
+        pictures.list_images([tmp_path / "gone"])
