@@ -212,17 +212,22 @@ def no_images(what):
 
 
 MODELS = [
-    layer(lambda rng: resnet.ResNet(block="basic", stem="3x3", norm="group", rng=rng, **RESNET), (1, 32, 32, 1)),
+    layer(
+        lambda rng: resnet.ResNet(block="basic", stem="3x3", norm="group", rng=rng, **RESNET),
+        (1, 32, 32, 1),
+        directions=1,
+    ),
     layer(
         lambda rng: resnet.ResNet(block="bottleneck", stem="7x7", norm="frozen", rng=rng, **RESNET),
         (1, 32, 32, 1),
         note="bottleneck",
+        directions=1,
     ),
     layer(lambda rng: resnet.basic_block(2, 3, stride=2, norm="batch", rng=rng), (2, 5, 4, 2)),
     layer(lambda rng: resnet.basic_block(2, 2, norm="frozen", rng=rng), (2, 3, 3, 2), note="identity"),
     layer(lambda rng: fpn.FPN((2, 3), 2, rng=rng), draw.pyramid(2, (4, 2), 2)[:1] + draw.pyramid(2, (2,), 3)),
     layer(lambda rng: fpn.FPN((2, 2), 2, rng=rng), draw.pyramid(1, (5, 3), 2), note="odd"),
-    layer(backbone_with_fpn, (1, 32, 32, 1)),
+    layer(backbone_with_fpn, (1, 32, 32, 1), directions=1),
     layer(lambda rng: rpn.RPNHead(3, 2, rng=rng), (2, 3, 2, 3)),
     layer(lambda rng: rpn.RPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
     methods("RPN.loss-sigmoid", rpn_losses("sigmoid"), (2, 4, 1), (2, 4, 4), targets=Draw(rpn_targets)),

@@ -6,7 +6,8 @@ from ..backend import to_host
 from .checks import STEPS, TINY, TOLERANCE, fail
 from .trees import is_float, leaves, map_arrays
 
-SHOWN = 6  # rows in the table of a message
+PROBES = 6  # single numbers looked at when a direction of a large array is wrong
+SHOWN = 10  # rows in the table of a message
 
 
 def check_gradients(case):
@@ -61,15 +62,18 @@ def _setting(case, parameter):
 
 
 def _compare(case, dy, value, gradient, direction, place):
-    """(backward's derivative, numeric derivative, relative error, agreed) along one direction."""
+    """(backward's derivative, numeric derivative, relative error, agreed) along one direction.
+
+    The numeric one is sum(dy * (y_high - y_low)) / (2 step), element by element, so that large outputs do not drown it.
+    """
     analytic = float((gradient * direction).sum())
     best = None
     for step in STEPS:
-        high, size = _weighted_sum(case, dy, place(value + step * direction))
-        low, _ = _weighted_sum(case, dy, place(value - step * direction))
+        high, _ = case.forward(place(value + step * direction))
+        low, _ = case.forward(place(value - step * direction))
         place(value)
-        numeric = (high - low) / (2 * step)
-        rounding = 8 * np.finfo(np.float64).eps * size / step  # what the sums themselves cannot resolve
+        numeric, size = _weighted_difference(dy, high, low, step)
+        rounding = 8 * np.finfo(np.float64).eps * size / step  # what y's own digits cannot resolve
         scale = max(abs(analytic), abs(numeric), 1e-300)
         error = abs(analytic - numeric)
         if best is None or error / scale < best[2]:
@@ -79,15 +83,17 @@ def _compare(case, dy, value, gradient, direction, place):
     return best
 
 
-def _weighted_sum(case, dy, args):
-    """sum(dy * y), whose gradient backward computes from dy; and the sum of absolute values."""
-    y, _ = case.forward(args)
-    products = [to_host(w) * to_host(v) for w, v in _floats(dy, y)]
-    return sum(float(p.sum()) for p in products), sum(float(np.abs(p).sum()) for p in products)
+def _weighted_difference(dy, high, low, step):
+    """sum(dy * (high - low)) / (2 step), and the root of sum((dy * high)**2), the size of what was rounded."""
+    total, squares = 0.0, 0.0
+    for w, a, b in zip(_floats(dy), _floats(high), _floats(low)):
+        total += float((w * (a - b)).sum()) / (2 * step)
+        squares += float((w * w * a * a).sum())
+    return total, squares**0.5
 
 
-def _floats(dy, y):
-    return zip([leaf for _, leaf in leaves(dy)], [leaf for _, leaf in leaves(y) if is_float(leaf)])
+def _floats(tree):
+    return [to_host(leaf) for _, leaf in leaves(tree) if is_float(leaf)]
 
 
 def _unit_directions(value):
@@ -105,7 +111,7 @@ def _random_directions(value, count, rng):
 
 def _probes(value):
     """A few single numbers, spread over the array, for the table of a message."""
-    for flat in np.unique(np.linspace(0, value.size - 1, SHOWN).astype(int)):
+    for flat in np.unique(np.linspace(0, value.size - 1, PROBES).astype(int)):
         index = np.unravel_index(flat, value.shape)
         direction = np.zeros(value.shape)
         direction[index] = 1

@@ -3,7 +3,7 @@
 import copy
 import functools
 import inspect
-import linecache
+import os
 import traceback
 from contextlib import contextmanager
 
@@ -164,26 +164,22 @@ def explained(name):
     """Turn NumPy's complaint about a locked array into a sentence with the line that wrote into it."""
     try:
         yield
-    except (ValueError, RuntimeWarning) as error:
-        where = _line_of(error)
-        if "read-only" in str(error):
-            raise CheckFailed(
-                "ownership",
-                f"{name} wrote into an array that it had received or already handed over{where}. Inputs, dy, caches "
-                "and what another module returned are read-only: write a + b, not a += b.",
-            ) from error
-        if isinstance(error, RuntimeWarning):
-            raise CheckFailed("empty", f"{name} warned: {error}{where}.") from error
-        raise
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise CheckFailed(
+            "ownership",
+            f"{name} wrote into an array that it had received or already handed over{line_of(error)}. Inputs, dy, "
+            "caches and what another module returned are read-only: write a + b, not a += b.",
+        ) from error
 
 
-def _line_of(error):
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "numpy" not in f.filename.split("/")[-2:]]
-    frame = frames[-1] if frames else None
-    if frame is None:
+def line_of(error):
+    """Where an error was raised, NumPy's own files aside, as words in brackets."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/numpy/" not in f.filename.replace("\\", "/")]
+    if not frames:
         return ""
-    code = (frame.line or linecache.getline(frame.filename, frame.lineno)).strip()
-    return f" (line {frame.lineno} of {frame.filename.rsplit('/', 1)[-1]}: `{code}`)"
+    return f" (line {frames[-1].lineno} of {os.path.basename(frames[-1].filename)}: `{frames[-1].line.strip()}`)"
 
 
 def gradients_by_input(result, inputs, name):

@@ -37,13 +37,17 @@ def leaves(tree, name=""):
     if is_array(tree):
         return [(name, tree)]
     if isinstance(tree, dict):
-        return [leaf for key, value in tree.items() for leaf in leaves(value, f"{name}[{key!r}]")]
+        return [leaf for key, value in tree.items() for leaf in leaves(value, _entry(name, key))]
     if isinstance(tree, (list, tuple)):
         return [leaf for i, value in enumerate(tree) for leaf in leaves(value, f"{name}[{i}]")]
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         fields = dataclasses.fields(tree)
         return [leaf for f in fields for leaf in leaves(getattr(tree, f.name), f"{name}.{f.name}")]
     return []
+
+
+def _entry(name, key):
+    return f"{name}[{key!r}]" if name else str(key)
 
 
 def arrays_inside(tree, name="", seen=None):
@@ -55,7 +59,7 @@ def arrays_inside(tree, name="", seen=None):
     if is_array(tree):
         return [(name, tree)]
     if isinstance(tree, dict):
-        items = [(f"{name}[{key!r}]", value) for key, value in tree.items()]
+        items = [(_entry(name, key), value) for key, value in tree.items()]
     elif isinstance(tree, (list, tuple, set)):
         items = [(f"{name}[{i}]", value) for i, value in enumerate(tree)]
     elif hasattr(tree, "__dict__") and not callable(tree):

@@ -1,0 +1,573 @@
+"""The harness itself: every planted fault is caught, by the right check, in words that say what is wrong."""
+
+import numpy as np
+import pytest
+import strict_device
+
+from tinymaskrcnn.backend import array_module
+from tinymaskrcnn.models.fpn import FPN, _each_backward
+from tinymaskrcnn.nn import Module, Parameter
+from tinymaskrcnn.nn.containers import Sequential, sum_grads
+from tinymaskrcnn.nn.layers import Linear, ReLU
+from tinymaskrcnn.ops import conv, linear, pool
+from tinymaskrcnn.testing import CheckFailed, available_backends, check_layer, check_pair
+
+RNG = np.random.default_rng(3)
+X, WEIGHT, BIAS = RNG.standard_normal((5, 3)), RNG.standard_normal((3, 4)), RNG.standard_normal(4)
+LINEAR = (X, WEIGHT, BIAS)
+
+
+def caught(check, words, function, *args, **data):
+    """The harness must fail, in this check, with these words."""
+    with pytest.raises(CheckFailed) as failure:
+        function(*args, **data)
+    assert failure.value.check == check, failure.value
+    for part in words if isinstance(words, tuple) else (words,):
+        assert part in str(failure.value), failure.value
+
+
+def double_forward(x):
+    """x (K, C)  ->  y (K, C)"""
+    return 2 * x, None
+
+
+def double_backward(dy, cache):
+    return 2 * dy
+
+
+# ---------------------------------------------------------------- what is right passes
+
+
+def test_a_right_pair_and_a_right_layer_pass():
+    check_pair(linear.linear_forward, linear.linear_backward, LINEAR, backends=[strict_device.BACKEND])
+    check_layer(Linear(3, 4, rng=np.random.default_rng(0)), X, backends=[strict_device.BACKEND])
+
+
+def test_the_layer_is_left_as_it_was():
+    layer = Linear(3, 4, rng=np.random.default_rng(0))
+    before = layer.state_dict()
+    check_layer(layer, X)
+    assert layer.training and vars(layer).keys() == {"weight", "bias"}
+    assert layer.weight.value.flags.writeable and layer.weight.value.dtype == np.float32
+    assert all(np.array_equal(before[name], value) for name, value in layer.state_dict().items())
+    assert not layer.weight.grad.any()
+
+
+def test_float32_inputs_will_do():
+    check_pair(linear.linear_forward, linear.linear_backward, [a.astype(np.float32) for a in LINEAR])
+
+
+def dropout_forward(x, *, rng):
+    keep = (rng.random(x.shape) < 0.5).astype(x.dtype)
+    return x * keep, keep
+
+
+def dropout_backward(dy, keep):
+    return dy * keep
+
+
+@pytest.mark.parametrize("rng", [7, np.random.default_rng(7)])
+def test_every_call_gets_a_generator_in_the_same_state(rng):
+    check_pair(dropout_forward, dropout_backward, [X], rng=rng)
+
+
+def losses_forward(pyramid, scale):
+    total = sum(level.sum() for level in pyramid)
+    losses = {"sum": np.asarray(total * scale), "scale": np.asarray(scale * scale)}
+    return losses, (pyramid, scale, total)
+
+
+def losses_backward(dlosses, cache):
+    pyramid, scale, total = cache
+    dpyramid = [np.full_like(level, scale * dlosses["sum"]) for level in pyramid]
+    return dpyramid, np.asarray(total * dlosses["sum"] + 2 * scale * dlosses["scale"])
+
+
+def test_lists_dictionaries_and_zero_dimensional_arrays():
+    check_pair(losses_forward, losses_backward, [[X, WEIGHT], np.array(1.5)], zero_rows=("pyramid",))
+
+
+def test_no_gpu_no_backend():
+    assert all(backend.name == "cuda" for backend in available_backends())
+
+
+# ---------------------------------------------------------------- 1: the gradient
+
+
+def test_missing_factor():
+    def half_backward(dy, cache):
+        return 1 * dy
+
+    words = ("wrong gradient for x (5, 3)", "15 of 15", "0.5 times what it should be: a factor is missing")
+    caught("gradient", words, check_pair, double_forward, half_backward, [X])
+
+
+def test_wrong_in_one_place_only():
+    def backward(dy, cache):
+        dx, dweight, dbias = linear.linear_backward(dy, cache)
+        dbias[2] = 0
+        return dx, dweight, dbias
+
+    words = ("wrong gradient for bias (4,)", "1 of 4", "[2]", "backward gives 0 there")
+    caught("gradient", words, check_pair, linear.linear_forward, backward, LINEAR)
+
+
+def test_large_arrays_are_checked_along_directions_and_the_message_shows_numbers():
+    def backward(dy, cache):
+        return 2 * dy + 0.01 * dy.mean()
+
+    words = ("direction 0", "[0, 0]", "[39, 39]")
+    caught("gradient", words, check_pair, double_forward, backward, [RNG.standard_normal((40, 40))])
+
+
+def test_gradients_swapped_between_equal_shapes():
+    def forward(a, b):
+        return a * 2 + b * b, b
+
+    def backward(dy, b):
+        return 2 * b * dy, 2 * dy
+
+    caught("gradient", "wrong gradient for a", check_pair, forward, backward, [X, X + 1])
+
+
+def test_a_kink_is_named_as_a_possible_reason():
+    def forward(x):
+        return x + 2e-5 * abs(x), np.sign(x)
+
+    x = X.copy()
+    x[0, 0] = 1e-9
+    caught("gradient", "close to a kink", check_pair, forward, lambda dy, s: dy * (1 + 2e-5 * s) + 0 * s, [x])
+
+
+def max_pool_assigning_backward(dy, cache):
+    """`=` for `+=`: a pixel that wins two windows keeps the gradient of the last."""
+    x, y, kernel, stride, _ = cache
+    dx = np.zeros_like(x)
+    for i in range(y.shape[1]):
+        for j in range(y.shape[2]):
+            rows, columns = (slice(k * s, k * s + n) for k, s, n in zip((i, j), stride, kernel))
+            winner = x[:, rows, columns] == y[:, i : i + 1, j : j + 1]
+            dx[:, rows, columns] = np.where(winner, dy[:, i : i + 1, j : j + 1], dx[:, rows, columns])
+    return dx
+
+
+def test_max_pool_backward_that_assigns():
+    x = RNG.permutation(72).reshape(2, 6, 6, 1) / 10.0
+    check_pair(pool.max_pool2d_forward, max_pool_assigning_backward, [x], kernel=2, backends=())  # hidden here,
+    words = "wrong gradient for x"  # visible where windows overlap
+    caught("gradient", words, check_pair, pool.max_pool2d_forward, max_pool_assigning_backward, [x], kernel=3, stride=1)
+
+
+def conv_forgetting_the_rest_backward(dy, cache):
+    """The rows and columns that no window reached are put before the image instead of behind it."""
+    x, weight, _, stride, padding, _, _ = cache
+    dx, dweight, dbias = conv.conv2d_backward(dy, cache)
+    rest = [(x.shape[i + 1] + 2 * padding[i] - weight.shape[i]) % stride[i] for i in (0, 1)]
+    return np.roll(dx, rest, axis=(1, 2)), dweight, dbias
+
+
+def test_conv_backward_wrong_where_the_stride_leaves_a_rest():
+    inputs = [RNG.standard_normal((1, 5, 5, 2)), RNG.standard_normal((3, 3, 2, 2)), np.ones(2)]
+    check_pair(conv.conv2d_forward, conv_forgetting_the_rest_backward, inputs, stride=2, backends=())
+    inputs[0] = RNG.standard_normal((1, 6, 6, 2))
+    words = "wrong gradient for x"
+    caught("gradient", words, check_pair, conv.conv2d_forward, conv_forgetting_the_rest_backward, inputs, stride=2)
+
+
+class ForgetfulFPN(FPN):
+    """Its backward forgets that every level also fed the one below it."""
+
+    def backward(self, dpyramid, cache):
+        c_inner, _, c_layer, c_p6 = cache
+        *dpyramid, dp6 = dpyramid
+        dpyramid[-1] = sum_grads(dpyramid[-1], pool.max_pool2d_backward(dp6, c_p6))
+        return _each_backward(self.inner_blocks, _each_backward(self.layer_blocks, dpyramid, c_layer), c_inner)
+
+
+def test_fpn_without_the_top_down_add():
+    features = [RNG.standard_normal((1, side, side, 2)) for side in (4, 2)]
+    module = ForgetfulFPN((2, 2), 2, rng=np.random.default_rng(0))
+    caught("gradient", "wrong gradient for features[1]", check_layer, module, features)
+
+
+# ---------------------------------------------------------------- 2: shapes, dtypes, structure
+
+
+def test_no_cache_returned():
+    caught("structure", "must return (y, cache)", check_pair, lambda x: 2 * x, double_backward, [X])
+
+
+def test_wrong_shape_and_wrong_number_of_gradients():
+    caught("structure", "the gradient of x must have shape (5, 3); got (3, 5)", check_pair, double_forward,
+           lambda dy, _: 2 * dy.T, [X])  # fmt: skip
+    caught("structure", "must return 3 gradients, one per input; got 2 of them", check_pair, linear.linear_forward,
+           lambda dy, cache: linear.linear_backward(dy, cache)[:2], LINEAR)  # fmt: skip
+    caught("structure", "the gradient of pyramid must be a list of 2; got ndarray", check_pair, losses_forward,
+           lambda dy, cache: (X, np.array(1.0)), [[X, X], np.array(1.0)])  # fmt: skip
+
+
+def test_none_for_a_gradient_must_be_said():
+    def backward(dy, cache):
+        dx, dweight, _ = linear.linear_backward(dy, cache)
+        return dx, dweight, None
+
+    caught("structure", "without_gradient=('bias',)", check_pair, linear.linear_forward, backward, LINEAR)
+    check_pair(linear.linear_forward, backward, LINEAR, without_gradient=("bias",), backends=())
+
+
+def test_upcast_to_float64():
+    def forward(x):
+        return x * np.float64(2), None
+
+    caught("structure", "y must be float32 when the inputs are; got float64", check_pair, forward, double_backward, [X])
+
+    def backward(dy, _):
+        return dy * np.array([2.0])
+
+    caught("structure", "gradient of x must be float32; got float64", check_pair, double_forward, backward, [X])
+
+
+def test_wrong_in_float32_only():
+    def forward(x):
+        return (2 * x if x.dtype == np.float64 else 2.1 * x), None
+
+    caught("structure", "in float32", check_pair, forward, double_backward, [X], skip={"linearity": "not the point"})
+
+
+def test_only_contiguous_memory_is_understood():
+    def backward(dy, _):
+        return 2 * np.ndarray(dy.shape, dy.dtype, dy.tobytes("A") if dy.flags.c_contiguous else bytes(dy.nbytes))
+
+    caught("structure", "not contiguous", check_pair, double_forward, backward, [X])
+
+
+# ---------------------------------------------------------------- 3: linearity
+
+
+def test_backward_that_clips():
+    def backward(dy, _):
+        return 2 * np.clip(dy, -0.1, 0.1)
+
+    caught("linearity", "not linear in dy (gradient of x)", check_pair, double_forward, backward, [X])
+
+
+def test_backward_that_adds():
+    caught("linearity", "not linear in dy", check_pair, double_forward, lambda dy, _: 2 * dy + 1, [X])
+
+
+# ---------------------------------------------------------------- 4: backward twice
+
+
+class Overwriting(Linear):
+    def backward(self, dy, cache):
+        dx, dweight, dbias = linear.linear_backward(dy, cache)
+        self.weight.grad = dweight
+        self.bias.grad += dbias
+        return dx
+
+
+def make(kind):
+    return kind(3, 4, rng=np.random.default_rng(0))
+
+
+def test_gradient_overwritten():
+    words = "Overwriting.backward overwrote weight.grad instead of adding to it"
+    caught("twice", words, check_layer, make(Overwriting), X)
+
+
+def test_cache_taken_apart():
+    def backward(dy, cache):
+        return cache.pop() * dy
+
+    caught("twice", "must not take the cache apart", check_pair, lambda x: (2 * x, [2.0]), backward, [X])
+
+
+def test_gradient_in_a_shared_buffer():
+    buffers = {np.dtype(t): np.zeros((5, 3), t) for t in (np.float32, np.float64)}
+
+    def backward(dy, _):
+        return np.multiply(dy, 2, out=buffers[dy.dtype])
+
+    words = "a later backward overwrote the gradient that an earlier one returned"
+    caught("twice", words, check_pair, double_forward, backward, [X])
+
+
+# ---------------------------------------------------------------- 5: nothing remembered
+
+
+class Remembering(Linear):
+    def forward(self, x):
+        y, self.cache = linear.linear_forward(x, self.weight.value, self.bias.value)
+        return y, self.keep(())
+
+    def backward(self, dy, cache):
+        dx, dweight, dbias = linear.linear_backward(dy, self.cache)
+        self.weight.grad += dweight
+        self.bias.grad += dbias
+        return dx
+
+
+class Counting(ReLU):
+    def __init__(self):
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(1)
+        return super().forward(x)
+
+
+def test_cache_on_self():
+    caught("state", "Remembering stored something in self.cache", check_layer, make(Remembering), X)
+
+
+def test_list_on_self_of_a_child():
+    words = "Counting stored something in self.seen"
+    caught("state", words, check_layer, Sequential(Linear(3, 4, rng=np.random.default_rng(0)), Counting()), X)
+
+
+def test_cache_in_a_global():
+    memory = {}
+
+    def forward(x):
+        memory["x"] = x
+        return x * x, None
+
+    def backward(dy, _):
+        return 2 * memory["x"] * dy
+
+    words = "another forward ran in between"
+    caught("state", words, check_pair, forward, backward, [X])
+
+
+def test_result_in_a_shared_buffer():
+    buffers = {np.dtype(t): np.zeros((5, 3), t) for t in (np.float32, np.float64)}
+
+    def forward(x):
+        return np.multiply(x, 2, out=buffers[x.dtype]), None
+
+    caught("state", "overwrote the result of the first", check_pair, forward, double_backward, [X])
+
+
+# ---------------------------------------------------------------- 6: ownership
+
+
+def test_writing_into_dy():
+    def backward(dy, _):
+        dy *= 2
+        return dy
+
+    words = ("backward wrote into an array that it had received", "dy *= 2", "write a + b, not a += b")
+    caught("ownership", words, check_pair, double_forward, backward, [X])
+
+
+def test_writing_into_the_input():
+    def forward(x):
+        x[x < 0] = 0
+        return x, x > 0
+
+    caught("ownership", "x[x < 0] = 0", check_pair, forward, lambda dy, keep: dy * keep, [X])
+
+
+def test_writing_into_the_cache():
+    def backward(dy, cache):
+        cache *= dy
+        return cache
+
+    caught("ownership", "cache *= dy", check_pair, lambda x: (x * x, 2 * x), backward, [X])
+
+
+def test_writing_behind_the_lock():
+    def forward(x):
+        x.setflags(write=True)
+        x *= 2
+        return x, None
+
+    caught("ownership", "forward wrote into x", check_pair, forward, double_backward, [X])
+
+
+class Block(Module):
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.left, self.right = Linear(3, 4, rng=rng), Linear(3, 4, rng=rng)
+
+    def forward(self, x):
+        a, c_left = self.left.forward(x)
+        b, c_right = self.right.forward(x)
+        return self.add(a, b), self.keep((c_left, c_right))
+
+    def add(self, a, b):
+        return a + b
+
+    def backward(self, dy, cache):
+        return self.add(self.left.backward(dy, cache[0]), self.right.backward(dy, cache[1]))
+
+
+class InPlaceForward(Block):
+    def add(self, a, b):
+        a += b
+        return a
+
+
+class InPlaceBackward(Block):
+    def backward(self, dy, cache):
+        dx = self.left.backward(dy, cache[0])
+        dx += self.right.backward(dy, cache[1])
+        return dx
+
+
+def test_in_place_sum_into_a_childs_array():
+    check_layer(Block(), X)
+    words = ("InPlaceForward.forward wrote into an array", "a += b")
+    caught("ownership", words, check_layer, InPlaceForward(), X)
+    words = ("InPlaceBackward.backward wrote into an array", "dx += self.right.backward")
+    caught("ownership", words, check_layer, InPlaceBackward(), X)
+
+
+class WeightChanging(Linear):
+    def forward(self, x):
+        self.weight.value *= 0.9
+        return super().forward(x)
+
+
+def test_writing_into_a_parameter():
+    caught("ownership", "self.weight.value *= 0.9", check_layer, make(WeightChanging), X)
+
+
+# ---------------------------------------------------------------- 7, 8: eval and zero rows
+
+
+class Hoarding(Linear):
+    def forward(self, x):
+        return linear.linear_forward(x, self.weight.value, self.bias.value)
+
+
+def test_cache_kept_in_eval():
+    words = ("Hoarding.forward keeps arrays in eval mode", "return self.keep(cache)")
+    caught("eval", words, check_layer, make(Hoarding), X)
+
+
+def mean_forward(x):
+    """x (K, C)  ->  y (C,)"""
+    return x.mean(axis=0), x.shape
+
+
+def mean_backward(dy, shape):
+    return np.broadcast_to(dy / shape[0], shape).copy()
+
+
+def test_mean_of_nothing():
+    words = ("with zero rows in x", "RuntimeWarning", "return x.mean(axis=0), x.shape")
+    caught("empty", words, check_pair, mean_forward, mean_backward, [X])
+    check_pair(mean_forward, mean_backward, [X], skip={"zero_rows": "a mean of nothing is not defined"}, backends=())
+
+
+def test_nan_from_nothing():
+    def forward(x):
+        return np.asarray(x.sum() if len(x) else x.dtype.type(np.nan)), x.shape
+
+    caught("empty", "y must be finite", check_pair, forward, lambda dy, shape: np.full(shape, dy), [X])
+
+
+def test_crash_on_nothing():
+    def forward(x):
+        return x * 2 + 0 * x[0], x.shape
+
+    def backward(dy, shape):
+        return 2 * dy
+
+    caught("empty", "IndexError", check_pair, forward, backward, [X])
+
+
+# ---------------------------------------------------------------- 9: backends
+
+
+def on_device(function, backward, words):
+    caught("backend", words, check_pair, function, backward, [X], backends=[strict_device.BACKEND])
+
+
+def test_backends_mixed():
+    on_device(lambda x: (x * np.full(3, 2, x.dtype), None), double_backward, "a host array (3,)")
+
+
+def test_numpy_function_on_a_device_array():
+    def forward(x):
+        y = np.exp(x)
+        return y, y
+
+    on_device(forward, lambda dy, y: dy * y, "np.exp was called on a device array")
+
+
+def test_silent_move_to_the_host():
+    on_device(lambda x: (2 * (x.get() if hasattr(x, "get") else x), None), double_backward, "came back as a host array")
+
+
+def test_a_name_that_cupy_lacks():
+    def forward(x):
+        return array_module(x).insert(x, 0, 1.0, axis=0)[1:] * 2, None
+
+    on_device(forward, double_backward, "cupy has no attribute 'insert'")
+
+
+def test_other_values_on_the_device():
+    def forward(x):
+        return (x * 2 if array_module(x) is np else x * 2.5), None
+
+    on_device(forward, double_backward, "differs by 2.5e-01 (relative) on the strict device array")
+
+
+# ---------------------------------------------------------------- 10: randomness
+
+
+def test_generator_of_its_own():
+    def forward(x, *, rng):
+        return dropout_forward(x, rng=np.random.default_rng())
+
+    caught(
+        "random", "draw random numbers from the rng argument only", check_pair, forward, dropout_backward, [X], rng=1
+    )
+
+
+def test_global_generator():
+    def forward(x):
+        return x + np.random.rand(), None  # noqa: NPY002 (the fault)
+
+    caught("random", "NumPy's global generator", check_pair, forward, lambda dy, _: 1 * dy, [X])
+
+
+# ---------------------------------------------------------------- options
+
+
+def test_a_check_is_skipped_for_a_reason_only():
+    with pytest.raises(ValueError, match="reason"):
+        check_pair(double_forward, double_backward, [X], skip={"zero_rows": ""})
+    with pytest.raises(ValueError, match="gradient"):
+        check_pair(double_forward, double_backward, [X], skip={"gradients": "typing error"})
+
+
+def test_a_frozen_parameter_needs_no_gradient():
+    class Frozen(Linear):
+        def backward(self, dy, cache):
+            return linear.linear_backward(dy, cache)[0]
+
+    caught("gradient", "wrong gradient for weight", check_layer, make(Frozen), X)
+    check_layer(make(Frozen).freeze(), X)
+
+
+def test_a_parameter_used_twice_adds_up():
+    class Tied(Module):
+        def __init__(self):
+            self.weight = Parameter(np.ones((3, 3), np.float32))
+
+        def forward(self, x):
+            h, c_first = linear.linear_forward(x, self.weight.value, x[0] * 0 if len(x) else np.zeros(3, x.dtype))
+            y = h @ self.weight.value
+            return y, self.keep((c_first, h))
+
+        def backward(self, dy, cache):
+            c_first, h = cache
+            self.weight.grad += h.T @ dy
+            dx, dweight, _ = linear.linear_backward(dy @ self.weight.value.T, c_first)
+            self.weight.grad += dweight
+            return dx
+
+    check_layer(Tied(), X, backends=())
