@@ -30,7 +30,7 @@ def roi_pool_forward(features, rois, *, image_index, output_size, scale):
 
     pixels = features.reshape(n * height * width, channels)
     top_row = (image_index.astype(np.int32) * height)[:, None]  # the pictures lie below each other
-    reach = _largest(right - left)
+    reach = max(_largest(right - left), 1)
     best = xp.full((len(rois), rows, columns, channels), -np.inf, features.dtype)
     where = xp.zeros(best.shape, np.int32)  # the place of the maximum in its bin, counted row by row
     for i in range(_largest(bottom - top)):
