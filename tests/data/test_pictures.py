@@ -9,8 +9,8 @@ RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
 GREY = RGB[:, :, 0].copy()
 
 
-def save(path, array, mode=None, **options):
-    Image.fromarray(array, mode).save(path, **options) if mode else Image.fromarray(array).save(path, **options)
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
     return path
 
 
@@ -61,7 +61,7 @@ def test_transparency_shows_white_paper(tmp_path):
     assert (image[2:] == 1).all()
     image = pictures.read_image(save(tmp_path / "la.png", np.stack([GREY, alpha[:, :, 0]], axis=2)))
     assert (image[2:] == 1).all() and image.shape == (5, 7, 1)
-    hole = Image.fromarray(np.zeros((5, 7), np.uint8), "P")
+    hole = Image.new("P", (7, 5))
     hole.putpalette([0, 0, 0, 255, 0, 0])
     hole.save(tmp_path / "hole.png", transparency=0)
     assert (pictures.read_image(tmp_path / "hole.png") == 1).all()
@@ -100,9 +100,8 @@ def test_a_truncated_picture_is_named_wherever_it_is_cut(tmp_path, kind):
 
 
 def test_a_damaged_png_is_named(tmp_path):
-    whole = bytearray(
-        save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)).read_bytes()
-    )
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
+    whole = bytearray(save(tmp_path / "a.png", noise).read_bytes())
     whole[200:260] = bytes(60)
     (tmp_path / "a.png").write_bytes(whole)
     with pytest.raises(DataError, match="a.png: cannot be read as a picture"):
@@ -126,11 +125,12 @@ def test_missing_files_folders_and_channels(tmp_path):
 def test_folders_are_listed_by_name_and_files_are_taken_as_they_are(tmp_path):
     folder = tmp_path / "folder"
     (folder / "deeper.png").mkdir(parents=True)
-    for name in ("b.png", "a.JPEG", "notes.txt"):
+    names = ["a.JPEG", *(f"b{k}.png" for k in range(8)), "c.tif"]
+    for name in (*reversed(names[5:]), *names[:5], "notes.txt"):
         (folder / name).touch()
     (tmp_path / "odd.name").touch()
-    assert pictures.list_images(folder) == [folder / "a.JPEG", folder / "b.png"]
-    assert pictures.list_images(str(folder / "b.png")) == [folder / "b.png"]
+    assert pictures.list_images(folder) == [folder / name for name in names]
+    assert pictures.list_images(str(folder / "b0.png")) == [folder / "b0.png"]
     assert pictures.list_images([tmp_path / "odd.name", folder])[0] == tmp_path / "odd.name"
 
 

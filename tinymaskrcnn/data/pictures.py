@@ -23,7 +23,6 @@ def read_image(path, channels=1):
         raise DataError(f"{path}: is a folder, not a picture" if path.is_dir() else f"{path}: there is no such file")
     try:
         with Image.open(path) as picture:
-            picture.load()
             return _to_array(ImageOps.exif_transpose(picture), channels)
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
