@@ -66,11 +66,14 @@ def _draw(value, rng, shape_allowed=False):
 def pair(name, note="", **arguments):
     """A pair of functions by its name; arguments by name, those before the * of the signature are differentiable."""
     forward, _ = find_pair(name)
-    kinds = inspect.signature(forward).parameters
-    names = [n for n, p in kinds.items() if p.kind is p.POSITIONAL_OR_KEYWORD and n in arguments]
+    names = [n for n in positional_names(forward) if n in arguments]
     options = {k: arguments.pop(k) for k in OPTIONS if k in arguments}
     positions = {i: arguments.pop(n) for i, n in enumerate(names)}
     return Case("pair", name, {**positions, **arguments}, options, note)
+
+
+def positional_names(function):
+    return [n for n, p in inspect.signature(function).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def layer(make, *inputs, note="", **data):

@@ -16,8 +16,8 @@ import functools
 import inspect
 import re
 
-from .backend import _module_of, array_module
-from .errors import DtypeError, ShapeError
+from .backend import _module_of
+from .errors import BackendError, DtypeError, ShapeError
 
 _ARGUMENT = re.compile(r"(\w+) \(([^()]*)\)(?: (int|bool|float)\b)?")
 _KINDS = {"int": "iu", "bool": "b", "float": "f"}
@@ -41,7 +41,10 @@ def parse_shapes(line):
 
 
 def checked(function):
-    """Check the arguments of every call against the shape line of the docstring; raises ShapeError or DtypeError."""
+    """Check the arguments of every call against the shape line of the docstring.
+
+    Raises ShapeError, DtypeError or BackendError, naming the function and the argument. The door is marked `checked`.
+    """
     line = shape_line(function)
     if line is None:
         raise TypeError(f"{function.__name__} has no shape line in its docstring to check against")
@@ -56,12 +59,13 @@ def checked(function):
         _check_arrays(function.__name__, expected, positional, given)
         return function(*args, **data)
 
+    door.checked = True
     return door
 
 
 def _check_arrays(name, expected, positional, given):
     lengths = {}  # dimension letter -> (length, the argument that fixed it)
-    dtype = first = None
+    dtype = first = module = owner = None
     for argument, (dims, kind) in expected.items():
         x = given.get(argument)
         if x is None:
@@ -71,6 +75,13 @@ def _check_arrays(name, expected, positional, given):
                 f"{name}: {argument} must be an array ({', '.join(dims)}); got {type(x).__name__}. "
                 "Wrap it with np.asarray(..., np.float32)."
             )
+        if module is None:
+            module, owner = _module_of(x), argument
+        elif _module_of(x) is not module:
+            raise BackendError(
+                f"{name}: {argument} must be an array of {module.__name__} like {owner}; got one of "
+                f"{_module_of(x).__name__}. Move them to one side with to_device or to_host."
+            )
         _check_dtype(name, argument, x, kind, argument in positional)
         if kind is None and argument in positional:
             if dtype is None:
@@ -78,7 +89,6 @@ def _check_arrays(name, expected, positional, given):
             elif x.dtype != dtype:
                 raise DtypeError(f"{name}: {argument} must be {dtype} like {first}; got {x.dtype}")
         _check_shape(name, argument, x, dims, lengths, given)
-    array_module(*(given.get(argument) for argument in expected))
 
 
 def _check_dtype(name, argument, x, kind, is_positional):
