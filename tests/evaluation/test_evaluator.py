@@ -55,6 +55,7 @@ def xywh(box):
 
 def pycocotools_evaluation(truths, detections, iou_type, area_ranges, max_detections, classes):
     reason = "pycocotools is the oracle of COCO's figures"
+    mask = pytest.importorskip("pycocotools.mask", reason=reason)
     coco = pytest.importorskip("pycocotools.coco", reason=reason)
     cocoeval = pytest.importorskip("pycocotools.cocoeval", reason=reason)
     annotations, results = [], []
@@ -69,7 +70,7 @@ def pycocotools_evaluation(truths, detections, iou_type, area_ranges, max_detect
                     "bbox": xywh(truth.boxes[g]),
                     "area": float(truth.masks[g].sum()),
                     "iscrowd": int(crowd[g]),
-                    "segmentation": rle.to_coco(rle.encode(truth.masks[g])),
+                    "segmentation": mask.encode(np.asfortranarray(truth.masks[g], np.uint8)),
                 }
             )
         for d in range(len(found)):
@@ -77,7 +78,7 @@ def pycocotools_evaluation(truths, detections, iou_type, area_ranges, max_detect
             if iou_type == "bbox":
                 entry["bbox"] = xywh(found.boxes[d])
             else:
-                entry["segmentation"] = rle.to_coco(rle.encode(found.masks[d]))
+                entry["segmentation"] = mask.encode(np.asfortranarray(found.masks[d], np.uint8))
             results.append(entry)
     with contextlib.redirect_stdout(io.StringIO()):
         gt = coco.COCO()

@@ -59,7 +59,7 @@ class Evaluator:
         crowd = np.zeros(len(truth), bool) if truth.crowd is None else truth.crowd.astype(bool)
         row, column = np.nonzero(detections.labels[order, None] == truth.labels)
         iou, detection_area = self._overlap(truth, detections, crowd, order[row], column)
-        useful = iou >= min(IOU_THRESHOLDS[0], 1 - 1e-10)  # no other pair can match at any threshold
+        useful = iou >= IOU_THRESHOLDS[0]  # no other pair can match at any threshold
         self._pairs.append(
             detection=row[useful] + len(self._detections), truth=column[useful] + len(self._truths), iou=iou[useful]
         )

@@ -105,12 +105,11 @@ def greedy_match(detection, truth, iou, *, group, ignored, crowd, thresholds, nu
     matched = np.zeros((num_detections, len(thresholds)), bool)
     on_ignored = np.zeros((num_detections, len(thresholds)), bool)
     taken = np.zeros((len(ignored), len(thresholds)), bool)
-    needed = np.minimum(thresholds, 1 - 1e-10)  # as pycocotools: a threshold of 1 must be reachable
 
     queue = np.lexsort((-truth, -iou, ignored[truth], detection, group))
     for pairs in _rounds(queue, group):
         d, g = detection[pairs], truth[pairs]
-        take = (iou[pairs, None] >= needed) & ~matched[d] & ~taken[g]  # (pairs, T)
+        take = (iou[pairs, None] >= thresholds) & ~matched[d] & ~taken[g]  # (pairs, T)
         matched[d] |= take
         on_ignored[d] |= take & ignored[g, None]
         taken[g] |= take & ~crowd[g, None]
@@ -125,5 +124,5 @@ def _rounds(queue, group):
     first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     start = np.flatnonzero(first)
     place = np.arange(len(queue)) - start[np.cumsum(first) - 1]  # position within the group's queue
-    by_place = np.argsort(place, kind="stable")
+    by_place = np.argsort(place)
     yield from np.split(queue[by_place], np.cumsum(np.bincount(place))[:-1])
