@@ -80,7 +80,7 @@ def test_gradients_that_are_too_large_to_add_up(fakes, explain):
             return dx
 
     model.head.__class__ = Huge
-    assert "too large to add up: that of parameter head.bias of layer 'head' reaches 1e+30" in explain(model)
+    assert "too large to add up: that of head.bias of layer 'head' reaches 1e+30" in explain(model)
 
 
 def test_a_number_that_does_not_come_back(fakes, explain):

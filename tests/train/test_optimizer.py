@@ -1,4 +1,4 @@
-"""Optimizers against numbers from torch.optim (2.13, float64), and the rules about decay, frozen weights and identity."""
+"""Optimizers against numbers from torch.optim (2.13, float64), and the rules on decay, frozen weights and identity."""
 
 import numpy as np
 import pytest

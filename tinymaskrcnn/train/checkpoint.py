@@ -35,8 +35,8 @@ class Checkpoint:
 def save_checkpoint(path, *, step, config, model, optimizer):
     """Write a checkpoint so that at every moment `path` is the old file or the new one, never something between.
 
-    config is a table from `config.to_dict`, model and optimizer are state_dicts. When the disk is full, or the file cannot
-    be written for another reason, the old checkpoint stays and a CheckpointError says so.
+    config is a table from `config.to_dict`, model and optimizer are state_dicts. When the disk is full, or the file
+    cannot be written for another reason, the old checkpoint stays and a CheckpointError says so.
     """
     path = Path(path)
     arrays = {f"model/{name}": array for name, array in model.items()}
@@ -104,8 +104,8 @@ def _checksum(arrays):
 def load_checkpoint(path, *, config=None, part=""):
     """Read and verify a checkpoint; raises CheckpointError for a missing, damaged, foreign or unfitting file.
 
-    Give config (a table from `config.to_dict`) to insist that the checkpoint was made with it; part "model" compares only
-    that part of the configuration.
+    Give config (a table from `config.to_dict`) to insist that the checkpoint was made with it; part "model" compares
+    only that part of the configuration.
     """
     path = Path(path)
     if not path.exists():

@@ -64,7 +64,9 @@ def _bad_gradient(model):
     grads = [(float(abs(p.grad).max()), name) for name, p in model.named_parameters() if p.trainable and p.grad.size]
     if grads and _too_large(model.parameters()):
         largest, name = max(grads)
-        return f"the gradients are too large to add up: that of parameter {name} of {_layer(name)} reaches {largest:.3g}"
+        return (
+            f"the gradients are too large to add up: that of {name} of {_layer(name)} reaches {largest:.3g}"
+        )
     return None
 
 
@@ -87,7 +89,7 @@ def _watched(model):
 
 
 def _checking(function, tensor, name, module, pick):
-    """function, followed by a look at its result: inner layers finish first, so the first to complain is the culprit."""
+    """function, followed by a look at its result. Inner layers finish first: the first to complain is the culprit."""
 
     @functools.wraps(function)
     def watched(*args, **data):
@@ -116,7 +118,7 @@ def _arrays(tree, path=""):
 
 
 def _count(array):
-    """"3 NaN and 1 infinite of 24 values", or None when all are finite."""
+    """ "3 NaN and 1 infinite of 24 values", or None when all are finite."""
     xp = array_module(array)
     if array.dtype.kind != "f" or bool(xp.isfinite(array).all()):
         return None

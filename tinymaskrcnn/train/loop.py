@@ -1,4 +1,4 @@
-"""A training run as its folder sees it: rows and checkpoints written as it goes, and an orderly end whatever happens."""
+"""A training run as its folder sees it: rows and checkpoints as it goes, and an orderly end whatever happens."""
 
 import contextlib
 import signal

@@ -12,7 +12,7 @@ from .checkpoint import load_checkpoint, save_checkpoint, temporary_name
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where one experiment keeps its files; data_dir is the folder of the MNIST files when they lie somewhere special."""
+    """Where one experiment keeps its files; data_dir is the folder of MNIST's files when that is a special one."""
 
     path: Path
     config: Config

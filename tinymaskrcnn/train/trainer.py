@@ -1,4 +1,4 @@
-"""The training loop: draw a batch, forward, backward, one step of the optimizer, write a row; stop and resume exactly."""
+"""The training loop: a batch, forward, backward, one step of the optimizer; it can stop and resume exactly."""
 
 import contextlib
 import importlib
@@ -118,11 +118,12 @@ def check_train_config(config):
         if not (value >= least and math.isfinite(value)):
             raise ConfigError(f"train.{name} must be at least {least}; got {value}")
     learning_rate(config.warmup_steps, config)  # raises for an unknown schedule
+    build_optimizer([], config)  # or optimizer
 
 
 @contextlib.contextmanager
 def computing(threads=None):
-    """Set up the CPU kernels' threads for the time of a training or an evaluation; nothing when there are no kernels."""
+    """Set up the threads of the CPU kernels for a training or an evaluation; nothing when there are no kernels."""
     package = __package__.rpartition(".")[0]
     try:
         kernels = importlib.import_module(f"{package}.kernels.threads")

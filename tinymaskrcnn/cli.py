@@ -1,0 +1,80 @@
+"""The command line: `tinymaskrcnn train | evaluate | predict | demo | doctor | data`, each in its file of `commands/`."""
+
+import argparse
+import difflib
+import importlib
+import sys
+
+from . import __version__
+from .errors import TinyMaskRCNNError
+
+COMMANDS = ("train", "evaluate", "predict", "demo", "doctor", "data")
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+def build_parser():
+    """The parser, and the parsers of the sub-commands by name."""
+    parser = argparse.ArgumentParser(
+        prog="tinymaskrcnn",
+        description="Mask R-CNN from scratch in NumPy: find, name and cut out handwritten digits.",
+        epilog="New here? Try `tinymaskrcnn demo`, then `tinymaskrcnn train`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tinymaskrcnn {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parsers = {}
+    for name in COMMANDS:
+        command = importlib.import_module(f".commands.{name}", __package__)
+        parsers[name] = commands.add_parser(
+            name,
+            help=command.HELP,
+            description=command.HELP[0].upper() + command.HELP[1:] + ".",
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(parsers[name])
+        parsers[name].set_defaults(execute=command.run)
+    return parser, parsers
+
+
+def parse(argv):
+    """The arguments; an unknown option or command ends the program with the name of the closest one."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser, parsers = build_parser()
+    if argv and not argv[0].startswith("-") and argv[0] not in parsers:
+        parser.error(f"unknown command {argv[0]!r}{_closest(argv[0], parsers)}")
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        options = parsers[args.command]._option_string_actions
+        parsers[args.command].error(f"unknown option {unknown[0]!r}{_closest(unknown[0].split('=')[0], options)}")
+    return args
+
+
+def _closest(word, known):
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+
+
+def main(argv=None):
+    """Run a command; what went wrong on purpose, or with a file, is one line on stderr and exit status 2."""
+    args = parse(argv)
+    try:
+        return args.execute(args)
+    except TinyMaskRCNNError as error:
+        message = str(error)
+    except BrokenPipeError:  # the reader of our output went away: `... | head`
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        message = "interrupted"
+        print(f"error: {message}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""`tinymaskrcnn data`: which digits are there, and how to get more."""
+
+HELP = "list the data that is there; download MNIST"
+EXAMPLES = """examples:
+  tinymaskrcnn data                      what is there?
+  tinymaskrcnn data mnist                download MNIST (11 MB) into the cache
+  tinymaskrcnn data mnist --out mnist    or into a folder of your choice, for `train --data mnist/`"""
+
+
+def add_arguments(parser):
+    parser.add_argument("action", nargs="?", choices=("check", "mnist"), default="check", help="default: check")
+    parser.add_argument("--out", metavar="DIR", help="folder for the download (default: the cache)")
+    parser.add_argument("--data", metavar="DIR", help="look for MNIST in this folder only")
+
+
+def run(args):
+    if args.action == "mnist":
+        from ..data import mnist
+
+        folder = mnist.download(args.out)
+        print(f"MNIST is complete and verified in {folder}")
+        use = "mnist" if args.out is None else folder
+        print(f"use it with: tinymaskrcnn train --data {use}")
+        return 0
+    for line in listing(args.data):
+        print(line)
+    return 0
+
+
+def listing(data_dir=None):
+    """Sentences about the embedded digits and about MNIST, whose files are verified."""
+    from ..data import digits, mnist
+    from ..errors import DataError
+
+    bank = digits.load()
+    yield f"digits  {len(bank)} embedded UCI digits: always there, used by default"
+    try:
+        folder = mnist.find(data_dir)
+        bank = mnist.load(data_dir)
+        yield f"mnist   {len(bank)} digits in {folder}, verified; use with --data {data_dir or 'mnist'}"
+    except DataError as error:
+        yield f"mnist   {error}"

@@ -1,0 +1,123 @@
+"""`tinymaskrcnn doctor`: what this machine offers, what is missing, and what to do about it."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+HELP = "show versions, threads, GPU and data, and what is missing"
+EXAMPLES = """Exit status 0 when everything that training needs is there, 1 otherwise."""
+REQUIRED = ("numpy", "scipy", "matplotlib", "pillow", "tqdm", "threadpoolctl")
+
+
+def add_arguments(parser):
+    parser.add_argument("--data", metavar="DIR", help="look for MNIST in this folder only")
+
+
+def run(args):
+    healthy = True
+    for title, check in (
+        ("system", _system),
+        ("packages", _packages),
+        ("blas", _blas),
+        ("cpu", _cpu),
+        ("gpu", _gpu),
+        ("data", lambda: _data(args.data)),
+        ("folders", _folders),
+    ):
+        for fine, line in check():
+            print(f"{title:<9} {'ok' if fine else '!!'}  {line}")
+            healthy = healthy and fine
+            title = ""
+    print("everything that training needs is there" if healthy else "lines marked !! need attention")
+    return 0 if healthy else 1
+
+
+def _system():
+    from .. import __version__
+
+    fine = sys.version_info >= (3, 11)
+    need = "" if fine else " (3.11 or newer is needed)"
+    yield fine, f"tinymaskrcnn {__version__}, Python {platform.python_version()}{need}, {platform.platform()}"
+
+
+def _packages():
+    for name in REQUIRED:
+        try:
+            yield True, f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            yield False, f"{name} is missing: pip install {name}"
+
+
+def _blas():
+    try:
+        importlib.import_module("numpy")
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+    except ImportError as error:
+        yield False, str(error)
+        return
+    for pool in pools:
+        about = " ".join(str(pool[key]) for key in ("internal_api", "version", "architecture") if pool.get(key))
+        yield True, f"{about}, {pool['num_threads']} threads"
+    if not pools:
+        yield True, "no BLAS with a thread pool that can be controlled"
+
+
+def _cpu():
+    cores = os.cpu_count() or 1
+    try:
+        from ..kernels.threads import available_cores, get_threads
+
+        line = f"{available_cores()} of {cores} cores may be used, kernels compute on {get_threads()} threads"
+    except ModuleNotFoundError:
+        line = f"{cores} cores, no kernels: everything runs as the plain NumPy text"
+    yield True, f"{line}; {_memory()}"
+
+
+def _memory():
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return "memory unknown"
+    return f"{total / 2**30:.1f} GiB of memory"
+
+
+def _gpu():
+    """A GPU is optional: nothing here is marked as missing."""
+    try:
+        cupy = importlib.import_module("cupy")
+        count = cupy.cuda.runtime.getDeviceCount()
+        names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
+        yield True, f"CuPy {cupy.__version__}: {', '.join(names) or 'no device'}"
+    except ImportError:
+        yield True, "no CuPy: computing on the CPU (for a GPU: pip install 'tinymaskrcnn[cuda12x]' or [cuda13x])"
+    except Exception as error:  # CuPy's errors do not share a base class that can be named without CuPy
+        yield True, f"CuPy is installed but finds no usable GPU ({error}): computing on the CPU"
+
+
+def _data(data_dir):
+    from .data import listing
+
+    for line in listing(data_dir):
+        yield True, line
+
+
+def _folders():
+    from ..data.mnist import cache_folder
+
+    for what, folder in (("cache", cache_folder()), ("current folder", Path.cwd())):
+        yield _writable(folder), f"{what} {folder} is {'' if _writable(folder) else 'not '}writable"
+
+
+def _writable(folder):
+    """Whether a file can be made in a folder, or the folder itself could be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,127 @@
+"""Options that several commands share, and how command-line words become a configuration."""
+
+import dataclasses
+import difflib
+import json
+from pathlib import Path
+
+from ..config import Config, ConfigError, from_dict, to_dict
+
+SCENES = {
+    "plain": {},
+    "easy": {"digits_per_image": (1, 3), "max_overlap": 0.0, "noise": 0.0},
+    "crowded": {"digits_per_image": (4, 10), "digit_size": (16, 32), "max_overlap": 0.4},
+    "hard": {
+        "digits_per_image": (0, 8),
+        "digit_size": (14, 48),
+        "max_overlap": 0.4,
+        "rotation": 20.0,
+        "noise": 0.2,
+        "clutter": 0.5,
+        "texture": 0.3,
+        "grid": 0.2,
+        "stains": 0.3,
+        "alpha": (0.6, 1.0),
+    },
+}
+COLOR_MODEL = {"backbone.in_channels": 3, "image_mean": (0.1, 0.1, 0.1), "image_std": (0.25, 0.25, 0.25)}
+
+
+def add_device(parser):
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as many as there are cores)")
+
+
+def add_data(parser, help):
+    parser.add_argument("--data", metavar="digits|mnist|DIR", help=help)
+
+
+def data_source(word):
+    """What --data means: (source, data_dir); None when nothing was said."""
+    if word is None:
+        return None, None
+    if word in ("digits", "mnist"):
+        return word, None
+    if not Path(word).is_dir():
+        raise ConfigError(f"--data must be 'digits', 'mnist' or a folder with MNIST's files; got {word!r}")
+    return "mnist", word
+
+
+def load_config_file(path):
+    """A Config from a JSON file like a run's config.json; entries that are missing keep their defaults."""
+    try:
+        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid JSON ({error})") from error
+    if isinstance(entries, dict):
+        entries.pop("data_dir", None)
+    return from_dict(Config, entries, str(path))
+
+
+def override(config, settings):
+    """A new configuration with dotted entries replaced: {"scenes.noise": 0.3}; ConfigError names an unknown one."""
+    table = to_dict(config)
+    known = flat_names(table)
+    for name, value in settings.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(f"there is no setting {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
+        *parents, last = name.split(".")
+        entry = table
+        for parent in parents:
+            entry = entry[parent]
+        entry[last] = fitting(name, value, entry[last])
+    return from_dict(Config, json.loads(json.dumps(table)))
+
+
+def flat_names(table, prefix=""):
+    """All dotted names of a nested table."""
+    names = []
+    for name, value in table.items():
+        names += flat_names(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+    return names
+
+
+def fitting(name, value, default):
+    """The value in the type of the entry it replaces; ConfigError when it cannot be."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    kinds = (list, tuple) if isinstance(default, (list, tuple)) else (type(default),)
+    if not isinstance(value, kinds):
+        raise ConfigError(f"{name} must be like {json.dumps(default)}; got {json.dumps(value)}")
+    return value
+
+
+def parse_setting(word):
+    """ "scenes.noise=0.3" -> ("scenes.noise", 0.3); a value that is not JSON is taken as text."""
+    name, equals, text = word.partition("=")
+    if not equals:
+        raise ConfigError(f"--set needs NAME=VALUE, for example scenes.noise=0.3; got {word!r}")
+    try:
+        return name.strip(), json.loads(text)
+    except json.JSONDecodeError:
+        return name.strip(), text
+
+
+def build_config(args):
+    """The configuration that the options of `train` describe, in this order: file, scenes, options, --set."""
+    config = load_config_file(args.config) if args.config else Config()
+    if args.scenes:
+        config = override(config, {f"scenes.{name}": value for name, value in SCENES[args.scenes].items()})
+    source, _ = data_source(args.data)
+    named = {
+        "train.steps": args.steps,
+        "train.seed": args.seed,
+        "train.batch_size": args.batch_size,
+        "train.learning_rate": args.learning_rate,
+        "scenes.source": source,
+    }
+    config = override(config, {name: value for name, value in named.items() if value is not None})
+    settings = dict(parse_setting(word) for word in args.set)
+    if settings.get("scenes.color") is True:  # colour scenes need a model with three channels
+        settings = {f"model.{name}": value for name, value in COLOR_MODEL.items()} | settings
+    return override(config, settings)
+
+
+def replace_steps(config, steps):
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, steps=steps))
