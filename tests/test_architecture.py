@@ -1,0 +1,308 @@
+"""The rules of the house, read from the source: floors, pairs, no hidden state, one home for CuPy, a test per file."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import cases
+import cupy_names
+import pytest
+
+from tinymaskrcnn.contract import shape_line
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tinymaskrcnn"
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in FILES}
+
+FLOORS = [
+    {"backend", "structures", "config", "errors", "contract"},
+    {"kernels"},
+    {"ops"},
+    {"nn", "targets"},
+    {"models"},
+    {"data", "train", "evaluation", "interop"},
+    {"testing", "visualize", "homework", "experiment", "commands", "cli", "__main__"},
+]
+FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
+
+# forward may change these: nothing but the running statistics of batch normalisation, which live in Buffers
+STATE_ALLOWED = set()
+
+# Files whose test is that of something else.
+TESTED_ELSEWHERE = {
+    "__main__.py": "test_cli.py",
+    "nn/parameter.py": "nn/test_module.py",
+    "nn/layers.py": "test_harness.py",
+    "models/build.py": "models/test_mask_rcnn.py",
+    "models/roi_heads.py": "models/test_mask_rcnn.py",
+}
+
+
+def home(path):
+    """ops/conv.py -> ops, backend.py -> backend, __init__.py -> the package itself."""
+    first = path.split("/")[0]
+    return first.removesuffix(".py")
+
+
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+# ---------------------------------------------------------------- imports
+
+
+def package_imports(path, tree, *, top_level_only=False):
+    """(line, dotted name inside the package) of every import of the package in a file."""
+    folder = ("tinymaskrcnn/" + path).split("/")[:-1]
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = folder[: len(folder) - node.level + 1]
+            elif (node.module or "").split(".")[0] == "tinymaskrcnn":
+                base = []
+            else:
+                continue
+            base = base + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                yield node.lineno, resolve([*base, alias.name][1:])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "tinymaskrcnn":
+                    yield node.lineno, resolve(alias.name.split(".")[1:])
+
+
+def resolve(parts):
+    """The file behind a dotted name: ops.conv.conv2d_forward -> ops/conv.py, the package itself -> __init__.py."""
+    for length in range(len(parts), -1, -1):
+        for candidate in ("/".join(parts[:length]) + ".py", "/".join([*parts[:length], "__init__.py"])):
+            if candidate in TREES:
+                return candidate
+    return "__init__.py"
+
+
+def test_every_file_has_a_floor():
+    homes = {home(path) for path in TREES} - {"__init__"}
+    assert not homes - set(FLOOR), "say in FLOORS where it belongs"
+
+
+@pytest.mark.parametrize("path", sorted(TREES))
+def test_imports_come_from_lower_floors(path):
+    level = FLOOR.get(home(path), len(FLOORS))
+    for line, target in package_imports(path, TREES[path]):
+        other = FLOOR.get(home(target), -1)  # the package's __init__ holds the version only
+        assert other < level or home(path) == home(target) or (other == level and home(path) != home(target)), (
+            f"{path}:{line} (floor {level}) imports {target} (floor {other})"
+        )
+
+
+def test_ops_never_import_kernels():
+    for path, tree in TREES.items():
+        if home(path) == "ops":
+            assert all(home(target) != "kernels" for _, target in package_imports(path, tree)), path
+
+
+def test_no_import_cycles():
+    edges = {path: {t for _, t in package_imports(path, tree) if t != path} for path, tree in TREES.items()}
+    done, trail = set(), []
+
+    def visit(path):
+        if path in trail:
+            raise AssertionError("import cycle: " + " -> ".join([*trail[trail.index(path) :], path]))
+        if path not in done:
+            trail.append(path)
+            for target in sorted(edges[path]):
+                visit(target)
+            trail.pop()
+            done.add(path)
+
+    for path in sorted(edges):
+        visit(path)
+
+
+def test_cupy_has_one_home():
+    for path, tree in TREES.items():
+        if path == "backend.py" or home(path) == "kernels":
+            continue
+        found = [(line, name) for line, name in every_import(tree) if re.fullmatch(r"cupyx?(\..*)?", name)]
+        assert not found, f"{path} imports {found}"
+
+
+def every_import(tree):
+    """(line, module) of import statements and of import_module("...") calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "import_module"):
+            yield node.lineno, str(getattr(node.args[0], "value", ""))
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def pair_functions(tree):
+    names = {node.name for node in functions(tree)}
+    return {name for name in names if name.endswith("_forward")}, names
+
+
+@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("ops", "nn", "models")))
+def test_every_forward_stands_with_its_backward(path):
+    forwards, names = pair_functions(TREES[path])
+    for name in forwards:
+        assert name.replace("_forward", "_backward") in names, f"{path}: {name} has no backward in the same file"
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ClassDef):
+            methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef)}
+            assert ("forward" in methods) == ("backward" in methods), f"{path}: class {node.name}"
+
+
+@pytest.mark.parametrize("name", sorted(n for n, (f, _) in cases.public_pairs().items() if ".ops." in f.__module__))
+def test_every_public_pair_has_a_shape_line_and_a_door(name):
+    for function in cases.find_pair(name):
+        assert shape_line(function), f"{function.__name__}: the docstring needs a line `x (N, C)  ->  y (N, C)`"
+        assert getattr(function, "checked", False), f"{function.__name__} needs @checked"
+        assert hasattr(inspect.unwrap(function), "__doc__") and "->" in inspect.getdoc(function)
+
+
+# ---------------------------------------------------------------- no hidden state
+
+
+def assigned_on_self(function):
+    """(line, attribute) of every `self.x = `, `self.x += `, `self.x[...] = ` and `self.x.append(...)`-like call."""
+    changing = {"append", "extend", "insert", "update", "setdefault", "pop", "clear", "add", "remove"}
+    for node in ast.walk(function):
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for t in targets for part in (t.elts if isinstance(t, ast.Tuple) else [t])]
+            for part in parts:
+                path = attribute_path(part)
+                if path[0] == "self" and len(path) > 1 and path[-1] != "grad":
+                    yield node.lineno, path[1]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in changing:
+            path = attribute_path(node.func.value)
+            if path[0] == "self" and len(path) > 1:
+                yield node.lineno, path[1]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "vars"):
+            yield node.lineno, node.func.id
+
+
+def attribute_path(node):
+    """self.w[0].grad -> ["self", "w", "grad"]."""
+    names = []
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+        names += [node.attr] if isinstance(node, ast.Attribute) else []
+        node = node.value
+    return [node.id if isinstance(node, ast.Name) else "", *reversed(names)]
+
+
+@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("nn", "models")))
+def test_forward_and_backward_keep_nothing_on_self(path):
+    for function in functions(TREES[path]):
+        if {"forward", "backward"} & set(function.name.split("_")):
+            found = [(line, name) for line, name in assigned_on_self(function) if name not in STATE_ALLOWED]
+            assert not found, f"{path}: {function.name} changes self: {found}"
+
+
+def test_the_search_for_state_finds_it():
+    source = (
+        "def forward(self, x):\n  self.a = x\n  self.b[0] = x\n  self.c.append(x)\n  self.d += 1\n  self.w.grad += x"
+    )
+    assert [name for _, name in assigned_on_self(ast.parse(source).body[0])] == ["a", "b", "c", "d"]
+
+
+RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox"}
+
+
+def global_randomness(tree):
+    """(line, what) of np.random.<legacy function> and of the random module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "random":
+            if isinstance(node.value.value, ast.Name) and node.value.value.id in ("np", "numpy", "xp", "cupy"):
+                if node.attr not in RANDOM_ALLOWED:
+                    yield node.lineno, f"np.random.{node.attr}"
+        elif isinstance(node, ast.Import) and any(alias.name == "random" for alias in node.names):
+            yield node.lineno, "import random"
+        elif isinstance(node, ast.ImportFrom) and node.module in ("random", "numpy.random"):
+            yield node.lineno, f"from {node.module} import"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "default_rng":
+            if not node.args and not node.keywords:
+                yield node.lineno, "default_rng() without a seed"
+
+
+@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) != "testing"))
+def test_no_global_randomness(path):
+    assert not list(global_randomness(TREES[path]))
+
+
+def test_the_search_for_randomness_finds_it():
+    source = "import random\nnp.random.rand(3)\nnp.random.default_rng()\nnp.random.default_rng(3)"
+    assert sorted(line for line, _ in global_randomness(ast.parse(source))) == [1, 2, 3]
+
+
+# ---------------------------------------------------------------- CuPy's names
+
+
+def names_used_on(tree, variable="xp"):
+    """{dotted name after `xp.`: line}."""
+    found = {}
+    for node in ast.walk(tree):
+        parts, base = [], node
+        while isinstance(base, ast.Attribute):
+            parts.append(base.attr)
+            base = base.value
+        if parts and isinstance(base, ast.Name) and base.id == variable:
+            found[".".join(reversed(parts))] = node.lineno
+        if parts and isinstance(base, ast.Call) and getattr(base.func, "id", "") == "array_module":
+            found[".".join(reversed(parts))] = node.lineno
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("ops", "nn", "targets", "models")))
+def test_every_xp_name_exists_in_cupy(path):
+    names = cupy_names.read()
+    for dotted, line in names_used_on(TREES[path]).items():
+        first, _, second = dotted.partition(".")
+        known = names.get(f"cupy.{first}") if second and f"cupy.{first}" in names else None
+        if known is not None:
+            assert second.split(".")[0] in known, f"{path}:{line} xp.{dotted}"
+        elif first not in ("__name__", "lib"):
+            assert first in names["cupy"], f"{path}:{line} xp.{dotted} does not exist in CuPy"
+
+
+def test_the_search_for_names_finds_them():
+    tree = ast.parse("xp.insert(x)\narray_module(y).block(y)\nxp.linalg.norm(x)")
+    assert {"insert", "block", "linalg.norm"} <= set(names_used_on(tree))
+
+
+# ---------------------------------------------------------------- sizes, tests beside files
+
+
+@pytest.mark.parametrize("path", sorted(TREES))
+def test_sizes_that_read_well(path):
+    assert len((PACKAGE / path).read_text().splitlines()) <= 400, f"{path} is longer than 400 lines"
+    for function in functions(TREES[path]):
+        length = function.end_lineno - function.lineno + 1
+        assert length <= 60, f"{path}: {function.name} has {length} lines, more than 60"
+
+
+@pytest.mark.parametrize("path", sorted(p for p in TREES if not p.endswith("__init__.py")))
+def test_tests_mirror_the_package(path):
+    *folders, name = path.removesuffix(".py").split("/")
+    if path in TESTED_ELSEWHERE:
+        assert (ROOT / "tests" / TESTED_ELSEWHERE[path]).exists()
+        return
+    if "testing" in folders:
+        return  # all of it is tested as one, in test_testing.py
+    expected = {f"test_{name}.py", f"test_{'_'.join([*folders, name])}.py"}
+    folder = (ROOT / "tests").joinpath(*folders)
+    present = {p.name for p in folder.glob("test_*.py")}
+    assert expected & present, f"{path} needs tests/{'/'.join([*folders, f'test_{name}.py'])}"
+
+
+def test_names_of_test_files_are_unique():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted(n for n in names if names.count(n) > 1)
