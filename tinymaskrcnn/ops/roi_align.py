@@ -42,7 +42,7 @@ def roi_align_backward(dcrops, cache):
     """
     A, shape, for_boxes = cache
     drois = None if for_boxes is None else _box_gradient(dcrops, *for_boxes)
-    dfeatures = A.T @ dcrops.reshape(-1, shape[3])  # (N*H*W, C)
+    dfeatures = transposed(A, dcrops) @ dcrops.reshape(-1, shape[3])  # (N*H*W, C)
     return dfeatures.reshape(shape), drois
 
 
@@ -68,15 +68,11 @@ def _box_gradient(dcrops, features, rois, settings):
     shape = features.shape
     y, x = _both_axes(rois, shape[:3], **settings, slopes=True)
     pixels = features.reshape(-1, shape[3])
+    edges = (0, 1), (1, 0), (0, 2), (2, 0)  # x1, y1, x2, y2: 1 is the derivative by the start of an axis, 2 by its end
     drois = []
-    for by_y, by_x in (
-        (0, 1),
-        (1, 0),
-        (0, 2),
-        (2, 0),
-    ):  # x1, y1, x2, y2: 1 is the derivative by the start, 2 by the end
-        dcrops_by_edge = _outer_matrix(y, x, by_y, by_x, image_index, shape[:3]) @ pixels
-        drois.append((dcrops * dcrops_by_edge.reshape(dcrops.shape)).sum(axis=(1, 2, 3)))
+    for by_y, by_x in edges:
+        by_edge = _outer_matrix(y, x, by_y, by_x, image_index, shape[:3]) @ pixels
+        drois.append((dcrops * by_edge.reshape(dcrops.shape)).sum(axis=(1, 2, 3)))
     return array_module(rois).stack(drois, axis=1)
 
 
@@ -176,6 +172,11 @@ def _outer_matrix(y, x, by_y, by_x, image_index, feature_shape):
     if xp is np:
         A.eliminate_zeros()  # on a device this would wait for the number of entries that are left
     return A
+
+
+def transposed(A, like):
+    """A.T; on a device with its rows together, so that sums run in a fixed order and every run gives the same bits."""
+    return A.T if array_module(like) is np else A.T.tocsr()
 
 
 # ---------------------------------------------------------------- arguments

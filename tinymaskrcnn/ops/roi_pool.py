@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import array_module, has_kernel, sparse
 from ..contract import checked
 from .common import as_pair
-from .roi_align import check_image_index
+from .roi_align import check_image_index, transposed
 
 
 @checked
@@ -64,7 +64,7 @@ def roi_pool_backward(dcrops, cache):
     # A sparse matrix whose row r holds one number, what bin-and-channel r gives, in the column of its receiver.
     ends = xp.arange(entry.size + 1, dtype=np.int32)
     routes = sparse(xp).csr_matrix((gives.reshape(-1), entry, ends), shape=(entry.size, n * height * width * channels))
-    dfeatures = routes.T @ xp.ones(entry.size, dtype=dcrops.dtype)
+    dfeatures = transposed(routes, dcrops) @ xp.ones(entry.size, dtype=dcrops.dtype)
     return dfeatures.reshape(shape), None
 
 
