@@ -208,10 +208,10 @@ def test_forward_and_backward_keep_nothing_on_self(path):
 
 
 def test_the_search_for_state_finds_it():
-    source = (
-        "def forward(self, x):\n  self.a = x\n  self.b[0] = x\n  self.c.append(x)\n  self.d += 1\n  self.w.grad += x"
-    )
-    assert [name for _, name in assigned_on_self(ast.parse(source).body[0])] == ["a", "b", "c", "d"]
+    lines = ["self.a = x", "self.b[0] = x", "self.c.append(x)", "self.d += 1", "y, self.e = x"]
+    lines += ["self.w.grad += x", "y.append(1)", "y = x"]  # these are fine
+    function = ast.parse("def forward(self, x):\n  " + "\n  ".join(lines)).body[0]
+    assert sorted(name for _, name in assigned_on_self(function)) == ["a", "b", "c", "d", "e"]
 
 
 RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox"}

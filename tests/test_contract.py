@@ -115,7 +115,7 @@ CHECKED = [case for case in registry.PAIRS if case.kind == "pair"]
 
 
 def arrays(case):
-    """forward, its positional arguments by name, its data, [(name, array, dims)] that the line knows, the whole line."""
+    """forward, its positional arguments by name, its data, [(name, array, dims)] of the line, the whole line."""
     forward, _ = case.build()
     positional, data = case.drawn()
     names = cases.positional_names(forward)

@@ -28,7 +28,9 @@ class RPNConfig:
     objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
     positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
     negative_iou: float = 0.3
-    ignore_border_anchors: bool = False  # Faster R-CNN trains without anchors that leave the image; torchvision keeps them
+    ignore_border_anchors: bool = (
+        False  # Faster R-CNN trains without anchors that leave the image; torchvision keeps them
+    )
     samples_per_image: int = 64  # Faster R-CNN: 256
     positive_fraction: float = 0.5
     pre_nms_top_n: tuple = (512, 256)  # per level, training and inference; torchvision: 2000, 1000
@@ -135,9 +137,21 @@ def from_dict(kind, entries, where="config"):
     values = {}
     for name, value in entries.items():
         if dataclasses.is_dataclass(fields[name].type):
-            value = from_dict(fields[name].type, value, f"{where}.{name}")
-        values[name] = _tuples(value) if isinstance(value, list) else value
+            values[name] = from_dict(fields[name].type, value, f"{where}.{name}")
+        else:
+            values[name] = _typed(value, fields[name], f"{where}.{name}")
     return kind(**values)
+
+
+def _typed(value, entry, where):
+    """The value in the type its entry is declared with: JSON has lists for tuples, and 1 may stand for 1.0."""
+    if isinstance(value, list):
+        value = _tuples(value)
+    if entry.type is float and type(value) is int:
+        value = float(value)
+    if type(value) is not entry.type:
+        raise ConfigError(f"{where} must be {entry.type.__name__} like {entry.default!r}; got {value!r}")
+    return value
 
 
 def _tuples(value):

@@ -13,8 +13,8 @@ class Target:
     """The objects of one image.
 
     boxes (M, 4) float32 as x1, y1, x2, y2 in pixels, labels (M,) integer in 1 .. num_classes-1 (0 is background),
-    masks (M, H, W) bool or uint8. An image without objects has M = 0. `crowd` (M,) bool marks regions of many objects, which
-    are ignored in training and handled in evaluation.
+    masks (M, H, W) bool, or uint8 of 0 and 1. An image without objects has M = 0. `crowd` (M,) bool marks regions of many
+    objects, which are ignored in training and handled in evaluation.
     """
 
     boxes: np.ndarray
@@ -27,21 +27,13 @@ class Target:
 
     def validate(self, *, height, width, num_classes=None, image="image"):
         """Raise one clear error, naming image and box, unless boxes, labels and masks are sound and agree."""
-        counts = {"boxes": len(self.boxes), "labels": len(self.labels), "masks": len(self.masks)}
-        if len(set(counts.values())) > 1:
-            raise ShapeError(f"{image}: boxes, labels and masks must count the same objects; got {counts}")
-        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
-            raise ShapeError(f"{image}: boxes must be (M, 4); got {self.boxes.shape}")
-        if self.boxes.dtype.kind != "f":
-            raise DtypeError(f"{image}: boxes must hold floats; got {self.boxes.dtype}")
-        if self.labels.dtype.kind not in "iu":
-            raise DtypeError(f"{image}: labels must hold integers; got {self.labels.dtype}")
-        if self.masks.dtype.kind not in "bu":
-            raise DtypeError(f"{image}: masks must hold booleans or uint8; got {self.masks.dtype}")
+        self._check_arrays(image)
         if self.masks.shape[1:] != (height, width):
             raise ShapeError(
                 f"{image}: masks must be (M, H, W) = (M, {height}, {width}) like the image; got {self.masks.shape}"
             )
+        if self.masks.dtype != bool and self.masks.size and self.masks.max() > 1:
+            raise ArgumentError(f"{image}: masks must be 0 outside and 1 inside; got values up to {self.masks.max()}")
         for i, box in enumerate(self.boxes):
             where = f"{image}, box {i}"
             given = [round(float(v), 3) for v in box]
@@ -59,6 +51,25 @@ class Target:
                 f"got {int(self.labels.max())}"
             )
         return self
+
+    def _check_arrays(self, image):
+        """Number of axes, kind of number, and as many rows everywhere."""
+        arrays = {"boxes": (self.boxes, 2, "f"), "labels": (self.labels, 1, "iu"), "masks": (self.masks, 3, "bu")}
+        if self.crowd is not None:
+            arrays["crowd"] = (self.crowd, 1, "b")
+        wanted = {"f": "floats", "iu": "integers", "bu": "booleans or uint8", "b": "booleans"}
+        for name, (array, axes, kinds) in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise DtypeError(f"{image}: {name} must be a NumPy array; got {type(array).__name__}")
+            if array.ndim != axes:
+                raise ShapeError(f"{image}: {name} must have {axes} axes, objects first; got shape {array.shape}")
+            if array.dtype.kind not in kinds:
+                raise DtypeError(f"{image}: {name} must hold {wanted[kinds]}; got {array.dtype}")
+        if self.boxes.shape[1] != 4:
+            raise ShapeError(f"{image}: boxes must be (M, 4); got {self.boxes.shape}")
+        counts = {name: len(array) for name, (array, _, _) in arrays.items()}
+        if len(set(counts.values())) > 1:
+            raise ShapeError(f"{image}: boxes, labels and masks must count the same objects; got {counts}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,9 @@ def check_image(image, *, name="image", channels=None):
         raise ShapeError(f"{name}: must have {channels} channel(s); got {image.shape[2]}")
     if not np.isfinite(image).all():
         bad = np.argwhere(~np.isfinite(image))
-        raise ArgumentError(f"{name}: {len(bad)} pixel value(s) are NaN or infinite, first at (y, x, c) = {tuple(bad[0].tolist())}")
+        raise ArgumentError(
+            f"{name}: {len(bad)} pixel value(s) are NaN or infinite, first at (y, x, c) = {tuple(bad[0].tolist())}"
+        )
     return image.astype(np.float32, copy=False)
 
 
@@ -140,6 +153,8 @@ def collate(images, targets=None, *, divisor=32, num_classes=None, names=()):
         raise ArgumentError("collate: a batch needs at least one image; got an empty list")
     if targets is not None and len(targets) != len(images):
         raise ShapeError(f"collate: {len(images)} images came with {len(targets)} targets")
+    if len(names) != len(images):
+        raise ShapeError(f"collate: {len(images)} images came with {len(names)} names")
     channels = images[0].shape[2] if getattr(images[0], "ndim", 0) == 3 else None
     images = [check_image(image, name=name, channels=channels) for image, name in zip(images, names)]
     sizes = np.array([image.shape[:2] for image in images], np.int64)

@@ -1,0 +1,181 @@
+"""The array decides where the work is done; kernels are found by name."""
+
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+import strict_device
+
+from tinymaskrcnn import backend
+from tinymaskrcnn.errors import BackendError
+
+HOST = np.arange(6.0).reshape(2, 3)
+
+
+# ---------------------------------------------------------------- which module
+
+
+def test_numpy_arrays_scalars_and_nothing(device):
+    assert backend.array_module(HOST) is backend.array_module(np.float32(1)) is backend.array_module() is np
+    assert backend.array_module(None, [1], 3.0, device.asarray(HOST)) is device
+
+
+def test_subclasses_of_ndarray_belong_to_numpy():
+    assert backend.array_module(np.ma.masked_array(HOST)) is np
+
+
+def test_mixing_is_refused_by_name(device):
+    with pytest.raises(BackendError, match="arrays of numpy and of strict_cupy are mixed.*to_device or to_host"):
+        backend.array_module(HOST, device.asarray(HOST))
+
+
+# ---------------------------------------------------------------- moving
+
+
+def test_to_the_host_copies_only_from_a_device(device):
+    assert backend.to_host(HOST) is HOST
+    moved = backend.to_host(device.asarray(HOST))
+    assert type(moved) is np.ndarray and np.array_equal(moved, HOST)
+    assert np.array_equal(backend.to_host([1, 2]), [1, 2])
+    assert backend.to_device(device.asarray(HOST), "cpu").tolist() == HOST.tolist()
+
+
+def test_unknown_device():
+    with pytest.raises(BackendError, match="device must be 'cpu' or 'cuda'; got 'gpu'"):
+        backend.to_device(HOST, "gpu")
+
+
+def test_cuda_without_cupy_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert backend.cuda_available() is False
+    with pytest.raises(BackendError, match=r"needs CuPy: pip install 'tinymaskrcnn\[cuda12x\]'"):
+        backend.to_device(HOST, "cuda")
+
+
+def test_cuda_with_cupy_moves_there(monkeypatch):
+    fake = types.SimpleNamespace(asarray=strict_device.xp.asarray, is_available=lambda: True)
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    assert backend.cuda_available() is True
+    assert type(backend.to_device(HOST, "cuda")) is strict_device.StrictArray
+
+
+def test_cupy_is_registered_when_its_first_array_is_seen(monkeypatch):
+    class ndarray:
+        pass
+
+    ndarray.__module__ = "cupy"
+    fake = types.SimpleNamespace(ndarray=ndarray, __name__="cupy")
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    monkeypatch.setitem(sys.modules, "cupyx.scipy.sparse", types.SimpleNamespace())
+    monkeypatch.setattr(backend, "_MODULES", dict(backend._MODULES))
+    monkeypatch.setattr(backend, "_SPARSE", Hashable())
+    assert backend.array_module(ndarray()) is fake
+    assert backend._MODULES[ndarray] is fake
+
+
+class Hashable(dict):
+    def __setitem__(self, key, value):  # a SimpleNamespace cannot be a key; modules can
+        super().__setitem__(id(key), value)
+
+
+def test_move_like(device):
+    assert backend.move_like(HOST, HOST) is HOST
+    assert type(backend.move_like(HOST, device.asarray(HOST))) is strict_device.StrictArray
+
+
+def test_sparse_modules(device):
+    assert backend.sparse(np).__name__ == "scipy.sparse"
+    assert backend.sparse(device) is strict_device.sparse
+    with pytest.raises(BackendError, match="no sparse matrices are known for types"):
+        backend.sparse(types)
+
+
+# ---------------------------------------------------------------- workspace
+
+
+def test_workspace_reuses_memory_by_name_and_dtype():
+    space = backend.Workspace()
+    first = space.take("columns", (4, 5))
+    assert first.shape == (4, 5) and first.dtype == np.float32
+    assert np.shares_memory(first, space.take("columns", (2, 3)))
+    assert not np.shares_memory(first, space.take("rows", (4, 5)))
+    assert not np.shares_memory(first, space.take("columns", (4, 5), np.float64))
+    assert space.take("columns", (6, 6)).shape == (6, 6)
+    assert space.take("columns", ()).shape == ()
+
+
+def test_workspace_is_never_shared_between_threads():
+    space, taken = backend.Workspace(), []
+    thread = threading.Thread(target=lambda: taken.append(space.take("columns", (3,))))
+    thread.start()
+    thread.join()
+    assert not np.shares_memory(taken[0], space.take("columns", (3,)))
+
+
+# ---------------------------------------------------------------- kernels by name
+
+
+@pytest.fixture
+def kernels(monkeypatch):
+    monkeypatch.setattr(backend, "_KERNELS", {})
+    monkeypatch.setattr(backend, "_KERNELS_ENABLED", True)
+
+
+@backend.has_kernel
+def scale(x, cache=None, *, factor=2):
+    """Multiply."""
+    return "readable", x * factor
+
+
+def test_without_a_kernel_the_text_runs(kernels):
+    assert scale(HOST)[0] == "readable"
+    assert scale.__doc__ == "Multiply." and scale.readable(HOST)[0] == "readable"
+
+
+def test_a_kernel_is_found_by_name_type_and_case(kernels, device):
+    @backend.register_kernel("scale", applies=lambda x, cache=None, *, factor=2: factor == 3)
+    def fast(x, cache=None, *, factor=2):
+        return "fast", x * factor
+
+    assert scale(HOST)[0] == "readable"
+    assert scale(HOST, factor=3)[0] == "fast"
+    assert scale.readable(HOST, factor=3)[0] == "readable"
+    assert scale(device.asarray(HOST), factor=3)[0] == "readable"  # registered for NumPy only
+
+
+def test_the_first_kernel_that_applies_wins(kernels):
+    backend.register_kernel("scale", applies=lambda x: x.ndim == 1)(lambda x: "vector")
+    backend.register_kernel("scale")(lambda x: "any")
+    assert scale(HOST) == "any" and scale(HOST[0]) == "vector"
+
+
+def test_the_array_may_sit_inside_a_cache(kernels):
+    @backend.has_kernel
+    def scale_backward(dy, cache):
+        return "readable"
+
+    backend.register_kernel("scale_backward")(lambda dy, cache: "fast")
+    assert scale_backward(1.0, (None, ["text", HOST])) == "fast"
+    assert scale_backward(1.0, ()) == "readable"
+
+
+def test_kernels_can_be_switched_off(kernels, monkeypatch):
+    backend.register_kernel("scale")(lambda x: "fast")
+    monkeypatch.setattr(backend, "_KERNELS_ENABLED", False)
+    assert scale(HOST)[0] == "readable"
+
+
+def test_a_missing_kernels_folder_is_fine_and_a_broken_one_is_not(monkeypatch):
+    def raising(name):
+        def importing(_):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        return types.SimpleNamespace(import_module=importing)
+
+    monkeypatch.setattr(backend, "importlib", raising("tinymaskrcnn.kernels"))
+    backend._load_kernels.__wrapped__()
+    monkeypatch.setattr(backend, "importlib", raising("numba"))
+    with pytest.raises(ModuleNotFoundError, match="numba"):
+        backend._load_kernels.__wrapped__()

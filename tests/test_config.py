@@ -1,0 +1,70 @@
+"""Settings survive JSON, and a setting that does not exist or cannot be is named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tinymaskrcnn import config
+from tinymaskrcnn.errors import ConfigError
+
+KINDS = [value for value in vars(config).values() if dataclasses.is_dataclass(value)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+def test_defaults_survive_json(kind):
+    text = json.dumps(config.to_dict(kind()))
+    assert config.from_dict(kind, json.loads(text)) == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+def test_frozen_and_comparable(kind):
+    name = dataclasses.fields(kind)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(kind(), name, None)
+    assert hash(kind()) == hash(kind())  # tuples, never lists
+
+
+def test_changed_settings_survive_json_with_nested_tuples():
+    changed = config.Config(
+        model=config.ModelConfig(rpn=config.RPNConfig(anchor_sizes=((8, 16), (32, 64)))),
+        train=config.TrainConfig(steps=7),
+    )
+    back = config.from_dict(config.Config, json.loads(json.dumps(config.to_dict(changed))))
+    assert back == changed and back.model.rpn.anchor_sizes == ((8, 16), (32, 64))
+
+
+def test_missing_entries_take_the_default():
+    assert config.from_dict(config.Config, {"train": {"steps": 3}}).train == config.TrainConfig(steps=3)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"trian": {}}, r"config has unknown entries \['trian'\]; known are \['model', 'scenes', 'train'\]"),
+        ({"train": {"step": 1}}, r"config.train has unknown entries \['step'\]; known are"),
+        ({"model": {"rpn": {"nms": 1}}}, r"config.model.rpn has unknown entries \['nms'\]"),
+        ({"train": [1, 2]}, "config.train must be a table of settings; got list"),
+        (None, "config must be a table of settings; got NoneType"),
+        ({"train": {"steps": "many"}}, "config.train.steps must be int like 1200; got 'many'"),
+        ({"train": {"learning_rate": True}}, "config.train.learning_rate must be float like 0.02; got True"),
+        ({"train": {"steps": 1.5}}, "config.train.steps must be int like 1200; got 1.5"),
+        ({"scenes": {"color": 1}}, "config.scenes.color must be bool like False; got 1"),
+        ({"scenes": {"digit_size": 20}}, r"config.scenes.digit_size must be tuple like \(20, 36\); got 20"),
+        ({"model": {"class_names": "abc"}}, "config.model.class_names must be tuple"),
+    ],
+)
+def test_unknown_and_ill_typed_entries_are_named(entries, message):
+    with pytest.raises(ConfigError, match=message):
+        config.from_dict(config.Config, entries)
+
+
+def test_a_whole_number_will_do_for_a_float():
+    assert config.from_dict(config.TrainConfig, {"learning_rate": 1}).learning_rate == 1.0
+
+
+def test_the_model_agrees_with_itself():
+    model = config.ModelConfig()
+    assert len(model.class_names) == model.num_classes
+    assert len(model.rpn.anchor_sizes) == len(model.backbone.depths) + 1  # P2 .. P6
+    assert len(model.image_mean) == len(model.image_std) == model.backbone.in_channels

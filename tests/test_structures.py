@@ -1,0 +1,176 @@
+"""What enters is examined at the door, image by image and box by box; what passes is padded to one batch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
+from tinymaskrcnn.structures import Detections, Target, check_image, collate
+
+H, W = 6, 8
+BOXES = np.array([[1, 1, 4, 5], [0, 0, W, H]], np.float32)
+TARGET = Target(BOXES, np.array([1, 2]), np.ones((2, H, W), bool), np.array([False, True]))
+EMPTY = Target(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros((0, H, W), np.uint8))
+
+
+def boxes(*first):
+    return {"boxes": np.array([first, BOXES[1]], np.float32)}
+
+
+# ---------------------------------------------------------------- targets
+
+
+def test_sound_targets_pass():
+    assert TARGET.validate(height=H, width=W, num_classes=3) is TARGET and len(TARGET) == 2
+    assert EMPTY.validate(height=H, width=W, num_classes=3) is EMPTY and len(EMPTY) == 0
+    dataclasses.replace(TARGET, crowd=None, masks=np.ones((2, H, W), np.uint8)).validate(height=H, width=W)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "changed"),
+    [
+        (ShapeError, "count the same objects; got .*'labels': 1", {"labels": np.array([1])}),
+        (ShapeError, "count the same objects; got .*'masks': 3", {"masks": np.ones((3, H, W), bool)}),
+        (ShapeError, "count the same objects; got .*'crowd': 1", {"crowd": np.array([True])}),
+        (ShapeError, r"boxes must be \(M, 4\); got \(2, 5\)", {"boxes": np.ones((2, 5), np.float32)}),
+        (ShapeError, r"boxes must have 2 axes, objects first; got shape \(4,\)", {"boxes": BOXES[0]}),
+        (ShapeError, r"labels must have 1 axes, objects first; got shape \(2, 1\)", {"labels": np.ones((2, 1), int)}),
+        (ShapeError, r"masks must have 3 axes, objects first; got shape \(6, 8\)", {"masks": np.ones((H, W), bool)}),
+        (
+            ShapeError,
+            r"masks must be \(M, H, W\) = \(M, 6, 8\) like the image; got \(2, 8, 6\)",
+            {"masks": np.ones((2, W, H), bool)},
+        ),
+        (DtypeError, "boxes must be a NumPy array; got list", {"boxes": BOXES.tolist()}),
+        (DtypeError, "masks must be a NumPy array; got NoneType", {"masks": None}),
+        (DtypeError, "boxes must hold floats; got int64", {"boxes": BOXES.astype(np.int64)}),
+        (DtypeError, "labels must hold integers; got float64", {"labels": np.array([1.0, 2.0])}),
+        (DtypeError, "masks must hold booleans or uint8; got float64", {"masks": np.ones((2, H, W))}),
+        (DtypeError, "crowd must hold booleans; got int64", {"crowd": np.array([0, 1])}),
+        (
+            ArgumentError,
+            "masks must be 0 outside and 1 inside; got values up to 255",
+            {"masks": np.full((2, H, W), 255, np.uint8)},
+        ),
+        (ArgumentError, r"box 0: coordinates must be finite; got \[nan, 1.0, 4.0, 5.0\]", boxes(np.nan, 1, 4, 5)),
+        (ArgumentError, r"box 0: coordinates must be finite", boxes(1, 1, np.inf, 5)),
+        (
+            ArgumentError,
+            r"box 0: needs x2 > x1 and y2 > y1; got x1, y1, x2, y2 = \[4.0, 1.0, 4.0, 5.0\]",
+            boxes(4, 1, 4, 5),
+        ),
+        (ArgumentError, r"box 0: needs x2 > x1 and y2 > y1", boxes(1, 5, 4, 1)),
+        (
+            ArgumentError,
+            r"box 0: lies outside the image of 8x6 pixels; got \[-1.0, 1.0, 4.0, 5.0\]",
+            boxes(-1, 1, 4, 5),
+        ),
+        (ArgumentError, "box 0: lies outside the image", boxes(1, 1, W + 0.5, 5)),
+        (ArgumentError, "box 0: lies outside the image", boxes(1, 1, 4, H + 0.5)),
+        (ArgumentError, r"labels start at 1 \(0 is background\); got 0", {"labels": np.array([0, 1])}),
+        (
+            ArgumentError,
+            r"labels must be below num_classes = 3 \(which counts background\); got 3",
+            {"labels": np.array([1, 3])},
+        ),
+    ],
+)
+def test_unsound_targets_are_named(error, message, changed):
+    target = dataclasses.replace(TARGET, **changed)
+    with pytest.raises(error, match=f"^street 7.*{message}"):
+        target.validate(height=H, width=W, num_classes=3, image="street 7")
+
+
+# ---------------------------------------------------------------- images
+
+
+def test_a_sound_image_comes_back_as_float32():
+    image = np.ones((H, W, 1), np.float32)
+    assert check_image(image) is image
+    assert check_image(np.ones((1, 1, 3))).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "image"),
+    [
+        (DtypeError, r"must be an array \(H, W, C\); got list", [[1.0]]),
+        (
+            DtypeError,
+            "pixels must be floats in 0..1; got uint8. Divide uint8 pixels by 255.",
+            np.ones((2, 2, 1), np.uint8),
+        ),
+        (ShapeError, r"must be \(H, W, C\) with at least one pixel; got shape \(2, 2\)", np.ones((2, 2))),
+        (ShapeError, r"with at least one pixel; got shape \(0, 2, 1\)", np.ones((0, 2, 1))),
+        (ShapeError, r"must have 1 channel\(s\); got 3", np.ones((2, 2, 3))),
+        (
+            ArgumentError,
+            r"2 pixel value\(s\) are NaN or infinite, first at \(y, x, c\) = \(0, 1, 0\)",
+            np.array([[0, np.nan], [np.inf, 1]])[..., None],
+        ),
+    ],
+)
+def test_unsound_images_are_named(error, message, image):
+    with pytest.raises(error, match=f"^photo.png: .*{message}"):
+        check_image(image, name="photo.png", channels=1)
+
+
+# ---------------------------------------------------------------- batches
+
+
+def images(*shapes):
+    rng = np.random.default_rng(0)
+    return [rng.random(shape) for shape in shapes]
+
+
+def test_images_are_padded_with_zeros_to_a_multiple():
+    first, second = images((6, 8, 1), (33, 5, 1))
+    batch = collate([first, second])
+    assert batch.images.shape == (2, 64, 32, 1) and batch.images.dtype == np.float32 and len(batch) == 2
+    assert batch.sizes.tolist() == [[6, 8], [33, 5]] and batch.targets is None
+    assert batch.names == ("image 0", "image 1")
+    np.testing.assert_array_equal(batch.images[0, :6, :8], first.astype(np.float32))
+    assert np.count_nonzero(batch.images[0]) == 6 * 8 and not batch.images[1, 33:].any()
+    assert collate([first], divisor=1).images.shape == (1, 6, 8, 1)
+
+
+def test_targets_are_padded_to_the_same_number_of_objects_without_crowds():
+    batch = collate(images((H, W, 1), (H, W, 1)), [TARGET, EMPTY], num_classes=3).targets
+    assert batch.boxes.shape == (2, 1, 4) and batch.masks.shape == (2, 1, 32, 32)
+    assert batch.valid.tolist() == [[True], [False]]
+    assert batch.boxes[0, 0].tolist() == BOXES[0].tolist() and not batch.boxes[1].any()
+    assert batch.labels.tolist() == [[1], [0]]
+    assert batch.masks[0, 0].sum() == H * W and batch.masks.dtype == np.uint8
+
+
+def test_a_batch_without_any_object_has_one_row_of_padding():
+    batch = collate(images((H, W, 1)), [EMPTY]).targets
+    assert batch.valid.tolist() == [[False]] and batch.boxes.shape == (1, 1, 4)
+
+
+def test_a_batch_stays_where_it_is_on_the_cpu():
+    batch = collate(images((H, W, 1)), [TARGET], names=["a"])
+    again = batch.to_device("cpu")
+    assert again.images is batch.images and again.targets.boxes is batch.targets.boxes and again.names == ("a",)
+    assert collate(images((H, W, 1))).to_device("cpu").targets is None
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "arguments", "options"),
+    [
+        (ArgumentError, "a batch needs at least one image; got an empty list", [[]], {}),
+        (ShapeError, "collate: 1 images came with 2 targets", [images((H, W, 1)), [TARGET, TARGET]], {}),
+        (ShapeError, "collate: 2 images came with 1 names", [images((H, W, 1), (H, W, 1))], {"names": ["a"]}),
+        (ShapeError, r"^b: must have 1 channel\(s\); got 3", [images((H, W, 1), (H, W, 3))], {"names": ["a", "b"]}),
+        (ShapeError, "^image 0: must be .H, W, C.", [images((H, W))], {}),
+        (ShapeError, "^image 1: masks must be", [images((H, W, 1), (W, H, 1)), [TARGET, TARGET]], {}),
+        (ArgumentError, "^image 0: labels must be below", [images((H, W, 1)), [TARGET]], {"num_classes": 2}),
+    ],
+)
+def test_a_bad_batch_is_named(error, message, arguments, options):
+    with pytest.raises(error, match=message):
+        collate(*arguments, **options)
+
+
+def test_detections_count_their_boxes():
+    assert len(Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]))) == 2
