@@ -4,7 +4,7 @@ import numpy as np
 
 from ..backend import register_kernel
 from . import im2col, matmul, winograd
-from .threads import run
+from .threads import even_pieces, run, spans
 
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
 
@@ -66,9 +66,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
     size = _output_size(x.shape, weight.shape, stride, padding, dilation)
     y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
-    way = choose(
-        len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, padding=padding, dilation=dilation
-    )
+    way = choose(len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, padding=padding, dilation=dilation)
     if way == "matmul":
         pixels = x[:, :: stride[0], :: stride[1]]
         jobs = matmul.product_jobs(_rows(y), _rows(pixels), weight[0, 0], bias)
@@ -88,9 +86,7 @@ def conv2d_backward(dy, cache):
     """Fast twin of ops.conv.conv2d_backward: the jobs of all three gradients go to the threads together."""
     x, weight, has_bias, stride, padding, dilation, _ = cache
     kernel = weight.shape[:2]
-    way = choose(
-        len(x), dy.shape[1:3], kernel, weight.shape[2:], stride=stride, padding=padding, dilation=dilation
-    )
+    way = choose(len(x), dy.shape[1:3], kernel, weight.shape[2:], stride=stride, padding=padding, dilation=dilation)
     if way == "matmul":
         dx, dweight, dbias = _pointwise_backward(dy, x, weight[0, 0], stride)
         return dx, dweight.reshape(weight.shape), dbias if has_bias else None
@@ -183,3 +179,50 @@ def _paint_matrix(weight):
     """What one pixel paints, channel by channel: weight (KH, KW, C, O) -> (C, KH*KW*O)."""
     KH, KW, C, O = weight.shape
     return weight.transpose(2, 0, 1, 3).reshape(C, KH * KW * O)
+
+
+# ---------------------------------------------------------------- 1x1 convolution, one channel per map
+
+
+def _takes_select(x, weight, bias, *, channel):
+    """Channels out of range go to the text, which has the message."""
+    return _is_float32(x, weight, bias) and channel.min() >= 0 and channel.max() < weight.shape[3]
+
+
+def _map_spans(x):
+    return spans(len(x), even_pieces(x.size, 1 << 19))
+
+
+@register_kernel("select_conv1x1_forward", applies=_takes_select)
+def select_conv1x1_forward(x, weight, bias, *, channel):
+    """Fast twin of ops.conv.select_conv1x1_forward: a few maps per job."""
+    K, H, W, C = x.shape
+    one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (K, O)
+    chosen = one_hot @ weight[0, 0].T  # (K, C)
+    y = np.empty((K, H, W), np.float32)
+    pixels, shift = x.reshape(K, H * W, C), (one_hot @ bias)[:, None, None]
+
+    def job(maps):
+        np.matmul(pixels[maps], chosen[maps, :, None], out=y[maps].reshape(-1, H * W, 1))
+        y[maps] += shift[maps]
+
+    run(lambda maps=maps: job(maps) for maps in _map_spans(x))
+    return y, (x, chosen, one_hot)
+
+
+@register_kernel("select_conv1x1_backward", applies=lambda dy, cache: _is_float32(dy, *cache))
+def select_conv1x1_backward(dy, cache):
+    """Fast twin of ops.conv.select_conv1x1_backward."""
+    x, chosen, one_hot = cache
+    K, H, W, C = x.shape
+    dbias = dy.sum(axis=(1, 2)) @ one_hot
+    dx, dchosen = np.empty(x.shape, np.float32), np.empty((K, 1, C), np.float32)
+    pixels, rows = x.reshape(K, H * W, C), dy.reshape(K, 1, H * W)
+
+    def job(maps):
+        np.matmul(rows[maps], pixels[maps], out=dchosen[maps])
+        np.multiply(dy[maps, :, :, None], chosen[maps, None, None, :], out=dx[maps])
+
+    run(lambda maps=maps: job(maps) for maps in _map_spans(x))
+    dweight = (dchosen[:, 0].T @ one_hot).reshape(1, 1, C, -1)
+    return dx, dweight, dbias

@@ -65,10 +65,9 @@ def scatter_jobs(dx, dy, weight, *, stride, origin, dilation):
         seen[...] = 0
         for i in range(KH):
             for j in range(KW):
-                top, left = i * dilation[0], j * dilation[1]
-                seen[:, top : top + HO * stride[0] : stride[0], left : left + WO * stride[1] : stride[1]] += (
-                    dcolumns[:, :, :, i, j]
-                )
+                rows = slice(i * dilation[0], i * dilation[0] + HO * stride[0], stride[0])
+                columns = slice(j * dilation[1], j * dilation[1] + WO * stride[1], stride[1])
+                seen[:, rows, columns] += dcolumns[:, :, :, i, j]
         copy_window(dx[images], seen, -origin[0], -origin[1])
 
     whole = blocks(N, 1, HO * WO * KH * KW * C * 4, BUDGET)

@@ -53,11 +53,16 @@ def _suppress(corners, threshold):
         block = block[_greedy(_clash(corners, block, block, threshold))]
         kept.append(block)
         if len(rest):
-            spans = [rest[i : i + COLUMNS] for i in range(0, len(rest), COLUMNS)]
-            free = run(lambda span=span: ~_clash(corners, block, span, threshold).any(axis=0) for span in spans)
-            rest = rest[np.concatenate(free)]
+            rest = rest[_free(corners, block, rest, threshold)]
         left = rest
     return np.concatenate(kept)
+
+
+def _free(corners, kept, rest, threshold):
+    """Which of the rest no kept box suppresses: (R,) bool."""
+    some = [rest[i : i + COLUMNS] for i in range(0, len(rest), COLUMNS)]
+    free = run(lambda columns=columns: ~_clash(corners, kept, columns, threshold).any(axis=0) for columns in some)
+    return np.concatenate(free)
 
 
 def _greedy(clash):

@@ -82,7 +82,7 @@ def correlate_jobs(y, x, weight, bias, *, origin, m):
 
 
 def dweight_jobs(x, dy, *, origin, m, lanes):
-    """Jobs that each return, from some of the tiles, the gradients (a*a, C, O) for the filters and (O,) for the bias."""
+    """Jobs that each return, from some of the tiles, the gradients for the filters (a*a, C, O) and the bias (O,)."""
     C, O = x.shape[3], dy.shape[3]
     a = m + 2
 
@@ -146,9 +146,8 @@ def _transform_by_sums(pixels, height, columns, m):
     along_rows = _workspace.take("along_rows", (4, height, *pixels.shape[1:]))
     _sums(along_rows, [pixels[i : i + 2 * height : 2][:height] for i in range(4)])
     transformed = _workspace.take("transformed", (4, 4, height, columns, pixels.shape[2]))
-    _sums(
-        transformed.transpose(1, 0, 2, 3, 4), [along_rows[:, :, j : j + 2 * columns : 2][:, :, :columns] for j in range(4)]
-    )
+    shifted = [along_rows[:, :, j : j + 2 * columns : 2][:, :, :columns] for j in range(4)]
+    _sums(transformed.transpose(1, 0, 2, 3, 4), shifted)
     return transformed
 
 
