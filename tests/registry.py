@@ -14,6 +14,7 @@ import numpy as np
 import strategies as draw
 from cases import layer, methods, pair
 from strategies import Draw
+from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
 from tinymaskrcnn.models import box_head, fpn, mask_head, mask_rcnn, resnet, roi_heads, roi_pooling, rpn
@@ -262,6 +263,14 @@ MODELS = [
         lambda rng: mask_rcnn.Normalize((0.1, 0.2), (0.5, 0.4)),
         (2, 3, 4, 2),
         sizes=np.array([[3, 4], [2, 3]]),
+    ),
+    layer(
+        lambda rng: tiny_model(norm="group"),
+        Draw(lambda rng: tiny_scene()[0]),
+        targets=None,
+        samples=Draw(lambda rng: tiny_samples(tiny_model(norm="group"), *tiny_scene())),
+        skip=no_images("the samples"),
+        directions=1,
     ),
 ]
 

@@ -13,8 +13,8 @@ class Target:
     """The objects of one image.
 
     boxes (M, 4) float32 as x1, y1, x2, y2 in pixels, labels (M,) integer in 1 .. num_classes-1 (0 is background),
-    masks (M, H, W) bool, or uint8 of 0 and 1. An image without objects has M = 0. `crowd` (M,) bool marks regions of many
-    objects, which are ignored in training and handled in evaluation.
+    masks (M, H, W) bool, or uint8 of 0 and 1. An image without objects has M = 0. `crowd` (M,) bool marks regions of
+    many objects, which are ignored in training and handled in evaluation.
     """
 
     boxes: np.ndarray
