@@ -1,1 +1,24 @@
+"""Pictures: images with boxes and masks, predictions beside truth, curves.
 
+Functions called draw_... put something on axes and return them; functions called ..._figure make a whole figure. Both
+work without a screen, and a notebook shows the figures by itself.
+"""
+
+from .boxes import draw_boxes, draw_image
+from .detections import draw_detections, draw_judged, draw_truth
+from .figures import coverage_figure, curves_figure, detections_figure, precision_recall_figure, save_figure
+from .masks import draw_masks
+
+__all__ = [
+    "coverage_figure",
+    "curves_figure",
+    "detections_figure",
+    "draw_boxes",
+    "draw_detections",
+    "draw_image",
+    "draw_judged",
+    "draw_masks",
+    "draw_truth",
+    "precision_recall_figure",
+    "save_figure",
+]

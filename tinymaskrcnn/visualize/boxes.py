@@ -1,0 +1,139 @@
+"""An image, boxes on it, and labels that keep out of each other's way."""
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.patches import Rectangle
+
+from ..backend import to_host
+from ..errors import ShapeError
+from . import style
+
+
+def draw_image(image, *, ax=None, title=None):
+    """Show an image, one data unit a pixel, so that a box x1, y1, x2, y2 lies where it belongs.
+
+    image (H, W), (H, W, 1) or (H, W, 3), floats in 0..1 or uint8  ->  axes
+    """
+    image = np.asarray(to_host(image))
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
+        raise ShapeError(f"draw_image: image must be (H, W), (H, W, 1) or (H, W, 3); got shape {image.shape}")
+    H, W, C = image.shape
+    floats = image / 255 if image.dtype == np.uint8 else image.astype(np.float32)
+    pixels = np.repeat(floats, 3 // C, axis=2).clip(0, 1)
+    ax = style.new_axes(ax, width=4.0, height=max(1.5, 4.4 * H / W))
+    ax.imshow(pixels, extent=(0, W, H, 0), interpolation="nearest")  # pixel (0, 0) covers 0..1
+    ax.set_xlim(0, W)
+    ax.set_ylim(H, 0)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    if title:
+        ax.set_title(title, fontsize=style.TITLE)
+    return ax
+
+
+def draw_boxes(boxes, *, ax, colors=None, labels=None, linestyles="-", linewidth=1.8):
+    """Outline boxes on an image that draw_image has shown; labels are written beside them.
+
+    boxes (K, 4), colors and linestyles: one or K, labels: K strings  ->  axes
+    """
+    boxes = np.asarray(to_host(boxes)).reshape(-1, 4)
+    colors = _one_each("colors", style.BLUE if colors is None else colors, len(boxes))
+    linestyles = _one_each("linestyles", linestyles, len(boxes))
+    for box, color, linestyle in zip(boxes, colors, linestyles):
+        x1, y1, x2, y2 = (float(v) for v in box)
+        shadow = [patheffects.Stroke(linewidth=linewidth + 1.6, foreground="black", alpha=0.6), patheffects.Normal()]
+        ax.add_patch(
+            Rectangle(
+                (x1, y1),
+                x2 - x1,
+                y2 - y1,
+                fill=False,
+                edgecolor=color,
+                linewidth=linewidth,
+                linestyle=linestyle,
+                path_effects=shadow,  # legible on any background
+            )
+        )
+    if labels is not None:
+        write_labels(boxes, _one_each("labels", labels, len(boxes)), colors, ax=ax)
+    return ax
+
+
+def write_labels(boxes, labels, colors, *, ax):
+    """Write a label at each box: the free place among its corners that hides least of the other labels and boxes."""
+    unit = _data_per_point(ax)
+    obstacles = [tuple(float(v) for v in box) for box in np.asarray(boxes).reshape(-1, 4)]
+    taken = [_rectangle(*text.get_position(), text.get_text(), unit) for text in ax.texts]
+    for box, label, color in zip(obstacles, labels, colors):
+        places = _inside(_places(box, *_size(label, unit)), ax)
+        costs = [
+            10 * sum(_shared(place, other) for other in taken)
+            + sum(_shared(place, other) for other in obstacles)
+            + 0.01 * rank * _shared(place, place)  # among equals the first
+            for rank, place in enumerate(places)
+        ]
+        x1, y1, x2, y2 = best = places[int(np.argmin(costs))]
+        taken.append(best)
+        ax.text(
+            (x1 + x2) / 2,
+            (y1 + y2) / 2,
+            label,
+            fontsize=style.SMALL,
+            ha="center",
+            va="center",
+            color=style.ink_on(color),
+            zorder=6,
+            bbox={"boxstyle": "square,pad=0.15", "facecolor": color, "edgecolor": "none"},
+        )
+    return ax
+
+
+def _size(label, unit):
+    """Width and height of a label in data units; a character is about 0.64 of the font size wide."""
+    return (0.64 * len(label) + 0.5) * style.SMALL * unit, 1.45 * style.SMALL * unit
+
+
+def _rectangle(x, y, label, unit):
+    width, height = _size(label, unit)
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _places(box, width, height):
+    """Above, below, right, left, then inside the corners; all as x1, y1, x2, y2."""
+    x1, y1, x2, y2 = box
+    corners = [(x1, y1 - height), (x2 - width, y1 - height), (x1, y2), (x2 - width, y2), (x2, y1), (x1 - width, y1)]
+    corners += [(x2, y2 - height), (x1 - width, y2 - height), (x1, y1), (x2 - width, y2 - height)]
+    return [(x, y, x + width, y + height) for x, y in corners]
+
+
+def _inside(places, ax):
+    """Push places that stick out back into the picture."""
+    left, right = sorted(ax.get_xlim())
+    top, bottom = sorted(ax.get_ylim())
+    moved = []
+    for x1, y1, x2, y2 in places:
+        x = max(left, min(x1, right - (x2 - x1)))
+        y = max(top, min(y1, bottom - (y2 - y1)))
+        moved.append((x, y, x + x2 - x1, y + y2 - y1))
+    return moved
+
+
+def _shared(a, b):
+    """Area that two rectangles share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _data_per_point(ax):
+    """Length of a point (1/72 inch) in data units: text is measured in points, pictures in pixels."""
+    ax.apply_aspect()
+    left, right = ax.get_xlim()
+    return abs(right - left) / (ax.get_window_extent().width * 72 / ax.figure.dpi)
+
+
+def _one_each(name, values, count):
+    values = [values] * count if isinstance(values, str) else list(values)
+    if len(values) != count:
+        raise ShapeError(f"draw_boxes: {name} must have one entry for each of {count} boxes; got {len(values)}")
+    return values

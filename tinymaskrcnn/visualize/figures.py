@@ -1,0 +1,8 @@
+"""All whole figures in one place, and the function that writes them to files."""
+
+from .anchors import coverage_figure
+from .curves import curves_figure, precision_recall_figure
+from .detections import detections_figure
+from .style import save_figure
+
+__all__ = ["coverage_figure", "curves_figure", "detections_figure", "precision_recall_figure", "save_figure"]

@@ -1,0 +1,125 @@
+"""Colours, figures and files, in one place; no pyplot, so nothing is global, nothing leaks, and no screen is needed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..errors import ArgumentError
+
+# Okabe and Ito's colours, told apart with every common kind of colour blindness
+PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00")
+BLUE, ORANGE, GREEN, PURPLE, YELLOW, DARK_BLUE, RED = PALETTE
+GREY = "#7F7F7F"
+TITLE, TEXT, SMALL = 11, 9, 8  # font sizes in points
+DPI = 110
+
+
+class NotebookFigure(Figure):
+    """A matplotlib figure that a notebook shows by itself, without pyplot."""
+
+    def _repr_png_(self):
+        import io
+
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def new_figure(width, height):
+    """An empty figure of width x height inches."""
+    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def new_axes(ax=None, *, width=4.0, height=4.0):
+    """The axes that were given, or the only axes of a new figure."""
+    return ax if ax is not None else new_figure(width, height).add_axes((0.03, 0.03, 0.94, 0.88))
+
+
+def plain_axes(ax):
+    """A quiet frame for curves: no upper and right line, a light grid behind."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, color="#E5E5E5", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=SMALL)
+    return ax
+
+
+def color_of(label):
+    """The colour of a class: 1, 2, ... take the palette in turn."""
+    return PALETTE[(int(label) - 1) % len(PALETTE)]
+
+
+def name_of(label, class_names=None):
+    """The name of a class, or its number when there are no names."""
+    known = class_names is not None and 0 <= int(label) < len(class_names)
+    return str(class_names[int(label)]) if known else str(int(label))
+
+
+def ink_on(color):
+    """Black or white, whichever reads better on a colour "#RRGGBB"."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"
+
+
+def say(ax, message):
+    """Write a message into the middle of the axes, for pictures with nothing to show."""
+    ax.text(
+        0.5,
+        0.5,
+        message,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=TEXT,
+        wrap=True,
+        zorder=10,
+        bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": GREY, "alpha": 0.9},
+    )
+
+
+def message_figure(message):
+    """A figure that only says why it is empty."""
+    figure = new_figure(6, 2)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    say(ax, message)
+    return figure
+
+
+def running_mean(values, window):
+    """Centred mean over `window` neighbours; the window shrinks at both ends, so nothing is invented there.
+
+    values (K,)  ->  means (K,)
+    """
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    half = window // 2
+    low = np.maximum(np.arange(len(values)) - half, 0)
+    high = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    return (total[high] - total[low]) / (high - low)
+
+
+def save_figure(figure, path):
+    """Write a picture in one move (.png, .pdf, .svg or .jpg): a reader never sees half a file. Returns the path."""
+    path = Path(path)
+    kind = path.suffix[1:].lower()
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise ArgumentError(f"save_figure: path must end in .png, .pdf, .svg or .jpg; got {str(path)!r}")
+    temporary = Path(f"{path}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            figure.savefig(file, format=kind)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, f"could not write the picture: {error.strerror or error}", str(path)) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return path
