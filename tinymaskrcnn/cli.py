@@ -1,4 +1,4 @@
-"""The command line: `tinymaskrcnn train | evaluate | predict | demo | doctor | data`, each in its file of `commands/`."""
+"""The command line: train, evaluate, predict, demo, doctor and data, each in its own file of `commands/`."""
 
 import argparse
 import difflib

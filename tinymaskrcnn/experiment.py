@@ -95,6 +95,8 @@ class Experiment:
 
     def detect(self, images):
         """Find objects in a list of (H, W, C) float pictures of any sizes; one Detections per picture."""
+        if len(images) == 0:
+            return []
         batch = collate(images)
         was_training = self.model.training
         self.model.eval()
@@ -125,14 +127,14 @@ class Experiment:
 
     def draw(self, *, scenes=4, split="test"):
         """Write detections.png (truth beside prediction) and curves.png into the run folder; returns their paths."""
-        from .visualize import figures
+        from . import visualize
 
         images, truths = zip(*self.scenes(scenes, split=split))
-        drawn = {"detections.png": figures.detections_figure(images, truths, self.detect(images), self.class_names)}
+        drawn = {"detections.png": visualize.detections_figure(images, truths, self.detect(images), self.class_names)}
         if rows := read_rows(self.run.metrics_file):
-            drawn["curves.png"] = figures.curves_figure(rows)
+            drawn["curves.png"] = visualize.curves_figure(rows)
         for name, figure in drawn.items():
-            figures.save_figure(figure, self.run.path / name)
+            visualize.save_figure(figure, self.run.path / name)
         return [self.run.path / name for name in drawn]
 
 

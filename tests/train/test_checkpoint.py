@@ -158,9 +158,7 @@ class FullDisk:
 def test_a_full_disk_keeps_the_old_checkpoint(path, monkeypatch, room):
     write(path, step=3)
     monkeypatch.setattr(module, "open", lambda name, mode: FullDisk(name, room), raising=False)
-    with pytest.raises(
-        CheckpointError, match=r"disk is full \(needs .* MB, .* MB are free\); .* untouched"
-    ):
+    with pytest.raises(CheckpointError, match=r"disk is full \(needs .* MB, .* MB are free\); .* untouched"):
         write(path, step=4)
     monkeypatch.undo()
     assert load_checkpoint(path).step == 3

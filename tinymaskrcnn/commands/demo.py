@@ -27,6 +27,8 @@ TINY = {
     "train.warmup_steps": 10,
     "train.schedule": "constant",
 }
+ROWS = 3
+MARGINS = {"left": 0.02, "right": 0.98, "bottom": 0.02, "top": 0.9, "wspace": 0.06, "hspace": 0.14}
 
 
 def add_arguments(parser):
@@ -76,8 +78,8 @@ def run(args):
     print(f"training a very small Mask R-CNN{budget} ...", file=sys.stderr, flush=True)
     with computing(args.threads):
         seconds = _train(trainer, None if args.steps else args.seconds)
-        _draw(args.out, config, model.eval(), trainer.step, seconds, args)
-    print(f"wrote {args.out}: {trainer.step} steps in {seconds:.0f} s. Next: tinymaskrcnn train")
+        _draw(args, config, model.eval(), f"{trainer.step} steps ({seconds:.0f} s)")
+    print(f"wrote {args.out}: what {trainer.step} steps ({seconds:.0f} s) taught it. Next: tinymaskrcnn train")
     return 0
 
 
@@ -94,3 +96,41 @@ def _train(trainer, budget):
             if budget is not None and elapsed >= budget:
                 break
     return time.monotonic() - began
+
+
+def _draw(args, config, model, trained):
+    """One row for each of a few held-out scenes: what is seen, what is there, where it starts, what it finds."""
+    from pathlib import Path
+
+    from ..data.loader import SceneStream
+    from ..structures import collate
+    from ..train.anchor_report import all_anchors
+    from ..visualize import draw_boxes, draw_detections, draw_image, draw_truth, save_figure, style
+
+    stream = OneClass(SceneStream(config.scenes, split="test", seed=args.seed, batch_size=1))
+    scenes = [stream.scene(i) for i in range(ROWS)]
+    batch = collate([image for image, _ in scenes]).to_device(args.device)
+    names = config.model.class_names
+    anchors = all_anchors(batch.images.shape[1:3], config.model.rpn)
+    figure = style.new_figure(12.4, 3.1 * ROWS + 0.8)
+    rows = figure.subplots(ROWS, 4, squeeze=False, gridspec_kw=MARGINS)
+    for axes, (image, truth), found in zip(rows, scenes, model.detect(batch.images, sizes=batch.sizes)):
+        draw_image(image, ax=axes[0], title="the scene")
+        draw_truth(image, truth, names, ax=axes[1], title="the truth")
+        draw_image(image, ax=axes[2], title=f"the best of {len(anchors)} anchors")
+        draw_boxes(_best_anchors(anchors, truth), ax=axes[2], linestyles="--", colors=style.YELLOW)
+        draw_detections(image, found, names, ax=axes[3], min_score=0.5, title=f"found after {trained}")
+    figure.suptitle(
+        "A very small Mask R-CNN, trained for a moment: it finds digits and cuts them out. "
+        "To tell them apart takes `tinymaskrcnn train`.",
+        fontsize=style.TITLE,
+    )
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    save_figure(figure, args.out)
+
+
+def _best_anchors(anchors, truth):
+    """For each object the anchor that fits it best: where the network starts from."""
+    from ..ops.boxes import iou_matrix
+
+    return anchors[iou_matrix(truth.boxes, anchors).argmax(axis=1)]

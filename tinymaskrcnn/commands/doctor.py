@@ -87,15 +87,20 @@ def _memory():
 
 def _gpu():
     """A GPU is optional: nothing here is marked as missing."""
+    import numpy as np
+
+    from ..backend import array_module, to_device
+    from ..errors import BackendError
+
     try:
-        cupy = importlib.import_module("cupy")
-        count = cupy.cuda.runtime.getDeviceCount()
-        names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
-        yield True, f"CuPy {cupy.__version__}: {', '.join(names) or 'no device'}"
-    except ImportError:
-        yield True, "no CuPy: computing on the CPU (for a GPU: pip install 'tinymaskrcnn[cuda12x]' or [cuda13x])"
-    except Exception as error:  # CuPy's errors do not share a base class that can be named without CuPy
-        yield True, f"CuPy is installed but finds no usable GPU ({error}): computing on the CPU"
+        cupy = array_module(to_device(np.zeros(1, np.float32), "cuda"))
+        runtime = cupy.cuda.runtime
+        names = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
+        yield True, f"CuPy {cupy.__version__}: {', '.join(names)}; use it with --device cuda"
+    except BackendError as error:
+        yield True, f"computing on the CPU; {error}"
+    except Exception as error:  # CuPy's errors share no base class that can be named without CuPy
+        yield True, f"computing on the CPU; CuPy is installed but finds no usable GPU ({error})"
 
 
 def _data(data_dir):

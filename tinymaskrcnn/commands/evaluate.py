@@ -16,9 +16,7 @@ def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="print nothing but JSON on stdout")
     parser.add_argument("--scenes", type=int, metavar="N", help="number of scenes (default: the run's, 200)")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="default: test")
-    parser.add_argument(
-        "--areas", metavar="A,B", help="sides in pixels between small, medium, large (default: 32,96)"
-    )
+    parser.add_argument("--areas", metavar="A,B", help="sides in pixels between small, medium, large (default: 32,96)")
     add_data(parser, "other data than the run was trained on")
     add_device(parser)
 

@@ -1,5 +1,6 @@
 """Options that several commands share, and how command-line words become a configuration."""
 
+import argparse
 import dataclasses
 import difflib
 import json
@@ -29,7 +30,16 @@ COLOR_MODEL = {"backbone.in_channels": 3, "image_mean": (0.1, 0.1, 0.1), "image_
 
 def add_device(parser):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as many as there are cores)")
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="CPU threads (default: as many as there are cores)"
+    )
+
+
+def positive(text):
+    """An argparse type: a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1; got {text!r}")
+    return int(text)
 
 
 def add_data(parser, help):
@@ -70,7 +80,7 @@ def override(config, settings):
         entry = table
         for parent in parents:
             entry = entry[parent]
-        entry[last] = fitting(name, value, entry[last])
+        entry[last] = value
     return from_dict(Config, json.loads(json.dumps(table)))
 
 
@@ -80,16 +90,6 @@ def flat_names(table, prefix=""):
     for name, value in table.items():
         names += flat_names(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
     return names
-
-
-def fitting(name, value, default):
-    """The value in the type of the entry it replaces; ConfigError when it cannot be."""
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    kinds = (list, tuple) if isinstance(default, (list, tuple)) else (type(default),)
-    if not isinstance(value, kinds):
-        raise ConfigError(f"{name} must be like {json.dumps(default)}; got {json.dumps(value)}")
-    return value
 
 
 def parse_setting(word):

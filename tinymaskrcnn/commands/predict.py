@@ -84,9 +84,9 @@ def detections_to_json(found, class_names):
 
 
 def _draw(path, image, found, class_names):
-    from ..visualize import figures
+    from .. import visualize
 
-    figures.save_figure(figures.detections_figure([image], None, [found], class_names), path)
+    visualize.save_figure(visualize.detections_figure([image], None, [found], class_names), path)
 
 
 def _unique_names(paths):

@@ -16,12 +16,8 @@ STOPPED = 130  # what a shell reports after Ctrl-C
 def add_arguments(parser):
     parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: 1200)")
     parser.add_argument("--out", metavar="RUN", help="run folder (default: runs/001, runs/002, ...)")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue the run in --out, or the latest in runs/"
-    )
-    parser.add_argument(
-        "--seed", type=int, metavar="S", help="weights, scenes and samples follow from it (default: 0)"
-    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, or the latest in runs/")
+    parser.add_argument("--seed", type=int, metavar="S", help="weights, scenes and samples follow from it (default: 0)")
     add_data(parser, "the embedded digits (default), MNIST where it is found, or MNIST in this folder")
     parser.add_argument("--scenes", choices=tuple(SCENES), help="a kind of scenes (default: plain)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
@@ -71,11 +67,13 @@ def _resumed_folder(args):
 
 
 def _show_anchors(experiment):
+    from ..visualize import coverage_figure, save_figure
+
     report = experiment.anchor_report()
     _say(report.table())
     for warning in report.warnings():
         _say(f"warning: {warning}")
-    experiment.run.write_json("anchors.json", report.to_dict())
+    save_figure(coverage_figure(report), experiment.run.path / "anchors.png")
 
 
 def _finish(experiment):

@@ -64,10 +64,6 @@ class AnchorReport:
             lines.append(f"{'all':>12}  {len(self):>7}  {good:>10.0%}  {fair:>10.0%}")
         return "\n".join(lines)
 
-    def to_dict(self):
-        """Plain numbers for JSON."""
-        return {"objects": len(self), "bins": [row | {"high": min(row["high"], 1e9)} for row in self.bins()]}
-
 
 def _bin_name(row):
     return f"{row['low']}+" if np.isinf(row["high"]) else f"{row['low']}-{row['high']}"
@@ -81,7 +77,7 @@ def anchor_report(samples, rpn, *, divisor=32):
             continue
         shape = tuple(-(-side // divisor) * divisor for side in image.shape[:2])  # as the picture will be padded
         if shape not in known:
-            known[shape] = _all_anchors(shape, rpn)
+            known[shape] = all_anchors(shape, rpn)
         boxes = target.boxes.astype(np.float32)
         best.append(iou_matrix(boxes, known[shape]).max(axis=1))
         sizes.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
@@ -89,7 +85,8 @@ def anchor_report(samples, rpn, *, divisor=32):
     return AnchorReport(np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou)
 
 
-def _all_anchors(shape, rpn):
+def all_anchors(shape, rpn):
+    """The anchors of all levels, (A, 4), for a padded picture of shape (H, W)."""
     grids = [tuple(-(-side // stride) for side in shape) for stride in STRIDES[: len(rpn.anchor_sizes)]]
     levels = pyramid_anchors(rpn.anchor_sizes, rpn.anchor_ratios, grid_sizes=grids, image_size=shape)
     return np.concatenate(levels).astype(np.float32)

@@ -64,9 +64,7 @@ def _bad_gradient(model):
     grads = [(float(abs(p.grad).max()), name) for name, p in model.named_parameters() if p.trainable and p.grad.size]
     if grads and _too_large(model.parameters()):
         largest, name = max(grads)
-        return (
-            f"the gradients are too large to add up: that of {name} of {_layer(name)} reaches {largest:.3g}"
-        )
+        return f"the gradients are too large to add up: that of {name} of {_layer(name)} reaches {largest:.3g}"
     return None
 
 

@@ -1,0 +1,30 @@
+"""`tinymaskrcnn doctor` says what is there and what is missing."""
+
+import pytest
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.commands import doctor
+
+
+def test_a_healthy_machine(capsys):
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("Python", "numpy", "cores", "1797 embedded", "writable", "everything"))
+    assert "!!" not in out
+
+
+def test_a_missing_package_is_named_and_the_status_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "REQUIRED", (*doctor.REQUIRED, "surely-not-installed"))
+    assert cli.main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "!!  surely-not-installed is missing: pip install surely-not-installed" in out and "need attention" in out
+
+
+def test_a_folder_that_does_not_exist_is_judged_by_the_one_above(tmp_path):
+    assert doctor._writable(tmp_path / "a" / "b")
+
+
+@pytest.mark.skipif(not hasattr(doctor.os, "geteuid") or doctor.os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    assert not doctor._writable(tmp_path / "a")

@@ -1,0 +1,57 @@
+"""`tinymaskrcnn predict` on pictures of any kind, and on files that are none."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.commands.predict import _unique_names
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (70, 50), np.uint8)).save(folder / "grey.png")
+    Image.fromarray(rng.integers(0, 255, (33, 64, 3), np.uint8)).save(folder / "color.jpg")
+    Image.fromarray(np.full((1, 1), 200, np.uint8)).save(folder / "one.png")
+    return folder
+
+
+def test_predict_draws_and_writes_json(run, pictures, tmp_path):
+    out = tmp_path / "found"
+    command = ["predict", str(pictures), "--model", str(run), "--out", str(out), "--score", "0"]
+    assert cli.main(command) == 0
+    assert sorted(os.listdir(out)) == ["color.json", "color.png", "grey.json", "grey.png", "one.json", "one.png"]
+    result = json.loads((out / "grey.json").read_text())
+    assert (result["height"], result["width"]) == (70, 50)
+    for entry in result["objects"]:
+        assert entry["mask"]["size"] == [70, 50] and entry["class"] in "0123456789"
+        assert 0 <= entry["score"] <= 1 and len(entry["box"]) == 4
+        x1, y1, x2, y2 = entry["box"]
+        assert 0 <= x1 <= x2 <= 50 and 0 <= y1 <= y2 <= 70
+
+
+def test_an_unreadable_picture_is_named_and_the_others_are_done(run, pictures, tmp_path, capsys):
+    (pictures / "broken.png").write_bytes(b"not a picture")
+    out = tmp_path / "found"
+    assert cli.main(["predict", str(pictures), "--model", str(run), "--out", str(out)]) == 1
+    err = capsys.readouterr().err
+    assert "broken.png" in err and "1 of 4 pictures could not be used" in err and "Traceback" not in err
+    assert (out / "grey.png").exists() and (out / "one.json").exists() and not (out / "broken.json").exists()
+
+
+def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):
+    (tmp_path / "empty").mkdir()
+    assert "no pictures" in fails("predict", tmp_path / "empty", "--model", run, "--out", tmp_path / "out")
+    line = fails("predict", pictures / "grey.png", "--model", run, "--out", pictures)
+    assert "would overwrite the picture" in line
+
+
+def test_pictures_of_one_name_get_different_results():
+    assert _unique_names([Path("a/x.png"), Path("b/x.jpg"), Path("y.png")]) == ["x", "x_2", "y"]
