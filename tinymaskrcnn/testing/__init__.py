@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import cuda_available, to_device
 from . import checks
+from .case import Case
 from .gradients import check_gradients
 from .subject import CheckFailed, Layer, Pair
 
@@ -77,7 +78,7 @@ def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradie
     skip = skip or {}
     if set(skip) - set(CHECKS) or not all(skip.values()):
         raise ValueError(f"skip must give a reason for each of {CHECKS}; got {skip}")
-    case = checks.Case(subject, inputs, data, tuple(without_gradient), directions, seed)
+    case = Case(subject, inputs, data, tuple(without_gradient), directions, seed)
     single = case.with_(dtype=np.float32)
     if "structure" not in skip:
         checks.check_structure(case)

@@ -1,12 +1,12 @@
 """The ten checks, one function each. Every message is meant for the person who wrote the backward."""
 
 import warnings
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..backend import array_module, to_host
-from .subject import CheckFailed, caster, fresh, gradients_by_input, line_of, random_like
+from .case import fail
+from .subject import CheckFailed, caster, fresh, line_of, random_like
 from .trees import (
     arrays_inside,
     copies,
@@ -15,74 +15,14 @@ from .trees import (
     is_float,
     largest_difference,
     leaves,
-    lock,
     map_arrays,
     same_bits,
     snapshot,
     structure_difference,
 )
 
-STEPS = (1e-5, 1e-6, 1e-7)  # tried in turn: a true gradient agrees with one of them, a wrong one with none
-TOLERANCE = 1e-6  # relative, in float64
 FLOAT32_TOLERANCE = 1e-3  # relative to the largest value, float32 against float64
 BACKEND_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-3}
-TINY = 256  # with so few numbers in all inputs and parameters, every single derivative is checked
-
-
-@dataclass
-class Case:
-    """One forward/backward with its example arguments; `put` moves host arrays to the backend under test."""
-
-    subject: object
-    inputs: tuple
-    data: dict
-    without_gradient: tuple = ()
-    directions: int = 3
-    seed: int = 0
-    dtype: type = np.float64
-    put: object = staticmethod(lambda array: array)
-    args: tuple = field(init=False)
-
-    def __post_init__(self):
-        self.subject = self.subject.converted(lambda a: self.put(to_host(a).astype(self.dtype)))
-        self.args = map_arrays(caster(self.dtype, self.put), tuple(self.inputs))
-
-    def with_(self, **changes):
-        values = {
-            n: getattr(self, n) for n in ("inputs", "data", "without_gradient", "directions", "seed", "dtype", "put")
-        }
-        return Case(self.subject, **{**values, **changes})
-
-    @property
-    def names(self):
-        return self.subject.names
-
-    def forward(self, args=None, data=None):
-        """One forward on locked arguments, with fresh data and a fresh generator."""
-        args = self.args if args is None else args
-        data = fresh(self.data, caster(self.dtype, self.put)) if data is None else data
-        lock(args)
-        lock(data)
-        y, cache = self.subject.forward(args, data)
-        return y, lock(cache)
-
-    def backward(self, dy, cache):
-        """One backward on a locked dy; the gradients as one entry per input."""
-        return gradients_by_input(self.subject.backward(lock(dy), cache), self.args, self.names[1])
-
-    def seed_for(self, y, seed=0):
-        return random_like(y, np.random.default_rng((self.seed, seed)), self.put)
-
-    def parameter_gradients(self):
-        return {name: p.grad.copy() for name, p in self.subject.parameters if p.trainable}
-
-    def argument(self, i):
-        names = self.subject.arguments
-        return names[i] if i < len(names) else f"{names[-1] if names else 'input'}[{i}]"
-
-
-def fail(check, message):
-    raise CheckFailed(check, message)
 
 
 # ---------------------------------------------------------------- 2: shapes, dtypes, structure

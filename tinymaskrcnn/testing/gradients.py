@@ -3,9 +3,12 @@
 import numpy as np
 
 from ..backend import to_host
-from .checks import STEPS, TINY, TOLERANCE, fail
+from .case import fail
 from .trees import is_float, leaves, map_arrays
 
+STEPS = (1e-5, 1e-6, 1e-7)  # tried in turn: a true gradient agrees with one of them, a wrong one with none
+TOLERANCE = 1e-6  # relative, in float64
+TINY = 256  # with so few numbers in all inputs and parameters, every single derivative is checked
 PROBES = 6  # single numbers looked at when a direction of a large array is wrong
 SHOWN = 10  # rows in the table of a message
 
