@@ -1,0 +1,96 @@
+"""What every kernel is held to: its readable twin in float64, the twin's cache, and the same bits on any threads."""
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.kernels import threads
+
+SHARE = 2e-5  # of the largest number of an array: what float32, and Winograd in it, may be off by
+
+
+@pytest.fixture(autouse=True)
+def usual_threads():
+    yield
+    threads.set_threads(None)
+
+
+@pytest.fixture
+def normal():
+    """A function of a shape that gives read-only float32 normal numbers."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape):
+        x = rng.standard_normal(shape, dtype=np.float32)
+        x.flags.writeable = False
+        return x
+
+    return draw
+
+
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+def close(actual, wanted, share=SHARE):
+    for a, w in zip(as_tuple(actual), as_tuple(wanted), strict=True):
+        if w is None:
+            assert a is None
+            continue
+        assert (a.shape, a.dtype) == (w.shape, np.float32)
+        assert a.flags.owndata or a.base.flags.owndata
+        np.testing.assert_allclose(a, w, rtol=0, atol=share * max(abs(w).max(initial=0), 1e-6))
+
+
+def identical(results):
+    """The same bits in every result."""
+    for result in results[1:]:
+        for a, b in zip(as_tuple(result), as_tuple(results[0]), strict=True):
+            assert a is b is None or np.array_equal(a, b)
+
+
+def on_threads(function):
+    """What function() returns with one, two and four threads; between the calls the workspaces are used again."""
+    results = []
+    for n in (1, 2, 4):
+        threads.set_threads(n)
+        results.append(function())
+    return results
+
+
+def locked(tree):
+    if isinstance(tree, np.ndarray):
+        tree.flags.writeable = False
+    elif isinstance(tree, tuple):
+        for branch in tree:
+            locked(branch)
+    return tree
+
+
+@pytest.fixture
+def compare_pair(normal):
+    """compare(kernel forward, kernel backward, public forward, public backward, inputs, **data)."""
+
+    def compare(fast_forward, fast_backward, forward, backward, inputs, **data):
+        wide = [None if x is None else x.astype(np.float64) for x in inputs]
+        wanted, wide_cache = forward.readable(*wide, **data)
+        dy = normal(*wanted.shape)
+        wanted_gradients = backward.readable(dy.astype(np.float64), wide_cache)
+
+        outputs = on_threads(lambda: fast_forward(*inputs, **data))
+        identical([y for y, _ in outputs])
+        close(outputs[0][0], wanted)
+        y, cache = outputs[-1]
+        locked((y, cache))
+        gradients = on_threads(lambda: fast_backward(dy, cache))
+        identical(gradients)
+        close(gradients[0], wanted_gradients)
+
+        _, twin_cache = forward.readable(*inputs, **data)  # either backward takes either cache
+        close(fast_backward(dy, locked(twin_cache)), wanted_gradients)
+        close(backward.readable(dy, cache), wanted_gradients)
+
+        y, _ = forward(*inputs, **data)  # the public function finds the kernel
+        identical([y, outputs[0][0]])
+        identical([backward(dy, cache), gradients[0]])
+
+    return compare

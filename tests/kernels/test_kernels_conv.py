@@ -1,0 +1,150 @@
+"""kernels/conv.py: every way of convolving equals the readable text, on drawn geometry and on the shapes of training."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn import backend
+from tinymaskrcnn.errors import ArgumentError, ShapeError
+from tinymaskrcnn.kernels import conv as fast
+from tinymaskrcnn.ops import conv
+
+CONV = fast.conv2d_forward, fast.conv2d_backward, conv.conv2d_forward, conv.conv2d_backward
+TRANSPOSE = (
+    fast.conv_transpose2d_forward,
+    fast.conv_transpose2d_backward,
+    conv.conv_transpose2d_forward,
+    conv.conv_transpose2d_backward,
+)
+SELECT = (
+    fast.select_conv1x1_forward,
+    fast.select_conv1x1_backward,
+    conv.select_conv1x1_forward,
+    conv.select_conv1x1_backward,
+)
+DRAWN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def pairs(low, high):
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@DRAWN
+@given(
+    size=pairs(1, 12),
+    kernel=pairs(1, 4),
+    stride=pairs(1, 3),
+    padding=pairs(0, 4),
+    dilation=pairs(1, 2),
+    N=st.integers(1, 3),
+    biased=st.booleans(),
+)
+def test_any_geometry(compare_pair, normal, size, kernel, stride, padding, dilation, N, biased):
+    assume(all(d * (k - 1) < s + 2 * p for d, k, s, p in zip(dilation, kernel, size, padding)))
+    inputs = normal(N, *size, 3), normal(*kernel, 3, 2), normal(2) if biased else None
+    compare_pair(*CONV, inputs, stride=stride, padding=padding, dilation=dilation)
+
+
+@DRAWN
+@given(size=pairs(1, 18), padding=pairs(0, 3), N=st.integers(1, 5), channels=st.sampled_from([(32, 40), (48, 32)]))
+def test_winograd_on_any_size(compare_pair, normal, size, padding, N, channels):
+    assume(all(s + 2 * p >= 3 for s, p in zip(size, padding)))
+    inputs = normal(N, *size, channels[0]), normal(3, 3, *channels), normal(channels[1])
+    compare_pair(*CONV, inputs, padding=padding)
+
+
+@pytest.mark.parametrize(
+    "x, kernel, O, way, options",
+    [
+        ((2, 128, 128, 1), 3, 16, "im2col", dict(stride=2, padding=1)),  # stem
+        ((2, 64, 64, 16), 3, 16, "im2col", dict(stride=2, padding=1)),
+        ((2, 16, 16, 64), 1, 128, "matmul", dict(stride=2)),  # shortcut
+        ((2, 32, 32, 128), 1, 64, "matmul", dict()),  # lateral
+        ((2, 32, 32, 64), 1, 3, "matmul", dict()),  # objectness
+        ((2, 32, 32, 64), 3, 64, 4, dict(padding=1)),  # pyramid
+        ((8, 2, 2, 64), 3, 64, 2, dict(padding=1)),
+        ((8, 4, 4, 128), 3, 128, 2, dict(padding=1)),
+        ((21, 14, 14, 64), 3, 64, 2, dict(padding=1)),  # mask head
+        ((1, 56, 72, 256), 3, 64, 4, dict(padding=1)),  # one image in bands of rows
+        ((1, 75, 203, 3), 7, 64, "im2col", dict(stride=2, padding=3)),
+        ((1, 95, 90, 64), 3, 8, "im2col", dict(padding=1)),
+    ],
+)
+def test_shapes_of_the_networks(compare_pair, normal, x, kernel, O, way, options):
+    assert _way(x, kernel, O, **options) == way
+    compare_pair(*CONV, (normal(*x), normal(kernel, kernel, x[3], O), normal(O)), **options)
+
+
+def _way(x, k, O, *, stride=1, padding=0):
+    size = tuple((n + 2 * padding - k) // stride + 1 for n in x[1:3])
+    pairs = dict(stride=(stride,) * 2, padding=(padding,) * 2, dilation=(1, 1))
+    return fast.choose(x[0], size, (k, k), (x[3], O), **pairs)
+
+
+def test_arrays_that_are_not_contiguous(compare_pair, normal):
+    x = normal(2, 40, 9, 10).transpose(0, 2, 3, 1)
+    compare_pair(*CONV, (x, normal(32, 40, 3, 3).transpose(2, 3, 1, 0), None), padding=1)
+    compare_pair(*CONV, (x[:, ::2, 1:], normal(2, 2, 40, 3), None), stride=2)
+
+
+@pytest.mark.parametrize("kernel, stride, padding", [((3, 3), 1, 1), ((2, 2), 2, 0), ((1, 1), 1, 0)])
+def test_gradient_that_is_not_contiguous(normal, kernel, stride, padding):
+    _, cache = fast.conv2d_forward(normal(2, 6, 6, 32), normal(*kernel, 32, 32), None, stride=stride, padding=padding)
+    size = 6 // stride
+    dy = normal(2, 32, size, size).transpose(0, 2, 3, 1)
+    for actual, wanted in zip(fast.conv2d_backward(dy, cache), fast.conv2d_backward(dy.copy(), cache)):
+        assert actual is wanted is None or np.array_equal(actual, wanted)
+
+
+@pytest.mark.parametrize(
+    "wrong, error",
+    [
+        (dict(stride=0), ArgumentError),
+        (dict(padding=-1), ArgumentError),
+        (dict(padding="same"), ArgumentError),
+        (dict(dilation=9), ArgumentError),
+        (dict(groups=3), ArgumentError),
+        (dict(groups=2), ShapeError),
+    ],
+)
+def test_errors_are_those_of_the_text(normal, wrong, error):
+    with pytest.raises(error, match="conv2d_forward"):
+        conv.conv2d_forward(normal(1, 5, 5, 4), normal(3, 3, 4, 4), None, **wrong)
+
+
+def test_what_the_kernel_leaves_to_the_text(normal):
+    x, weight = normal(1, 5, 5, 4), normal(3, 3, 4, 4)
+    assert fast._takes_forward(x, weight, None)
+    assert not fast._takes_forward(x.astype(np.float64), weight.astype(np.float64), None)
+    assert not fast._takes_forward(x, weight[:, :, :2], None, groups=2)
+    assert not fast._takes_forward(x[:0], weight, None)
+
+
+def test_transposed_convolution(compare_pair, normal):
+    compare_pair(*TRANSPOSE, (normal(5, 14, 14, 64), normal(2, 2, 64, 64), normal(64)), stride=2)
+    compare_pair(*TRANSPOSE, (normal(3, 3, 4, 5), normal(3, 2, 5, 4), None), stride=(3, 2))
+
+
+def test_transposed_convolution_that_overlaps_is_left_to_the_text(normal):
+    x, weight = normal(1, 4, 4, 3), normal(3, 3, 3, 2)
+    assert not fast._takes_transpose(x, weight, None, stride=2)
+    assert not fast._takes_transpose(x, weight, None, stride=3, padding=1)
+    y, cache = conv.conv_transpose2d_forward(x, weight, None, stride=2)
+    wanted, _ = conv.conv_transpose2d_forward.readable(x, weight, None, stride=2)
+    assert np.array_equal(y, wanted)
+    assert conv.conv_transpose2d_backward(y, cache)[0].shape == x.shape
+
+
+def test_one_channel_per_map(compare_pair, normal):
+    channel = np.random.default_rng(0).integers(0, 11, 30)
+    compare_pair(*SELECT, (normal(30, 28, 28, 64), normal(1, 1, 64, 11), normal(11)), channel=channel)
+    with pytest.raises(ArgumentError, match="channel"):
+        conv.select_conv1x1_forward(normal(1, 2, 2, 3), normal(1, 1, 3, 4), normal(4), channel=np.array([4]))
+
+
+def test_every_twin_is_registered():
+    backend._load_kernels()
+    names = ("conv2d", "conv_transpose2d", "select_conv1x1", "linear", "relu")
+    wanted = {f"{name}_{way}" for name in names for way in ("forward", "backward")} | {"nms"}
+    assert wanted <= set(backend._KERNELS)

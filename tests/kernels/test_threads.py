@@ -1,0 +1,147 @@
+"""kernels/threads.py: order, errors, nesting, forks, and BLAS kept on one thread."""
+
+import multiprocessing
+import threading
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.kernels import threads
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_results_come_in_the_order_of_the_jobs(n):
+    threads.set_threads(n)
+
+    def job(i):
+        time.sleep(0.001 * (i % 3))
+        return i
+
+    assert threads.run(lambda i=i: job(i) for i in range(12)) == list(range(12))
+    assert threads.run([]) == []
+
+
+def test_other_threads_help():
+    threads.set_threads(3)
+    meeting = threading.Barrier(3)  # breaks after 5 s unless three threads are in a job at once
+
+    def job():
+        meeting.wait(5)
+        return threading.get_ident()
+
+    assert len(set(threads.run([job] * 3))) == 3
+    assert threads.get_threads() == 3
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_an_error_reaches_the_caller_and_the_pool_survives(n):
+    threads.set_threads(n)
+
+    def fail():
+        raise KeyError("job 1")
+
+    with pytest.raises(KeyError, match="job 1"):
+        threads.run([lambda: 0, fail, lambda: 2])
+    assert threads.run([lambda: 1, lambda: 2]) == [1, 2]
+
+
+def test_a_job_that_runs_jobs_works_alone():
+    threads.set_threads(2)
+
+    def outer():
+        me = threading.get_ident()
+        return all(inner == me for inner in threads.run([threading.get_ident] * 3))
+
+    assert threads.run([outer] * 4) == [True] * 4
+
+
+def test_jobs_see_the_error_state_of_the_caller():
+    threads.set_threads(2)
+
+    def job():
+        time.sleep(0.01)
+        return np.float32(1) / np.float32(0)
+
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        threads.run([job] * 4)
+
+
+def test_blas_stays_on_one_thread_inside_and_is_restored():
+    before = blas_threads()
+    with threads.single_threaded_blas():
+        with threads.single_threaded_blas():
+            assert set(blas_threads()) <= {1}
+        assert set(blas_threads()) <= {1}
+        assert set(threads.run([blas_threads])[0]) <= {1}
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), threads.single_threaded_blas():
+        1 / 0  # noqa: B018
+    assert blas_threads() == before
+
+
+def _in_child(queue):
+    queue.put(threads.run([lambda: 1, lambda: 2, lambda: 3]))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_gets_threads_of_its_own():
+    threads.set_threads(2)
+    threads.run([lambda: time.sleep(0.01)] * 4)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_child, args=(queue,))
+    child.start()
+    try:
+        assert queue.get(timeout=20) == [1, 2, 3]
+    finally:
+        child.join(5)
+        child.kill()
+
+
+def test_the_number_of_threads_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv("TINYMASKRCNN_THREADS", "3")
+    threads.set_threads(None)
+    assert threads.get_threads() == 3
+    monkeypatch.setenv("TINYMASKRCNN_THREADS", "many")
+    threads.set_threads(None)
+    with pytest.raises(ConfigError, match="TINYMASKRCNN_THREADS.*'many'"):
+        threads.get_threads()
+    monkeypatch.delenv("TINYMASKRCNN_THREADS")
+    for wrong in (0, 1.5, "2"):
+        with pytest.raises(ConfigError, match="set_threads"):
+            threads.set_threads(wrong)
+
+
+def test_a_container_limits_the_cores(tmp_path, monkeypatch):
+    assert threads._container_quota(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert threads._container_quota(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert threads._container_quota(tmp_path) == 1.5
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
+    assert threads._container_quota(tmp_path) is None
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("50000\n")
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert threads._container_quota(tmp_path) == 0.5
+    monkeypatch.setattr(threads, "_container_quota", lambda: 0.5)
+    assert threads.available_cores() == 1
+
+
+def test_spans_and_pieces():
+    for length in (1, 2, 7, 100):
+        for pieces in (1, 2, 3, 8):
+            cut = threads.spans(length, pieces)
+            assert np.concatenate([np.arange(length)[s] for s in cut]).tolist() == list(range(length))
+            assert len(cut) == min(pieces, length)
+            assert max(s.stop - s.start for s in cut) - min(s.stop - s.start for s in cut) <= 1
+    assert [threads.even_pieces(cost, 100) for cost in (0, 33, 34, 200, 201, 1000)] == [1, 1, 2, 2, 4, 10]
