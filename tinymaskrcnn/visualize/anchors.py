@@ -27,6 +27,7 @@ def coverage_figure(report):
         for place, share in zip(x + shift, shares):
             ax.text(place, share + 0.015, f"{share:.0%}", ha="center", fontsize=style.SMALL)
     ax.set_xticks(x, [f"{_bin_name(row['size'])}\n{row['objects']} obj." for row in rows])
+    ax.set_xlim(-0.6 if len(rows) > 1 else -1.2, max(len(rows) - 0.4, 1.2))
     ax.set_ylim(0, 1.12)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     ax.set_xlabel("size of the object: √(width · height) in pixels", fontsize=style.TEXT)

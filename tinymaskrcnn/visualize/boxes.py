@@ -1,8 +1,11 @@
 """An image, boxes on it, and labels that keep out of each other's way."""
 
+import functools
+
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 
 from ..backend import to_host
 from ..errors import ShapeError
@@ -91,8 +94,14 @@ def write_labels(boxes, labels, colors, *, ax):
 
 
 def _size(label, unit):
-    """Width and height of a label in data units; a character is about 0.64 of the font size wide."""
-    return (0.64 * len(label) + 0.5) * style.SMALL * unit, 1.45 * style.SMALL * unit
+    """Width and height of a label in data units, with the margin of its background."""
+    return (_text_width(label) + 0.5 * style.SMALL) * unit, 1.45 * style.SMALL * unit
+
+
+@functools.lru_cache(maxsize=1024)
+def _text_width(label):
+    """Width of a label in points."""
+    return TextPath((0, 0), label, size=style.SMALL).get_extents().width if label.strip() else 0.0
 
 
 def _rectangle(x, y, label, unit):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.ticker import MaxNLocator
 
 from . import style
 
@@ -15,6 +16,7 @@ TITLES = {
     "seconds": "seconds per step",
     "memory_mb": "memory (MB)",
 }
+EXACT = ("learning_rate", "memory_mb")  # drawn as they are: a mean would round their corners off
 _POINTS = 2000  # more raw points than this are thinned out: the eye sees no difference, the file does
 
 
@@ -26,20 +28,21 @@ def curves_figure(rows):
     names = _names(rows)
     if not names:
         return style.message_figure("no training steps have been recorded yet")
-    columns = min(3, len(names))
-    count = math.ceil(len(names) / columns)
-    figure = style.new_figure(3.3 * columns + 0.2, 2.35 * count + 0.35)
-    axes = figure.subplots(count, columns, squeeze=False).ravel()
+    losses, others = [n for n in names if n not in LAST], [n for n in names if n in LAST]
+    rows_of_names = [losses[i : i + 3] for i in range(0, len(losses), 3)] + ([others] if others else [])
+    figure = style.new_figure(10.1, 2.35 * len(rows_of_names) + 0.35)
+    grid = figure.add_gridspec(len(rows_of_names), 12)
     window = max(1, len(rows) // 25)
-    for ax, name in zip(axes, names):
-        steps, values = _series(rows, name)
-        _draw_series(ax, steps, values, window, style.DARK_BLUE if name not in LAST else style.GREY)
-        ax.set_title(TITLES.get(name, name.removeprefix("loss_").replace("_", " ")), fontsize=style.TITLE)
-    for i, ax in enumerate(axes):
-        if i >= len(names):
-            ax.set_axis_off()
-        elif i + columns >= len(names):  # nothing below it
-            ax.set_xlabel("step", fontsize=style.TEXT)
+    for i, row in enumerate(rows_of_names):
+        span = 4 if i * 3 < len(losses) else 3  # three losses in a row, or four of the others
+        for j, name in enumerate(row):
+            ax = style.plain_axes(figure.add_subplot(grid[i, j * span : (j + 1) * span]))
+            color = style.GREY if name in LAST else style.DARK_BLUE
+            _draw_series(ax, *_series(rows, name), 1 if name in EXACT else window, color)
+            ax.set_title(TITLES.get(name, name.removeprefix("loss_").replace("_", " ")), fontsize=style.TITLE)
+            ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            if i == len(rows_of_names) - 1:
+                ax.set_xlabel("step", fontsize=style.TEXT)
     figure.text(
         0.5,
         0.1 / figure.get_figheight(),
@@ -91,14 +94,12 @@ def _series(rows, name):
 
 
 def _draw_series(ax, steps, values, window, color):
-    style.plain_axes(ax)
+    smooth = style.running_mean(values, window) if window > 1 else values
     if window > 1:
         thin = slice(None, None, -(-len(steps) // _POINTS))
-        ax.plot(steps[thin], values[thin], ".", markersize=2.5, color=color, alpha=0.25, markeredgewidth=0)
-    ax.plot(
-        steps, style.running_mean(values, window), color=color, linewidth=1.8, marker="o" if len(steps) == 1 else None
-    )
-    ax.set_ylim(*_limits(ax, values, style.running_mean(values, window)))
+        ax.plot(steps[thin], values[thin], ".", markersize=3, color=color, alpha=0.35, markeredgewidth=0)
+    ax.plot(steps, smooth, color=color, linewidth=1.8, marker="o" if len(steps) == 1 else None)
+    ax.set_ylim(*_limits(ax, values, smooth))
 
 
 def _limits(ax, values, smooth):
@@ -123,20 +124,24 @@ def _draw_curves(ax, evaluation, classes):
     ax.set_ylim(0, 1.03)
     ax.set_xlabel("recall", fontsize=style.TEXT)
     ax.set_ylabel("precision", fontsize=style.TEXT)
-    legend = ax.legend(title="IoU ≥", fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    legend = ax.legend(title="IoU ≥", fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     legend.get_title().set_fontsize(style.SMALL)
 
 
 def _draw_classes(ax, evaluation, classes, class_names):
     y = np.arange(len(classes))
-    marks = (("AP50", 0.5, "o", style.BLUE), ("AP75", 0.75, "s", style.ORANGE), ("AP", None, "D", style.DARK_BLUE))
-    for text, iou, marker, color in marks:
+    marks = (  # the smaller mark lies on the larger, so equal values stay visible
+        ("AP50", 0.5, "o", 10, style.BLUE),
+        ("AP75", 0.75, "s", 7, style.ORANGE),
+        ("AP", None, "D", 4, style.DARK_BLUE),
+    )
+    for text, iou, marker, size, color in marks:
         values = [evaluation.average_precision(iou=iou, label=int(k) + 1) for k in classes]
-        ax.plot(values, y, marker, color=color, markersize=6, label=text, clip_on=False)
+        ax.plot(values, y, marker, color=color, markersize=size, label=text, clip_on=False)
     names = [f"{style.name_of(k + 1, class_names)}  ({evaluation.num_truths[k, 0]})" for k in classes]
     ax.set_yticks(y, names)
     ax.set_ylim(len(classes) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.set_xlabel("average precision", fontsize=style.TEXT)
     ax.set_ylabel("class (number of objects)", fontsize=style.TEXT)
-    ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))

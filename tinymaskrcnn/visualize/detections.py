@@ -93,7 +93,7 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     labels += [f"missed {style.name_of(label, class_names)}" for label in truth.labels[missed]]
     boxes = np.concatenate([shown["boxes"].reshape(-1, 4), truth.boxes[missed].reshape(-1, 4)])
     if shown["masks"] is not None:
-        draw_masks(shown["masks"], ax=ax, colors=colors[: len(verdicts)])
+        draw_masks(shown["masks"][::-1], ax=ax, colors=colors[: len(verdicts)][::-1])  # the best on top
     draw_boxes(boxes, ax=ax, colors=colors, linestyles=lines, labels=labels)
     ax.set_title(_count(verdicts, missed), fontsize=style.TEXT, loc="left")
     if len(verdicts) == 0 and not missed.any():
@@ -128,11 +128,8 @@ def detections_figure(images, truths, detections, class_names=None, *, max_rows=
     for ax, text in ((panels[0][0], "truth"), (panels[0][1], f"prediction, score ≥ {min_score:g}")):
         box = ax.get_position()
         figure.text(box.x0, 1 - 0.1 / height, text, fontsize=style.TITLE, weight="bold", va="top")
-    handles = [Line2D([], [], color=TRUTH_COLOR, linewidth=2, label="truth: an object")]
-    for name in ("right", "missed", "wrong class", "false"):
-        color, line, text = VERDICTS[name]
-        handles.append(Line2D([], [], color=color, linewidth=2, linestyle=line, label=text))
-    figure.legend(handles=handles, loc="lower center", ncols=2, fontsize=style.SMALL, frameon=False, handlelength=3)
+    crowds = any(truth.crowd is not None and truth.crowd.any() for truth in truths[:rows])
+    _legend(figure, ("right", "missed", "wrong class", "false") + (("crowd",) if crowds else ()))
     return figure
 
 
@@ -153,6 +150,14 @@ def _predictions_figure(images, detections, class_names, max_rows, min_score):
 # ---------------------------------------------------------------- parts
 
 
+def _legend(figure, names):
+    handles = [Line2D([], [], color=TRUTH_COLOR, linewidth=2, label="truth: an object")]
+    for name in names:
+        color, line, text = VERDICTS[name]
+        handles.append(Line2D([], [], color=color, linewidth=2, linestyle=line, label=text))
+    figure.legend(handles=handles, loc="lower center", ncols=2, fontsize=style.SMALL, frameon=False, handlelength=3)
+
+
 def _select(detections, min_score):
     """The fields of the detections whose score is high enough, as host arrays, best first."""
     fields = {name: getattr(detections, name) for name in ("boxes", "labels", "scores", "masks")}
@@ -168,7 +173,7 @@ def _captions(shown, class_names):
 
 def _draw_found(ax, shown, colors, captions):
     if shown["masks"] is not None:
-        draw_masks(shown["masks"], ax=ax, colors=colors)
+        draw_masks(shown["masks"][::-1], ax=ax, colors=colors[::-1])  # the best on top
     draw_boxes(shown["boxes"], ax=ax, colors=colors, labels=captions)
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from ..errors import ArgumentError
 
-# Okabe and Ito's colours, told apart with every common kind of colour blindness
-PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00")
-BLUE, ORANGE, GREEN, PURPLE, YELLOW, DARK_BLUE, RED = PALETTE
+# Okabe and Ito's colours, told apart with every common kind of colour blindness, and three more for ten classes
+PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#DDDDDD", "#AA4499", "#999933")
+BLUE, ORANGE, GREEN, PURPLE, YELLOW, DARK_BLUE, RED = PALETTE[:7]
 GREY = "#7F7F7F"
 TITLE, TEXT, SMALL = 11, 9, 8  # font sizes in points
 DPI = 110
@@ -66,11 +66,11 @@ def ink_on(color):
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"
 
 
-def say(ax, message):
-    """Write a message into the middle of the axes, for pictures with nothing to show."""
+def say(ax, message, *, y=0.07):
+    """Write a message into the axes, near the lower edge so that it hides little of a picture."""
     ax.text(
         0.5,
-        0.5,
+        y,
         message,
         transform=ax.transAxes,
         ha="center",
@@ -87,7 +87,7 @@ def message_figure(message):
     figure = new_figure(6, 2)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-    say(ax, message)
+    say(ax, message, y=0.5)
     return figure
 
 
