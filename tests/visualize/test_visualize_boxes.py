@@ -50,6 +50,12 @@ def test_labels_neither_overlap_nor_stick_out(seed, count):
         assert edge.x0 - 2 <= box.x0 and box.x1 <= edge.x1 + 2 and edge.y0 - 2 <= box.y0 and box.y1 <= edge.y1 + 2
 
 
+def test_labels_of_equal_boxes_find_different_places():
+    ax = draw_image(np.zeros((128, 128)))
+    draw_boxes(np.repeat([[40.0, 40, 80, 80]], 4, axis=0), ax=ax, labels=["7  0.98", "1  0.97", "missed 3", "9  0.50"])
+    assert_legible(ax.figure)
+
+
 def test_refusals():
     with pytest.raises(ShapeError, match=r"image must be .* got shape \(2, 3, 4\)"):
         draw_image(np.zeros((2, 3, 4)))

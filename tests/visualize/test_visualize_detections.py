@@ -113,6 +113,8 @@ def test_figure_explains_its_marks():
         assert any(text.startswith(start) for text in said), start
     assert not any(text.startswith("in a crowd") for text in said)
     assert len(figure.axes) == 6
+    legend = figure.legends[0].get_window_extent()
+    assert not any(ax.get_tightbbox().overlaps(legend) for ax in figure.axes)
 
 
 @pytest.mark.parametrize("shape", [(20, 150, 1), (150, 40, 3), (1, 1, 1)])

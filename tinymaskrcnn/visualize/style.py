@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..errors import ArgumentError
 
 # Okabe and Ito's colours, told apart with every common kind of colour blindness, and three more for ten classes
-PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#DDDDDD", "#AA4499", "#999933")
+PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#8A8AFF", "#AA4499", "#999933")
 BLUE, ORANGE, GREEN, PURPLE, YELLOW, DARK_BLUE, RED = PALETTE[:7]
 GREY = "#7F7F7F"
 TITLE, TEXT, SMALL = 11, 9, 8  # font sizes in points
