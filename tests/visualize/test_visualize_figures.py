@@ -1,0 +1,48 @@
+"""From drawn scenes to files: every figure of a run, legible, on scenes crowded enough to be hard to label."""
+
+import numpy as np
+import pytest
+from drawing_checks import assert_legible
+from PIL import Image
+
+from tinymaskrcnn.data.loader import SceneStream
+from tinymaskrcnn.data.scenes import presets
+from tinymaskrcnn.evaluation import Evaluator
+from tinymaskrcnn.structures import Detections
+from tinymaskrcnn.visualize import figures
+
+NAMES = ("background", *"0123456789")
+
+
+def moved(target, rng):
+    """Detections of most objects, a little beside their place, some with a wrong class."""
+    kept = rng.random(len(target)) < 0.8
+    count = int(kept.sum())
+    boxes = (target.boxes[kept] + rng.normal(0, 1, (count, 4))).clip(0, target.masks.shape[1]).astype(np.float32)
+    labels = np.where(rng.random(count) < 0.8, target.labels[kept], rng.integers(1, 11, count))
+    return Detections(boxes, labels, rng.uniform(0.3, 1, count).astype(np.float32), target.masks[kept] != 0)
+
+
+@pytest.mark.parametrize("preset", ["clean", "hard"])
+def test_all_figures_of_a_run(tmp_path, preset):
+    rng = np.random.default_rng(0)
+    stream = SceneStream(presets()[preset], split="test", seed=0, batch_size=1)
+    images, truths = zip(*(stream.scene(i) for i in range(4)))
+    found = [moved(truth, rng) for truth in truths]
+    evaluator = Evaluator(iou_type="segm", num_classes=11)
+    for pair in zip(truths, found):
+        evaluator.add(*pair)
+    drawn = {
+        "detections": figures.detections_figure(images, truths, found, NAMES, max_rows=3),
+        "predictions": figures.detections_figure(images, None, found, NAMES),
+        "precision_recall": figures.precision_recall_figure(evaluator.accumulate(), NAMES),
+    }
+    for name, figure in drawn.items():
+        if name == "precision_recall" or preset == "clean":  # ten objects on 128 pixels leave no room for every label
+            assert_legible(figure)
+        path = figures.save_figure(figure, tmp_path / f"{name}.png")
+        with Image.open(path) as picture:
+            picture.load()
+            wide, tall = figure.get_size_inches() * figure.dpi
+            assert abs(picture.width - wide) <= 1 and abs(picture.height - tall) <= 1
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 50  # not an empty sheet
