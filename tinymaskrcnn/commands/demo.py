@@ -19,7 +19,7 @@ TINY = {
     "model.roi.mask_deconv_width": 32,
     "model.roi.samples_per_image": 32,
     "scenes.image_size": 96,
-    "scenes.digits_per_image": [1, 3],
+    "scenes.digits_per_image": [2, 4],
     "model.num_classes": 2,
     "model.class_names": ["background", "digit"],
     "train.optimizer": "adamw",
