@@ -1,11 +1,10 @@
 """The evaluator against pycocotools on drawn cases: crowds, ties, empty images, area limits, detection limits."""
 
-import contextlib
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from coco_oracle import pycocotools_evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,57 +47,6 @@ def draw_image(rng, classes):
     return truth, Detections(found, guess, scores, box_masks(found))
 
 
-def xywh(box):
-    x1, y1, x2, y2 = (float(v) for v in box)
-    return [x1, y1, x2 - x1, y2 - y1]
-
-
-def pycocotools_evaluation(truths, detections, iou_type, area_ranges, max_detections, classes):
-    reason = "pycocotools is the oracle of COCO's figures"
-    mask = pytest.importorskip("pycocotools.mask", reason=reason)
-    coco = pytest.importorskip("pycocotools.coco", reason=reason)
-    cocoeval = pytest.importorskip("pycocotools.cocoeval", reason=reason)
-    annotations, results = [], []
-    for i, (truth, found) in enumerate(zip(truths, detections)):
-        crowd = truth.crowd if truth.crowd is not None else np.zeros(len(truth), bool)
-        for g in range(len(truth)):
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": i,
-                    "category_id": int(truth.labels[g]),
-                    "bbox": xywh(truth.boxes[g]),
-                    "area": float(truth.masks[g].sum()),
-                    "iscrowd": int(crowd[g]),
-                    "segmentation": mask.encode(np.asfortranarray(truth.masks[g], np.uint8)),
-                }
-            )
-        for d in range(len(found)):
-            entry = {"image_id": i, "category_id": int(found.labels[d]), "score": float(found.scores[d])}
-            if iou_type == "bbox":
-                entry["bbox"] = xywh(found.boxes[d])
-            else:
-                entry["segmentation"] = mask.encode(np.asfortranarray(found.masks[d], np.uint8))
-            results.append(entry)
-    with contextlib.redirect_stdout(io.StringIO()):
-        gt = coco.COCO()
-        gt.dataset = {
-            "info": {},
-            "images": [{"id": i, "height": SIZE, "width": SIZE} for i in range(len(truths))],
-            "categories": [{"id": k + 1, "name": str(k)} for k in range(classes)],
-            "annotations": annotations,
-        }
-        gt.createIndex()
-        dt = gt.loadRes(results) if results else coco.COCO()
-        oracle = cocoeval.COCOeval(gt, dt, iou_type)
-        oracle.params.areaRng, oracle.params.areaRngLbl = [list(r) for r in area_ranges.values()], list(area_ranges)
-        oracle.params.maxDets = list(max_detections)
-        oracle.evaluate()
-        oracle.accumulate()
-        oracle.summarize()
-    return oracle
-
-
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
 @settings(deadline=None, max_examples=40)
 @given(
@@ -114,6 +62,7 @@ def test_equals_pycocotools(iou_type, seed, images, classes, max_detections):
     for truth, found in zip(truths, detections):
         evaluator.add(truth, found)
     ours = evaluator.accumulate()
+    pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO's figures")
     oracle = pycocotools_evaluation(truths, detections, iou_type, RANGES, max_detections, classes)
     for name in ("precision", "recall", "scores"):
         np.testing.assert_allclose(getattr(ours, name), oracle.eval[name], rtol=0, atol=1e-12, err_msg=name)
