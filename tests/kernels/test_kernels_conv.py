@@ -1,4 +1,4 @@
-"""kernels/conv.py: every way of convolving equals the readable text, on drawn geometry and on the shapes of training."""
+"""kernels/conv.py: every way of convolving equals the text, on drawn geometry and on the shapes of training."""
 
 import numpy as np
 import pytest
