@@ -100,6 +100,14 @@ def test_a_run_without_a_checkpoint_starts_at_the_beginning(start):
     assert resume(trainer, run) == 0
 
 
+def test_there_is_a_checkpoint_before_the_first_step(start):
+    trainer, run = start()
+    trainer.train_step = lambda batches: 1 / 0  # whatever happens from here on
+    with pytest.raises(ZeroDivisionError):
+        run_training(trainer, run)
+    assert run.load().step == 0
+
+
 def test_a_finished_run_stays_as_it_is(start):
     trainer, run = start()
     run_training(trainer, run)

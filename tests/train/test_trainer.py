@@ -70,6 +70,15 @@ def test_another_seed_draws_other_numbers(make):
     assert next(make(seed=1).rows())["loss"] != next(make(seed=2).rows())["loss"]
 
 
+def test_every_step_draws_numbers_of_its_own(make):
+    trainer = make()
+    drawn = [trainer.step_rng().random()]
+    assert trainer.step_rng().random() == drawn[0]  # asked again, the same: a step can be repeated
+    trainer.step = 1
+    drawn.append(trainer.step_rng().random())
+    assert drawn[0] != drawn[1]
+
+
 def test_accumulated_gradients_are_the_mean_over_the_batches(make):
     trainer = make(accumulate=2, clip_norm=0)
     model = trainer.model
