@@ -68,16 +68,16 @@ def _free(corners, kept, rest, threshold):
 def _greedy(clash):
     """clash (B, B), best first  ->  kept (B,) bool: what no kept better box clashes with.
 
-    The rule itself is repeated until it changes nothing; each round settles at least one more box, and most blocks
-    settle in a few rounds. The only answer that the rule leaves alone is the greedy one.
+    The rule itself is repeated until it changes nothing. Each round settles at least one more box, so that there are
+    never more rounds than boxes, and mostly a few. The only answer that the rule leaves alone is the greedy one.
     """
     suppressed_by = np.tril(clash, -1).astype(np.float32)  # clash is symmetric: row i, its better boxes
     kept = np.ones(len(clash), bool)
-    while True:
-        again = suppressed_by @ kept.astype(np.float32) == 0
-        if np.array_equal(again, kept):
-            return kept
-        kept = again
+    for _ in range(len(clash)):
+        before, kept = kept, suppressed_by @ kept.astype(np.float32) == 0
+        if np.array_equal(before, kept):
+            break
+    return kept
 
 
 def _clash(corners, a, b, threshold):
