@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tinymaskrcnn import cli
+from tinymaskrcnn import Experiment, cli
+
+FIGURES = {"bbox": {"AP": 0.5}, "segm": {"AP": -1.0}}
 
 
 def test_evaluate_prints_exactly_the_figures(run, capsys):
@@ -49,3 +51,11 @@ def test_evaluate_a_checkpoint_of_another_model(run, tmp_path, fails):
     config["model"]["roi"]["head_width"] = 8
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert "model.roi.head_width is 16 there and 8 here" in fails("evaluate", tmp_path)
+
+
+def test_evaluate_looks_at_what_it_is_told_to(run, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(Experiment, "evaluate", lambda self, **options: asked.update(options) or FIGURES)
+    assert cli.main(["evaluate", str(run), "--scenes", "7", "--split", "validation", "--areas", "10,20"]) == 0
+    assert asked["scenes"] == 7 and asked["split"] == "validation"
+    assert asked["area_ranges"]["medium"] == (100, 400)
