@@ -96,7 +96,7 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int = 1200
+    steps: int = 1500
     batch_size: int = 8
     accumulate: int = 1  # batches per optimizer step
     optimizer: str = "sgd"  # "sgd" or "adamw"
@@ -119,6 +119,29 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     scenes: SceneConfig = field(default_factory=SceneConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+
+SCENE_PRESETS = ("clean", "cluttered", "hard")
+
+
+def scene_preset(name):
+    """Scenes by name: "clean" (the default), "cluttered" paper, or "hard" (many sizes, turned, occluded, coloured)."""
+    clean = SceneConfig()
+    cluttered = dataclasses.replace(clean, clutter=0.4, texture=0.3, grid=0.25, stains=0.3, noise=0.15, rotation=10.0)
+    hard = dataclasses.replace(
+        cluttered,
+        digits_per_image=(0, 10),
+        digit_size=(14, 56),
+        max_overlap=0.5,
+        rotation=25.0,
+        noise=0.25,
+        alpha=(0.6, 1.0),
+        color=True,
+    )
+    presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard)))
+    if name not in presets:
+        raise ConfigError(f"scenes must be one of {SCENE_PRESETS}; got {name!r}")
+    return presets[name]
 
 
 def to_dict(config):

@@ -33,7 +33,7 @@ def shape_line(function):
 
 
 def parse_shapes(line):
-    """"x (K, C), labels (K,) int"  ->  {"x": (("K", "C"), None), "labels": (("K",), "int")}."""
+    """ "x (K, C), labels (K,) int"  ->  {"x": (("K", "C"), None), "labels": (("K",), "int")}."""
     return {
         name: (tuple(d.strip() for d in dims.split(",") if d.strip()), kind or None)
         for name, dims, kind in _ARGUMENT.findall(line)

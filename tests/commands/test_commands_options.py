@@ -6,7 +6,7 @@ import pytest
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands import options
-from tinymaskrcnn.config import Config
+from tinymaskrcnn.config import SCENE_PRESETS, Config
 from tinymaskrcnn.data.scenes import validate
 from tinymaskrcnn.errors import ConfigError
 
@@ -18,9 +18,11 @@ def test_overriding_replaces_only_what_is_named():
     assert options.override(config, {"scenes.noise": 0.1, "model.backbone.depths": [2, 2, 2, 2]}) == Config()
 
 
-def test_every_kind_of_scenes_is_valid():
-    for settings in options.SCENES.values():
-        validate(options.override(Config(), {f"scenes.{name}": value for name, value in settings.items()}).scenes)
+@pytest.mark.parametrize("name", SCENE_PRESETS)
+def test_every_kind_of_scenes_is_valid_and_fits_its_model(name):
+    config = options.build_config(cli.parse(["train", "--scenes", name]))
+    validate(config.scenes)
+    assert config.model.backbone.in_channels == (3 if config.scenes.color else 1)
 
 
 def test_options_win_over_the_file_and_set_wins_over_options(tmp_path):
@@ -38,5 +40,5 @@ def test_colour_scenes_bring_a_colour_model():
 
 @pytest.mark.parametrize("value", [True, "1", 1.5, [1]])
 def test_a_value_of_the_wrong_kind_is_refused(value):
-    with pytest.raises(ConfigError, match="train.steps must be int like 1200"):
+    with pytest.raises(ConfigError, match="train.steps must be int like 1500"):
         options.override(Config(), {"train.steps": value})

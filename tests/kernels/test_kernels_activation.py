@@ -9,7 +9,7 @@ from tinymaskrcnn.ops import activation
 RELU = fast.relu_forward, fast.relu_backward, activation.relu_forward, activation.relu_backward
 
 
-@pytest.mark.parametrize("shape", [(1 << 17,), (9, 127, 130), ((1 << 19) + 12345,)])
+@pytest.mark.parametrize("shape", [(1 << 17,), ((1 << 17) + 1,), (9, 127, 130), ((1 << 19) + 12345,)])
 def test_relu_equals_the_text(compare_pair, normal, shape):
     compare_pair(*RELU, (normal(*shape),))
     x = normal(*shape).copy()

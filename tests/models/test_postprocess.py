@@ -39,12 +39,14 @@ def test_limit_per_image_and_clipping():
     boxes = [[i * 20 - 5, -7, i * 20 + 10, 12] for i in range(5)]
     found, labels, _ = detect([[0, 5 + i, 0] for i in range(5)], boxes)
     assert len(found) == 4 and found.min() == 0
-    found, _, _ = detect([[0, 5, 0]] * 5, boxes, dataclasses.replace(CONFIG, detections_per_image=9, score_threshold=0.9))
+    roomy = dataclasses.replace(CONFIG, detections_per_image=9, score_threshold=0.9)
+    found, _, _ = detect([[0, 5, 0]] * 5, boxes, roomy)
     assert len(found) == 5
 
 
 def test_a_full_mask_covers_exactly_its_box():
-    pasted = paste_masks(np.ones((1, 28, 28), np.float32), np.array([[10, 20, 40, 50]], np.float32), height=64, width=64)
+    box = np.array([[10, 20, 40, 50]], np.float32)
+    pasted = paste_masks(np.ones((1, 28, 28), np.float32), box, height=64, width=64)
     wanted = np.zeros((64, 64), bool)
     wanted[20:50, 10:40] = True
     np.testing.assert_array_equal(pasted[0], wanted)
@@ -63,7 +65,8 @@ def test_pasting_at_the_masks_own_size_returns_the_mask(seed):
     rng = np.random.default_rng(seed)
     mask = rng.random((3, 9, 9)) > 0.5
     corner = rng.integers(0, 20, (3, 2))
-    pasted = paste_masks(mask.astype(np.float32), np.concatenate([corner, corner + 9], 1).astype(np.float32), height=32, width=32)
+    boxes = np.concatenate([corner, corner + 9], axis=1).astype(np.float32)
+    pasted = paste_masks(mask.astype(np.float32), boxes, height=32, width=32)
     for k, (x, y) in enumerate(corner):
         np.testing.assert_array_equal(pasted[k, y : y + 9, x : x + 9], mask[k])
         assert pasted[k].sum() == mask[k].sum()

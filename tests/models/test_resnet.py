@@ -33,7 +33,8 @@ def test_strides_are_4_8_16_32(block, stem, norm):
 def test_depths_count_the_weights_of_the_papers_networks():
     """ResNet-50 has 53 convolutions in its body, ResNet-18 has 20 (shortcuts included)."""
     for block, depths, convolutions in (("bottleneck", (3, 4, 6, 3), 53), ("basic", (2, 2, 2, 2), 20)):
-        net = resnet(block=block, depths=depths, widths=(16, 32, 64, 128), stem="7x7", stem_width=16 if block == "basic" else 4)
+        stem_width = 16 if block == "basic" else 4
+        net = resnet(block=block, depths=depths, widths=(16, 32, 64, 128), stem="7x7", stem_width=stem_width)
         names = [name for name, p in net.named_parameters() if p.value.ndim == 4]
         assert len(names) == convolutions
 

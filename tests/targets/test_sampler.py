@@ -12,7 +12,8 @@ from tinymaskrcnn.targets.sampler import balanced_sample, draw_keys
 @given(st.data())
 def test_counts(data):
     n, k = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 40))
-    label = np.array(data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=n * k, max_size=n * k)), int).reshape(n, k)
+    drawn = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=n * k, max_size=n * k))
+    label = np.array(drawn, int).reshape(n, k)
     count = data.draw(st.integers(1, 24))
     fraction = data.draw(st.sampled_from([0.0, 0.25, 0.5, 1.0]))
     keys = draw_keys((n, k), rng=np.random.default_rng(data.draw(st.integers(0, 9))), like=np.zeros(1))

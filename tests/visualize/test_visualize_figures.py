@@ -5,8 +5,8 @@ import pytest
 from drawing_checks import assert_legible
 from PIL import Image
 
+from tinymaskrcnn.config import scene_preset
 from tinymaskrcnn.data.loader import SceneStream
-from tinymaskrcnn.data.scenes import presets
 from tinymaskrcnn.evaluation import Evaluator
 from tinymaskrcnn.structures import Detections
 from tinymaskrcnn.visualize import figures
@@ -26,7 +26,7 @@ def moved(target, rng):
 @pytest.mark.parametrize("preset", ["clean", "hard"])
 def test_all_figures_of_a_run(tmp_path, preset):
     rng = np.random.default_rng(0)
-    stream = SceneStream(presets()[preset], split="test", seed=0, batch_size=1)
+    stream = SceneStream(scene_preset(preset), split="test", seed=0, batch_size=1)
     images, truths = zip(*(stream.scene(i) for i in range(4)))
     found = [moved(truth, rng) for truth in truths]
     evaluator = Evaluator(iou_type="segm", num_classes=11)

@@ -6,26 +6,13 @@ import difflib
 import json
 from pathlib import Path
 
-from ..config import Config, ConfigError, from_dict, to_dict
+from ..config import Config, ConfigError, from_dict, scene_preset, to_dict
 
-SCENES = {
-    "plain": {},
-    "easy": {"digits_per_image": (1, 3), "max_overlap": 0.0, "noise": 0.0},
-    "crowded": {"digits_per_image": (4, 10), "digit_size": (16, 32), "max_overlap": 0.4},
-    "hard": {
-        "digits_per_image": (0, 8),
-        "digit_size": (14, 48),
-        "max_overlap": 0.4,
-        "rotation": 20.0,
-        "noise": 0.2,
-        "clutter": 0.5,
-        "texture": 0.3,
-        "grid": 0.2,
-        "stains": 0.3,
-        "alpha": (0.6, 1.0),
-    },
+COLOR_MODEL = {
+    "model.backbone.in_channels": 3,
+    "model.image_mean": (0.1, 0.1, 0.1),
+    "model.image_std": (0.25, 0.25, 0.25),
 }
-COLOR_MODEL = {"backbone.in_channels": 3, "image_mean": (0.1, 0.1, 0.1), "image_std": (0.25, 0.25, 0.25)}
 
 
 def add_device(parser):
@@ -107,7 +94,7 @@ def build_config(args):
     """The configuration that the options of `train` describe, in this order: file, scenes, options, --set."""
     config = load_config_file(args.config) if args.config else Config()
     if args.scenes:
-        config = override(config, {f"scenes.{name}": value for name, value in SCENES[args.scenes].items()})
+        config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
     source, _ = data_source(args.data)
     named = {
         "train.steps": args.steps,
@@ -118,8 +105,8 @@ def build_config(args):
     }
     config = override(config, {name: value for name, value in named.items() if value is not None})
     settings = dict(parse_setting(word) for word in args.set)
-    if settings.get("scenes.color") is True:  # colour scenes need a model with three channels
-        settings = {f"model.{name}": value for name, value in COLOR_MODEL.items()} | settings
+    if settings.get("scenes.color", config.scenes.color):  # colour scenes need a model with three channels
+        settings = COLOR_MODEL | settings
     return override(config, settings)
 
 

@@ -2,7 +2,8 @@
 
 import sys
 
-from .options import SCENES, add_data, add_device, build_config, data_source, replace_steps
+from ..config import SCENE_PRESETS
+from .options import add_data, add_device, build_config, data_source, replace_steps
 
 HELP = "train a Mask R-CNN on scenes of handwritten digits, then evaluate and draw"
 EXAMPLES = """examples:
@@ -14,12 +15,12 @@ STOPPED = 130  # what a shell reports after Ctrl-C
 
 
 def add_arguments(parser):
-    parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: 1200)")
+    parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: 1500)")
     parser.add_argument("--out", metavar="RUN", help="run folder (default: runs/001, runs/002, ...)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, or the latest in runs/")
     parser.add_argument("--seed", type=int, metavar="S", help="weights, scenes and samples follow from it (default: 0)")
     add_data(parser, "the embedded digits (default), MNIST where it is found, or MNIST in this folder")
-    parser.add_argument("--scenes", choices=tuple(SCENES), help="a kind of scenes (default: plain)")
+    parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default: 0.02)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")

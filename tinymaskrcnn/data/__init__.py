@@ -2,6 +2,6 @@
 
 from .loader import SceneStream, load_bank, prefetch
 from .pictures import list_images, read_image
-from .scenes import make_scene, presets
+from .scenes import make_scene
 
-__all__ = ["SceneStream", "list_images", "load_bank", "make_scene", "prefetch", "presets", "read_image"]
+__all__ = ["SceneStream", "list_images", "load_bank", "make_scene", "prefetch", "read_image"]

@@ -5,12 +5,10 @@ clutter on leaves the digits where they were. Of the random generator only `rand
 k / 255: the same seed gives the same scene on every machine.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import SceneConfig
 from ..errors import ArgumentError, ConfigError
 from ..structures import Target
 from . import textures
@@ -177,23 +175,6 @@ def _scatter(image, config, rng):
 
 
 # ---------------------------------------------------------------- settings
-
-
-def presets():
-    """Named settings: "clean" (the default), "cluttered" paper, and "hard" (many sizes, turned, occluded, coloured)."""
-    clean = SceneConfig()
-    cluttered = dataclasses.replace(clean, clutter=0.4, texture=0.3, grid=0.25, stains=0.3, noise=0.15, rotation=10.0)
-    hard = dataclasses.replace(
-        cluttered,
-        digits_per_image=(0, 10),
-        digit_size=(14, 56),
-        max_overlap=0.5,
-        rotation=25.0,
-        noise=0.25,
-        alpha=(0.6, 1.0),
-        color=True,
-    )
-    return {"clean": clean, "cluttered": cluttered, "hard": hard}
 
 
 def validate(config):

@@ -8,7 +8,7 @@ from ..ops import pool, resize
 
 
 class FPN(Module):
-    """Lateral 1x1 convolutions, a top-down path of nearest upsampling and addition, a 3x3 convolution per level, and P6.
+    """Lateral 1x1 convolutions, a top-down path of nearest upsampling and addition, a 3x3 convolution per level, P6.
 
     features [C2, C3, C4, C5]  ->  pyramid [P2, P3, P4, P5, P6], all with the same number of channels
     """

@@ -19,9 +19,7 @@ class RoIHeads(Module):
         self.box_predictor = box.BoxPredictor(config.head_width, num_classes, rng=rng)
         self.mask_roi_pool = PyramidRoIAlign(config.mask_size, config)
         self.mask_head = mask.mask_head(channels, config.mask_widths, rng=rng)
-        self.mask_predictor = mask.MaskPredictor(
-            config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng
-        )
+        self.mask_predictor = mask.MaskPredictor(config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng)
         self.config = config
 
     # ------------------------------------------------------------ training: losses and their mirror
@@ -35,9 +33,7 @@ class RoIHeads(Module):
         mask_logits, c_mask = self._mask_forward(
             pyramid, samples.rois[rows], samples.image_index[rows], samples.labels[rows]
         )
-        mask_losses, c_mask_loss = mask.mask_loss_forward(
-            mask_logits, targets=mask_targets, weight=samples.mask_weight
-        )
+        mask_losses, c_mask_loss = mask.mask_loss_forward(mask_logits, targets=mask_targets, weight=samples.mask_weight)
         return {**box_losses, **mask_losses}, self.keep((c_box, c_box_loss, c_mask, c_mask_loss))
 
     def backward(self, dlosses, cache):
@@ -73,15 +69,16 @@ class RoIHeads(Module):
     # ------------------------------------------------------------ inference
 
     def detect(self, pyramid, proposals, valid, *, sizes):
-        """pyramid, proposals (N, P, 4), valid (N, P)  ->  boxes (N, D, 4), labels, scores, valid (N, D), masks (N, D, 2S, 2S)
+        """The final boxes of every image, best first, with the mask of the class each was given.
 
-        Masks are predicted for the final boxes only, and only for the class each was given.
+        pyramid [(N, H, W, C)] * L, proposals (N, P, 4), valid (N, P), sizes (N, 2)
+        ->  boxes (N, D, 4), labels (N, D), scores (N, D), valid (N, D), masks (N, D, 2S, 2S)
+
+        Masks are predicted for the final boxes only: fewer and better crops than the proposals were.
         """
         n, p = valid.shape
         (logits, deltas), _ = self._box_forward(pyramid, proposals.reshape(-1, 4), _image_index(valid))
-        found, labels, scores, keep = detections_from_boxes(
-            logits, deltas, proposals, valid, self.config, sizes=sizes
-        )
+        found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, self.config, sizes=sizes)
         mask_logits, _ = self._mask_forward(pyramid, found.reshape(-1, 4), _image_index(keep), labels.reshape(-1))
         masks = activation.sigmoid_forward(mask_logits)[0]
         return found, labels, scores, keep, masks.reshape(*keep.shape, *masks.shape[1:])

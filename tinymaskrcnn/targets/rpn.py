@@ -50,9 +50,7 @@ def rpn_targets(anchors, targets, config, *, image_size=None, rng):
     xp = array_module(anchors)
     matched, label = assign_anchors(anchors, targets, config, image_size=image_size)
     keys = draw_keys(label.shape, rng=rng, like=anchors)
-    chosen = balanced_sample(
-        label, keys, count=config.samples_per_image, positive_fraction=config.positive_fraction
-    )
+    chosen = balanced_sample(label, keys, count=config.samples_per_image, positive_fraction=config.positive_fraction)
     positive = label == POSITIVE
     objects = xp.take_along_axis(targets.boxes, matched[..., None], axis=1)  # (N, A, 4)
     objects = xp.where(positive[..., None], objects, anchors)  # a stand-in whose deltas are 0, never log 0
