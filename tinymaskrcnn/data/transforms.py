@@ -43,10 +43,11 @@ def scale(image, target, *, size):
     if min(height, width) < 1:
         raise ArgumentError(f"scale: size must be at least 1x1; got {tuple(size)}")
     resized, _ = resize.resize_bilinear_forward(image[None], size=(height, width))
-    factors = np.array([width / old_width, height / old_height] * 2, np.float32)
+    new, old = np.array([width, height] * 2, np.float64), np.array([old_width, old_height] * 2, np.float64)
+    boxes = (target.boxes * new / old).astype(np.float32)  # in this order, so that the old edge becomes the new edge
     rows, columns = _nearest(height, old_height), _nearest(width, old_width)
     masks = target.masks[:, rows][:, :, columns]
-    return resized[0], dataclasses.replace(target, boxes=target.boxes * factors, masks=masks)
+    return resized[0], dataclasses.replace(target, boxes=boxes, masks=masks)
 
 
 def scale_to(image, target, *, shorter, longer):
