@@ -4,8 +4,9 @@ import numpy as np
 
 from ..backend import register_kernel
 from . import im2col, matmul, winograd
-from .threads import even_pieces, run, spans
+from .threads import even_pieces, run, single_threaded_blas, spans
 
+LEAST = 2 << 20  # multiplications: below, a kernel's preparations take longer than the text
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
 
 # ---------------------------------------------------------------- which way
@@ -52,7 +53,8 @@ def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
         return False
     if not (_is_pair(stride, 1) and _is_pair(padding, 0) and _is_pair(dilation, 1)):
         return False
-    return min(_output_size(x.shape, weight.shape, _pair(stride), _pair(padding), _pair(dilation))) > 0
+    size = _output_size(x.shape, weight.shape, _pair(stride), _pair(padding), _pair(dilation))
+    return min(size) > 0 and len(x) * size[0] * size[1] * weight.size >= LEAST
 
 
 def _output_size(x_shape, weight_shape, stride, padding, dilation):
@@ -61,6 +63,7 @@ def _output_size(x_shape, weight_shape, stride, padding, dilation):
 
 
 @register_kernel("conv2d_forward", applies=_takes_forward)
+@single_threaded_blas()
 def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Fast twin of ops.conv.conv2d_forward, for float32 and one group."""
     stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
@@ -78,10 +81,11 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 def _takes_backward(dy, cache):
     x, weight, _, _, _, _, groups = cache
-    return groups == 1 and _is_float32(dy, x, weight)
+    return groups == 1 and _is_float32(dy, x, weight) and dy.size // dy.shape[3] * weight.size >= LEAST
 
 
 @register_kernel("conv2d_backward", applies=_takes_backward)
+@single_threaded_blas()
 def conv2d_backward(dy, cache):
     """Fast twin of ops.conv.conv2d_backward: the jobs of all three gradients go to the threads together."""
     x, weight, has_bias, stride, padding, dilation, _ = cache
@@ -149,6 +153,7 @@ def _takes_transpose(x, weight, bias, *, stride=1, padding=0):
 
 
 @register_kernel("conv_transpose2d_forward", applies=_takes_transpose)
+@single_threaded_blas()
 def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     """Fast twin of ops.conv.conv_transpose2d_forward for stride = kernel: no two pixels paint the same spot."""
     KH, KW, C, O = weight.shape
@@ -163,6 +168,7 @@ def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     "conv_transpose2d_backward",
     applies=lambda dy, cache: _is_float32(dy, *cache[:2]) and cache[3] == cache[1].shape[:2] and cache[4] == (0, 0),
 )
+@single_threaded_blas()
 def conv_transpose2d_backward(dy, cache):
     """Fast twin of ops.conv.conv_transpose2d_backward for stride = kernel."""
     x, weight, has_bias, _, _ = cache
@@ -194,6 +200,7 @@ def _map_spans(x):
 
 
 @register_kernel("select_conv1x1_forward", applies=_takes_select)
+@single_threaded_blas()
 def select_conv1x1_forward(x, weight, bias, *, channel):
     """Fast twin of ops.conv.select_conv1x1_forward: a few maps per job."""
     K, H, W, C = x.shape
@@ -211,6 +218,7 @@ def select_conv1x1_forward(x, weight, bias, *, channel):
 
 
 @register_kernel("select_conv1x1_backward", applies=lambda dy, cache: _is_float32(dy, *cache))
+@single_threaded_blas()
 def select_conv1x1_backward(dy, cache):
     """Fast twin of ops.conv.select_conv1x1_backward."""
     x, chosen, one_hot = cache

@@ -53,7 +53,7 @@ def scatter_jobs(dx, dy, weight, *, stride, origin, dilation):
     KH, KW, C, O = weight.shape
     N, H, W, _ = dx.shape
     HO, WO = dy.shape[1:3]
-    transposed = np.ascontiguousarray(weight.reshape(KH * KW * C, O).T)
+    transposed = weight.reshape(KH * KW * C, O).T
     size = tuple((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((HO, WO), stride, (KH, KW), dilation))
 
     def job(images):
@@ -94,8 +94,11 @@ def _columns(x, rows, width, kernel, stride, origin, dilation):
     size = (height - 1) * sh + (KH - 1) * dh + 1, (width - 1) * sw + (KW - 1) * dw + 1
     seen = _workspace.take("seen", (n, *size, C))
     copy_window(seen, x, origin[0] + rows.start * sh, origin[1])
-    a, b, c, d = seen.strides
-    windows = strided(seen, (n, height, width, KH, KW, C), (a, sh * b, sw * c, dh * b, dw * c, d))
-    columns = _workspace.take("columns", windows.shape)
-    np.copyto(columns, windows)
+    columns = _workspace.take("columns", (n, height, width, KH, KW, C))
+    if C == 1:  # runs of KW numbers are too short to copy: go offset by offset, along the rows of the image
+        for i, j in np.ndindex(KH, KW):
+            columns[:, :, :, i, j] = seen[:, i * dh :: sh, j * dw :: sw][:, :height, :width]
+    else:
+        a, b, c, d = seen.strides
+        np.copyto(columns, strided(seen, columns.shape, (a, sh * b, sw * c, dh * b, dw * c, d)))
     return columns.reshape(n * height * width, KH * KW * C)

@@ -3,16 +3,18 @@
 import numpy as np
 
 from ..backend import Workspace, register_kernel
-from .threads import even_pieces, run, spans
+from .threads import even_pieces, run, single_threaded_blas, spans
 
 WORK = 8 << 20  # multiplications worth a job of their own, some 0.2 ms
+ROWS = 128  # a product with fewer rows spends its time on packing the other matrix
 LANES = 8
 
 _workspace = Workspace()
 
 
-def _row_spans(rows, work_per_row):
-    return spans(rows, even_pieces(rows * work_per_row, WORK))
+def _row_spans(rows, work_per_row, at_most=1 << 20):
+    pieces = even_pieces(rows * work_per_row, WORK)
+    return spans(rows, min(pieces, max(rows // ROWS, 2), at_most))
 
 
 def add_up(parts):
@@ -41,16 +43,18 @@ def product_jobs(y, x, matrix, bias):
 def backward(dy, x, matrix):
     """Gradients of x @ matrix + bias: dy (K, O) -> dx (K, C), dmatrix (C, O), dbias (O,)."""
     dx = np.empty(x.shape, np.float32)
-    transposed = np.ascontiguousarray(matrix.T)
+    jobs = product_jobs(dx, dy, matrix.T, None)
+    if len(matrix) >= len(x):  # a wide layer: every job does some rows of dmatrix
+        dmatrix = np.empty(matrix.shape, np.float32)
+        run(jobs + product_jobs(dmatrix, x.T, dy, None))
+        return dx, dmatrix, np.ones(len(dy), np.float32) @ dy
 
-    def dmatrix_job(rows):
+    def lane_job(rows):
         return x[rows].T @ dy[rows], np.ones(len(dy[rows]), np.float32) @ dy[rows]
 
-    work = even_pieces(matrix.size * len(x), WORK)
-    jobs = [lambda rows=rows: dmatrix_job(rows) for rows in spans(len(x), min(work, LANES))]
-    lanes = len(jobs)
-    results = run(jobs + product_jobs(dx, dy, transposed, None))
-    return dx, *add_up(results[:lanes])
+    lanes = _row_spans(len(x), matrix.size, LANES)  # many pixels: every job adds up some of them
+    results = run(jobs + [lambda rows=rows: lane_job(rows) for rows in lanes])
+    return dx, *add_up(results[len(jobs) :])
 
 
 def _is_float32(*arrays):
@@ -58,6 +62,7 @@ def _is_float32(*arrays):
 
 
 @register_kernel("linear_forward", applies=_is_float32)
+@single_threaded_blas()
 def linear_forward(x, weight, bias):
     """Fast twin of ops.linear.linear_forward."""
     y = np.empty((len(x), weight.shape[1]), np.float32)
@@ -66,6 +71,7 @@ def linear_forward(x, weight, bias):
 
 
 @register_kernel("linear_backward", applies=lambda dy, cache: _is_float32(dy, *cache))
+@single_threaded_blas()
 def linear_backward(dy, cache):
     """Fast twin of ops.linear.linear_backward."""
     x, weight = cache
@@ -88,24 +94,28 @@ def paint_jobs(painted, x, matrix, bias):
             out += matrix_bias
         painted[images] = out.reshape(-1, H, W, KH, KW, O)
 
-    return [lambda images=images: job(images) for images in _row_spans(N, H * W * matrix.size)]
+    return [lambda images=images: job(images) for images in _image_spans(painted, matrix)]
+
+
+def _image_spans(painted, matrix):
+    N, H, W = painted.shape[:3]
+    return spans(N, even_pieces(N * H * W * matrix.size, WORK))
 
 
 def unpaint_jobs(dx, dpainted, x, matrix):
     """Jobs that fill dx (N, H, W, C) and return partial gradients (C, KH*KW*O) and (O,)."""
     N, H, W, KH, KW, O = dpainted.shape
-    transposed = np.ascontiguousarray(matrix.T)
 
     def job(lane):
         dmatrix, dbias = np.zeros(matrix.shape, np.float32), np.zeros(KH * KW * O, np.float32)
         for images in lane:
             dout = _workspace.take("painted", (len(x[images]) * H * W, KH * KW * O))
             dout.reshape(-1, H, W, KH, KW, O)[...] = dpainted[images]
-            np.matmul(dout, transposed, out=dx[images].reshape(len(dout), -1))
+            np.matmul(dout, matrix.T, out=dx[images].reshape(len(dout), -1))
             dmatrix += x[images].reshape(len(dout), -1).T @ dout
             dbias += np.ones(len(dout), np.float32) @ dout
         return dmatrix, dbias.reshape(-1, O).sum(axis=0)
 
-    pieces = _row_spans(N, H * W * matrix.size)
+    pieces = _image_spans(dpainted, matrix)
     lanes = [pieces[lane] for lane in spans(len(pieces), LANES)]
     return [lambda lane=lane: job(lane) for lane in lanes]

@@ -30,10 +30,8 @@ def nms(boxes, scores, *, iou_threshold, group=None, valid=None):
     if group is not None:
         sorted_group = group[order]
         ends = [*(np.flatnonzero(sorted_group[1:] != sorted_group[:-1]) + 1).tolist(), len(order)]
-    kept = run(
-        lambda start=start, end=end: start + _suppress(corners[:, start:end], iou_threshold)
-        for start, end in zip([0, *ends], ends)
-    )
+    # One group after the other: their many short steps would only wait for each other's Python.
+    kept = [start + _suppress(corners[:, start:end], iou_threshold) for start, end in zip([0, *ends], ends)]
     keep = np.zeros(len(boxes), bool)
     keep[order[np.concatenate(kept)]] = True
     return keep
