@@ -15,7 +15,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tinymaskrcnn.kernels import memory, threads
+from tinymaskrcnn.kernels import threads
 from tinymaskrcnn.ops import activation, conv, linear, nms, norm, roi_align
 
 torch = __import__("torch") if importlib.util.find_spec("torch") else None
@@ -175,7 +175,6 @@ def main():
     args = parser.parse_args()
     clock = time.process_time if args.cpu else time.perf_counter
     threads.set_threads(args.threads)
-    memory.keep_freed_memory()
     if torch:
         torch.set_num_threads(args.threads)
     unit = f"{args.threads} thread(s), {'CPU ' if args.cpu else ''}ms"
