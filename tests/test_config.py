@@ -68,3 +68,40 @@ def test_the_model_agrees_with_itself():
     assert len(model.class_names) == model.num_classes
     assert len(model.rpn.anchor_sizes) == len(model.backbone.depths) + 1  # P2 .. P6
     assert len(model.image_mean) == len(model.image_std) == model.backbone.in_channels
+
+
+# ---------------------------------------------------------------- presets
+
+
+def test_torchvision_presets_differ_where_the_models_do():
+    faster, mask, v2, keypoint = (config.torchvision_preset(kind) for kind in config.TORCHVISION_KINDS)
+    assert [m.heads for m in (faster, mask, v2, keypoint)] == [
+        ("box",),
+        ("box", "mask"),
+        ("box", "mask"),
+        ("box", "keypoint"),
+    ]
+    assert dataclasses.replace(faster, heads=mask.heads) == mask
+    assert dataclasses.replace(keypoint, heads=mask.heads, num_classes=91, class_names=mask.class_names) == mask
+    assert keypoint.class_names == ("background", "person") and keypoint.num_classes == 2
+    assert (mask.backbone.norm, mask.backbone.norm_eps) == ("frozen", 0.0)
+    assert (v2.backbone.norm, v2.backbone.norm_eps, v2.backbone.fpn_norm) == ("batch", 1e-5, "batch")
+    assert v2.rpn.conv_depth == 2 and v2.roi.box_convs == (256,) * 4 and v2.roi.mask_norm == "batch"
+    assert json.loads(json.dumps(config.to_dict(v2))) and config.from_dict(config.ModelConfig, config.to_dict(v2)) == v2
+
+
+def test_coco_classes_are_numbered_with_gaps():
+    names = config.torchvision_preset("maskrcnn_resnet50_fpn").class_names
+    assert len(names) == 91 and names[1] == "person" and names[17] == "cat" and names[90] == "toothbrush"
+    assert names.count("N/A") == 10 and len(set(names)) == 82
+
+
+def test_a_preset_can_be_made_small():
+    small = config.torchvision_preset(
+        "maskrcnn_resnet50_fpn", num_classes=5, backbone={"widths": (8, 8, 8, 8)}, roi={"head_width": 4}, heads=("box",)
+    )
+    assert small.num_classes == len(small.class_names) == 5 and small.class_names[4] == "class 4"
+    assert small.backbone.widths == (8, 8, 8, 8) and small.backbone.depths == (3, 4, 6, 3)
+    assert small.roi.head_width == 4 and small.roi.canonical_size == 224 and small.heads == ("box",)
+    with pytest.raises(ConfigError, match="kind must be one of .*got 'resnet'"):
+        config.torchvision_preset("resnet")

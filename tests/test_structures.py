@@ -18,6 +18,12 @@ def boxes(*first):
     return {"boxes": np.array([first, BOXES[1]], np.float32)}
 
 
+def points(x, y, visibility):
+    keypoints = np.ones((2, 4, 3), np.float32)
+    keypoints[1, 2] = x, y, visibility
+    return {"keypoints": keypoints}
+
+
 # ---------------------------------------------------------------- targets
 
 
@@ -25,6 +31,9 @@ def test_sound_targets_pass():
     assert TARGET.validate(height=H, width=W, num_classes=3) is TARGET and len(TARGET) == 2
     assert EMPTY.validate(height=H, width=W, num_classes=3) is EMPTY and len(EMPTY) == 0
     dataclasses.replace(TARGET, crowd=None, masks=np.ones((2, H, W), np.uint8)).validate(height=H, width=W)
+    dataclasses.replace(TARGET, masks=None).validate(height=H, width=W)
+    extras = {"keypoints": np.zeros((2, 5, 3), np.float32), "areas": np.array([3.0, 0.0])}
+    dataclasses.replace(TARGET, **extras).validate(height=H, width=W)
 
 
 @pytest.mark.parametrize(
@@ -43,11 +52,21 @@ def test_sound_targets_pass():
             {"masks": np.ones((2, W, H), bool)},
         ),
         (DtypeError, "boxes must be a NumPy array; got list", {"boxes": BOXES.tolist()}),
-        (DtypeError, "masks must be a NumPy array; got NoneType", {"masks": None}),
         (DtypeError, "boxes must hold floats; got int64", {"boxes": BOXES.astype(np.int64)}),
         (DtypeError, "labels must hold integers; got float64", {"labels": np.array([1.0, 2.0])}),
         (DtypeError, "masks must hold booleans or uint8; got float64", {"masks": np.ones((2, H, W))}),
         (DtypeError, "crowd must hold booleans; got int64", {"crowd": np.array([0, 1])}),
+        (DtypeError, "keypoints must hold floats; got int64", {"keypoints": np.ones((2, 3, 3), int)}),
+        (ShapeError, r"keypoints must be \(M, J, 3\) .*got \(2, 3, 2\)", {"keypoints": np.ones((2, 3, 2))}),
+        (ShapeError, r"keypoints must have 3 axes", {"keypoints": np.ones((2, 3))}),
+        (ShapeError, "count the same objects; got .*'keypoints': 1", {"keypoints": np.ones((1, 3, 3))}),
+        (ArgumentError, r"box 1, keypoint 2: must be finite; got \[1.0, nan, 2.0\]", points(1, np.nan, 2)),
+        (ArgumentError, r"box 1, keypoint 2: visibility must be 0 .*got 3.0", points(1, 1, 3)),
+        (ArgumentError, r"box 1, keypoint 2: visibility must be 0 .*got 0.5", points(1, 1, 0.5)),
+        (ShapeError, "count the same objects; got .*'areas': 1", {"areas": np.ones(1)}),
+        (DtypeError, "areas must hold floats; got int64", {"areas": np.array([3, 4])}),
+        (ArgumentError, r"areas must be finite and at least 0; got \[3.0, -1.0\]", {"areas": np.array([3.0, -1])}),
+        (ArgumentError, r"areas must be finite", {"areas": np.array([np.inf, 1])}),
         (
             ArgumentError,
             "masks must be 0 outside and 1 inside; got values up to 255",
@@ -143,6 +162,23 @@ def test_targets_are_padded_to_the_same_number_of_objects_without_crowds():
     assert batch.masks[0, 0].sum() == H * W and batch.masks.dtype == np.uint8
 
 
+def test_masks_and_keypoints_are_in_a_batch_when_its_images_have_them():
+    keypoints = np.arange(2 * 3 * 3).reshape(2, 3, 3).astype(np.float32)
+    pair = images((H, W, 1), (H, W, 1))
+    people = Target(BOXES, TARGET.labels, None, TARGET.crowd, keypoints % 3)
+    batch = collate(pair, [people, EMPTY]).targets  # an image without objects agrees with all
+    assert batch.masks is None and batch.keypoints.shape == (2, 1, 3, 3) and batch.keypoints.dtype == np.float32
+    np.testing.assert_array_equal(batch.keypoints[0, 0], keypoints[0] % 3)  # the crowd was left out
+    assert not batch.keypoints[1].any() and batch.to_device("cpu").keypoints is batch.keypoints
+    assert collate(pair, [TARGET, TARGET]).targets.keypoints is None
+    with pytest.raises(ArgumentError, match="image 1 has no masks, other images of the batch do"):
+        collate(pair, [TARGET, dataclasses.replace(TARGET, masks=None)])
+    with pytest.raises(ArgumentError, match="image 0 has no keypoints"):
+        collate(pair, [dataclasses.replace(people, keypoints=None), people])
+    with pytest.raises(ShapeError, match="the same J in all images; got {'image 0': 3, 'image 1': 2}"):
+        collate(pair, [people, dataclasses.replace(people, keypoints=keypoints[:, :2] % 3)])
+
+
 def test_a_batch_without_any_object_has_one_row_of_padding():
     batch = collate(images((H, W, 1)), [EMPTY]).targets
     assert batch.valid.tolist() == [[False]] and batch.boxes.shape == (1, 1, 4)
@@ -173,4 +209,5 @@ def test_a_bad_batch_is_named(error, message, arguments, options):
 
 
 def test_detections_count_their_boxes():
-    assert len(Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]))) == 2
+    found = Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]))
+    assert len(found) == 2 and found.masks is None and found.keypoints is None

@@ -17,8 +17,12 @@ class BackboneConfig:
     stem: str = "3x3"  # "3x3": 3x3 stride 2, stage 1 stride 2; "7x7": 7x7 stride 2 and max pooling, stage 1 stride 1
     stem_width: int = 16  # ResNet: 64
     norm: str = "batch"  # "batch", "frozen" or "group"
+    norm_eps: float = 1e-5  # 0 for torchvision's first COCO weights
+    groups: int = 1  # of a bottleneck's 3x3 convolution; ResNeXt-50: 32
+    group_width: int = 64  # channels per group at 256 outputs, more in proportion; ResNeXt-50 (32x4d): 4
     in_channels: int = 1
     fpn_channels: int = 64  # FPN paper: 256
+    fpn_norm: str = ""  # "" (convolutions with bias, as in the paper) or "batch"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class RPNConfig:
     nms_iou: float = 0.7
     min_size: float = 1e-3
     beta: float = 1 / 9  # knee of the smooth L1 loss; torchvision's
+    conv_depth: int = 1  # 3x3 convolutions before the two outputs
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,20 @@ class RoIConfig:
     delta_weights: tuple = (10.0, 10.0, 5.0, 5.0)
     beta: float = 1 / 9
     head_width: int = 128  # torchvision: 1024
+    box_convs: tuple = ()  # widths of 3x3 convolutions in the box head, before one FC; none: two FCs and no convolution
+    box_norm: str = ""  # "" or "batch", after each of these
     mask_widths: tuple = (64, 64, 64, 64)  # torchvision: 4 x 256
+    mask_norm: str = ""  # "" or "batch"
     mask_deconv_width: int = 64
+    num_keypoints: int = 17  # COCO's person
+    keypoint_widths: tuple = (512,) * 8  # Mask R-CNN, section 5
+    keypoint_size: int = 14  # heatmaps are four times as large
     score_threshold: float = 0.05
     nms_iou: float = 0.5
     min_size: float = 1e-2
     detections_per_image: int = 20  # torchvision: 100
     mask_threshold: float = 0.5
+    paste: str = "continuous"  # masks into exact boxes, or "integer": into whole pixels, as torchvision does
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,9 @@ class ModelConfig:
     class_names: tuple = ("background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     image_mean: tuple = (0.1,)  # per channel, for pixels in 0..1
     image_std: tuple = (0.25,)
+    heads: tuple = ("box", "mask")  # Faster R-CNN: ("box",), Keypoint R-CNN: ("box", "keypoint")
+    resize_shorter: int = 0  # pictures are resized to this shorter side, 0 = left alone; torchvision: 800
+    resize_longer: int = 0  # ... but no longer than this; torchvision: 1333
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     rpn: RPNConfig = field(default_factory=RPNConfig)
     roi: RoIConfig = field(default_factory=RoIConfig)
@@ -142,6 +157,61 @@ def scene_preset(name):
     if name not in presets:
         raise ConfigError(f"scenes must be one of {SCENE_PRESETS}; got {name!r}")
     return presets[name]
+
+
+TORCHVISION_KINDS = (
+    "fasterrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn_v2",
+    "keypointrcnn_resnet50_fpn",
+)
+
+# The class of each label of torchvision's COCO models, in order; N/A: the ten numbers that COCO left out.
+COCO_CLASSES = tuple(
+    """background,person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,N/A,stop sign,
+    parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,N/A,backpack,umbrella,N/A,N/A,handbag,
+    tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,
+    tennis racket,bottle,N/A,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,
+    pizza,donut,cake,chair,couch,potted plant,bed,N/A,dining table,N/A,N/A,toilet,N/A,tv,laptop,mouse,remote,keyboard,
+    cell phone,microwave,oven,toaster,sink,refrigerator,N/A,book,clock,vase,scissors,teddy bear,hair drier,
+    toothbrush""".replace("\n    ", "").split(",")
+)
+
+
+def torchvision_preset(kind, *, num_classes=None, backbone=None, rpn=None, roi=None, **model):
+    """The ModelConfig of a torchvision detection model by its name there, trained on COCO.
+
+    backbone, rpn and roi are dictionaries of settings to change, `model` those of ModelConfig: a narrow variant is
+    torchvision_preset("maskrcnn_resnet50_fpn", num_classes=5, backbone={"widths": (16, 32, 64, 128)}).
+    The weights that torchvision trained first hold frozen batch norms without an eps; v2 trains its batch norms.
+    """
+    if kind not in TORCHVISION_KINDS:
+        raise ConfigError(f"kind must be one of {TORCHVISION_KINDS}; got {kind!r}")
+    v2, person = kind.endswith("_v2"), kind.startswith("keypoint")
+    heads = {"f": ("box",), "m": ("box", "mask"), "k": ("box", "keypoint")}[kind[0]]
+    norm = "batch" if v2 else ""
+    count = num_classes or (2 if person else 91)
+    names = COCO_CLASSES[:2] if person else COCO_CLASSES
+    if count != len(names):
+        names = ("background", *(f"class {i}" for i in range(1, count)))
+    resnet50 = {"block": "bottleneck", "depths": (3, 4, 6, 3), "widths": (256, 512, 1024, 2048), "stem": "7x7"}
+    resnet50 |= {"stem_width": 64, "in_channels": 3, "fpn_channels": 256, "fpn_norm": norm}
+    resnet50 |= {"norm": "batch", "norm_eps": 1e-5} if v2 else {"norm": "frozen", "norm_eps": 0.0}
+    photographs = {"anchor_sizes": ((32,), (64,), (128,), (256,), (512,)), "anchor_ratios": (0.5, 1.0, 2.0)}
+    photographs |= {"samples_per_image": 256, "pre_nms_top_n": (2000, 1000), "post_nms_top_n": (2000, 1000)}
+    heads_of_photographs = {"canonical_size": 224.0, "canonical_level": 4, "aligned": False, "samples_per_image": 512}
+    heads_of_photographs |= {"head_width": 1024, "box_convs": (256,) * 4 if v2 else (), "box_norm": norm}
+    heads_of_photographs |= {"mask_widths": (256,) * 4, "mask_norm": norm, "mask_deconv_width": 256}
+    heads_of_photographs |= {"detections_per_image": 100, "paste": "integer"}
+    settings = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}  # ImageNet's
+    settings |= {"heads": heads, "resize_shorter": 800, "resize_longer": 1333, "class_names": names}
+    return ModelConfig(
+        num_classes=count,
+        backbone=BackboneConfig(**(resnet50 | (backbone or {}))),
+        rpn=RPNConfig(**(photographs | {"conv_depth": 2 if v2 else 1} | (rpn or {}))),
+        roi=RoIConfig(**(heads_of_photographs | (roi or {}))),
+        **(settings | model),
+    )
 
 
 def to_dict(config):

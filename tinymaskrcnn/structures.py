@@ -13,27 +13,29 @@ class Target:
     """The objects of one image.
 
     boxes (M, 4) float32 as x1, y1, x2, y2 in pixels, labels (M,) integer in 1 .. num_classes-1 (0 is background),
-    masks (M, H, W) bool, or uint8 of 0 and 1. An image without objects has M = 0. `crowd` (M,) bool marks regions of
-    many objects, which are ignored in training and handled in evaluation.
+    masks (M, H, W) bool, or uint8 of 0 and 1, or None where data has boxes or keypoints only. An image without objects
+    has M = 0. `crowd` (M,) bool marks regions of many objects, which are ignored in training and handled in evaluation.
+    keypoints (M, J, 3) float32 as x, y, visibility (0 absent, 1 hidden, 2 visible). areas (M,) float: the annotation's
+    own area in pixels, which evaluation prefers to the mask's.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
-    masks: np.ndarray
+    masks: np.ndarray | None = None
     crowd: np.ndarray | None = None
+    keypoints: np.ndarray | None = None
+    areas: np.ndarray | None = None
 
     def __len__(self):
         return len(self.boxes)
 
     def validate(self, *, height, width, num_classes=None, image="image"):
-        """Raise one clear error, naming image and box, unless boxes, labels and masks are sound and agree."""
+        """Raise one clear error, naming image and box, unless all arrays are sound and agree."""
         self._check_arrays(image)
-        if self.masks.shape[1:] != (height, width):
-            raise ShapeError(
-                f"{image}: masks must be (M, H, W) = (M, {height}, {width}) like the image; got {self.masks.shape}"
-            )
-        if self.masks.dtype != bool and self.masks.size and self.masks.max() > 1:
-            raise ArgumentError(f"{image}: masks must be 0 outside and 1 inside; got values up to {self.masks.max()}")
+        self._check_masks(image, height, width)
+        self._check_keypoints(image)
+        if self.areas is not None and not (np.isfinite(self.areas) & (self.areas >= 0)).all():
+            raise ArgumentError(f"{image}: areas must be finite and at least 0; got {self.areas.tolist()}")
         for i, box in enumerate(self.boxes):
             where = f"{image}, box {i}"
             given = [round(float(v), 3) for v in box]
@@ -52,11 +54,41 @@ class Target:
             )
         return self
 
+    def _check_masks(self, image, height, width):
+        if self.masks is None:
+            return
+        if self.masks.shape[1:] != (height, width):
+            raise ShapeError(
+                f"{image}: masks must be (M, H, W) = (M, {height}, {width}) like the image; got {self.masks.shape}"
+            )
+        if self.masks.dtype != bool and self.masks.size and self.masks.max() > 1:
+            raise ArgumentError(f"{image}: masks must be 0 outside and 1 inside; got values up to {self.masks.max()}")
+
+    def _check_keypoints(self, image):
+        if self.keypoints is None:
+            return
+        if self.keypoints.shape[2] != 3:
+            raise ShapeError(f"{image}: keypoints must be (M, J, 3) as x, y, visibility; got {self.keypoints.shape}")
+        broken = np.argwhere(~np.isfinite(self.keypoints).all(axis=2))
+        if len(broken):
+            k, j = broken[0]
+            raise ArgumentError(
+                f"{image}, box {k}, keypoint {j}: must be finite; got {[float(v) for v in self.keypoints[k, j]]}"
+            )
+        strange = np.argwhere(~np.isin(self.keypoints[..., 2], (0, 1, 2)))
+        if len(strange):
+            k, j = strange[0]
+            raise ArgumentError(
+                f"{image}, box {k}, keypoint {j}: visibility must be 0 (absent), 1 (hidden) or 2 (visible); "
+                f"got {float(self.keypoints[k, j, 2])}"
+            )
+
     def _check_arrays(self, image):
         """Number of axes, kind of number, and as many rows everywhere."""
-        arrays = {"boxes": (self.boxes, 2, "f"), "labels": (self.labels, 1, "iu"), "masks": (self.masks, 3, "bu")}
-        if self.crowd is not None:
-            arrays["crowd"] = (self.crowd, 1, "b")
+        arrays = {"boxes": (self.boxes, 2, "f"), "labels": (self.labels, 1, "iu")}
+        for name, axes, kinds in (("masks", 3, "bu"), ("crowd", 1, "b"), ("keypoints", 3, "f"), ("areas", 1, "f")):
+            if getattr(self, name) is not None:
+                arrays[name] = (getattr(self, name), axes, kinds)
         wanted = {"f": "floats", "iu": "integers", "bu": "booleans or uint8", "b": "booleans"}
         for name, (array, axes, kinds) in arrays.items():
             if not isinstance(array, np.ndarray):
@@ -69,24 +101,27 @@ class Target:
             raise ShapeError(f"{image}: boxes must be (M, 4); got {self.boxes.shape}")
         counts = {name: len(array) for name, (array, _, _) in arrays.items()}
         if len(set(counts.values())) > 1:
-            raise ShapeError(f"{image}: boxes, labels and masks must count the same objects; got {counts}")
+            raise ShapeError(f"{image}: all arrays must count the same objects; got {counts}")
 
 
 @dataclass(frozen=True)
 class TargetBatch:
     """The objects of N images, padded to the same M so that no shape depends on the data.
 
-    boxes (N, M, 4), labels (N, M), masks (N, M, H, W) uint8; valid (N, M) bool is False where a row is padding
-    (its box is all zeros, its label 0). M is at least 1, so that an argmax over objects always exists.
+    boxes (N, M, 4), labels (N, M), masks (N, M, H, W) uint8 or None, keypoints (N, M, J, 3) or None; valid (N, M) bool
+    is False where a row is padding (its box and keypoints are all zeros, its label 0). M is at least 1, so that an
+    argmax over objects always exists.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
-    masks: np.ndarray
+    masks: np.ndarray | None
     valid: np.ndarray
+    keypoints: np.ndarray | None = None
 
     def to_device(self, device):
-        return TargetBatch(*(to_device(a, device) for a in (self.boxes, self.labels, self.masks, self.valid)))
+        arrays = (self.boxes, self.labels, self.masks, self.valid, self.keypoints)
+        return TargetBatch(*(a if a is None else to_device(a, device) for a in arrays))
 
 
 @dataclass(frozen=True)
@@ -113,13 +148,15 @@ class ImageBatch:
 class Detections:
     """What was found in one image, best score first.
 
-    boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool (or None when not asked for).
+    boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool (or None when not asked for),
+    keypoints (K, J, 3) as x, y in pixels and a score that has no upper limit (or None).
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     masks: np.ndarray | None = None
+    keypoints: np.ndarray | None = None
 
     def __len__(self):
         return len(self.boxes)
@@ -166,21 +203,44 @@ def collate(images, targets=None, *, divisor=32, num_classes=None, names=()):
     if targets is not None:
         for n, target in enumerate(targets):
             target.validate(height=int(sizes[n, 0]), width=int(sizes[n, 1]), num_classes=num_classes, image=names[n])
-        batch = _pad_targets(targets, height, width)
+        batch = _pad_targets(targets, height, width, names)
     return ImageBatch(padded, sizes, batch, names)
 
 
-def _pad_targets(targets, height, width):
+def _pad_targets(targets, height, width, names):
     kept = [np.flatnonzero(~t.crowd) if t.crowd is not None else np.arange(len(t)) for t in targets]
     n, m = len(targets), max(1, *(len(k) for k in kept))
     boxes = np.zeros((n, m, 4), np.float32)
     labels = np.zeros((n, m), np.int64)
-    masks = np.zeros((n, m, height, width), np.uint8)
+    masks = np.zeros((n, m, height, width), np.uint8) if _all_have("masks", targets, names) else None
+    keypoints = None
+    if _all_have("keypoints", targets, names):
+        keypoints = np.zeros((n, m, _count_keypoints(targets, names), 3), np.float32)
     valid = np.zeros((n, m), bool)
     for i, (target, rows) in enumerate(zip(targets, kept)):
-        h, w = target.masks.shape[1:]
         boxes[i, : len(rows)] = target.boxes[rows]
         labels[i, : len(rows)] = target.labels[rows]
-        masks[i, : len(rows), :h, :w] = target.masks[rows]
+        if masks is not None and len(rows):
+            h, w = target.masks.shape[1:]
+            masks[i, : len(rows), :h, :w] = target.masks[rows]
+        if keypoints is not None and len(rows):
+            keypoints[i, : len(rows)] = target.keypoints[rows]
         valid[i, : len(rows)] = True
-    return TargetBatch(boxes, labels, masks, valid)
+    return TargetBatch(boxes, labels, masks, valid, keypoints)
+
+
+def _all_have(entry, targets, names):
+    """Whether the targets of a batch have masks, or keypoints: all or none; one without objects agrees with both."""
+    having = {getattr(t, entry) is not None for t in targets if len(t)}
+    if len(having) > 1:
+        without = next(name for t, name in zip(targets, names) if len(t) and getattr(t, entry) is None)
+        raise ArgumentError(f"collate: {without} has no {entry}, other images of the batch do; give all or none")
+    return having == {True} or (not having and all(getattr(t, entry) is not None for t in targets))
+
+
+def _count_keypoints(targets, names):
+    """J, the number of keypoint types, the same for all objects."""
+    counts = {name: t.keypoints.shape[1] for t, name in zip(targets, names) if t.keypoints is not None}
+    if len(set(counts.values())) > 1:
+        raise ShapeError(f"collate: keypoints (M, J, 3) must have the same J in all images; got {counts}")
+    return next(iter(counts.values()))
