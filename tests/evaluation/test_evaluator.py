@@ -4,74 +4,71 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from coco_cases import RANGES, SIZE, box_masks, draw_image
 from coco_oracle import pycocotools_evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.evaluation import Evaluator, evaluate, rle
+from tinymaskrcnn.evaluation import COCO_SIGMAS, Evaluator, evaluate, rle
 from tinymaskrcnn.structures import Detections, Target
 
-RANGES = {"all": (0, 1e10), "small": (0, 30), "medium": (30, 80), "large": (80, 1e10)}
-SIZE = 24
+FIGURES = {
+    "bbox": "AP AP50 AP75 APsmall APmedium APlarge AR1 AR10 AR100 ARsmall ARmedium ARlarge".split(),
+    "keypoints": "AP AP50 AP75 APmedium APlarge AR AR50 AR75 ARmedium ARlarge".split(),
+}
+FIGURES["segm"] = FIGURES["bbox"]
 
 
-def box_masks(boxes):
-    """Filled boxes with their upper left pixel missing, so that mask and box areas differ."""
-    y, x = np.mgrid[:SIZE, :SIZE]
-    x1, y1, x2, y2 = (boxes[:, i, None, None] for i in range(4))
-    return (x >= x1) & (x < x2) & (y >= y1) & (y < y2) & ~((x == np.floor(x1)) & (y == np.floor(y1)))
-
-
-def draw_boxes(rng, count):
-    corner = rng.integers(0, SIZE - 4, (count, 2))
-    return np.concatenate([corner, np.minimum(corner + rng.integers(2, 14, (count, 2)), SIZE)], axis=1).astype(
-        np.float32
-    )
-
-
-def draw_image(rng, classes):
-    """Some objects, some crowds; detections are moved copies, exact copies and strangers, with scores that tie."""
-    boxes = draw_boxes(rng, rng.integers(0, 6))
-    labels = rng.integers(1, classes + 1, len(boxes))
-    truth = Target(boxes, labels, box_masks(boxes), rng.random(len(boxes)) < 0.2 if rng.random() < 0.7 else None)
-
-    copies = rng.integers(0, len(boxes), rng.integers(0, 9)) if len(boxes) else np.zeros(0, int)
-    moved = boxes[copies] + rng.choice([0, 0, 0, 1, -1, 0.25], (len(copies), 4)).astype(np.float32)
-    strangers = draw_boxes(rng, rng.integers(0, 4))
-    found = np.concatenate([moved, strangers]).clip(0, SIZE)
-    guess = np.concatenate([labels[copies], rng.integers(1, classes + 1, len(strangers))])
-    swapped = rng.random(len(guess)) < 0.1
-    guess = np.where(swapped, rng.integers(1, classes + 1, len(guess)), guess)
-    scores = (rng.integers(1, 8, len(guess)) / 8).astype(np.float32)
-    return truth, Detections(found, guess, scores, box_masks(found))
-
-
-@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-@settings(deadline=None, max_examples=40)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    images=st.integers(1, 6),
-    classes=st.integers(1, 3),
-    max_detections=st.sampled_from([(1, 10, 100), (1, 2, 3)]),
-)
-def test_equals_pycocotools(iou_type, seed, images, classes, max_detections):
-    rng = np.random.default_rng(seed)
-    truths, detections = zip(*(draw_image(rng, classes) for _ in range(images)))
-    evaluator = Evaluator(iou_type=iou_type, area_ranges=RANGES, max_detections=max_detections, num_classes=classes + 1)
+def compare(truths, detections, iou_type, *, classes, area_ranges, max_detections, **settings):
+    """Curves and, with COCO's number of detections, figures of both; every number to 1e-12."""
+    settings |= {"area_ranges": area_ranges, "max_detections": max_detections}
+    evaluator = Evaluator(iou_type=iou_type, num_classes=classes + 1, **settings)
     for truth, found in zip(truths, detections):
         evaluator.add(truth, found)
     ours = evaluator.accumulate()
     pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO's figures")
-    oracle = pycocotools_evaluation(truths, detections, iou_type, RANGES, max_detections, classes)
+    oracle = pycocotools_evaluation(truths, detections, iou_type, classes=classes, **settings)
     for name in ("precision", "recall", "scores"):
         np.testing.assert_allclose(getattr(ours, name), oracle.eval[name], rtol=0, atol=1e-12, err_msg=name)
-    if max_detections[-1] == 100:
-        figures = evaluate(truths, detections, iou_type=iou_type, area_ranges=RANGES)
-        assert list(figures)[:6] == ["AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"]
-        assert list(figures)[6:] == ["AR1", "AR10", "AR100", "ARsmall", "ARmedium", "ARlarge"]
+    if max_detections[-1] == (20 if iou_type == "keypoints" else 100):
+        figures = evaluate(truths, detections, iou_type=iou_type, **settings)
+        assert list(figures) == FIGURES[iou_type]
         np.testing.assert_allclose(list(figures.values()), oracle.stats, rtol=0, atol=1e-12)
         assert max(figures.values()) <= 1
+
+
+drawn = given(
+    seed=st.integers(0, 2**32 - 1), images=st.integers(1, 6), classes=st.integers(1, 3), few=st.sampled_from([0, 0, 3])
+)
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@settings(deadline=None, max_examples=40)
+@drawn
+def test_equals_pycocotools(iou_type, seed, images, classes, few):
+    rng = np.random.default_rng(seed)
+    truths, detections = zip(*(draw_image(rng, classes) for _ in range(images)))
+    max_detections = (1, 2, 3) if few else (1, 10, 100)
+    compare(truths, detections, iou_type, classes=classes, area_ranges=RANGES, max_detections=max_detections)
+
+
+@settings(deadline=None, max_examples=40)
+@drawn
+def test_keypoints_equal_pycocotools(seed, images, classes, few):
+    rng = np.random.default_rng(seed)
+    truths, detections = zip(*(draw_image(rng, classes) for _ in range(images)))
+    area_ranges = {name: limits for name, limits in RANGES.items() if name != "small"}
+    sigmas = COCO_SIGMAS if few else rng.uniform(0.02, 0.2, len(COCO_SIGMAS))
+    compare(
+        truths,
+        detections,
+        "keypoints",
+        classes=classes,
+        area_ranges=area_ranges,
+        max_detections=(few or 20,),
+        sigmas=sigmas,
+    )
 
 
 def one_image(scores=(0.9,), labels=(1,)):
@@ -118,6 +115,52 @@ def test_area_of_objects_is_a_choice():
     assert evaluator.summarize()["APhundred"] == pytest.approx(1)
 
 
+def test_the_areas_of_annotations_count():
+    """The mask has 99 pixels, the box 100, the annotation says 50."""
+    truth, found = one_image()
+    truth = replace(truth, areas=np.array([50.0]))
+    ranges = {"all": (0, 1e10), "fifty": (50, 50), "ninetynine": (99, 99), "hundred": (100, 100), "seven": (7, 7)}
+    figures = evaluate([truth], [found], area_ranges=ranges)
+    assert figures["APfifty"] == pytest.approx(1) and figures["APninetynine"] == -1
+    assert evaluate([truth], [found], area_ranges=ranges, truth_area="box")["APhundred"] == pytest.approx(1)
+    boxes_only = replace(truth, areas=None, masks=None)
+    assert evaluate([boxes_only], [found], area_ranges=ranges)["APhundred"] == pytest.approx(1)
+    evaluator = Evaluator(area_ranges=ranges)
+    evaluator.add(truth, found, areas=[7.0])
+    assert evaluator.summarize()["APseven"] == pytest.approx(1)
+
+
+def test_a_miss_counts_in_the_area_range_that_it_is_said_to_have():
+    truth, found = one_image()
+    stranger = replace(found, boxes=found.boxes + 30, scores=found.scores + 1)  # it would come first
+    ranges = {"all": (0, 1e10), "medium": (90, 110)}
+    for area, precision in ((100.0, 0.5), (5.0, 1.0)):
+        evaluator = Evaluator(area_ranges=ranges)
+        both = Detections(
+            *(np.concatenate([getattr(f, n) for f in (found, stranger)]) for n in ("boxes", "labels", "scores"))
+        )
+        evaluator.add(truth, both, detection_areas=[100.0, area])
+        assert evaluator.summarize()["APmedium"] == pytest.approx(precision)
+
+
+def person(points=((4, 4, 2), (8, 8, 1)), score=0.9):
+    box, keypoints = np.array([[2, 2, 12, 12]], np.float32), np.array([points], np.float32)
+    truth = Target(box, np.array([1]), keypoints=keypoints, areas=np.array([2000.0]))
+    return truth, Detections(box, np.array([1]), np.array([score], np.float32), keypoints=keypoints)
+
+
+def test_persons_without_labelled_points_are_ignored():
+    options = {"iou_type": "keypoints", "sigmas": (0.1, 0.1)}
+    truth, found = person()
+    assert list(evaluate([truth], [found], **options)) == FIGURES["keypoints"]
+    assert evaluate([truth], [found], **options)["AP"] == pytest.approx(1)
+    hidden, nearby = person(points=((0, 0, 0), (0, 0, 0)))[0], person(score=0.95)[1]
+    assert evaluate([hidden], [nearby], **options)["AP"] == -1  # no one to find
+    assert evaluate([truth, hidden], [found, nearby], **options)["AP"] == pytest.approx(1)  # and no false alarm
+    far = replace(nearby, keypoints=nearby.keypoints + 500)
+    assert evaluate([truth, hidden], [found, far], **options)["AP50"] == pytest.approx(0.5)
+
+
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_masks_may_be_run_length_encoded(seed):
@@ -155,7 +198,7 @@ def test_refusals_say_what_was_wanted():
     truth, found = one_image()
     with pytest.raises(ShapeError, match="got 2 truths and 1 detections"):
         evaluate([truth, truth], [found])
-    with pytest.raises(ArgumentError, match="iou_type must be 'bbox' or 'segm'; got 'boxes'"):
+    with pytest.raises(ArgumentError, match="iou_type must be 'bbox', 'segm' or 'keypoints'; got 'boxes'"):
         evaluate([truth], [found], iou_type="boxes")
     with pytest.raises(ArgumentError, match="needs an entry 'all'"):
         evaluate([truth], [found], area_ranges={"small": (0, 9)})
@@ -179,3 +222,24 @@ def test_refusals_say_what_was_wanted():
         Evaluator().add(truth, found, areas=[1.0, 2.0])
     with pytest.raises(ShapeError, match="must be of one size"):
         evaluate([truth], [replace(found, masks=found.masks[:, :5])], iou_type="segm")
+
+
+def test_refusals_of_keypoints_and_areas():
+    truth, found = person()
+    options = {"iou_type": "keypoints", "sigmas": (0.1, 0.1)}
+    with pytest.raises(ArgumentError, match="needs truth with keypoints"):
+        evaluate([replace(truth, keypoints=None)], [found], **options)
+    with pytest.raises(ArgumentError, match="needs detections with keypoints"):
+        evaluate([truth], [replace(found, keypoints=None)], **options)
+    with pytest.raises(ShapeError, match=r"keypoints of truth must be \(objects, 17, 3\).*got \(1, 2, 3\)"):
+        evaluate([truth], [found], iou_type="keypoints")
+    with pytest.raises(ArgumentError, match="keypoints of detections must be finite"):
+        evaluate([truth], [replace(found, keypoints=found.keypoints * np.nan)], **options)
+    with pytest.raises(ArgumentError, match="sigmas must be positive"):
+        evaluate([truth], [found], iou_type="keypoints", sigmas=(0.1, 0))
+    with pytest.raises(ArgumentError, match="image 0: areas must be finite and at least 0"):
+        evaluate([replace(truth, areas=np.array([-1.0]))], [found], **options)
+    with pytest.raises(ArgumentError, match="image 0: detection_areas must be finite"):
+        Evaluator().add(truth, found, detection_areas=[np.inf])
+    with pytest.raises(ArgumentError, match="needs truth with masks"):
+        evaluate([truth], [one_image()[1]], iou_type="segm")

@@ -68,11 +68,53 @@ def test_iou_equals_pycocotools(masks):
         assert (ours == coco_mask().iou(encoded, encoded[::-1], crowd.astype(np.uint8).tolist())).all()
 
 
+@special
+@given(masks_of)
+def test_merge_equals_pycocotools(masks):
+    rles = rle.encode_many(masks)
+    for intersect in (False, True) if len(masks) else ():
+        ours = rle.merge(rles, intersect=intersect)
+        assert rle.to_string(ours) == coco_mask().merge(coco_encode(masks), int(intersect))["counts"].decode()
+        assert (rle.decode(ours) == (masks.all(axis=0) if intersect else masks.any(axis=0))).all()
+
+
+@special
+@given(masks_of)
+def test_boxes_equal_pycocotools(masks):
+    boxes = rle.to_boxes(rle.encode_many(masks))
+    assert boxes.shape == (len(masks), 4)
+    if len(masks):
+        expected = coco_mask().toBbox(coco_encode(masks))
+        assert (boxes - np.pad(boxes[:, :2], ((0, 0), (2, 0))) == expected).all()
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12), st.sampled_from([0, 1, 2]))
+def test_masks_of_boxes_equal_pycocotools(seed, H, W, digits):
+    """Also of boxes that stick out of the picture, or miss it."""
+    rng = np.random.default_rng(seed)
+    corner, size = rng.uniform(-3, 14, (4, 2)), rng.uniform(0, 14, (4, 2))
+    xywh = np.concatenate([corner, size], axis=1).round(digits)
+    boxes = xywh + np.pad(xywh[:, :2], ((0, 0), (2, 0)))
+    ours = rle.from_boxes(boxes, size=(H, W))
+    assert [rle.to_string(r) for r in ours] == [t["counts"].decode() for t in coco_mask().frPyObjects(xywh, H, W)]
+
+
+def test_masks_of_whole_boxes():
+    masks = rle.decode_many(
+        rle.from_boxes(np.array([[1, 0, 3, 2], [0, 1, 9, 1], [-5, 1, 9, 9]]), size=(3, 4)), size=(3, 4)
+    )
+    assert masks[0].astype(int).tolist() == [[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+    assert not masks[1].any() and masks[2].astype(int).tolist() == [[0] * 4, [1] * 4, [1] * 4]
+
+
 def test_runs_of_length_zero_are_allowed():
     """Other programs write them: [2, 0, 1, 3] is three pixels off, then three on."""
     odd, plain = (rle.RLE((2, 3), np.array(counts)) for counts in ([2, 0, 1, 3], [3, 3]))
     assert (rle.decode(odd) == rle.decode(plain)).all()
     assert rle.iou([odd], [plain])[0, 0] == 1 == rle.iou([plain], [odd])[0, 0]
+    assert rle.merge([odd]).counts.tolist() == [3, 3]
+    assert (rle.to_boxes([odd]) == rle.to_boxes([plain])).all()
 
 
 def test_coco_dictionary_survives_json():
@@ -105,3 +147,33 @@ def test_refusals_say_what_was_wanted():
         rle.iou([whole], [whole], [True, False])
     with pytest.raises(ShapeError, match=r"of size \(2, 2\)"):
         rle.decode_many([whole], size=(2, 2))
+    with pytest.raises(ArgumentError, match="merge: needs at least one mask"):
+        rle.merge([])
+    with pytest.raises(ShapeError, match="merge: all masks must be of one size"):
+        rle.merge([whole, rle.encode(np.ones((20, 30), bool))])
+    with pytest.raises(ShapeError, match="from_boxes: boxes must be finite"):
+        rle.from_boxes(np.array([[0, 0, np.nan, 1]]), size=(3, 3))
+
+
+@pytest.mark.parametrize(
+    "size, counts, message",
+    [
+        ([2, 3], [2, 5], "must fill 2 x 3 = 6 pixels; they count 7"),
+        ([2, 3], [7, -1], "must fill 2 x 3 = 6 pixels; they count 6"),
+        ([2, 3], [2**62, 2**62, 2**62, 2**62, 6], "they count 18446744073709551622"),
+        ([2, 3], [2.5, 3.5], "counts must be a string or a list of whole numbers"),
+        ([2, 3], [float("nan"), 6], "counts must be a string or a list of whole numbers"),
+        ([2, 3], [[2], [4, 0]], "counts must be a string or a list of whole numbers"),
+        ([2, 3], [10**30], "counts must be a string or a list of whole numbers"),
+        ([2, 3], None, "counts must be a string or a list of whole numbers"),
+        ([10**9, 10**9], [10**18], "of a possible picture"),
+        ([-2, -3], [6], r"two whole numbers from 0 up.*got \[-2, -3\]"),
+        ([2], [6], "two whole numbers"),
+        ([2, 3.0], [6], "two whole numbers"),
+        ("23", [6], "two whole numbers"),
+    ],
+)
+def test_broken_entries_are_refused(size, counts, message):
+    """At once, and without making a picture of them."""
+    with pytest.raises(DataError, match=message):
+        rle.from_coco({"size": size, "counts": counts})

@@ -1,7 +1,8 @@
-"""COCO's way to judge detections: matching, average precision and recall, run-length encoded masks."""
+"""COCO's way to judge detections: matching, average precision and recall, keypoint similarity, run-length masks."""
 
 from .average_precision import COCO_AREA_RANGES, Evaluation
 from .evaluator import Evaluator, evaluate
+from .oks import COCO_SIGMAS
 from .rle import RLE
 
-__all__ = ["COCO_AREA_RANGES", "RLE", "Evaluation", "Evaluator", "evaluate"]
+__all__ = ["COCO_AREA_RANGES", "COCO_SIGMAS", "RLE", "Evaluation", "Evaluator", "evaluate"]

@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 COCO_AREA_RANGES = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+KEYPOINT_AREA_RANGES = {name: limits for name, limits in COCO_AREA_RANGES.items() if name != "small"}
 
 
 def precision_recall(hit, miss, num_truths):
@@ -36,7 +37,7 @@ def precision_recall(hit, miss, num_truths):
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything behind the twelve figures.
+    """Everything behind the figures.
 
     precision (T, R, K, A, M), recall (T, K, A, M), scores (T, R, K, A, M): the score at which each recall is reached;
     num_truths (K, A). Row k is label k + 1. Entries are -1 where a class has no object in an area range.
@@ -64,10 +65,10 @@ class Evaluation:
         return _mean_defined(self.recall[self._thresholds(iou)][:, self._classes(label), self._area(area), m])
 
     def figures(self):
-        """The twelve figures by name (AP, AP50, AP75, APsmall ..., AR1, AR10, AR100, ARsmall ...), as plain floats.
+        """The figures by name (AP, AP50, AP75, APsmall ..., AR1, AR10, AR100, ARsmall ...), as plain floats.
 
-        -1 stands for "no object to find", as in pycocotools. Own area ranges and numbers of detections change the names
-        accordingly.
+        For keypoints the recalls are AR, AR50, AR75, ARmedium, ARlarge. -1 stands for "no object to find", as in
+        pycocotools. Own area ranges and numbers of detections change the names accordingly.
         """
         sizes = [name for name in self.area_ranges if name != "all"]
         figures = {
@@ -76,7 +77,11 @@ class Evaluation:
             "AP75": self.average_precision(iou=0.75),
         }
         figures |= {f"AP{name}": self.average_precision(area=name) for name in sizes}
-        figures |= {f"AR{m}": self.average_recall(max_detections=m) for m in self.max_detections}
+        if self.iou_type == "keypoints":
+            figures |= {"AR": self.average_recall()}
+            figures |= {"AR50": self.average_recall(iou=0.5), "AR75": self.average_recall(iou=0.75)}
+        else:
+            figures |= {f"AR{m}": self.average_recall(max_detections=m) for m in self.max_detections}
         figures |= {f"AR{name}": self.average_recall(area=name) for name in sizes}
         return figures
 

@@ -5,60 +5,74 @@ import numpy as np
 from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
 from . import matching
-from .average_precision import COCO_AREA_RANGES, IOU_THRESHOLDS, RECALL_THRESHOLDS, Evaluation, precision_recall
+from .average_precision import (
+    COCO_AREA_RANGES,
+    IOU_THRESHOLDS,
+    KEYPOINT_AREA_RANGES,
+    RECALL_THRESHOLDS,
+    Evaluation,
+    precision_recall,
+)
+from .oks import COCO_SIGMAS, keypoint_extents, keypoint_similarity
+
+KINDS = ("bbox", "segm", "keypoints")
 
 
 class Evaluator:
     """Collects images one by one and keeps only numbers: masks are compared in `add` and never held.
 
-    iou_type "bbox" or "segm" says what is compared. Area ranges are in pixels, both ends included, and need an entry
-    "all". An object's area is that of its mask, for boxes too, as in COCO's annotations; truth_area="box" takes its
-    box's. num_classes counts background; None takes the classes that occur. Masks are arrays or lists of RLE.
+    iou_type says what is compared: "bbox", "segm", or "keypoints" (whose OKS takes one of `sigmas` per keypoint).
+    Area ranges are in pixels, both ends included, and need an entry "all"; without them, and without max_detections,
+    they are COCO's for this iou_type. An object's area is the one of its annotation (Target.areas), else that of its
+    mask, for boxes too, else that of its box; truth_area="box" always takes its box's. num_classes counts background;
+    None takes the classes that occur. Masks are arrays or lists of RLE.
     """
 
     def __init__(
         self,
         *,
         iou_type="bbox",
-        area_ranges=COCO_AREA_RANGES,
-        max_detections=(1, 10, 100),
+        area_ranges=None,
+        max_detections=None,
         num_classes=None,
         truth_area="mask",
+        sigmas=COCO_SIGMAS,
     ):
-        if iou_type not in ("bbox", "segm"):
-            raise ArgumentError(f"Evaluator: iou_type must be 'bbox' or 'segm'; got {iou_type!r}")
-        if truth_area not in ("mask", "box"):
-            raise ArgumentError(f"Evaluator: truth_area must be 'mask' or 'box'; got {truth_area!r}")
-        if "all" not in area_ranges:
-            raise ArgumentError(f"Evaluator: area_ranges needs an entry 'all'; got {list(area_ranges)}")
-        if len(max_detections) == 0 or min(max_detections) < 1:
-            raise ArgumentError(f"Evaluator: max_detections must be numbers from 1; got {max_detections}")
+        keypoints = iou_type == "keypoints"
+        area_ranges = area_ranges or (KEYPOINT_AREA_RANGES if keypoints else COCO_AREA_RANGES)
+        max_detections = max_detections or ((20,) if keypoints else (1, 10, 100))
+        _check_settings(iou_type, area_ranges, max_detections, truth_area, sigmas)
         self.iou_type = iou_type
         self.area_ranges = {name: (float(low), float(high)) for name, (low, high) in area_ranges.items()}
         self.max_detections = tuple(sorted(max_detections))
         self.num_classes = num_classes
         self.truth_area = truth_area
+        self.sigmas = tuple(float(sigma) for sigma in sigmas)
         self.num_images = 0
         self._detections = _Table(image=np.int64, label=np.int64, rank=np.int64, score=np.float64, area=np.float64)
-        self._truths = _Table(label=np.int64, area=np.float64, crowd=bool)
+        self._truths = _Table(label=np.int64, area=np.float64, crowd=bool, ignored=bool)
         self._pairs = _Table(detection=np.int64, truth=np.int64, iou=np.float64)
 
-    def add(self, truth, detections, *, areas=None):
+    def add(self, truth, detections, *, areas=None, detection_areas=None):
         """Compare the detections of one image with its objects. Either may be empty, and in any order of scores.
 
-        areas (M,), when given, are the objects' areas (COCO's annotation files have them).
+        areas (M,), when given, are the objects' areas, and detection_areas (K,) those of the detections, which say
+        only whether one that found nothing belongs to an area range.
         """
         name = f"image {self.num_images}"
         truth, detections = _on_host(truth), _on_host(detections)
-        _check(name, truth, detections, self.iou_type, self.num_classes)
+        _check(name, truth, detections, self)
         order = np.argsort(-detections.scores, kind="stable")
         rank = _rank_within_class(detections.labels[order])
         kept = rank < self.max_detections[-1]
         order, rank = order[kept], rank[kept]
 
         crowd = np.zeros(len(truth), bool) if truth.crowd is None else truth.crowd.astype(bool)
+        truth_area = self._truth_areas(name, truth, areas)
         row, column = np.nonzero(detections.labels[order, None] == truth.labels)
-        iou, detection_area = self._overlap(truth, detections, crowd, order[row], column)
+        iou, detection_area = self._overlap(truth, truth_area, detections, crowd, order[row], column)
+        if detection_areas is not None:
+            detection_area = _areas_of(name, "detection_areas", detection_areas, len(detections))
         useful = iou >= IOU_THRESHOLDS[0]  # no other pair can match at any threshold
         self._pairs.append(
             detection=row[useful] + len(self._detections), truth=column[useful] + len(self._truths), iou=iou[useful]
@@ -70,10 +84,20 @@ class Evaluator:
             score=detections.scores[order],
             area=detection_area[order],
         )
-        self._truths.append(label=truth.labels, area=self._truth_areas(name, truth, areas), crowd=crowd)
+        ignored = crowd if self.iou_type != "keypoints" else crowd | ~(truth.keypoints[..., 2] > 0).any(axis=1)
+        self._truths.append(label=truth.labels, area=truth_area, crowd=crowd, ignored=ignored)
         self.num_images += 1
 
-    def _overlap(self, truth, detections, crowd, row, column):
+    def _overlap(self, truth, truth_area, detections, crowd, row, column):
+        if self.iou_type == "keypoints":
+            similarity = keypoint_similarity(
+                detections.keypoints[row],
+                truth.keypoints[column],
+                truth.boxes[column],
+                truth_area[column],
+                sigmas=self.sigmas,
+            )
+            return similarity, keypoint_extents(detections.keypoints)
         if self.iou_type == "bbox":
             detection_area, truth_area = matching.box_areas(detections.boxes), matching.box_areas(truth.boxes)
             shared = matching.box_intersections(detections.boxes[row], truth.boxes[column])
@@ -85,10 +109,12 @@ class Evaluator:
 
     def _truth_areas(self, name, truth, areas):
         if areas is not None:
-            if len(areas) != len(truth):
-                raise ShapeError(f"{name}: areas must have one entry per object ({len(truth)}); got {len(areas)}")
-            return areas
-        return matching.mask_areas(truth.masks) if self.truth_area == "mask" else matching.box_areas(truth.boxes)
+            return _areas_of(name, "areas", areas, len(truth))
+        if self.truth_area == "mask" and truth.areas is not None:
+            return _areas_of(name, "areas", truth.areas, len(truth))
+        if self.truth_area == "mask" and truth.masks is not None:
+            return matching.mask_areas(truth.masks)
+        return matching.box_areas(truth.boxes)
 
     def accumulate(self):
         """Match all detections seen so far and compute the curves; more images may be added afterwards.
@@ -105,7 +131,7 @@ class Evaluator:
         best_first = np.lexsort((-detections["score"], detections["label"]))
         first = np.searchsorted(detections["label"][best_first], np.arange(1, K + 2))
         for a, (low, high) in enumerate(self.area_ranges.values()):
-            ignored = truths["crowd"] | (truths["area"] < low) | (truths["area"] > high)
+            ignored = truths["ignored"] | (truths["area"] < low) | (truths["area"] > high)
             hit, miss = _judge(detections, pairs, truths["crowd"], ignored, low, high)
             num_truths[:, a] = np.bincount(truths["label"][~ignored], minlength=K + 1)[1:]
             for k in np.flatnonzero(num_truths[:, a]):
@@ -120,7 +146,7 @@ class Evaluator:
         )
 
     def summarize(self):
-        """The twelve figures of all images seen so far, by name."""
+        """The figures of all images seen so far, by name."""
         return self.accumulate().figures()
 
     def _count_classes(self, *labels):
@@ -129,31 +155,18 @@ class Evaluator:
         return int(max((column.max() for column in labels if len(column)), default=0))
 
 
-def evaluate(
-    truths,
-    detections,
-    *,
-    iou_type="bbox",
-    area_ranges=COCO_AREA_RANGES,
-    max_detections=(1, 10, 100),
-    num_classes=None,
-    truth_area="mask",
-):
-    """COCO's twelve figures for a list of images; for curves, or for more images than fit in memory, see Evaluator.
+def evaluate(truths, detections, **settings):
+    """COCO's figures for a list of images; for curves, or for more images than fit in memory, see Evaluator.
 
     list of N Target, list of N Detections  ->  {"AP": ..., "AP50": ..., ...}, -1 where there is no object to find
+
+    Twelve figures for iou_type "bbox" and "segm", ten for "keypoints". The settings are those of Evaluator.
     """
     if len(truths) != len(detections):
         raise ShapeError(
             f"evaluate: needs one Detections per Target; got {len(truths)} truths and {len(detections)} detections"
         )
-    evaluator = Evaluator(
-        iou_type=iou_type,
-        area_ranges=area_ranges,
-        max_detections=max_detections,
-        num_classes=num_classes,
-        truth_area=truth_area,
-    )
+    evaluator = Evaluator(**settings)
     for truth, found in zip(truths, detections):
         evaluator.add(truth, found)
     return evaluator.summarize()
@@ -193,13 +206,32 @@ def _on_host(record):
     return type(record)(**(values | arrays))
 
 
-def _check(name, truth, detections, iou_type, num_classes):
-    if iou_type == "segm" and detections.masks is None:
-        raise ArgumentError(f"{name}: iou_type 'segm' needs detections with masks; got None")
+def _check_settings(iou_type, area_ranges, max_detections, truth_area, sigmas):
+    if iou_type not in KINDS:
+        raise ArgumentError(f"Evaluator: iou_type must be 'bbox', 'segm' or 'keypoints'; got {iou_type!r}")
+    if truth_area not in ("mask", "box"):
+        raise ArgumentError(f"Evaluator: truth_area must be 'mask' or 'box'; got {truth_area!r}")
+    if "all" not in area_ranges:
+        raise ArgumentError(f"Evaluator: area_ranges needs an entry 'all'; got {list(area_ranges)}")
+    if min(max_detections) < 1:
+        raise ArgumentError(f"Evaluator: max_detections must be numbers from 1; got {max_detections}")
+    if len(sigmas) == 0 or not np.isfinite(sigmas).all() or min(sigmas) <= 0:
+        raise ArgumentError(f"Evaluator: sigmas must be positive, one per keypoint; got {list(sigmas)}")
+
+
+_NEEDED = {"bbox": (), "segm": ("masks",), "keypoints": ("keypoints",)}
+
+
+def _check(name, truth, detections, evaluator):
+    """Raise one clear error unless truth and detections are sound and have what this iou_type compares."""
+    iou_type, num_classes = evaluator.iou_type, evaluator.num_classes
     for what, record, parts in (
-        ("truth", truth, ("boxes", "labels", "masks", "crowd")),
-        ("detections", detections, ("boxes", "labels", "scores", "masks")),
+        ("truth", truth, ("boxes", "labels", "masks", "crowd", "keypoints")),
+        ("detections", detections, ("boxes", "labels", "scores", "masks", "keypoints")),
     ):
+        for part in _NEEDED[iou_type]:
+            if getattr(record, part) is None:
+                raise ArgumentError(f"{name}: iou_type {iou_type!r} needs {what} with {part}; got None")
         counts = {part: len(getattr(record, part)) for part in parts if getattr(record, part) is not None}
         if len(set(counts.values())) > 1:
             raise ShapeError(f"{name}: the arrays of {what} must count the same objects; got {counts}")
@@ -211,8 +243,29 @@ def _check(name, truth, detections, iou_type, num_classes):
             )
         if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
             raise ArgumentError(f"{name}: boxes of {what} must be finite with x2 >= x1 and y2 >= y1")
+        if iou_type == "keypoints" and len(record):
+            _check_keypoints(name, what, record.keypoints, len(evaluator.sigmas))
     if not np.isfinite(detections.scores).all():
         raise ArgumentError(f"{name}: scores must be finite; got {np.unique(detections.scores)}")
+
+
+def _check_keypoints(name, what, keypoints, J):
+    if keypoints.shape[1:] != (J, 3):
+        raise ShapeError(
+            f"{name}: keypoints of {what} must be (objects, {J}, 3), {J} being the number of sigmas; "
+            f"got {keypoints.shape}"
+        )
+    if not np.isfinite(keypoints).all():
+        raise ArgumentError(f"{name}: keypoints of {what} must be finite")
+
+
+def _areas_of(name, what, areas, count):
+    areas = np.asarray(to_host(areas), np.float64)
+    if len(areas) != count:
+        raise ShapeError(f"{name}: {what} must have one entry per object ({count}); got {len(areas)}")
+    if not np.isfinite(areas).all() or areas.min(initial=0) < 0:
+        raise ArgumentError(f"{name}: {what} must be finite and at least 0; got {areas.tolist()}")
+    return areas
 
 
 class _Table:

@@ -77,6 +77,73 @@ def area(rle):
     return int(rle.counts[1::2].sum())
 
 
+def to_boxes(rles):
+    """The smallest box around each mask; four zeros for an empty one.
+
+    list of M RLE  ->  boxes (M, 4) float64
+    """
+    boxes = np.zeros((len(rles), 4))
+    for box, rle in zip(boxes, rles):
+        H = rle.size[0]
+        edges = np.cumsum(rle.counts)
+        edges = edges[: len(edges) // 2 * 2].reshape(-1, 2)  # (runs, 2): where each run that is on starts and stops
+        edges = edges[edges[:, 1] > edges[:, 0]]
+        if len(edges):
+            (x1, top), (x2, bottom) = np.divmod(edges[:, 0], H), np.divmod(edges[:, 1] - 1, H)
+            spans = (x2 > x1).any()  # a run that goes on into the next column fills the border between them
+            box[:] = x1[0], 0 if spans else top.min(), x2[-1] + 1, H if spans else bottom.max() + 1
+    return boxes
+
+
+def from_boxes(boxes, *, size):
+    """Filled boxes as masks, cut off at the border of a picture of H x W pixels.
+
+    boxes (M, 4)  ->  list of M RLE
+
+    Borders are rounded to fifths of a pixel first, and a pixel is on when the middle fifth of it lies inside: that is
+    how COCO fills polygons.
+    """
+    H, W = _picture_size(size, "from_boxes")
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ShapeError(f"from_boxes: boxes must be finite and (M, 4); got shape {boxes.shape}")
+    fifths = np.trunc(5 * boxes + 0.5)
+    borders = np.clip(np.ceil((fifths - 2) / 5), 0, [W, H, W, H]).astype(np.int64)
+    return [_filled(*box, H, W) for box in borders.tolist()]
+
+
+def _filled(x1, y1, x2, y2, H, W):
+    """The box of whole pixels x1 <= x < x2, y1 <= y < y2."""
+    if x2 <= x1 or y2 <= y1:
+        return RLE((H, W), np.array([H * W]))
+    starts = np.arange(x1, x2) * H
+    edges = np.stack([starts + y1, starts + y2], axis=1).ravel()
+    if y2 - y1 == H:  # whole columns are one run
+        edges = edges[[0, -1]]
+    counts = np.diff(edges, prepend=0, append=H * W)
+    return RLE((H, W), counts if counts[-1] else counts[:-1])
+
+
+def merge(rles, *, intersect=False):
+    """The union of masks of one size, or what is common to all of them, without decoding.
+
+    list of M RLE, M >= 1  ->  RLE
+    """
+    if len(rles) == 0:
+        raise ArgumentError("merge: needs at least one mask, for its size; got an empty list")
+    _check_sizes("merge", rles)
+    position = np.concatenate([np.cumsum(rle.counts)[: len(rle.counts) // 2 * 2] for rle in rles])
+    change = np.concatenate([np.tile([1, -1], len(rle.counts) // 2) for rle in rles])
+    order = np.argsort(position, kind="stable")
+    position, cover = position[order], np.cumsum(change[order])  # how many masks are on from here
+    final = np.append(position[1:] != position[:-1], True)[: len(position)]  # of several changes at one place, the last
+    position, on = position[final], cover[final] >= (len(rles) if intersect else 1)
+    turns = position[on != np.append(False, on[:-1])[: len(on)]]
+    H, W = rles[0].size
+    counts = np.diff(turns, prepend=0, append=H * W)
+    return RLE((H, W), counts if counts[-1] or len(counts) == 1 else counts[:-1])
+
+
 # ---------------------------------------------------------------- intersection over union
 
 
@@ -187,15 +254,33 @@ def from_coco(entry):
         raise ArgumentError(f"from_coco: entry must be a dict with size and counts; got {type(entry).__name__}")
     if isinstance(entry["counts"], (str, bytes)):
         return from_string(entry["counts"], size=entry["size"])
-    return _from_counts(np.array(entry["counts"], np.int64), entry["size"], "from_coco")
+    try:
+        counts = np.array(entry["counts"])
+    except ValueError:  # lists of several lengths
+        counts = np.zeros((), object)
+    if counts.ndim != 1 or counts.dtype.kind not in "iu":
+        raise DataError("from_coco: counts must be a string or a list of whole numbers")
+    return _from_counts(counts.astype(np.int64), entry["size"], "from_coco")
 
 
 def _from_counts(counts, size, name):
-    H, W = (int(side) for side in size)
-    if (counts < 0).any() or counts.sum() != H * W:
-        raise DataError(f"{name}: the runs must fill {H} x {W} = {H * W} pixels; they count {int(counts.sum())}")
+    H, W = _picture_size(size, name)
+    # each one first, because a sum of huge numbers wraps around
+    if counts.min(initial=0) < 0 or counts.max(initial=0) > H * W or counts.sum() != H * W:
+        total = sum(counts.tolist())
+        raise DataError(f"{name}: the runs must fill {H} x {W} = {H * W} pixels; they count {total}")
     return RLE((H, W), counts)
 
 
-def _shorten(raw):
-    return repr(raw if len(raw) < 40 else raw[:40] + b"...")
+def _picture_size(size, name):
+    whole = isinstance(size, (list, tuple)) and all(isinstance(s, (int, np.integer)) for s in size)
+    if not whole or len(size) != 2 or min(size) < 0 or int(size[0]) * int(size[1]) >= 2**40:
+        raise DataError(
+            f"{name}: size must be [H, W] of a possible picture, two whole numbers from 0 up; got {_shorten(size)}"
+        )
+    return int(size[0]), int(size[1])
+
+
+def _shorten(value):
+    text = repr(value[:40]) if isinstance(value, (bytes, str)) else repr(value)
+    return text if len(text) < 60 else text[:60] + "..."

@@ -1,0 +1,50 @@
+"""Object keypoint similarity on cases worked out by hand."""
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.evaluation.oks import COCO_SIGMAS, keypoint_extents, keypoint_similarity
+
+BOX = np.array([[10, 10, 20, 30]], np.float32)  # 10 wide, 20 high
+
+
+def similarity(detected, truth, sigmas=(0.1, 0.1), area=200.0):
+    detected, truth = np.array([detected], np.float32), np.array([truth], np.float32)
+    return keypoint_similarity(detected, truth, BOX, np.array([area]), sigmas=sigmas)[0]
+
+
+def test_similarity_is_the_mean_over_labelled_points():
+    truth = [[12, 12, 2], [18, 28, 1]]
+    assert similarity([[12, 12, 1], [18, 28, 1]], truth) == 1
+    # the second point is 3, 4 away: exp(-25 / (2 * 200 * (2 * 0.1)**2))
+    away = np.exp(-25 / (2 * 200 * 0.04))
+    assert similarity([[12, 12, 1], [21, 24, 1]], truth) == pytest.approx((1 + away) / 2)
+    assert similarity([[12, 12, 1], [0, 0, 1]], [truth[0], [0, 0, 0]]) == 1  # a point without label does not count
+    assert similarity([[12, 12, 1], [21, 24, 1]], truth, sigmas=(0.1, 0.2)) == pytest.approx((1 + away**0.25) / 2)
+
+
+def test_visibility_and_score_of_a_detection_do_not_matter():
+    assert similarity([[12, 12, 0]], [[12, 12, 2]], sigmas=(0.1,)) == 1
+
+
+def test_near_an_object_without_labels_everything_fits():
+    """Its box doubled to every side is 0..30 by -10..50."""
+    nothing = [[0, 0, 0], [0, 0, 0]]
+    assert similarity([[0, -10, 1], [30, 50, 1]], nothing) == 1
+    outside = np.exp(-(2**2 + 1) / (2 * 200 * 0.04))
+    assert similarity([[32, 51, 1], [15, 15, 1]], nothing) == pytest.approx((1 + outside) / 2)
+    assert similarity([[-2, -11, 1], [15, 15, 1]], nothing) == pytest.approx((1 + outside) / 2)
+
+
+def test_an_object_without_area_is_hit_exactly_or_not():
+    assert similarity([[12, 12, 1]], [[12, 12, 2]], sigmas=(0.1,), area=0.0) == 1
+    assert similarity([[13, 12, 1]], [[12, 12, 2]], sigmas=(0.1,), area=0.0) == 0
+
+
+def test_extents_and_zero_rows():
+    points = np.array([[[1, 2, 1], [5, 2, 1], [3, 8, 0]]], np.float32)
+    assert keypoint_extents(points).tolist() == [24]
+    assert keypoint_extents(np.zeros((0, 17, 3))).shape == (0,)
+    none = np.zeros((0, 17, 3))
+    assert keypoint_similarity(none, none, np.zeros((0, 4)), np.zeros(0)).shape == (0,)
+    assert len(COCO_SIGMAS) == 17
