@@ -1,0 +1,1 @@
+"""To and from other programs: weight files of several formats, and torchvision's detection models."""
