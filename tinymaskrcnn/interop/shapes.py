@@ -79,7 +79,7 @@ def _block(name, channels, width, config):
     if config.block == "basic":
         convs = [(width, channels, 3), (width, width, 3)]
     else:
-        inner = width // 4 * config.group_width // 64 * config.groups
+        inner = width * config.group_width // 256 * config.groups
         convs = [(inner, channels, 1), (inner, inner // config.groups, 3), (width, inner, 1)]
     shapes = {}
     for k, (outputs, inputs, kernel) in enumerate(convs, start=1):
