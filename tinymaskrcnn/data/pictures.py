@@ -1,5 +1,6 @@
 """Picture files in, float arrays out: any PNG or JPEG, whatever its mode, depth, transparency or orientation."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +9,42 @@ from PIL import Image, ImageOps
 from ..errors import ArgumentError, DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture by a quarter
 
 
-def read_image(path, channels=1):
+def read_image(path, channels=1, *, upright=True):
     """Read a picture as grey (channels=1) or RGB (channels=3).
 
     path  ->  image (H, W, C) float32 in 0..1
-    Transparent parts show white paper, as in a browser; the EXIF orientation is applied. DataError names the file.
+    Transparent parts show white paper, as in a browser; the EXIF orientation is applied, unless upright is False.
+    DataError names the file.
     """
     if channels not in (1, 3):
         raise ArgumentError(f"read_image: channels must be 1 or 3; got {channels!r}")
+    with _opened(path) as picture:
+        return _to_array(ImageOps.exif_transpose(picture) if upright else picture, channels)
+
+
+def picture_sizes(path):
+    """What a picture's header says, without reading pixels: its size as shown (EXIF applied) and as stored.
+
+    path  ->  (height, width), (height, width)
+    """
+    with _opened(path) as picture:
+        stored = picture.height, picture.width
+        sideways = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        return (stored[::-1] if sideways else stored), stored
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The open picture; whatever goes wrong while it is used becomes a DataError."""
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: is a folder, not a picture" if path.is_dir() else f"{path}: there is no such file")
     try:
         with Image.open(path) as picture:
-            return _to_array(ImageOps.exif_transpose(picture), channels)
+            yield picture
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
 

@@ -8,7 +8,7 @@ bottom is therefore a list of heights at which the mask switches, and that list 
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from ..evaluation.rle import RLE
+from ..evaluation import rle
 
 FINE = 5  # grid points per pixel
 MOST_POINTS = 1 << 20  # outline points of one polygon; the rim of a picture of 10,000 x 10,000 pixels has 200,000
@@ -25,7 +25,7 @@ def polygon_to_rle(points, *, size):
     position = _switches(x, y, H, W)
     place, times = np.unique(position[position < H * W], return_counts=True)
     switches = place[times % 2 == 1]  # two switches at one place cancel
-    return RLE((H, W), np.diff(switches, prepend=0, append=H * W))
+    return rle.RLE((H, W), np.diff(switches, prepend=0, append=H * W))
 
 
 def polygons_to_mask(polygons, *, size):
@@ -102,3 +102,69 @@ def _switches(x, y, height, width):
     crosses = (x[1:] != x[:-1]) & (column == middle) & (column >= 0) & (column <= width - 1)
     row = np.ceil(np.clip((upper[crosses] + 0.5) / FINE - 0.5, 0, height))
     return column[crosses].astype(np.int64) * height + row.astype(np.int64)
+
+
+# ---------------------------------------------------------------- the entry "segmentation" of an annotation
+
+
+def parse_segmentation(entry, *, size):
+    """Check the segmentation of one object and make arrays of it; nothing of the picture's size is made.
+
+    list of flat polygons, or {"size": [H, W], "counts": str or list}  ->  list of (P, 2) float64, or RLE
+    DataError says what is wrong.
+    """
+    if isinstance(entry, list):
+        return [_parse_polygon(points, k) for k, points in enumerate(entry)]
+    if not isinstance(entry, dict):
+        raise DataError(f"segmentation must be polygons or run lengths; got {type(entry).__name__}")
+    return _parse_rle(entry, size)
+
+
+def _parse_polygon(points, k):
+    try:
+        array = np.array(points)
+    except ValueError:  # a list of lists of different lengths
+        array = np.array(None)
+    if not isinstance(points, list) or array.ndim != 1 or (array.size and array.dtype.kind not in "if"):
+        raise DataError(f"polygon {k}: must be a flat list of numbers x, y, x, y, ...")
+    if array.size % 2:
+        raise DataError(f"polygon {k}: needs pairs x, y; got {array.size} numbers")
+    if array.size < 6:
+        raise DataError(f"polygon {k}: needs at least 3 points; got {array.size // 2}")
+    if not np.isfinite(array).all():
+        raise DataError(f"polygon {k}: every coordinate must be finite; got NaN or infinity")
+    return array.astype(np.float64).reshape(-1, 2)
+
+
+def _parse_rle(entry, size):
+    counts, given = entry.get("counts"), entry.get("size")
+    if not isinstance(given, list) or len(given) != 2 or not all(type(side) is int for side in given):
+        raise DataError(f"run lengths: size must be [height, width]; got {_shorten(given)}")
+    if tuple(given) != tuple(size):
+        raise DataError(f"run lengths: size must be that of the picture, {list(size)}; got {given}")
+    pixels = given[0] * given[1]
+    if isinstance(counts, list):
+        if not all(type(n) is int and 0 <= n <= pixels for n in counts):
+            raise DataError(f"run lengths: every count must be a whole number in 0..{pixels}")
+        code = rle.RLE(tuple(given), np.array(counts, np.int64))
+    elif isinstance(counts, str):
+        code = rle.from_string(counts, size=given)
+    else:
+        raise DataError(f"run lengths: counts must be a text or a list; got {type(counts).__name__}")
+    total = int(code.counts.sum())
+    if total != pixels or (code.counts > pixels).any():  # the second: a sum that overflowed
+        raise DataError(f"run lengths: must fill {given[0]} x {given[1]} = {pixels} pixels; they count {total}")
+    return code
+
+
+def segmentation_to_mask(parsed, *, size):
+    """The mask of what `parse_segmentation` returned.
+
+    list of (P, 2), or RLE  ->  mask (H, W) bool
+    """
+    return polygons_to_mask(parsed, size=size) if isinstance(parsed, list) else rle.decode(parsed)
+
+
+def _shorten(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
