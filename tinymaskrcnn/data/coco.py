@@ -1,0 +1,211 @@
+"""Pictures and objects in COCO's format, as a stream of batches: only the index is kept, pictures are read when needed.
+
+Pictures and annotations: `CocoDataset`. Order, resizing, flips and crops of a training run: `CocoStream`.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ArgumentError, ConfigError, DataError
+from ..structures import Target, collate
+from . import pictures, polygons, transforms
+from .coco_check import check_coco
+
+SHOWN = 10  # lines of the table of problems that a failing run shows
+BACKGROUND = "background"
+
+
+class BrokenAnnotations(DataError):
+    """Annotations that cannot be trained on; the message is the head of their table."""
+
+
+class CocoDataset:
+    """The index of a COCO file: which pictures, which objects, which classes.
+
+    The label of a category is the place of its name in class_names: ids with gaps become labels without.
+    category_ids[label] leads back (0 where a label has no category). Pictures are ordered by id.
+    """
+
+    def __init__(self, report, folder, *, class_names=None):
+        self.path, self.folder = report.path, Path(folder)
+        self.class_names = tuple(class_names) if class_names is not None else class_list(report)
+        self.labels = self._labels(report.categories)
+        ids = dict(zip(self.labels.values(), self.labels))
+        self.category_ids = tuple(ids.get(label, 0) for label in range(len(self.class_names)))
+        self.pictures = [report.pictures[key] for key in sorted(report.pictures)]
+        self.objects = {picture.id: [] for picture in self.pictures}
+        for annotation in report.annotations.values():
+            if annotation.picture in self.objects:
+                self.objects[annotation.picture].append(annotation)
+        self.has_masks = any(a.segmentation is not None for a in report.annotations.values())
+        self.keypoint_names = next((c.keypoints for c in report.categories.values() if c.keypoints), ())
+        if any(c.keypoints not in ((), self.keypoint_names) for c in report.categories.values()):
+            raise DataError(f"{report.path}: all categories with keypoints must name the same ones")
+
+    @classmethod
+    def open(cls, path, folder, *, class_names=None, skip_broken=False):
+        """Check a file and index it; BrokenAnnotations shows what is wrong, unless that is to be left out."""
+        report = check_coco(path, folder)
+        if not report.ok and not skip_broken:
+            raise BrokenAnnotations(report.table(SHOWN))
+        if not report.pictures or not report.categories:
+            raise BrokenAnnotations(report.table(SHOWN))
+        return cls(report, folder, class_names=class_names)
+
+    def _labels(self, categories):
+        """{category id: label}."""
+        labels = {name: label for label, name in enumerate(self.class_names) if label}
+        unknown = sorted(c.name for c in categories.values() if c.name not in labels)
+        if unknown:
+            raise ConfigError(f"{self.path}: has categories that the model does not know: {', '.join(unknown[:8])}")
+        return {c.id: labels[c.name] for c in categories.values()}
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def name(self, i):
+        """The file name of picture i."""
+        return self.pictures[i].file_name
+
+    def select(self, wanted):
+        """Keep only some pictures, by file names or ids, in the order given; DataError for one that is not there."""
+        places = {str(p.id): i for i, p in enumerate(self.pictures)} | {
+            p.file_name: i for i, p in enumerate(self.pictures)
+        }
+        missing = [str(w) for w in wanted if str(w) not in places]
+        if missing or not len(wanted):
+            raise DataError(f"{self.path}: pictures wanted but not there: {', '.join(missing[:8]) or 'an empty list'}")
+        self.pictures = [self.pictures[places[str(w)]] for w in wanted]
+        return self
+
+    def image(self, i, *, channels=3):
+        """Picture i  ->  image (H, W, C) float32 in 0..1
+
+        Its EXIF orientation is applied when that gives the height and width of the annotations.
+        """
+        picture = self.pictures[i]
+        image = pictures.read_image(self.folder / picture.file_name, channels, upright=picture.upright)
+        if image.shape[:2] != (picture.height, picture.width):
+            raise DataError(f"{self.folder / picture.file_name}: has changed its size since it was checked")
+        return image
+
+    def target(self, i):
+        """The objects of picture i as a Target; masks and keypoints are None when the file has none."""
+        picture = self.pictures[i]
+        objects = self.objects[picture.id]
+        size = picture.height, picture.width
+        masks = keypoints = None
+        if self.has_masks:
+            masks = np.zeros((len(objects), *size), bool)
+            for mask, entry in zip(masks, objects):
+                mask[...] = polygons.segmentation_to_mask(entry.segmentation, size=size)
+        if self.keypoint_names:
+            keypoints = np.zeros((len(objects), len(self.keypoint_names), 3), np.float32)
+            for k, entry in enumerate(objects):
+                keypoints[k] = 0 if entry.keypoints is None else entry.keypoints
+        return Target(
+            np.array([entry.box for entry in objects], np.float32).reshape(-1, 4),
+            np.array([self.labels[entry.category] for entry in objects], np.int64),
+            masks,
+            np.array([entry.crowd for entry in objects], bool),
+            keypoints,
+            np.array([_area(entry, k, masks) for k, entry in enumerate(objects)], np.float64),
+        )
+
+
+def class_list(report):
+    """Class names of a file, background first, in the order of the categories' ids."""
+    return (BACKGROUND, *(report.categories[key].name for key in sorted(report.categories)))
+
+
+def _area(entry, k, masks):
+    """The annotation's area; where it has none that of the mask, or of the box."""
+    if entry.area is not None:
+        return entry.area
+    if masks is not None:
+        return np.count_nonzero(masks[k])
+    x1, y1, x2, y2 = entry.box
+    return (x2 - x1) * (y2 - y1)
+
+
+def read_list(path):
+    """A text file with one file name or id per line, as `CocoDataset.select` takes it."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+class CocoStream:
+    """The pictures of a dataset as an endless stream with random access, like `loader.SceneStream`.
+
+    Picture i of the stream is the same whenever it is asked for: its place in the order, its flip and its window follow
+    from (seed, i). Every pass over the data, an epoch, has an order of its own. With augment False the pictures come in
+    the dataset's order, whole and unflipped. `resize` is (shorter, longer) side in pixels, 0 leaves the size alone.
+    """
+
+    def __init__(
+        self, dataset, *, batch_size, seed, channels=3, resize=(0, 0), augment=False, flip=0.5, crop=0, masks=True
+    ):
+        if batch_size < 1:
+            raise ArgumentError(f"CocoStream: batch_size must be at least 1; got {batch_size}")
+        if not 0 <= flip <= 1 or crop < 0:
+            raise ConfigError(f"coco.flip must be in 0..1 and coco.crop at least 0; got {flip} and {crop}")
+        if masks and not dataset.has_masks:
+            raise ConfigError(f"{dataset.path}: has no masks; train with --set 'model.heads=[\"box\"]'")
+        self.dataset, self.batch_size, self.seed, self.channels = dataset, batch_size, seed, channels
+        self.resize, self.augment, self.flip, self.crop = resize, augment, flip, crop
+        self.keypoint_order = transforms.mirrored_order(dataset.keypoint_names)
+        self._order = functools.lru_cache(maxsize=2)(self._shuffled)  # of this epoch and, read ahead, the next
+
+    def __len__(self):
+        """Pictures per epoch."""
+        return len(self.dataset)
+
+    def _shuffled(self, epoch):
+        return np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.dataset))
+
+    def number(self, i):
+        """Which picture of the dataset comes as number i of the stream."""
+        epoch, place = divmod(i, len(self.dataset))
+        return int(self._order(epoch)[place]) if self.augment else place
+
+    def scene(self, i):
+        """Picture i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
+        number = self.number(i)
+        image, target = self.dataset.image(number, channels=self.channels), self.dataset.target(number)
+        rng = np.random.default_rng([self.seed, 1, i])
+        if self.augment and self.flip:
+            image, target = transforms.random_flip(
+                image, target, rng=rng, probability=self.flip, keypoint_order=self.keypoint_order
+            )
+        if self.resize[0]:
+            image, target = transforms.scale_to(image, target, shorter=self.resize[0], longer=self.resize[1] or np.inf)
+        if self.augment and self.crop:
+            image, target = transforms.random_crop(image, target, size=(self.crop, self.crop), rng=rng)
+        return image, target
+
+    def batch(self, i):
+        """Pictures i * batch_size and following as one ImageBatch, named by their files."""
+        numbers = range(i * self.batch_size, (i + 1) * self.batch_size)
+        images, targets = zip(*map(self.scene, numbers))
+        names = [self.dataset.name(self.number(n)) for n in numbers]
+        return collate(images, targets, names=names, num_classes=len(self.dataset.class_names))
+
+
+def measure_pictures(dataset, *, most=50):
+    """What a model that is trained from scratch wants to know about its pictures, from some of them.
+
+    ->  channels (1 when all of them are grey), mean and standard deviation per channel
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, most).round().astype(int))
+    sums, grey = np.zeros((3, 3)), True
+    for i in chosen.tolist():
+        pixels = dataset.image(i, channels=3).reshape(-1, 3).astype(np.float64)
+        grey = grey and bool((pixels == pixels[:, :1]).all())
+        sums += np.stack([np.full(3, len(pixels)), pixels.sum(axis=0), (pixels**2).sum(axis=0)])
+    count, total, squares = sums
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-6))
+    channels = 1 if grey else 3
+    return channels, *(tuple(round(float(v), 4) for v in values[:channels]) for values in (mean, std))
