@@ -45,12 +45,12 @@ class Case:
         return positional, data
 
     def check(self, backends):
+        """The harness's Report."""
         positional, data = self.drawn()
         built = self.build()
         if self.kind == "layer":
-            check_layer(built, *positional, backends=backends, **self.options, **data)
-        else:
-            check_pair(*built, positional, backends=backends, **self.options, **data)
+            return check_layer(built, *positional, backends=backends, **self.options, **data)
+        return check_pair(*built, positional, backends=backends, **self.options, **data)
 
 
 def _draw(value, rng, shape_allowed=False):

@@ -10,11 +10,14 @@ from tinymaskrcnn.nn import Module, Parameter
 from tinymaskrcnn.nn.containers import Sequential, sum_grads
 from tinymaskrcnn.nn.layers import Linear, ReLU
 from tinymaskrcnn.ops import conv, linear, pool
-from tinymaskrcnn.testing import CheckFailed, available_backends, check_layer, check_pair
+from tinymaskrcnn.testing import CheckFailed, Report, available_backends, check_layer, check_pair
 
 RNG = np.random.default_rng(3)
 X, WEIGHT, BIAS = RNG.standard_normal((5, 3)), RNG.standard_normal((3, 4)), RNG.standard_normal(4)
 LINEAR = (X, WEIGHT, BIAS)
+
+
+ONLY_VALUES = {name: "not the point" for name in ("linearity", "state", "twice", "ownership")}
 
 
 def caught(check, words, function, *args, **data):
@@ -232,6 +235,13 @@ def test_wrong_in_float32_only():
         return (2 * x if x.dtype == np.float64 else 2.1 * x), None
 
     caught("structure", "in float32", check_pair, forward, double_backward, [X], skip={"linearity": "not the point"})
+
+
+def test_not_a_number_in_float32_only():
+    def forward(x):
+        return (2 * x if x.dtype == np.float64 else x * np.float32(np.nan)), None
+
+    caught("structure", "differs by nan", check_pair, forward, double_backward, [X], skip=ONLY_VALUES)
 
 
 def test_only_contiguous_memory_is_understood():
@@ -532,6 +542,42 @@ def test_global_generator():
         return x + np.random.rand(), None  # noqa: NPY002 (the fault)
 
     caught("random", "NumPy's global generator", check_pair, forward, lambda dy, _: 1 * dy, [X])
+
+
+# ---------------------------------------------------------------- what was measured
+
+
+def slightly_wrong(share):
+    def backward(dy, cache):
+        return 2 * (1 + share) * dy
+
+    return backward
+
+
+def test_the_report_says_how_large_the_errors_were():
+    report = check_pair(double_forward, slightly_wrong(3e-7), [X], backends=[strict_device.BACKEND])
+    assert 2.9e-7 < report.gradient < 3.1e-7
+    assert 0 < report.float32 < 1e-6
+    assert report.backends == {strict_device.BACKEND.name: 0}
+    report = check_pair(double_forward, double_backward, [X], backends=())
+    assert report.gradient < 1e-9 and report.backends == {}
+
+
+def test_the_report_of_a_layer_looks_at_its_parameters():
+    class Slightly(Linear):
+        def backward(self, dy, cache):
+            dx = super().backward(dy, cache)
+            self.bias.grad *= 1 + 4e-7
+            return dx
+
+    skip = {"twice": "the fault", "linearity": "the fault"}
+    assert 3e-7 < check_layer(make(Slightly), X, skip=skip, backends=()).gradient < 5e-7
+    assert check_layer(make(Linear), X, backends=()).gradient < 1e-8
+
+
+def test_the_report_knows_what_was_skipped():
+    skip = {"gradient": "not the point", "backend": "not the point"}
+    assert check_pair(double_forward, double_backward, [X], skip=skip) == Report(None, None, {})
 
 
 # ---------------------------------------------------------------- options

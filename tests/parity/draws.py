@@ -47,7 +47,7 @@ def conv2d(rng, number):
 
 def conv_transpose2d(rng, number):
     C, O = _count(rng, 1, 4), _count(rng, 1, 4)
-    kernel = _size(rng, 1, 4)
+    kernel = (3, 3) if number == 0 else _size(rng, 1, 4)
     padding = min(_count(rng, 0, 2), (min(kernel) - 1) // 2)  # something is left of one pixel
     arrays = dict(x=_image(rng, C, 1, 6), weight=rng.standard_normal((*kernel, C, O)))
     return _with_bias(rng, arrays, O), dict(stride=_pair(rng, 1, 3), padding=padding)

@@ -6,10 +6,11 @@
     check_pair(conv2d_forward, conv2d_backward, [x, weight, bias], stride=2, padding=1)
     check_layer(Linear(3, 4, rng=rng), x)
 
-Both return None when all is well and raise CheckFailed, an AssertionError whose message says what is wrong.
+Both return a Report of the errors they measured when all is well, and raise CheckFailed, an AssertionError whose
+message says what is wrong.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from .case import Case
 from .gradients import check_gradients
 from .subject import CheckFailed, Layer, Pair
 
-__all__ = ["Backend", "CheckFailed", "available_backends", "check_layer", "check_pair"]
+__all__ = ["Backend", "CheckFailed", "Report", "available_backends", "check_layer", "check_pair"]
 
 CHECKS = (
     "gradient",
@@ -43,13 +44,27 @@ class Backend:
     put: object
 
 
+@dataclass(frozen=True)
+class Report:
+    """How far off a passing check was, relative to the largest number of an array; None where it was skipped.
+
+    gradient: backward against differences of forward, in float64
+    float32: the same calls in float32 against float64
+    backends: {name: values and gradients against NumPy's, in float64}
+    """
+
+    gradient: float | None = None
+    float32: float | None = None
+    backends: dict = field(default_factory=dict)
+
+
 def available_backends():
     """CuPy when it is installed and sees a GPU; otherwise none."""
     return (Backend("cuda", lambda array: to_device(array, "cuda")),) if cuda_available() else ()
 
 
 def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
-    """Check a forward and a backward function on example inputs.
+    """Check a forward and a backward function on example inputs; returns a Report.
 
     inputs is the sequence of positional arguments; an argument may be a list, tuple or dictionary of arrays. Keyword
     data is handed to forward; arrays in it are moved along, float ones in the precision of the check; `rng` may be a
@@ -63,7 +78,7 @@ def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
     directions: random directions per array (tiny cases check every number instead)
     seed: of the directions and of dy
     """
-    _run(Pair(forward, backward), tuple(inputs), backends, **options_and_data)
+    return _run(Pair(forward, backward), tuple(inputs), backends, **options_and_data)
 
 
 def check_layer(layer, *inputs, backends=None, **options_and_data):
@@ -71,7 +86,7 @@ def check_layer(layer, *inputs, backends=None, **options_and_data):
 
     The layer itself is left as it was; the checks work on copies.
     """
-    _run(Layer(layer), inputs, backends, **options_and_data)
+    return _run(Layer(layer), inputs, backends, **options_and_data)
 
 
 def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradient=(), directions=3, seed=0, **data):
@@ -80,6 +95,7 @@ def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradie
         raise ValueError(f"skip must give a reason for each of {CHECKS}; got {skip}")
     case = Case(subject, inputs, data, tuple(without_gradient), directions, seed)
     single = case.with_(dtype=np.float32)
+    gradient_error, float32_error, backend_errors = None, None, {}
     if "structure" not in skip:
         checks.check_structure(case)
         checks.check_structure(single)
@@ -94,8 +110,8 @@ def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradie
     if "linearity" not in skip:
         checks.check_linearity(case)
     if "gradient" not in skip:
-        check_gradients(case)
-        checks.compare(case, single, "structure", checks.FLOAT32_TOLERANCE, "in float32")
+        gradient_error = check_gradients(case)
+        _, float32_error = checks.compare(case, single, "structure", checks.FLOAT32_TOLERANCE, "in float32")
     if "strides" not in skip:
         checks.check_strides(case)
     if subject.module is not None and "eval" not in skip:
@@ -105,8 +121,9 @@ def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradie
             checks.check_zero_rows(case, emptied)
     if "backend" not in skip:
         for backend in available_backends() if backends is None else backends:
-            checks.check_backend(case, backend)
+            backend_errors[backend.name] = checks.check_backend(case, backend)
             checks.check_backend(single, backend)
+    return Report(gradient_error, float32_error, backend_errors)
 
 
 def _groups(zero_rows):

@@ -63,7 +63,7 @@ def check_strides(case):
     want = case.backward(dy, cache)
     y2, cache2 = case.forward(map_arrays(_with_gaps, case.args))
     got = case.backward(map_arrays(_with_gaps, dy), cache2)
-    if largest_difference((y2, got), (y, want)) > 1e-9:
+    if not largest_difference((y2, got), (y, want)) <= 1e-9:
         fail("structure", f"{case.names[0]} or {case.names[1]} gives other values for a view that is not contiguous.")
 
 
@@ -260,8 +260,11 @@ def default_emptied(case):
 
 
 def compare(case, other, check, tolerance, what):
-    """Same arguments, same dy: y and all gradients of `other` must agree with those of `case`."""
-    results = []
+    """Same arguments, same dy: y and all gradients of `other` must agree with those of `case`.
+
+    Returns what `other` computed and the largest relative difference.
+    """
+    results, worst = [], 0.0
     for c in (case, other):
         c.subject.zero_grad()
         y, cache = c.forward()
@@ -275,14 +278,16 @@ def compare(case, other, check, tolerance, what):
             difference = largest_difference(got, want)
             if not difference <= tolerance:
                 fail(check, f"{case.names[0]}: {name} differs by {difference:.1e} (relative) {what}.")
-    return results[1]
+            worst = max(worst, difference)
+    return results[1], worst
 
 
 def check_backend(case, backend):
+    """Everything agrees with NumPy and stays on the device; returns the largest relative difference."""
     moved = case.with_(put=backend.put)
     module = array_module(backend.put(np.zeros(1)))
     try:
-        result = compare(case, moved, "backend", BACKEND_TOLERANCE[case.dtype], f"on {backend.name}")
+        result, worst = compare(case, moved, "backend", BACKEND_TOLERANCE[case.dtype], f"on {backend.name}")
         check_ownership(moved)
     except CheckFailed:
         raise
@@ -291,3 +296,4 @@ def check_backend(case, backend):
     for name, leaf in arrays_inside(result):
         if is_array(leaf) and array_module(leaf) is not module:
             fail("backend", f"{case.names[0]} on {backend.name}: {name[2:]} came back as a host array.")
+    return worst

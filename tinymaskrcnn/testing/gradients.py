@@ -14,7 +14,11 @@ SHOWN = 10  # rows in the table of a message
 
 
 def check_gradients(case):
-    """Every gradient that backward returns, and every parameter's, against differences of the forward."""
+    """Every gradient that backward returns, and every parameter's, against differences of the forward.
+
+    Returns the largest relative error; of what y's own digits cannot resolve only the share that TOLERANCE allows for.
+    """
+    worst = 0.0
     case.subject.zero_grad()
     y, cache = case.forward()
     dy = case.seed_for(y)
@@ -30,7 +34,9 @@ def check_gradients(case):
             if not tiny:
                 rows += [(label, *_compare(case, dy, value, gradient, v, place)) for label, v in _probes(value)]
             fail("gradient", _message(case, name, value, rows))
+        worst = max([worst, *(error for *_, error, _ in rows)])
     case.subject.zero_grad()
+    return worst
 
 
 def _input_slots(case, gradients):
@@ -82,7 +88,7 @@ def _compare(case, dy, value, gradient, direction, place):
         if best is None or error / scale < best[2]:
             best = (analytic, numeric, error / scale, False)
         if error <= TOLERANCE * scale + rounding:
-            return analytic, numeric, error / scale, True
+            return analytic, numeric, error / (scale + rounding / TOLERANCE), True
     return best
 
 
