@@ -123,7 +123,7 @@ def columns_of(g, x, count):
 
 
 def sigmoid(g, x):
-    """1 / (1 + exp(-x)), spelled out: onnxruntime's Sigmoid is flat below -18, and there the order of scores is lost."""
+    """1 / (1 + exp(-x)), spelled out: onnxruntime's Sigmoid is flat below -18 and loses the order of scores there."""
     return g.Reciprocal(g.Add(g.Exp(g.Neg(x)), 1.0))
 
 

@@ -1,0 +1,83 @@
+"""Every layer that can be exported says in onnxruntime what it says here."""
+
+import numpy as np
+import pytest
+from onnx_run import run_nodes
+
+from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.interop.onnx_layers import EMITTERS, emit
+from tinymaskrcnn.models.box_head import BoxHead
+from tinymaskrcnn.models.resnet import basic_block, bottleneck
+from tinymaskrcnn.nn import layers
+from tinymaskrcnn.nn.containers import Identity, Sequential
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+CASES = {
+    "conv": lambda: layers.Conv2d(6, 4, 3, stride=2, padding=1, rng=rng()),
+    "conv, groups, dilation, no bias": lambda: layers.Conv2d(6, 4, 3, dilation=2, groups=2, bias=False, rng=rng()),
+    "transposed conv": lambda: layers.ConvTranspose2d(6, 3, 2, stride=2, rng=rng()),
+    "transposed conv with padding": lambda: layers.ConvTranspose2d(6, 3, 4, stride=2, padding=1, rng=rng()),
+    "batch norm": lambda: layers.BatchNorm2d(6, eps=1e-3),
+    "frozen batch norm": lambda: layers.FrozenBatchNorm2d(6, eps=0.0),
+    "group norm": lambda: layers.GroupNorm(3, 6),
+    "relu": layers.ReLU,
+    "max pool": lambda: layers.MaxPool2d(3, stride=2, padding=1),
+    "max pool, stride not given": lambda: layers.MaxPool2d(2),
+    "identity": Identity,
+    "flatten, linear": lambda: Sequential(layers.Flatten(), layers.Linear(6 * 9 * 9, 5, rng=rng())),
+    "basic block": lambda: basic_block(6, 8, stride=2, norm="batch", rng=rng()),
+    "basic block, identity shortcut": lambda: basic_block(6, 6, norm="group", rng=rng()),
+    "bottleneck": lambda: bottleneck(6, 16, stride=2, norm="frozen", rng=rng()),
+    "blocks of a head": lambda: Sequential(
+        Sequential(layers.Conv2d(6, 16, 3, padding=1, bias=False, rng=rng()), layers.BatchNorm2d(16), layers.ReLU()),
+        Sequential(layers.Conv2d(16, 16, 3, padding=1, rng=rng()), layers.ReLU()),
+        layers.ConvTranspose2d(16, 16, 2, stride=2, rng=rng()),
+    ),
+    "box head": lambda: BoxHead(6, 9, 7, rng=rng()),
+}
+
+
+def drawn(make):
+    """A layer in eval mode, all of whose numbers are drawn: no weight is 1 by chance, no mean 0."""
+    layer = make().eval()
+    numbers = np.random.default_rng(5)
+    for _, member in [*layer.named_parameters(), *layer.named_buffers()]:
+        member.value += numbers.uniform(0.1, 0.5, member.value.shape).astype(np.float32)
+    return layer
+
+
+def both(layer, x):
+    """What the layer says, here and in onnxruntime, channels last."""
+    here, _ = layer.forward(x)
+    there = run_nodes(lambda g, x: emit(g, layer, x), x=np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+    return here, there.transpose(0, 2, 3, 1) if there.ndim == 4 else there
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layer(name):
+    x = np.random.default_rng(7).normal(0.5, 1, (2, 9, 9, 6)).astype(np.float32)
+    here, there = both(drawn(CASES[name]), x)
+    assert here.shape == there.shape and there.dtype == np.float32
+    np.testing.assert_allclose(there, here, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["conv", "flatten, linear", "blocks of a head", "box head"])
+def test_layer_of_a_head_without_any_roi(name):
+    here, there = both(drawn(CASES[name]), np.zeros((0, 9, 9, 6), np.float32))
+    assert here.shape == there.shape
+
+
+def test_every_known_layer_has_a_case():
+    seen = set()
+    for make in CASES.values():
+        seen |= {type(module) for _, module in make().named_modules()}
+    assert seen >= set(EMITTERS)
+
+
+def test_an_unknown_layer_is_named():
+    with pytest.raises(ConfigError, match="knows no layer AvgPool2d; it knows BatchNorm2d, .*Sequential"):
+        run_nodes(lambda g, x: emit(g, layers.AvgPool2d(2), x), x=np.zeros((1, 2, 4, 4), np.float32))
