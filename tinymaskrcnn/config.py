@@ -125,6 +125,23 @@ class TrainConfig:
     checkpoint_every: int = 100
     seed: int = 0
     eval_scenes: int = 200
+    frozen_stages: int = -1  # fine-tuning: 0 keeps the stem as it is, 1 the first stage too, ...; -1 trains everything
+
+
+@dataclass(frozen=True)
+class CocoConfig:
+    """Pictures with annotations in COCO's format; without annotations, scenes are generated."""
+
+    annotations: str = ""  # json file
+    images: str = ""  # folder of the pictures
+    val_annotations: str = ""  # what is evaluated; "" = the training file
+    val_images: str = ""
+    train_list: str = ""  # text files with file names or ids, one per line; "" = all pictures
+    val_list: str = ""
+    category_ids: tuple = ()  # of labels 0, 1, 2, ...; 0 where a label has none
+    flip: float = 0.5  # probability that a training picture is mirrored
+    crop: int = 0  # side of the random windows that are trained on; 0 = whole pictures
+    skip_broken: bool = False  # leave broken annotations out instead of stopping at them
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class Config:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     scenes: SceneConfig = field(default_factory=SceneConfig)
+    coco: CocoConfig = field(default_factory=CocoConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -157,6 +175,22 @@ def scene_preset(name):
     if name not in presets:
         raise ConfigError(f"scenes must be one of {SCENE_PRESETS}; got {name!r}")
     return presets[name]
+
+
+def photograph_preset(class_names, *, channels=3, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), heads=None):
+    """A small model for photographs of about 256 pixels that is trained from scratch, so with group normalisation."""
+    return ModelConfig(
+        num_classes=len(class_names),
+        class_names=tuple(class_names),
+        image_mean=mean,
+        image_std=std,
+        heads=heads or ("box", "mask"),
+        resize_shorter=256,
+        resize_longer=384,
+        backbone=BackboneConfig(norm="group", in_channels=channels),
+        rpn=RPNConfig(anchor_sizes=((16,), (32,), (64,), (128,), (256,)), anchor_ratios=(0.5, 1.0, 2.0)),
+        roi=RoIConfig(canonical_size=64.0, detections_per_image=100, keypoint_widths=(64,) * 4),
+    )
 
 
 TORCHVISION_KINDS = (

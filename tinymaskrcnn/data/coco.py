@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, ConfigError, DataError
+from ..models.transform import resized_size
 from ..structures import Target, collate
 from . import pictures, polygons, transforms
 from .coco_check import check_coco
@@ -47,7 +48,7 @@ class CocoDataset:
     @classmethod
     def open(cls, path, folder, *, class_names=None, skip_broken=False):
         """Check a file and index it; BrokenAnnotations shows what is wrong, unless that is to be left out."""
-        report = check_coco(path, folder)
+        report = _checked(str(path), str(folder), _stamp(path))
         if not report.ok and not skip_broken:
             raise BrokenAnnotations(report.table(SHOWN))
         if not report.pictures or not report.categories:
@@ -115,6 +116,16 @@ class CocoDataset:
         )
 
 
+@functools.lru_cache(maxsize=2)
+def _checked(path, folder, stamp):
+    """The report of a file; a large one takes a while, and is asked for more than once while a run starts."""
+    return check_coco(path, folder)
+
+
+def _stamp(path):
+    return Path(path).stat().st_mtime_ns if Path(path).is_file() else None
+
+
 def class_list(report):
     """Class names of a file, background first, in the order of the categories' ids."""
     return (BACKGROUND, *(report.categories[key].name for key in sorted(report.categories)))
@@ -140,21 +151,24 @@ class CocoStream:
     """The pictures of a dataset as an endless stream with random access, like `loader.SceneStream`.
 
     Picture i of the stream is the same whenever it is asked for: its place in the order, its flip and its window follow
-    from (seed, i). Every pass over the data, an epoch, has an order of its own. With augment False the pictures come in
-    the dataset's order, whole and unflipped. `resize` is (shorter, longer) side in pixels, 0 leaves the size alone.
+    from (seed, i). Every pass over the data, an epoch, has an order of its own. Pictures have the size and the channels
+    that a ModelConfig asks for. With augment False they come as the dataset has them: in its order, whole, not resized.
     """
 
-    def __init__(
-        self, dataset, *, batch_size, seed, channels=3, resize=(0, 0), augment=False, flip=0.5, crop=0, masks=True
-    ):
+    def __init__(self, dataset, model, config, *, batch_size, seed, augment):
         if batch_size < 1:
             raise ArgumentError(f"CocoStream: batch_size must be at least 1; got {batch_size}")
-        if not 0 <= flip <= 1 or crop < 0:
-            raise ConfigError(f"coco.flip must be in 0..1 and coco.crop at least 0; got {flip} and {crop}")
-        if masks and not dataset.has_masks:
-            raise ConfigError(f"{dataset.path}: has no masks; train with --set 'model.heads=[\"box\"]'")
-        self.dataset, self.batch_size, self.seed, self.channels = dataset, batch_size, seed, channels
-        self.resize, self.augment, self.flip, self.crop = resize, augment, flip, crop
+        if not 0 <= config.flip <= 1 or config.crop < 0:
+            raise ConfigError(f"coco.flip must be in 0..1, coco.crop at least 0; got {config.flip} and {config.crop}")
+        if "mask" in model.heads and not dataset.has_masks:
+            raise ConfigError(f"{dataset.path}: no object has a mask; train without the mask head (model.heads)")
+        if "keypoint" in model.heads and len(dataset.keypoint_names) != model.roi.num_keypoints:
+            raise ConfigError(
+                f"{dataset.path}: its categories name {len(dataset.keypoint_names)} keypoints; "
+                f"the model has {model.roi.num_keypoints} (model.roi.num_keypoints)"
+            )
+        self.dataset, self.model, self.config = dataset, model, config
+        self.batch_size, self.seed, self.augment = batch_size, seed, augment
         self.keypoint_order = transforms.mirrored_order(dataset.keypoint_names)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)  # of this epoch and, read ahead, the next
 
@@ -173,16 +187,19 @@ class CocoStream:
     def scene(self, i):
         """Picture i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
         number = self.number(i)
-        image, target = self.dataset.image(number, channels=self.channels), self.dataset.target(number)
-        rng = np.random.default_rng([self.seed, 1, i])
-        if self.augment and self.flip:
-            image, target = transforms.random_flip(
-                image, target, rng=rng, probability=self.flip, keypoint_order=self.keypoint_order
-            )
-        if self.resize[0]:
-            image, target = transforms.scale_to(image, target, shorter=self.resize[0], longer=self.resize[1] or np.inf)
-        if self.augment and self.crop:
-            image, target = transforms.random_crop(image, target, size=(self.crop, self.crop), rng=rng)
+        image = self.dataset.image(number, channels=self.model.backbone.in_channels)
+        target = self.dataset.target(number)
+        if not self.augment:
+            return image, target
+        rng, window = np.random.default_rng([self.seed, 1, i]), self.config.crop
+        image, target = transforms.random_flip(
+            image, target, rng=rng, probability=self.config.flip, keypoint_order=self.keypoint_order
+        )
+        size = resized_size(*image.shape[:2], self.model)
+        if size != image.shape[:2]:
+            image, target = transforms.scale(image, target, size=size)
+        if window:
+            image, target = transforms.random_crop(image, target, size=(window, window), rng=rng)
         return image, target
 
     def batch(self, i):
@@ -191,6 +208,22 @@ class CocoStream:
         images, targets = zip(*map(self.scene, numbers))
         names = [self.dataset.name(self.number(n)) for n in numbers]
         return collate(images, targets, names=names, num_classes=len(self.dataset.class_names))
+
+
+def open_coco(config, *, split):
+    """The stream of a split that a Config describes: "train" is drawn at random, every other split is evaluated.
+
+    Without pictures of its own (val_annotations, val_list) the evaluation sees those of the training.
+    """
+    files, train = config.coco, config.train
+    path, folder, chosen = files.annotations, files.images, files.train_list
+    if split != "train" and (files.val_annotations or files.val_list):
+        path, folder, chosen = files.val_annotations or path, files.val_images or folder, files.val_list
+    dataset = CocoDataset.open(path, folder, class_names=config.model.class_names, skip_broken=files.skip_broken)
+    if chosen:
+        dataset.select(read_list(chosen))
+    augment = split == "train"
+    return CocoStream(dataset, config.model, files, batch_size=train.batch_size, seed=train.seed, augment=augment)
 
 
 def measure_pictures(dataset, *, most=50):

@@ -1,4 +1,7 @@
-"""Scenes as a stream of batches: made when needed, never stored, generated ahead while the model computes."""
+"""Scenes as a stream of batches: made when needed, never stored, generated ahead while the model computes.
+
+Photographs with annotations come as the same kind of stream: see `coco.CocoStream`.
+"""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +9,7 @@ from itertools import count as counted_from
 
 from ..errors import ArgumentError, ConfigError
 from ..structures import collate
-from . import digits, mnist, scenes
+from . import coco, digits, mnist, scenes
 
 
 def load_bank(source, data_dir=None):
@@ -41,6 +44,14 @@ class SceneStream:
         numbers = range(i * self.batch_size, (i + 1) * self.batch_size)
         images, targets = zip(*map(self.scene, numbers))
         return collate(images, targets, names=[f"{self.split} scene {n}" for n in numbers])
+
+
+def open_stream(config, *, split, data_dir=None):
+    """The stream of a split that a Config describes: annotated pictures where it names some, else generated scenes."""
+    if config.coco.annotations:
+        return coco.open_coco(config, split=split)
+    train = config.train
+    return SceneStream(config.scenes, split=split, seed=train.seed, batch_size=train.batch_size, data_dir=data_dir)
 
 
 def prefetch(stream, *, start=0, count=None, depth=2):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import Config, to_dict
 from ..errors import CheckpointError
 
 FORMAT = 1
@@ -142,11 +143,19 @@ def _below(arrays, prefix):
 def _compare(path, stored, wanted, part):
     if part:
         stored, wanted = stored[part], wanted[part]
-    differing = [d for d in differences(stored, wanted, part) if d[0] not in FREE_TO_CHANGE]
+    differing = [d for d in differences(stored, wanted, part) if d[0] not in FREE_TO_CHANGE and not _newer(*d)]
     if differing:
         listed = "; ".join(f"{name} is {was!r} there and {now!r} here" for name, was, now in differing[:8])
         more = f"; and {len(differing) - 8} more" if len(differing) > 8 else ""
         raise CheckpointError(f"{path}: was made with another configuration: {listed}{more}")
+
+
+def _newer(name, was, now):
+    """Whether a setting that the checkpoint does not know yet stands at its default, which is how it was made."""
+    default = to_dict(Config())
+    for part in name.split("."):
+        default = default.get(part) if isinstance(default, dict) else None
+    return was is None and default is not None and json.loads(json.dumps(default)) == now
 
 
 def differences(stored, wanted, prefix=""):
