@@ -50,7 +50,13 @@ def to_state_dict(model):
     if set(state) != set(shapes):
         odd = sorted(set(state) ^ set(shapes))
         raise ConfigError(f"to_state_dict: torchvision's models have no such layers: {_listed(odd)}")
-    return {name: _to_theirs(name, state[name], shapes[name], model.config) for name in shapes}
+    return to_torchvision({name: state[name] for name in shapes}, model.config)
+
+
+def to_torchvision(arrays, config):
+    """Arrays by name in torchvision's layout: weights of a model with this config, or their gradients."""
+    shapes = expected_shapes(config)
+    return {name: _to_theirs(name, array, shapes[name], config) for name, array in arrays.items()}
 
 
 # ---------------------------------------------------------------- axes
