@@ -12,17 +12,23 @@ import numpy as np
 
 from .backend import to_device
 from .config import Config
-from .data.loader import SceneStream
+from .data.coco import CocoStream
+from .data.loader import open_stream
 from .errors import ArgumentError, ConfigError
 from .evaluation.evaluator import Evaluator
+from .evaluation.oks import COCO_SIGMAS
 from .models.build import build_model
-from .structures import collate
+from .models.transform import resize_to_config
+from .structures import check_image, collate
 from .train.anchor_report import anchor_report
+from .train.finetune import freeze_stages, load_fitting
 from .train.loop import resume, run_training
 from .train.metrics import read_rows
 from .train.progress import Progress, counted
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, check_train_config, computing
+
+OTHER_SIGMA = 0.07  # OKS tolerance of keypoints that are not COCO's seventeen: that of a hip or a wrist
 
 
 class Experiment:
@@ -36,15 +42,25 @@ class Experiment:
         self.device = device
         self.threads = threads
         self.model = _new_model(self.config, device)
+        self._streams = {}  # by split: the index of a large annotation file is made once
 
     @classmethod
-    def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None):
-        """Begin a new run in an empty folder (runs/001, runs/002, ... when none is named)."""
+    def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None, weights=None):
+        """Begin a new run in an empty folder (runs/001, runs/002, ... when none is named).
+
+        weights {name: array} are taken over where they fit (fine-tuning); `experiment.fresh` names what starts anew.
+        """
         config = config or Config()
         check_experiment(config)  # everything that can be wrong is found before a folder is made
-        _new_model(config, device)
-        SceneStream(config.scenes, split="train", seed=0, batch_size=1, data_dir=data_dir)
-        return cls(RunFolder.create(path or next_run_path(), config, data_dir=data_dir), device=device, threads=threads)
+        model = _new_model(config, device)
+        fresh = load_fitting(model, weights) if weights is not None else []
+        streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
+        run = RunFolder.create(path or next_run_path(), config, data_dir=data_dir)
+        experiment = cls(run, device=device, threads=threads)
+        experiment.model, experiment.fresh, experiment._streams = model, fresh, streams
+        if weights is not None:  # a run that is killed early must not resume from random weights
+            run.save(Trainer(model, streams["train"], config.train, device=device).state_dict())
+        return experiment
 
     @classmethod
     def open(cls, path, *, device="cpu", threads=None, weights=True):
@@ -56,6 +72,7 @@ class Experiment:
 
     def use_data(self, source, data_dir=None):
         """Draw the scenes from other digits than the run was trained on: "digits", or "mnist" and its folder."""
+        self._streams = {}
         if source is not None:
             self.config = dataclasses.replace(
                 self.config, scenes=dataclasses.replace(self.config.scenes, source=source)
@@ -63,21 +80,28 @@ class Experiment:
             self.data_dir = data_dir
         return self
 
+    def use_annotations(self, annotations, images):
+        """Evaluate on other pictures: a COCO json and its folder. Categories are told apart by their names."""
+        files = dataclasses.replace(self.config.coco, val_annotations=str(annotations), val_images=str(images))
+        files = dataclasses.replace(files, annotations=files.annotations or str(annotations), val_list="")
+        self.config = dataclasses.replace(self.config, coco=files)
+        self._streams = {}
+        return self
+
     @property
     def class_names(self):
         return self.config.model.class_names
 
     def stream(self, split="train"):
-        """The scenes of a split: train, validation and test never share a digit."""
-        train = self.config.train
-        return SceneStream(
-            self.config.scenes, split=split, seed=train.seed, batch_size=train.batch_size, data_dir=self.data_dir
-        )
+        """The scenes or pictures of a split: train, validation and test scenes never share a digit."""
+        if split not in self._streams:
+            self._streams[split] = open_stream(self.config, split=split, data_dir=self.data_dir)
+        return self._streams[split]
 
     def scenes(self, count, *, split="test"):
-        """The first scenes of a split as a list of (image, Target)."""
+        """The first scenes (or pictures) of a split as a list of (image, Target)."""
         stream = self.stream(split)
-        return [stream.scene(i) for i in range(count)]
+        return [stream.scene(i) for i in range(_limited(count, stream))]
 
     def anchor_report(self, *, scenes=100):
         """How well the anchors fit the objects of some training scenes."""
@@ -97,25 +121,36 @@ class Experiment:
         """Find objects in a list of (H, W, C) float pictures of any sizes; one Detections per picture."""
         if len(images) == 0:
             return []
-        batch = collate(images)
+        batch = collate([resize_to_config(check_image(image), self.config.model) for image in images])
+        originals = np.array([image.shape[:2] for image in images], np.int64)
         was_training = self.model.training
         self.model.eval()
         try:
             with computing(self.threads):
                 return self.model.detect(
-                    to_device(batch.images, self.device), sizes=to_device(batch.sizes, self.device)
+                    to_device(batch.images, self.device),
+                    sizes=to_device(batch.sizes, self.device),
+                    original_sizes=originals,
                 )
         finally:
             self.model.train(was_training)
 
     def evaluate(self, *, scenes=None, split="test", area_ranges=None):
-        """COCO's twelve figures for boxes and for masks on held-out scenes: {"bbox": {...}, "segm": {...}}."""
-        scenes = self.config.train.eval_scenes if scenes is None else scenes
+        """COCO's figures for boxes, and for masks and keypoints where the model has them, on held-out scenes.
+
+        ->  {"bbox": {"AP": ...}, "segm": {...}, "keypoints": {...}}; of a run on annotated pictures, on all of these
+        """
+        stream = self.stream(split)
+        if scenes is None:
+            scenes = len(stream) if isinstance(stream, CocoStream) else self.config.train.eval_scenes
         if scenes < 1:
             raise ArgumentError(f"evaluate: scenes must be at least 1; got {scenes}")
         options = {"area_ranges": area_ranges} if area_ranges else {}
-        kinds = {kind: Evaluator(iou_type=kind, **options) for kind in ("bbox", "segm")}
-        stream = self.stream(split)
+        names = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
+        kinds = {names[head]: Evaluator(iou_type=names[head], **options) for head in self.config.model.heads}
+        if "keypoints" in kinds and (count := self.config.model.roi.num_keypoints) != len(COCO_SIGMAS):
+            kinds["keypoints"] = Evaluator(iou_type="keypoints", sigmas=(OTHER_SIGMA,) * count, **options)
+        scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
         with computing(self.threads):
             for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
@@ -140,23 +175,32 @@ class Experiment:
 
 def _new_model(config, device):
     model = build_model(config.model, rng=np.random.default_rng(config.train.seed))
+    freeze_stages(model, config.train.frozen_stages)
     return model if device == "cpu" else model.to_device(device)
+
+
+def _limited(count, stream):
+    """Scenes never end, pictures do."""
+    return min(count, len(stream)) if isinstance(stream, CocoStream) else count
 
 
 def check_experiment(config):
     """Raise ConfigError when the parts of a configuration do not fit each other."""
     check_train_config(config.train)
-    model, channels = config.model, 3 if config.scenes.color else 1
+    model = config.model
     if model.num_classes != len(model.class_names):
         raise ConfigError(
             f"model.num_classes must count model.class_names (background first); "
             f"got {model.num_classes} and {len(model.class_names)} names"
         )
-    if model.num_classes < 11:
+    channels = model.backbone.in_channels if config.coco.annotations else 3 if config.scenes.color else 1
+    if not config.coco.annotations and model.num_classes < 11:
         raise ConfigError(f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}")
+    if channels not in (1, 3):
+        raise ConfigError(f"model.backbone.in_channels must be 1 (grey) or 3 (colour); got {channels}")
+    kind = f"{'colour' if channels == 3 else 'grey'} {'pictures' if config.coco.annotations else 'scenes'}"
     given = {"model.backbone.in_channels": model.backbone.in_channels}
     given |= {"entries of model.image_mean": len(model.image_mean), "entries of model.image_std": len(model.image_std)}
     for name, value in given.items():
         if value != channels:
-            kind = "colour" if channels == 3 else "grey"
-            raise ConfigError(f"{name} must be {channels} for {kind} scenes; got {value}")
+            raise ConfigError(f"{name} must be {channels} for {kind}; got {value}")
