@@ -17,8 +17,9 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import box_head, fpn, mask_head, mask_rcnn, resnet, roi_heads, roi_pooling, rpn
+from tinymaskrcnn.models import box_head, fpn, keypoint_head, mask_head, mask_rcnn, resnet, roi_heads, roi_pooling, rpn
 from tinymaskrcnn.nn import containers, layers
+from tinymaskrcnn.targets.keypoint import KeypointTargets
 from tinymaskrcnn.targets.roi import RoISamples
 from tinymaskrcnn.targets.rpn import RPNTargets
 
@@ -170,6 +171,9 @@ ROI_CONFIG = RoIConfig(
     head_width=5,
     mask_widths=(3,),
     mask_deconv_width=3,
+    num_keypoints=2,
+    keypoint_widths=(3,),
+    keypoint_size=2,
 )
 RPN_CONFIG = RPNConfig(anchor_sizes=((4,), (8,)), anchor_ratios=(0.5, 1.0), samples_per_image=6)
 RESNET = dict(depths=(1, 1, 1, 1), widths=(4, 4, 8, 8), stem_width=4, in_channels=1)
@@ -208,6 +212,40 @@ def roi_samples(rng):
     )
 
 
+def keypoint_answers(q, j, places):
+    """Places of the keypoints of q RoIs; the first counts."""
+    return Draw(lambda rng: KeypointTargets(rng.integers(0, places, (q, j)), draw.bits(q, j)(rng)))
+
+
+def fixed_heatmap_bias(heads):
+    """A softmax over places does not see what a bias adds to all of them: its gradient is 0, or rounding noise."""
+    if "keypoint" in heads.heads:
+        heads.keypoint_predictor.kps_score_lowres.bias.trainable = False
+    return heads
+
+
+def whole_model(**config):
+    """A tiny model with everything a step decided held fixed."""
+
+    def scene():
+        return tiny_scene(keypoints=3 if "keypoint" in config.get("heads", ()) else 0)
+
+    def model(rng):
+        model = tiny_model(**config)
+        fixed_heatmap_bias(model.roi_heads)
+        return model
+
+    return layer(
+        model,
+        Draw(lambda rng: scene()[0]),
+        targets=None,
+        samples=Draw(lambda rng: tiny_samples(tiny_model(**config), *scene())),
+        skip=no_images("the samples"),
+        directions=1,
+        note="-".join(str(v) for v in config.values()),
+    )
+
+
 def no_images(what):
     return {"zero_rows": f"{what} belong to these two images"}
 
@@ -225,11 +263,18 @@ MODELS = [
         directions=1,
     ),
     layer(lambda rng: resnet.basic_block(2, 3, stride=2, norm="batch", rng=rng), (2, 5, 4, 2)),
+    layer(
+        lambda rng: resnet.bottleneck(4, 8, stride=2, groups=2, group_width=64, norm="batch", rng=rng),
+        (2, 5, 4, 4),
+        note="groups",
+    ),
     layer(lambda rng: resnet.basic_block(2, 2, norm="frozen", rng=rng), (2, 3, 3, 2), note="identity"),
     layer(lambda rng: fpn.FPN((2, 3), 2, rng=rng), draw.pyramid(2, (4, 2), 2)[:1] + draw.pyramid(2, (2,), 3)),
     layer(lambda rng: fpn.FPN((2, 2), 2, rng=rng), draw.pyramid(1, (5, 3), 2), note="odd"),
+    layer(lambda rng: fpn.FPN((2, 2), 2, norm="batch", rng=rng), draw.pyramid(2, (5, 3), 2), note="norm"),
     layer(backbone_with_fpn, (1, 32, 32, 1), directions=1),
     layer(lambda rng: rpn.RPNHead(3, 2, rng=rng), (2, 3, 2, 3)),
+    layer(lambda rng: rpn.RPNHead(3, 2, depth=2, rng=rng), (2, 3, 2, 3), note="deep"),
     layer(lambda rng: rpn.RPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
     methods("RPN.loss-sigmoid", rpn_losses("sigmoid"), (2, 4, 1), (2, 4, 4), targets=Draw(rpn_targets)),
     methods("RPN.loss-softmax", rpn_losses("softmax"), (2, 4, 2), (2, 4, 4), targets=Draw(rpn_targets)),
@@ -241,6 +286,7 @@ MODELS = [
         zero_rows=("rois", "image_index"),
     ),
     layer(lambda rng: box_head.BoxHead(2, 2, 5, rng=rng), (4, 2, 2, 2)),
+    layer(lambda rng: box_head.conv_box_head(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="convs"),
     layer(lambda rng: box_head.BoxPredictor(4, 3, rng=rng), (5, 4)),
     pair(
         "box_loss",
@@ -251,7 +297,16 @@ MODELS = [
         skip=no_images("the samples"),
     ),
     layer(lambda rng: mask_head.MaskPredictor(3, 2, 3, rng=rng), (4, 2, 2, 3), channel=draw.labels(4, 3)),
+    layer(lambda rng: mask_head.mask_head(2, (3, 2), norm="batch", rng=rng), (4, 3, 2, 2), note="mask-head-norm"),
     pair("mask_loss", logits=(3, 2, 2), targets=draw.bits(3, 2, 2), weight=draw.bits(3)),
+    layer(lambda rng: keypoint_head.keypoint_head(2, (3, 2), rng=rng), (2, 3, 3, 2), note="keypoint-head"),
+    layer(lambda rng: keypoint_head.KeypointPredictor(3, 2, rng=rng), (3, 2, 2, 3)),
+    pair(
+        "keypoint_loss",
+        heatmaps=(3, 2, 2, 2),
+        targets=keypoint_answers(3, 2, 4),
+        skip=no_images("the answers"),
+    ),
     layer(
         lambda rng: roi_heads.RoIHeads(2, 3, ROI_CONFIG, rng=rng),
         draw.pyramid(2, (4, 2), 2),
@@ -260,18 +315,22 @@ MODELS = [
         skip=no_images("the samples"),
     ),
     layer(
+        lambda rng: fixed_heatmap_bias(roi_heads.RoIHeads(2, 3, ROI_CONFIG, heads=("box", "keypoint"), rng=rng)),
+        draw.pyramid(2, (4, 2), 2),
+        samples=Draw(roi_samples),
+        keypoint_targets=keypoint_answers(3, 2, 64),
+        skip=no_images("the samples"),
+        note="keypoint",
+    ),
+    layer(
         lambda rng: mask_rcnn.Normalize((0.1, 0.2), (0.5, 0.4)),
         (2, 3, 4, 2),
         sizes=np.array([[3, 4], [2, 3]]),
     ),
-    layer(
-        lambda rng: tiny_model(norm="group"),
-        Draw(lambda rng: tiny_scene()[0]),
-        targets=None,
-        samples=Draw(lambda rng: tiny_samples(tiny_model(norm="group"), *tiny_scene())),
-        skip=no_images("the samples"),
-        directions=1,
-    ),
+    whole_model(norm="group"),
+    whole_model(norm="group", heads=("box",)),
+    whole_model(norm="frozen", heads=("box", "keypoint")),
+    whole_model(norm="batch", version="v2"),
 ]
 
 CASES = PAIRS + LAYERS + MODELS

@@ -1,4 +1,4 @@
-"""A Mask R-CNN small enough to check every derivative of it, and scenes of two rectangles for it."""
+"""A Mask R-CNN, and its relatives, small enough to check every derivative, and scenes of two rectangles for them."""
 
 import numpy as np
 
@@ -7,12 +7,22 @@ from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
 
 
-def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3"):
+def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3", heads=("box", "mask"), version=""):
+    """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN."""
+    v2 = version == "v2"
     return ModelConfig(
+        heads=heads,
         num_classes=3,
         class_names=("background", "flat", "tall"),
         backbone=BackboneConfig(
-            block=block, depths=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=stem, stem_width=4, norm=norm, fpn_channels=4
+            block=block,
+            depths=(1, 1, 1, 1),
+            widths=(4, 4, 4, 4),
+            stem=stem,
+            stem_width=4,
+            norm=norm,
+            fpn_channels=4,
+            fpn_norm="batch" if v2 else "",
         ),
         rpn=RPNConfig(
             anchor_sizes=((8,), (16,), (32,), (64,), (96,)),
@@ -20,6 +30,7 @@ def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3"):
             samples_per_image=8,
             pre_nms_top_n=(20, 20),
             post_nms_top_n=(8, 8),
+            conv_depth=2 if v2 else 1,
         ),
         roi=RoIConfig(
             samples_per_image=6,
@@ -29,6 +40,12 @@ def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3"):
             head_width=6,
             mask_widths=(4, 4),
             mask_deconv_width=4,
+            box_convs=(4, 4) if v2 else (),
+            box_norm="batch" if v2 else "",
+            mask_norm="batch" if v2 else "",
+            num_keypoints=3,
+            keypoint_widths=(4, 4),
+            keypoint_size=4,
             canonical_size=16,
         ),
     )
@@ -43,12 +60,16 @@ def tiny_model(seed=0, **config):
     return model
 
 
-def tiny_scene(objects=(2, 1), size=64, seed=0):
-    """Images (N, size, size, 1) and their TargetBatch: object k is a rectangle without its first corner."""
+def tiny_scene(objects=(2, 1), size=64, seed=0, keypoints=0):
+    """Images (N, size, size, 1) and their TargetBatch: object k is a rectangle without its first corner.
+
+    With keypoints it has that many on its diagonal, the last one absent.
+    """
     rng = np.random.default_rng(seed)
     n, m = len(objects), max(1, *objects)
     images = 0.1 * rng.random((n, size, size, 1), dtype=np.float32)
     boxes, labels = np.zeros((n, m, 4), np.float32), np.zeros((n, m), np.int64)
+    points = np.zeros((n, m, keypoints, 3), np.float32) if keypoints else None
     masks, valid = np.zeros((n, m, size, size), np.uint8), np.zeros((n, m), bool)
     for i, count in enumerate(objects):
         for k in range(count):
@@ -60,7 +81,10 @@ def tiny_scene(objects=(2, 1), size=64, seed=0):
             masks[i, k, y : y + 3, x : x + 4] = 0
             images[i, masks[i, k] > 0] += 0.8  # the noise stays: equal pixels would tie in max pooling
             valid[i, k] = True
-    return images, TargetBatch(boxes, labels, masks, valid)
+            for j in range(keypoints):
+                share = (j + 0.5) / keypoints
+                points[i, k, j] = x + share * width, y + share * height, 2 if j < keypoints - 1 else 0
+    return images, TargetBatch(boxes, labels, masks, valid, points)
 
 
 def tiny_samples(model, images, targets, seed=0):

@@ -1,10 +1,12 @@
 """The box head: from a crop of features to a class and a refined box (Fast R-CNN)."""
 
 from ..backend import array_module
+from ..nn.containers import Sequential
 from ..nn.init import normal
 from ..nn.layers import Flatten, Linear, ReLU
 from ..nn.module import Module
 from ..ops import losses
+from .blocks import conv_blocks
 
 
 class BoxHead(Module):
@@ -31,6 +33,15 @@ class BoxHead(Module):
         d = self.relu.backward(d, c_relu6)
         d = self.fc6.backward(d, c_fc6)
         return self.flatten.backward(d, c_flatten)
+
+
+def conv_box_head(channels, size, width, *, convs, norm="", rng):
+    """3x3 convolutions, then one fully connected layer: crops (K, S, S, C)  ->  h (K, head_width).
+
+    Four convolutions see where things are before the crop is flattened (Wu and He 2018, section 5.2).
+    """
+    blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
+    return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
 
 
 class BoxPredictor(Module):

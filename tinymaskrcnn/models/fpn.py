@@ -1,22 +1,23 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
-from ..nn.containers import Sequential, sum_grads
+from ..nn.containers import sum_grads
 from ..nn.init import lecun_uniform
-from ..nn.layers import Conv2d
 from ..nn.module import Module
 from ..ops import pool, resize
+from .blocks import conv_block
 
 
 class FPN(Module):
     """Lateral 1x1 convolutions, a top-down path of nearest upsampling and addition, a 3x3 convolution per level, P6.
 
     features [C2, C3, C4, C5]  ->  pyramid [P2, P3, P4, P5, P6], all with the same number of channels
+
+    norm "batch" normalises after every convolution; there is no ReLU anywhere.
     """
 
-    def __init__(self, in_channels, out_channels, *, rng):
+    def __init__(self, in_channels, out_channels, *, norm="", rng):
         def conv(channels, kernel):
-            layer = Conv2d(channels, out_channels, kernel, padding=kernel // 2, rng=rng, init=lecun_uniform)
-            return Sequential(layer)  # torchvision's name for it ends in .0
+            return conv_block(channels, out_channels, kernel, norm=norm, relu=False, rng=rng, init=lecun_uniform)
 
         self.inner_blocks = [conv(channels, 1) for channels in in_channels]
         self.layer_blocks = [conv(out_channels, 3) for _ in in_channels]

@@ -6,15 +6,12 @@ from ..nn.init import lecun_uniform
 from ..nn.layers import Conv2d, ConvTranspose2d, ReLU
 from ..nn.module import Module
 from ..ops import conv, losses
+from .blocks import conv_blocks
 
 
-def mask_head(channels, widths, *, rng):
+def mask_head(channels, widths, *, norm="", rng):
     """3x3 convolutions with ReLU, one per width: crops (Q, S, S, C)  ->  (Q, S, S, widths[-1])."""
-    blocks = []
-    for width in widths:
-        blocks.append(Sequential(Conv2d(channels, width, 3, padding=1, rng=rng), ReLU()))
-        channels = width
-    return Sequential(*blocks)
+    return Sequential(*conv_blocks(channels, widths, norm=norm, rng=rng))
 
 
 class MaskPredictor(Module):

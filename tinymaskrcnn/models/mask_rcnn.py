@@ -1,4 +1,7 @@
-"""Mask R-CNN (He et al. 2017): find, name and cut out every object, trained jointly."""
+"""Mask R-CNN (He et al. 2017): find, name and cut out every object, trained jointly.
+
+With the box head alone it is Faster R-CNN; with a keypoint head, Keypoint R-CNN.
+"""
 
 from dataclasses import dataclass
 
@@ -7,10 +10,13 @@ from ..errors import ArgumentError
 from ..nn.containers import sum_grads
 from ..nn.module import Module
 from ..structures import Detections
+from ..targets.keypoint import keypoint_targets
 from ..targets.mask import mask_targets
 from ..targets.roi import RoISamples, sample_rois
 from ..targets.rpn import RPNTargets, rpn_targets
+from .keypoint_head import decode_keypoints
 from .postprocess import paste_masks
+from .transform import resize_boxes, resize_keypoints
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class Samples:
 
     rpn: RPNTargets
     rois: RoISamples
-    masks: object  # (Q, 2S, 2S)
+    masks: object = None  # (Q, 2S, 2S)
+    keypoints: object = None  # KeypointTargets
 
 
 class Normalize(Module):
@@ -39,11 +46,11 @@ class Normalize(Module):
         return (images - mean) * scale, self.keep(scale)
 
     def backward(self, dy, cache):
-        return dy * cache
+        return None if dy is None else dy * cache  # None: the first layers are frozen
 
 
 class MaskRCNN(Module):
-    """A backbone with a pyramid, a region proposal network, and two heads.
+    """A backbone with a pyramid, a region proposal network, and the heads that config.heads names.
 
     Training: `forward(images, targets=, rng=) -> (losses, cache)` and `backward(dlosses, cache)`.
     Inference: `detect(images) -> [Detections]`.
@@ -57,10 +64,10 @@ class MaskRCNN(Module):
         self.config = config
 
     def forward(self, images, *, targets, sizes=None, rng=None, samples=None):
-        """The five losses of joint training, as 0-d arrays.
+        """The losses of joint training, as 0-d arrays.
 
         images (N, H, W, C) in 0..1, a TargetBatch, sizes (N, 2) before padding
-        ->  {"rpn_objectness", "rpn_box", "box_class", "box_delta", "mask"}
+        ->  {"rpn_objectness", "rpn_box", "box_class", "box_delta"} and, with their heads, "mask" and "keypoint"
 
         The random samples are drawn with rng, or given as `samples` (for gradient checks and comparisons).
         """
@@ -71,11 +78,13 @@ class MaskRCNN(Module):
         if samples is None:
             samples = self.choose_samples(pyramid, logits, deltas, images.shape[1:3], targets, sizes, rng=rng)
         rpn_losses, c_rpn_loss = self.rpn.loss_forward(logits, deltas, targets=samples.rpn)
-        roi_losses, c_roi = self.roi_heads.forward(pyramid, samples=samples.rois, mask_targets=samples.masks)
+        roi_losses, c_roi = self.roi_heads.forward(
+            pyramid, samples=samples.rois, mask_targets=samples.masks, keypoint_targets=samples.keypoints
+        )
         return {**rpn_losses, **roi_losses}, self.keep((c_normalize, c_backbone, c_rpn, c_rpn_loss, c_roi))
 
     def backward(self, dlosses, cache):
-        """Mirror of forward: adds into every parameter's gradient, returns dimages (N, H, W, C).
+        """Mirror of forward: adds into every parameter's gradient, returns dimages (N, H, W, C), None when frozen.
 
         The proposals that the heads were trained on came from the RPN, and no gradient flows back through them: the
         line that would carry it is absent here. That is approximate joint training (Faster R-CNN, section 3.2).
@@ -87,7 +96,7 @@ class MaskRCNN(Module):
         return self.normalize.backward(dx, c_normalize)
 
     def choose_samples(self, pyramid, logits, deltas, image_size, targets, sizes, *, rng):
-        """Decide, without gradients, what this step learns from: sampled anchors, sampled RoIs, mask targets."""
+        """Decide, without gradients, what this step learns from: sampled anchors, sampled RoIs and their answers."""
         if rng is None:
             raise ArgumentError("MaskRCNN.forward: rng must be a numpy.random.Generator (or give samples=)")
         xp = array_module(logits)
@@ -95,18 +104,35 @@ class MaskRCNN(Module):
         every_anchor = xp.concatenate(anchors)
         rpn = rpn_targets(every_anchor, targets, self.rpn.config, image_size=image_size, rng=rng)
         proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
-        config = self.roi_heads.config
-        rois = sample_rois(proposals, valid, targets, config, rng=rng)
-        rows = rois.mask_rows
-        masks = mask_targets(
-            targets.masks, rois.rois[rows], rois.matched[rows], size=2 * config.mask_size, aligned=config.aligned
-        )
-        return Samples(rpn, rois, masks)
+        rois = sample_rois(proposals, valid, targets, self.roi_heads.config, rng=rng)
+        return Samples(rpn, rois, *self._answers(rois, targets))
 
-    def detect(self, images, *, sizes=None):
+    def _answers(self, rois, targets):
+        """What the mask and the keypoint head should say about the positive RoIs; None where there is no head."""
+        config, rows = self.roi_heads.config, rois.mask_rows
+        positive, matched = rois.rois[rows], rois.matched[rows]
+        masks = keypoints = None
+        for name, given in (("mask", targets.masks), ("keypoint", targets.keypoints)):
+            if name in self.roi_heads.heads and given is None:
+                raise ArgumentError(f"MaskRCNN.forward: the model has a {name} head, and the targets have no {name}s")
+        if "mask" in self.roi_heads.heads:
+            size = 2 * config.mask_size
+            masks = mask_targets(targets.masks, positive, matched, size=size, aligned=config.aligned)
+        if "keypoint" in self.roi_heads.heads:
+            if targets.keypoints.shape[2] != config.num_keypoints:
+                raise ArgumentError(
+                    f"MaskRCNN.forward: the targets must have {config.num_keypoints} keypoints each, "
+                    f"roi.num_keypoints; got {targets.keypoints.shape[2]}"
+                )
+            size = 4 * config.keypoint_size
+            keypoints = keypoint_targets(targets.keypoints, positive, matched, size=size, weight=rois.mask_weight)
+        return masks, keypoints
+
+    def detect(self, images, *, sizes=None, original_sizes=None):
         """Find the objects of every image.
 
-        images (N, H, W, C) in 0..1  ->  a list of N Detections on the host, masks (K, height, width) of the true size
+        images (N, H, W, C) in 0..1, sizes (N, 2) before padding, original_sizes (N, 2) before resizing
+        ->  a list of N Detections on the host, in pixels of the original size (of the true size when none is given)
         """
         if self.training:
             raise ArgumentError("MaskRCNN.detect: call model.eval() first, so that nothing is kept and statistics rest")
@@ -117,23 +143,23 @@ class MaskRCNN(Module):
         anchors = self.rpn.anchors(pyramid, images.shape[1:3])
         proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
         found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes)
-        return self._detections(found, to_host(sizes))
+        sizes = to_host(sizes).tolist()
+        originals = sizes if original_sizes is None else to_host(original_sizes).tolist()
+        return [self._detections(found, n, *both) for n, both in enumerate(zip(sizes, originals, strict=True))]
 
-    def _detections(self, found, sizes):
-        boxes, labels, scores, keep, masks = found
-        detections = []
-        for n, (height, width) in enumerate(sizes.tolist()):
-            rows = keep[n]
-            pasted = paste_masks(
-                masks[n][rows],
-                boxes[n][rows],
-                height=height,
-                width=width,
-                threshold=self.roi_heads.config.mask_threshold,
-            )
-            arrays = (boxes[n][rows], labels[n][rows], scores[n][rows], pasted)
-            detections.append(Detections(*(to_host(a) for a in arrays)))
-        return detections
+    def _detections(self, found, n, size, original):
+        """The Detections of image n, which was found at `size` and is reported at `original` size."""
+        config, rows = self.roi_heads.config, found.valid[n]
+        boxes, masks, keypoints = found.boxes[n][rows], None, None
+        if found.heatmaps is not None:
+            keypoints = decode_keypoints(found.heatmaps[n][rows], boxes)
+            keypoints = to_host(resize_keypoints(keypoints, old=size, new=original))
+        boxes = resize_boxes(boxes, old=size, new=original)
+        if found.masks is not None:
+            where = {"height": original[0], "width": original[1], "threshold": config.mask_threshold}
+            masks = to_host(paste_masks(found.masks[n][rows], boxes, **where, mode=config.paste))
+        labels, scores = found.labels[n][rows], found.scores[n][rows]
+        return Detections(to_host(boxes), to_host(labels), to_host(scores), masks, keypoints)
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""

@@ -1,6 +1,7 @@
 """From what the heads say to detections: decode, suppress per class, keep the best, paste the masks."""
 
 from ..backend import array_module
+from ..errors import ArgumentError
 from ..ops import activation, boxes, nms
 from .rpn import top_n
 
@@ -42,22 +43,46 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
     )
 
 
-def paste_masks(masks, found, *, height, width, threshold=0.5, chunk=16):
+def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous", chunk=16):
     """Enlarge each predicted mask to its box and set it into an empty picture.
 
-    masks (K, S, S) in 0..1, found (K, 4) boxes in pixels  ->  (K, height, width) bool
+    masks (K, S, S) in 0..1, found (K, 4) boxes in pixels  ->  (K, height, width) bool; soft when threshold is None
 
     Bilinear between the S x S mask pixels, zero outside the mask: rows and columns are interpolated by one small
     matrix each, so that pasting is two matrix products. `chunk` objects at a time bound the memory.
+    mode "continuous" pastes into the exact box, "integer" into whole pixels, the same as torchvision.
     """
+    if mode not in ("continuous", "integer"):
+        raise ArgumentError(f"paste_masks: mode must be 'continuous' or 'integer'; got {mode!r}")
     xp = array_module(masks)
-    pasted = xp.zeros((len(masks), height, width), bool)
+    weights = _interpolation if mode == "continuous" else _integer_interpolation
+    pasted = xp.zeros((len(masks), height, width), masks.dtype if threshold is None else bool)
     for start in range(0, len(masks), chunk):
         part = slice(start, start + chunk)
-        rows = _interpolation(found[part, 1], found[part, 3], height, masks.shape[1])  # (k, height, S)
-        columns = _interpolation(found[part, 0], found[part, 2], width, masks.shape[2])  # (k, width, S)
-        pasted[part] = rows @ masks[part] @ columns.transpose(0, 2, 1) >= threshold
+        rows = weights(found[part, 1], found[part, 3], height, masks.shape[1])  # (k, height, S)
+        columns = weights(found[part, 0], found[part, 2], width, masks.shape[2])  # (k, width, S)
+        soft = rows @ masks[part] @ columns.transpose(0, 2, 1)
+        pasted[part] = soft if threshold is None else soft >= threshold
     return pasted
+
+
+def _integer_interpolation(low, high, length, size):
+    """The weights of torchvision: a border of zeros around the mask, then whole pixels from first to last.
+
+    low (K,), high (K,)  ->  (K, length, size)
+    """
+    xp = array_module(low)
+    one, half = low.dtype.type(1), low.dtype.type(0.5)
+    reach = (high - low) * half * low.dtype.type((size + 2) / size)  # the box grows as the mask does by its border
+    centre = (high + low) * half
+    first, last = xp.trunc(centre - reach), xp.trunc(centre + reach)
+    pixel = xp.arange(length, dtype=low.dtype)
+    count = xp.maximum(last - first + one, one)[:, None]
+    place = (size + 2) / count * (pixel - first[:, None] + half) - half  # (K, length), in the mask with its border
+    place = xp.clip(place, 0, size + 1)
+    inside = (pixel >= first[:, None]) & (pixel <= last[:, None])
+    distance = xp.abs(place[..., None] - xp.arange(1, size + 1, dtype=low.dtype))  # the border itself is 0: left out
+    return xp.maximum(1 - distance, 0) * inside[..., None]
 
 
 def _interpolation(low, high, length, size):

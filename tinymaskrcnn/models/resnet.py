@@ -2,20 +2,9 @@
 
 from ..errors import ConfigError
 from ..nn.containers import Identity, Sequential, sum_grads
-from ..nn.layers import BatchNorm2d, Conv2d, FrozenBatchNorm2d, GroupNorm, MaxPool2d, ReLU
+from ..nn.layers import Conv2d, MaxPool2d, ReLU
 from ..nn.module import Module
-
-
-def make_norm(kind, channels):
-    """A normalisation layer by name: "batch", "frozen" or "group"."""
-    if kind == "batch":
-        return BatchNorm2d(channels)
-    if kind == "frozen":
-        return FrozenBatchNorm2d(channels)
-    if kind == "group":
-        groups = max(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0 and channels // g >= min(4, channels))
-        return GroupNorm(groups, channels)
-    raise ConfigError(f"norm must be 'batch', 'frozen' or 'group'; got {kind!r}")
+from .blocks import make_norm
 
 
 class ResidualBlock(Module):
@@ -41,40 +30,48 @@ class ResidualBlock(Module):
         return self.branch.backward(d, c_branch) + self.downsample.backward(d, c_shortcut)
 
 
-def shortcut(in_channels, out_channels, *, stride, norm, rng):
+def shortcut(in_channels, out_channels, *, stride, norm, norm_eps, rng):
     """The identity where shapes agree, else a 1x1 convolution and a norm."""
     if stride == 1 and in_channels == out_channels:
         return Identity()
     conv = Conv2d(in_channels, out_channels, 1, stride=stride, bias=False, rng=rng)
-    return Sequential(conv, make_norm(norm, out_channels))
+    return Sequential(conv, make_norm(norm, out_channels, eps=norm_eps))
 
 
-def basic_block(in_channels, out_channels, *, stride=1, norm="batch", rng):
+def basic_block(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e-5, rng):
     """Two 3x3 convolutions (ResNet-18 and 34)."""
     branch = Sequential(
         conv1=Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False, rng=rng),
-        bn1=make_norm(norm, out_channels),
+        bn1=make_norm(norm, out_channels, eps=norm_eps),
         relu1=ReLU(),
         conv2=Conv2d(out_channels, out_channels, 3, padding=1, bias=False, rng=rng),
-        bn2=make_norm(norm, out_channels),
+        bn2=make_norm(norm, out_channels, eps=norm_eps),
     )
-    return ResidualBlock(branch, shortcut(in_channels, out_channels, stride=stride, norm=norm, rng=rng))
+    short = shortcut(in_channels, out_channels, stride=stride, norm=norm, norm_eps=norm_eps, rng=rng)
+    return ResidualBlock(branch, short)
 
 
-def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", rng):
-    """1x1 down to a quarter, 3x3 (which carries the stride, as in torchvision), 1x1 up again (ResNet-50 and 101)."""
-    width = out_channels // 4
+def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e-5, groups=1, group_width=64, rng):
+    """1x1 down to a quarter, 3x3 (which carries the stride, as in torchvision), 1x1 up again (ResNet-50 and 101).
+
+    With groups the 3x3 looks at each run of channels by itself, and there are groups * group_width of them where
+    out_channels are 256, in proportion elsewhere (ResNeXt, Xie et al. 2017: 32 groups of 4).
+    """
+    width = out_channels * group_width // 256 * groups
+    if width < groups:
+        raise ConfigError(f"group_width must leave a channel per group at {out_channels} outputs; got {group_width}")
     branch = Sequential(
         conv1=Conv2d(in_channels, width, 1, bias=False, rng=rng),
-        bn1=make_norm(norm, width),
+        bn1=make_norm(norm, width, eps=norm_eps),
         relu1=ReLU(),
-        conv2=Conv2d(width, width, 3, stride=stride, padding=1, bias=False, rng=rng),
-        bn2=make_norm(norm, width),
+        conv2=Conv2d(width, width, 3, stride=stride, padding=1, groups=groups, bias=False, rng=rng),
+        bn2=make_norm(norm, width, eps=norm_eps),
         relu2=ReLU(),
         conv3=Conv2d(width, out_channels, 1, bias=False, rng=rng),
-        bn3=make_norm(norm, out_channels),
+        bn3=make_norm(norm, out_channels, eps=norm_eps),
     )
-    return ResidualBlock(branch, shortcut(in_channels, out_channels, stride=stride, norm=norm, rng=rng))
+    short = shortcut(in_channels, out_channels, stride=stride, norm=norm, norm_eps=norm_eps, rng=rng)
+    return ResidualBlock(branch, short)
 
 
 BLOCKS = {"basic": basic_block, "bottleneck": bottleneck}
@@ -90,14 +87,33 @@ class ResNet(Module):
     pictures' (stride 2; stage 1 halves once more).
     """
 
-    def __init__(self, *, block, depths, widths, stem, stem_width, norm, in_channels, rng):
+    def __init__(
+        self,
+        *,
+        block,
+        depths,
+        widths,
+        stem,
+        stem_width,
+        norm,
+        in_channels,
+        norm_eps=1e-5,
+        groups=1,
+        group_width=64,
+        rng,
+    ):
         if block not in BLOCKS:
             raise ConfigError(f"block must be one of {sorted(BLOCKS)}; got {block!r}")
         if stem not in STEMS:
             raise ConfigError(f"stem must be one of {STEMS}; got {stem!r}")
+        options = {"norm": norm, "norm_eps": norm_eps, "rng": rng}
+        if block == "bottleneck":
+            options |= {"groups": groups, "group_width": group_width}
+        elif (groups, group_width) != (1, 64):
+            raise ConfigError(f"groups need block 'bottleneck'; got {groups} of width {group_width} with {block!r}")
         kernel = int(stem[0])
         self.conv1 = Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng)
-        self.bn1 = make_norm(norm, stem_width)
+        self.bn1 = make_norm(norm, stem_width, eps=norm_eps)
         self.relu = ReLU()
         self.maxpool = MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity()
         channels = stem_width
@@ -107,14 +123,27 @@ class ResNet(Module):
             blocks = []
             for j in range(depth):
                 stride = first_stride if j == 0 else 1
-                blocks.append(BLOCKS[block](channels, width, stride=stride, norm=norm, rng=rng))
+                blocks.append(BLOCKS[block](channels, width, stride=stride, **options))
                 channels = width
             stages.append(Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.frozen_stages = -1
 
     @property
     def stages(self):
         return (self.layer1, self.layer2, self.layer3, self.layer4)
+
+    def freeze_stages(self, count):
+        """Stop the stem and the first `count` stages from learning (0: the stem alone; fine-tuning: 1, 2 ...).
+
+        Their activations are not kept, and backward ends above them: the gradient of the pictures is then None.
+        """
+        if count not in range(len(self.stages) + 1):
+            raise ConfigError(f"frozen stages must be 0 .. {len(self.stages)}; got {count!r}")
+        for part in (self.conv1, self.bn1, *self.stages[:count]):
+            part.freeze()
+        self.frozen_stages = count
+        return self
 
     def forward(self, x):
         x, c_conv = self.conv1.forward(x)
@@ -122,17 +151,21 @@ class ResNet(Module):
         x, c_relu = self.relu.forward(x)
         x, c_pool = self.maxpool.forward(x)
         features, c_stages = [], []
-        for stage in self.stages:
+        for i, stage in enumerate(self.stages):
             x, c_stage = stage.forward(x)
             features.append(x)
-            c_stages.append(c_stage)
+            c_stages.append(c_stage if i >= self.frozen_stages else None)
+        if self.frozen_stages >= 0:
+            c_conv = c_bn = c_relu = c_pool = None
         return features, self.keep((c_conv, c_bn, c_relu, c_pool, c_stages))
 
     def backward(self, dfeatures, cache):
         c_conv, c_bn, c_relu, c_pool, c_stages = cache
         d = None
-        for stage, c_stage, dfeature in zip(reversed(self.stages), reversed(c_stages), reversed(dfeatures)):
-            d = stage.backward(sum_grads(d, dfeature), c_stage)
+        for i in reversed(range(max(self.frozen_stages, 0), len(self.stages))):
+            d = self.stages[i].backward(sum_grads(d, dfeatures[i]), c_stages[i])
+        if self.frozen_stages >= 0:
+            return None  # nothing below learns
         d = self.maxpool.backward(d, c_pool)
         d = self.relu.backward(d, c_relu)
         d = self.bn1.backward(d, c_bn)

@@ -1,46 +1,94 @@
-"""Both heads on their crops: losses in training, detections at inference."""
+"""The heads on their crops: losses in training, detections at inference."""
+
+from dataclasses import dataclass
+from typing import Any
 
 from ..backend import array_module
 from ..nn.containers import sum_grads
 from ..nn.module import Module
 from ..ops import activation
 from . import box_head as box
+from . import keypoint_head as keypoint
 from . import mask_head as mask
 from .postprocess import detections_from_boxes
 from .roi_pooling import PyramidRoIAlign
 
 
-class RoIHeads(Module):
-    """Box head and mask head, decoupled: they share the pyramid and nothing else."""
+@dataclass(frozen=True)
+class Found:
+    """What the heads found, D rows per image, best first: boxes (N, D, 4), labels, scores (N, D), valid (N, D) bool.
 
-    def __init__(self, channels, num_classes, config, *, rng):
-        self.box_roi_pool = PyramidRoIAlign(config.box_size, config)
-        self.box_head = box.BoxHead(channels, config.box_size, config.head_width, rng=rng)
-        self.box_predictor = box.BoxPredictor(config.head_width, num_classes, rng=rng)
-        self.mask_roi_pool = PyramidRoIAlign(config.mask_size, config)
-        self.mask_head = mask.mask_head(channels, config.mask_widths, rng=rng)
-        self.mask_predictor = mask.MaskPredictor(config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng)
+    masks (N, D, 2S, 2S) in 0..1 and heatmaps (N, D, 4S, 4S, J) are None without their head.
+    """
+
+    boxes: Any
+    labels: Any
+    scores: Any
+    valid: Any
+    masks: Any = None
+    heatmaps: Any = None
+
+
+class RoIHeads(Module):
+    """Box head, mask head and keypoint head, decoupled: they share the pyramid and nothing else."""
+
+    def __init__(self, channels, num_classes, config, *, heads=("box", "mask"), rng):
+        self.heads = tuple(heads)
         self.config = config
+        width = config.head_width
+        self.box_roi_pool = PyramidRoIAlign(config.box_size, config)
+        if config.box_convs:
+            options = {"convs": config.box_convs, "norm": config.box_norm, "rng": rng}
+            self.box_head = box.conv_box_head(channels, config.box_size, width, **options)
+        else:
+            self.box_head = box.BoxHead(channels, config.box_size, width, rng=rng)
+        self.box_predictor = box.BoxPredictor(width, num_classes, rng=rng)
+        if "mask" in heads:
+            self.mask_roi_pool = PyramidRoIAlign(config.mask_size, config)
+            self.mask_head = mask.mask_head(channels, config.mask_widths, norm=config.mask_norm, rng=rng)
+            widths = config.mask_widths[-1], config.mask_deconv_width
+            self.mask_predictor = mask.MaskPredictor(*widths, num_classes, rng=rng)
+        if "keypoint" in heads:
+            self.keypoint_roi_pool = PyramidRoIAlign(config.keypoint_size, config)
+            self.keypoint_head = keypoint.keypoint_head(channels, config.keypoint_widths, rng=rng)
+            width = config.keypoint_widths[-1]
+            self.keypoint_predictor = keypoint.KeypointPredictor(width, config.num_keypoints, rng=rng)
 
     # ------------------------------------------------------------ training: losses and their mirror
 
-    def forward(self, pyramid, *, samples, mask_targets):
-        """pyramid [(N, H, W, C)] * L, RoISamples, mask_targets (Q, 2S, 2S)  ->  {"box_class", "box_delta", "mask"}"""
+    def forward(self, pyramid, *, samples, mask_targets=None, keypoint_targets=None):
+        """The losses of all heads: the box head's over all sampled RoIs, the others' over the positive ones.
+
+        pyramid [(N, H, W, C)] * L, RoISamples, mask_targets (Q, 2S, 2S), KeypointTargets
+        ->  {"box_class", "box_delta"} and, with their heads, "mask" and "keypoint"
+        """
         (logits, deltas), c_box = self._box_forward(pyramid, samples.rois, samples.image_index)
-        box_losses, c_box_loss = box.box_loss_forward(logits, deltas, samples=samples, beta=self.config.beta)
+        all_losses, c_box_loss = box.box_loss_forward(logits, deltas, samples=samples, beta=self.config.beta)
+        caches = {"box": (c_box, c_box_loss)}
 
         rows = samples.mask_rows
-        mask_logits, c_mask = self._mask_forward(
-            pyramid, samples.rois[rows], samples.image_index[rows], samples.labels[rows]
-        )
-        mask_losses, c_mask_loss = mask.mask_loss_forward(mask_logits, targets=mask_targets, weight=samples.mask_weight)
-        return {**box_losses, **mask_losses}, self.keep((c_box, c_box_loss, c_mask, c_mask_loss))
+        rois, image_index = samples.rois[rows], samples.image_index[rows]
+        if "mask" in self.heads:
+            logits, c_mask = self._mask_forward(pyramid, rois, image_index, samples.labels[rows])
+            losses, c_loss = mask.mask_loss_forward(logits, targets=mask_targets, weight=samples.mask_weight)
+            all_losses, caches["mask"] = {**all_losses, **losses}, (c_mask, c_loss)
+        if "keypoint" in self.heads:
+            heatmaps, c_keypoint = self._keypoint_forward(pyramid, rois, image_index)
+            losses, c_loss = keypoint.keypoint_loss_forward(heatmaps, targets=keypoint_targets)
+            all_losses, caches["keypoint"] = {**all_losses, **losses}, (c_keypoint, c_loss)
+        return all_losses, self.keep(caches)
 
     def backward(self, dlosses, cache):
-        c_box, c_box_loss, c_mask, c_mask_loss = cache
-        dmask_logits = mask.mask_loss_backward(dlosses, c_mask_loss)
-        dbox = box.box_loss_backward(dlosses, c_box_loss)
-        return sum_grads(self._mask_backward(dmask_logits, c_mask), self._box_backward(dbox, c_box))
+        dpyramid_keypoint = dpyramid_mask = None
+        if "keypoint" in self.heads:
+            c_keypoint, c_loss = cache["keypoint"]
+            dpyramid_keypoint = self._keypoint_backward(keypoint.keypoint_loss_backward(dlosses, c_loss), c_keypoint)
+        if "mask" in self.heads:
+            c_mask, c_loss = cache["mask"]
+            dpyramid_mask = self._mask_backward(mask.mask_loss_backward(dlosses, c_loss), c_mask)
+        c_box, c_box_loss = cache["box"]
+        dpyramid_box = self._box_backward(box.box_loss_backward(dlosses, c_box_loss), c_box)
+        return sum_grads(dpyramid_keypoint, dpyramid_mask, dpyramid_box)
 
     def _box_forward(self, pyramid, rois, image_index):
         crops, c_pool = self.box_roi_pool.forward(pyramid, rois=rois, image_index=image_index)
@@ -66,22 +114,38 @@ class RoIHeads(Module):
         dcrops = self.mask_head.backward(dh, c_head)
         return self.mask_roi_pool.backward(dcrops, c_pool)
 
+    def _keypoint_forward(self, pyramid, rois, image_index):
+        crops, c_pool = self.keypoint_roi_pool.forward(pyramid, rois=rois, image_index=image_index)
+        h, c_head = self.keypoint_head.forward(crops)
+        heatmaps, c_predictor = self.keypoint_predictor.forward(h)
+        return heatmaps, self.keep((c_pool, c_head, c_predictor))
+
+    def _keypoint_backward(self, dheatmaps, cache):
+        c_pool, c_head, c_predictor = cache
+        dh = self.keypoint_predictor.backward(dheatmaps, c_predictor)
+        dcrops = self.keypoint_head.backward(dh, c_head)
+        return self.keypoint_roi_pool.backward(dcrops, c_pool)
+
     # ------------------------------------------------------------ inference
 
     def detect(self, pyramid, proposals, valid, *, sizes):
-        """The final boxes of every image, best first, with the mask of the class each was given.
+        """The final boxes of every image with the mask of the class each was given, and its keypoints' heatmaps.
 
-        pyramid [(N, H, W, C)] * L, proposals (N, P, 4), valid (N, P), sizes (N, 2)
-        ->  boxes (N, D, 4), labels (N, D), scores (N, D), valid (N, D), masks (N, D, 2S, 2S)
+        pyramid [(N, H, W, C)] * L, proposals (N, P, 4), valid (N, P), sizes (N, 2)  ->  Found
 
-        Masks are predicted for the final boxes only: fewer and better crops than the proposals were.
+        Masks and heatmaps are predicted for the final boxes only: fewer and better crops than the proposals were.
         """
-        n, p = valid.shape
         (logits, deltas), _ = self._box_forward(pyramid, proposals.reshape(-1, 4), _image_index(valid))
         found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, self.config, sizes=sizes)
-        mask_logits, _ = self._mask_forward(pyramid, found.reshape(-1, 4), _image_index(keep), labels.reshape(-1))
-        masks = activation.sigmoid_forward(mask_logits)[0]
-        return found, labels, scores, keep, masks.reshape(*keep.shape, *masks.shape[1:])
+        rois, image_index = found.reshape(-1, 4), _image_index(keep)
+        masks = heatmaps = None
+        if "mask" in self.heads:
+            logits, _ = self._mask_forward(pyramid, rois, image_index, labels.reshape(-1))
+            masks = activation.sigmoid_forward(logits)[0].reshape(*keep.shape, *logits.shape[1:])
+        if "keypoint" in self.heads:
+            heatmaps, _ = self._keypoint_forward(pyramid, rois, image_index)
+            heatmaps = heatmaps.reshape(*keep.shape, *heatmaps.shape[1:])
+        return Found(found, labels, scores, keep, masks, heatmaps)
 
 
 def _image_index(per_image):

@@ -4,20 +4,21 @@ from ..backend import array_module, move_like
 from ..errors import ConfigError
 from ..nn.containers import Sequential
 from ..nn.init import normal
-from ..nn.layers import Conv2d, ReLU
+from ..nn.layers import Conv2d
 from ..nn.module import Module
 from ..ops import activation, anchors, boxes, losses, nms
+from .blocks import conv_block
 
 
 class RPNHead(Module):
-    """A 3x3 convolution, then two 1x1 convolutions: objectness logits and box deltas of A anchors per cell.
+    """3x3 convolutions (one in the paper), then two 1x1: objectness logits and box deltas of A anchors per cell.
 
     x (N, H, W, C)  ->  logits (N, H, W, A * outputs), deltas (N, H, W, A * 4)
     """
 
-    def __init__(self, channels, num_anchors, *, outputs=1, rng):
+    def __init__(self, channels, num_anchors, *, outputs=1, depth=1, rng):
         init = normal(0.01)
-        self.conv = Sequential(Sequential(Conv2d(channels, channels, 3, padding=1, rng=rng, init=init), ReLU()))
+        self.conv = Sequential(*(conv_block(channels, channels, rng=rng, init=init) for _ in range(depth)))
         self.cls_logits = Conv2d(channels, num_anchors * outputs, 1, rng=rng, init=init)
         self.bbox_pred = Conv2d(channels, num_anchors * 4, 1, rng=rng, init=init)
 
@@ -43,9 +44,11 @@ class RPN(Module):
         per_cell = {len(sizes) * len(config.anchor_ratios) for sizes in config.anchor_sizes}
         if len(per_cell) != 1:
             raise ConfigError(f"the shared head needs equally many anchor sizes per level; got {config.anchor_sizes}")
+        if config.conv_depth < 1:
+            raise ConfigError(f"conv_depth must be at least 1; got {config.conv_depth}")
         self.outputs = 1 if config.objectness == "sigmoid" else 2
         self.per_cell = per_cell.pop()  # anchors per cell
-        self.head = RPNHead(channels, self.per_cell, outputs=self.outputs, rng=rng)
+        self.head = RPNHead(channels, self.per_cell, outputs=self.outputs, depth=config.conv_depth, rng=rng)
         self.config = config
 
     # ------------------------------------------------------------ the network

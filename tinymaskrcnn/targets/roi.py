@@ -17,7 +17,7 @@ class RoISamples:
 
     rois (K, 4), image_index (K,), labels (K,) with 0 = background, deltas (K, 4), weight (K,) 0 for padding,
     matched (K,) row of the object in the flattened (N*M) targets; mask_rows (Q,) indices of the rows that may be
-    positive: those the mask head sees, mask_weight (Q,) 1 where they are.
+    positive: those the mask and the keypoint head see, mask_weight (Q,) 1 where they are.
     """
 
     rois: Any
