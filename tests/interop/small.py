@@ -75,7 +75,9 @@ def pictures(seed=0, sizes=SIZES):
     for height, width in sizes:
         y, x = np.mgrid[:height, :width] / 16
         waves = [np.sin(rng.uniform(0.2, 1) * x + rng.uniform(0.2, 1) * y + rng.uniform(0, 6)) for _ in range(3)]
-        images.append((0.5 + 0.3 * np.stack(waves, axis=2) + rng.uniform(-0.2, 0.2, (height, width, 3))).astype(np.float32))
+        images.append(
+            (0.5 + 0.3 * np.stack(waves, axis=2) + rng.uniform(-0.2, 0.2, (height, width, 3))).astype(np.float32)
+        )
     return images
 
 

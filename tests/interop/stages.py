@@ -18,7 +18,9 @@ def stages(model, images):
     found["input"], _ = model.normalize.forward(batch.images.astype(dtype), sizes=sizes)
     features, _ = model.backbone.body.forward(found["input"])
     pyramid, _ = model.backbone.fpn.forward(features)
-    found |= {f"C{i}": x for i, x in enumerate(features, start=2)} | {f"P{i}": x for i, x in enumerate(pyramid, start=2)}
+    found |= {f"C{i}": x for i, x in enumerate(features, start=2)} | {
+        f"P{i}": x for i, x in enumerate(pyramid, start=2)
+    }
     (logits, deltas), _ = model.rpn.forward(pyramid)
     anchors = model.rpn.anchors(pyramid, batch.images.shape[1:3])
     found |= {"objectness": logits[..., 0], "rpn_deltas": deltas, "anchors": np.concatenate(anchors)}

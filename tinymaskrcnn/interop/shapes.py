@@ -7,7 +7,6 @@ import math
 import re
 
 from ..config import torchvision_preset
-from ..errors import ConfigError
 
 COUNTER = ".num_batches_tracked"  # batch norms count their batches in torchvision; nothing here depends on it
 
@@ -16,11 +15,10 @@ COUNTER = ".num_batches_tracked"  # batch norms count their batches in torchvisi
 
 
 def expected_shapes(config):
-    """{name: shape} of the torchvision model with these settings, without the counters of its batch norms."""
+    """{name: shape} of a model with these settings, in torchvision's layout, without the counters of batch norms."""
     backbone, roi, channels = config.backbone, config.roi, config.backbone.fpn_channels
-    if backbone.norm not in ("batch", "frozen") or config.rpn.objectness != "sigmoid":
-        raise ConfigError("torchvision's models have batch norms (frozen or not) and a sigmoid objectness")
     anchors = len(config.rpn.anchor_ratios) * len(config.rpn.anchor_sizes[0])
+    logits = anchors if config.rpn.objectness == "sigmoid" else 2 * anchors
     shapes = _body("backbone.body", backbone)
     for i, width in enumerate(backbone.widths):
         shapes |= _conv_norm(f"backbone.fpn.inner_blocks.{i}", width, channels, 1, backbone.fpn_norm)
@@ -28,7 +26,7 @@ def expected_shapes(config):
         shapes |= _conv_norm(f"backbone.fpn.layer_blocks.{i}", channels, channels, 3, backbone.fpn_norm)
     for i in range(config.rpn.conv_depth):
         shapes |= _conv_norm(f"rpn.head.conv.{i}", channels, channels, 3)
-    shapes |= _with_bias("rpn.head.cls_logits", (anchors, channels, 1, 1))
+    shapes |= _with_bias("rpn.head.cls_logits", (logits, channels, 1, 1))
     shapes |= _with_bias("rpn.head.bbox_pred", (anchors * 4, channels, 1, 1))
     shapes |= _box_head(channels, roi)
     shapes |= _with_bias("roi_heads.box_predictor.cls_score", (config.num_classes, roi.head_width))
@@ -44,8 +42,9 @@ def _with_bias(name, shape, outputs=None):
     return {f"{name}.weight": shape, f"{name}.bias": (outputs or shape[0],)}
 
 
-def _norm(name, channels):
-    return {f"{name}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}
+def _norm(name, channels, kind="batch"):
+    statistics = () if kind == "group" else ("running_mean", "running_var")
+    return {f"{name}.{part}": (channels,) for part in ("weight", "bias", *statistics)}
 
 
 def _conv_norm(name, channels, outputs, kernel, norm=""):
@@ -59,7 +58,7 @@ def _conv_norm(name, channels, outputs, kernel, norm=""):
 def _body(name, config):
     kernel = int(config.stem[0])
     shapes = {f"{name}.conv1.weight": (config.stem_width, config.in_channels, kernel, kernel)}
-    shapes |= _norm(f"{name}.bn1", config.stem_width)
+    shapes |= _norm(f"{name}.bn1", config.stem_width, config.norm)
     channels = config.stem_width
     for i, (depth, width) in enumerate(zip(config.depths, config.widths)):
         for j in range(depth):
@@ -67,9 +66,8 @@ def _body(name, config):
             block = f"{name}.layer{i + 1}.{j}"
             shapes |= _block(block, channels, width, config)
             if halves or channels != width:
-                shapes |= {f"{block}.downsample.0.weight": (width, channels, 1, 1)} | _norm(
-                    f"{block}.downsample.1", width
-                )
+                shapes[f"{block}.downsample.0.weight"] = (width, channels, 1, 1)
+                shapes |= _norm(f"{block}.downsample.1", width, config.norm)
             channels = width
     return shapes
 
@@ -83,7 +81,9 @@ def _block(name, channels, width, config):
         convs = [(inner, channels, 1), (inner, inner // config.groups, 3), (width, inner, 1)]
     shapes = {}
     for k, (outputs, inputs, kernel) in enumerate(convs, start=1):
-        shapes |= {f"{name}.conv{k}.weight": (outputs, inputs, kernel, kernel)} | _norm(f"{name}.bn{k}", outputs)
+        shapes |= {f"{name}.conv{k}.weight": (outputs, inputs, kernel, kernel)} | _norm(
+            f"{name}.bn{k}", outputs, config.norm
+        )
     return shapes
 
 

@@ -46,11 +46,13 @@ def to_state_dict(model):
 
     The counters of batch norms are left out; torch starts them at zero.
     """
-    state, shapes = model.state_dict(), expected_shapes(model.config)
-    if set(state) != set(shapes):
-        odd = sorted(set(state) ^ set(shapes))
-        raise ConfigError(f"to_state_dict: torchvision's models have no such layers: {_listed(odd)}")
-    return to_torchvision({name: state[name] for name in shapes}, model.config)
+    config, state = model.config, model.state_dict()
+    if config.backbone.norm not in ("batch", "frozen") or config.rpn.objectness != "sigmoid":
+        raise ConfigError(
+            "to_state_dict: torchvision's models have batch norms and a sigmoid objectness; "
+            f"this one has {config.backbone.norm!r} norms and a {config.rpn.objectness} objectness"
+        )
+    return to_torchvision({name: state[name] for name in expected_shapes(config)}, config)
 
 
 def to_torchvision(arrays, config):

@@ -1,0 +1,51 @@
+"""A model in one file: its settings and its weights, as plain arrays, made by `tinymaskrcnn convert`.
+
+The format is that of a run's checkpoint at step 0 without an optimizer: whole or not there, and verified by a checksum.
+"""
+
+import math
+
+import numpy as np
+
+from ..config import ModelConfig, from_dict, to_dict
+from ..errors import CheckpointError, ConfigError, DataError
+from ..models.build import build_model
+from ..train.checkpoint import load_checkpoint, save_checkpoint
+from .shapes import expected_shapes
+from .weights import check_npz
+
+
+def save_model(path, model):
+    """Write a model, its settings included, so that `path` is the old file or the new one, never something between."""
+    save_checkpoint(path, step=0, config={"model": to_dict(model.config)}, model=model.state_dict(), optimizer={})
+
+
+def load_model(path):
+    """The model of a file by `save_model`, or of a run's checkpoint, in eval mode; its settings are in model.config.
+
+    Raises CheckpointError for a missing, damaged or foreign file, before memory is spent on what it claims to hold.
+    """
+    try:
+        check_npz(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
+    checkpoint = load_checkpoint(path)
+    config = _read_config(path, checkpoint)
+    model = build_model(config, rng=np.random.default_rng(0)).eval()
+    if checkpoint.model and all(array.dtype == np.float64 for array in checkpoint.model.values()):
+        model.astype(np.float64)
+    return model.load_state_dict(checkpoint.model)
+
+
+def _read_config(path, checkpoint):
+    """The ModelConfig in a file, after making sure that it describes the arrays beside it and no larger model."""
+    try:
+        config = from_dict(ModelConfig, checkpoint.config["model"], f"{path}: model")
+        layers = (sum(config.backbone.depths), config.rpn.conv_depth, len(config.heads))
+        shapes = expected_shapes(config) if max(layers) <= len(checkpoint.model) else {}
+        wanted = {name: math.prod(shape) for name, shape in shapes.items()}
+    except (ConfigError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise CheckpointError(f"{path}: is not a model of tinymaskrcnn ({error})") from error
+    if wanted != {name: array.size for name, array in checkpoint.model.items()}:
+        raise CheckpointError(f"{path}: its settings describe another model than its {len(checkpoint.model)} arrays")
+    return config
