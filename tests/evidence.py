@@ -1,0 +1,230 @@
+"""Writes docs/evidence.md from measurements: the harness over the registry, parity with torchvision, kernels.
+
+    python tests/evidence.py [--out docs/evidence.md]
+
+The cases and configurations are those of the tests. Where torch and torchvision are installed all configurations are
+asked live, otherwise the stored part of them; where CuPy sees a GPU the harness runs there, too. A check that fails
+ends the run, and no page is written: the page shows nothing but what passed.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import registry
+import strict_device
+from parity import comparison, kernels, measure
+from parity.operators import FAMILIES
+
+import tinymaskrcnn
+from tinymaskrcnn.nn import Module
+from tinymaskrcnn.testing import available_backends
+from tinymaskrcnn.testing.gradients import TOLERANCE
+
+PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
+BACKENDS = (strict_device.BACKEND, *available_backends())
+SHORT = {strict_device.BACKEND.name: "strict device", "cuda": "CuPy"}
+
+
+# ---------------------------------------------------------------- measuring
+
+
+@dataclass
+class Row:
+    """What the harness reported about all examples of one operator, layer or network."""
+
+    home: str  # the package it lives in
+    examples: int = 0
+    gradient: float = 0.0
+    float32: float = 0.0
+    backends: dict = field(default_factory=dict)  # name -> (examples that passed, largest error)
+
+    def add(self, report):
+        self.examples += 1
+        self.gradient = max(self.gradient, report.gradient or 0.0)
+        self.float32 = max(self.float32, report.float32 or 0.0)
+        for name, error in report.backends.items():
+            passed, worst = self.backends.get(name, (0, 0.0))
+            self.backends[name] = passed + 1, max(worst, error)
+
+
+def run_harness(cases=None, say=print):
+    """{name: Row}, by the name of the pair or the class; raises CheckFailed when a case fails."""
+    rows = {}
+    for case in registry.CASES if cases is None else cases:
+        built = case.build()
+        owner = type(built) if isinstance(built, Module) else built[0]
+        name = case.what if case.kind == "pair" else owner.__name__ if case.kind == "layer" else case.note
+        row = rows.setdefault(name, Row(owner.__module__.split(".")[1]))
+        row.add(case.check(BACKENDS))
+        say(f"harness: {case}")
+    return rows
+
+
+def run_parity():
+    """({family: (configurations, largest error)}, how it was asked); raises when one is above the tolerance."""
+    live = measure.torchvision_installed()
+    found = measure.by_family(measure.live() if live else measure.stored())
+    wrong = {name: error for name, (_, error) in found.items() if not error <= comparison.TOLERANCE}
+    if wrong:
+        raise AssertionError(f"not equal to torchvision: {wrong}")
+    return found, "live" if live else "against the stored part"
+
+
+def run_kernels():
+    """[(function name, what, error)]"""
+    rows = []
+    for work in kernels.WORKS:
+        rows += [(name, work.what, error) for name, error in kernels.measure(work).items()]
+    if kernels.nms_disagreements():
+        raise AssertionError("the NMS kernel decides differently from its text")
+    return rows
+
+
+def run_models():
+    """[(kind, what was compared, largest error)] of whole networks, where the tests can measure them."""
+    if importlib.util.find_spec("interop") is None or importlib.util.find_spec("interop.measure") is None:
+        return []
+    return importlib.import_module("interop.measure").run()
+
+
+# ---------------------------------------------------------------- writing
+
+
+def page(harness, parity, how, kernel_rows, model_rows):
+    pairs = {family.pair or family.name: family.name for family in FAMILIES.values()}
+    operators = {name: row for name, row in harness.items() if row.home == "ops"}
+    decisions = [name for name, family in FAMILIES.items() if not family.pair]
+    sections = [
+        _head(harness, parity, how),
+        "## Operators",
+        _table(
+            ["operator", "examples", "gradient", "float32", "configurations", "parity", "backends"],
+            [[f"`{name}`", row.examples, _error(row.gradient), _error(row.float32), *_parity(parity, pairs.get(name)),
+              _backends(row)] for name, row in sorted(operators.items())],
+        ),
+        "Without a gradient: boxes, anchors and decisions (whole numbers and booleans are equal or wrong).",
+        _table(
+            ["function", "configurations", "parity"],
+            [[f"`{name}`", *_parity(parity, name)] for name in sorted(decisions)],
+        ),
+        "## Layers and networks",
+        "Their arithmetic is that of the operators; what is checked here is how the parts are joined: the gradient of\n"
+        "every parameter, sums where an array went to several users, and that nothing is kept or written to.",
+        _table(
+            ["layer or network", "home", "examples", "gradient", "float32", "backends"],
+            [[f"`{name}`", f"`{row.home}`", row.examples, _error(row.gradient), _error(row.float32), _backends(row)]
+             for name, row in harness.items() if name not in operators],
+        ),
+        *_models(model_rows),
+        "## Kernels",
+        "The fast twin in float32 against the readable text in float64: the largest error of the outputs, or of all\n"
+        "gradients, relative to the largest number of the array. The NMS kernel keeps exactly the same boxes.",
+        _table(["kernel", "on", "error"], [[f"`{name}`", what, _error(error)] for name, what, error in kernel_rows]),
+        _legend(),
+    ]  # fmt: skip
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(harness, parity, how):
+    examples = sum(row.examples for row in harness.values())
+    worst = max(row.gradient for row in harness.values())
+    count, furthest = sum(n for n, _ in parity.values()), max(error for _, error in parity.values())
+    gpu = "on CuPy too" if len(BACKENDS) > 1 else "no GPU was at hand"
+    return f"""# Evidence
+
+Written by `python tests/evidence.py` on {datetime.date.today()} from the measurements of the tests; not edited by hand.
+
+- **Gradients.** {examples} examples of {len(harness)} operators, layers and networks passed the harness; the largest
+  difference between backward and differences of forward was {_error(worst)} ({TOLERANCE:.0e} is allowed).
+- **Parity.** {count} drawn operator configurations, {how}, equal torch and torchvision in float64, forward and all
+  gradients; the largest difference was {_error(furthest)} ({comparison.TOLERANCE:.0e} is allowed).
+- **Backends.** Everything ran on NumPy and on the strict device array; {gpu}.
+
+{_table(["", "version"], _versions())}"""
+
+
+def _versions():
+    rows = [["tinymaskrcnn", tinymaskrcnn.__version__], ["Python", platform.python_version()]]
+    for name in ("numpy", "scipy", "torch", "torchvision", *_cupy_packages()):
+        try:
+            rows.append([name, importlib.metadata.version(name)])
+        except importlib.metadata.PackageNotFoundError:
+            rows.append([name, "not installed"])
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return [*rows, ["BLAS of NumPy", f"{blas['name']} {blas['version']}"], ["machine", _machine()]]
+
+
+def _cupy_packages():
+    installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
+    return sorted(name for name in installed if name and name.startswith("cupy")) or ["cupy"]
+
+
+def _machine():
+    return f"{platform.system()} {platform.machine()}"
+
+
+def _parity(parity, family):
+    if family not in parity:
+        return ["–", "–"]
+    count, error = parity[family]
+    return [count, _error(error)]
+
+
+def _backends(row):
+    """NumPy, on which all checks run, and the others on which every example passed."""
+    return ", ".join(["NumPy", *(SHORT[name] for name, (n, _) in row.backends.items() if n == row.examples)])
+
+
+def _models(rows):
+    if not rows:
+        return []
+    text = "The same weights and the same pictures in torchvision's model and in this one."
+    return ["## Whole models against torchvision", text,
+            _table(["model", "compared", "error"], [[f"`{k}`", what, _error(e)] for k, what, e in rows])]  # fmt: skip
+
+
+def _error(value):
+    return "equal" if value == 0 else f"{value:.0e}"
+
+
+def _table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _legend():
+    return f"""## What the columns mean
+
+- **examples**: cases of `tests/registry.py`. Each went through the checks of `tinymaskrcnn.testing`
+  ([protocol](protocol.md)).
+- **gradient**: backward against central differences of forward, in float64: the largest relative error of a derivative
+  along a direction (of every single derivative in small cases), over all inputs and parameters. What is seen is mostly
+  the error of the differences themselves: a true gradient and a wrong one are told apart at {TOLERANCE:.0e}.
+- **float32**: the same call in float32 against float64, outputs and gradients, relative to the largest number.
+- **configurations**, **parity**: drawn configurations of `tests/parity/operators.py`, and the largest difference from
+  torchvision in float64, relative to the largest number of each output and each gradient. A dash: torchvision has no
+  such operator.
+- **backends**: where every example gave the results of NumPy. The strict device array behaves like CuPy's where CuPy
+  differs from NumPy, and refuses what a GPU would refuse."""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=PAGE)
+    out = parser.parse_args().out
+    parity, how = run_parity()
+    kernel_rows, model_rows = run_kernels(), run_models()
+    harness = run_harness(say=lambda text: print(text, file=sys.stderr))
+    out.write_text(page(harness, parity, how, kernel_rows, model_rows))
+    print(out)
+
+
+if __name__ == "__main__":
+    main()

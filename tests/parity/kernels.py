@@ -1,0 +1,89 @@
+"""How far each CPU kernel is from its readable twin, on shapes of training: float32 against the twin in float64."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinymaskrcnn import backend
+from tinymaskrcnn.ops import conv, linear, nms
+from tinymaskrcnn.testing.trees import leaves
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call that a kernel takes: inputs are shapes, filled with normal numbers."""
+
+    what: str
+    functions: tuple
+    inputs: tuple
+    data: dict = field(default_factory=dict)
+
+
+CONV = conv.conv2d_forward, conv.conv2d_backward
+TRANSPOSE = conv.conv_transpose2d_forward, conv.conv_transpose2d_backward
+SELECT = conv.select_conv1x1_forward, conv.select_conv1x1_backward
+LINEAR = linear.linear_forward, linear.linear_backward
+
+WORKS = [
+    Work("stem, 7x7 stride 2", CONV, ((2, 64, 64, 3), (7, 7, 3, 32), (32,)), dict(stride=2, padding=3)),
+    Work("3x3 stride 2", CONV, ((4, 32, 32, 32), (3, 3, 32, 64), (64,)), dict(stride=2, padding=1)),
+    Work("3x3 dilated", CONV, ((2, 24, 24, 32), (3, 3, 32, 32), (32,)), dict(padding=2, dilation=2)),
+    Work("3x3, Winograd 4x4", CONV, ((2, 32, 32, 64), (3, 3, 64, 64), (64,)), dict(padding=1)),
+    Work("3x3, Winograd 2x2", CONV, ((16, 14, 14, 64), (3, 3, 64, 64), (64,)), dict(padding=1)),
+    Work("1x1", CONV, ((2, 32, 32, 64), (1, 1, 64, 128), (128,))),
+    Work("1x1 stride 2", CONV, ((4, 32, 32, 64), (1, 1, 64, 128), (128,)), dict(stride=2)),
+    Work("2x2 stride 2", TRANSPOSE, ((16, 14, 14, 64), (2, 2, 64, 64), (64,)), dict(stride=2)),
+    Work("28x28, 11 classes", SELECT, ((16, 28, 28, 64), (1, 1, 64, 11), (11,)), dict(channel=np.arange(16) % 11)),
+    Work("3136 to 128", LINEAR, ((64, 3136), (3136, 128), (128,))),
+]
+
+
+def measure(work):
+    """{function name: largest error of its results}, each relative to the largest number of its array.
+
+    Raises AssertionError when no kernel takes the call.
+    """
+    rng = np.random.default_rng(0)
+    inputs = tuple(rng.standard_normal(shape).astype(np.float32) for shape in work.inputs)
+    forward, backward = work.functions
+    wide = (x.astype(np.float64) for x in inputs)
+    want, wide_cache = forward.readable(*wide, **work.data)
+    dy = rng.standard_normal(want.shape).astype(np.float32)
+    want_gradients = backward.readable(dy.astype(np.float64), wide_cache)
+    got, cache = _with_kernel(forward, *inputs, **work.data)
+    gradients = _with_kernel(backward, dy, cache)
+    return {forward.__name__: _error(got, want), backward.__name__: _error(gradients, want_gradients)}
+
+
+def _with_kernel(function, *args, **data):
+    assert taken(function, *args, **data), f"no kernel takes this call of {function.__name__}"
+    return function(*args, **data)
+
+
+def taken(function, *args, **data):
+    """Whether a NumPy kernel is registered under the function's name and takes the call."""
+    backend._load_kernels()
+    kernels = backend._KERNELS.get(function.__name__, ())
+    return any(module is np and applies(*args, **data) for module, applies, _ in kernels)
+
+
+def registered():
+    """The names of all functions that have a NumPy kernel."""
+    backend._load_kernels()
+    return {name for name, kernels in backend._KERNELS.items() if any(module is np for module, _, _ in kernels)}
+
+
+def _error(got, want):
+    pairs = zip(leaves(got), leaves(want), strict=True)
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for (_, a), (_, b) in pairs)
+
+
+def nms_disagreements(K=2000):
+    """How many of K crowded boxes in groups the NMS kernel decides differently from the text."""
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 300, (K, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(10, 90, (K, 2))], axis=1).astype(np.float32)
+    scores, group = rng.random(K).astype(np.float32), rng.integers(0, 4, K)
+    data = dict(iou_threshold=0.5, group=group)
+    kept = _with_kernel(nms.nms, boxes, scores, **data)
+    return int((kept != nms.nms.readable(boxes, scores, **data)).sum())
