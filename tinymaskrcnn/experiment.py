@@ -6,7 +6,9 @@ print(experiment.evaluate()["segm"]["AP"])
 experiment.draw()
 """
 
+import contextlib
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +19,8 @@ from .data.loader import open_stream
 from .errors import ArgumentError, ConfigError
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import COCO_SIGMAS
+from .evaluation.results import ResultsWriter
+from .interop.model_file import load_model
 from .models.build import build_model
 from .models.transform import resize_to_config
 from .structures import check_image, collate
@@ -28,10 +32,41 @@ from .train.progress import Progress, counted
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, check_train_config, computing
 
-OTHER_SIGMA = 0.07  # OKS tolerance of keypoints that are not COCO's seventeen: that of a hip or a wrist
+OTHER_SIGMA = 0.07  # OKS tolerance of keypoints that are not COCO's seventeen: between an eye's and a hip's
 
 
-class Experiment:
+class Detector:
+    """A model and where it computes: pictures in, detections out."""
+
+    def __init__(self, model, *, device="cpu", threads=None):
+        self.model = model if device == "cpu" else model.to_device(device)
+        self.device = device
+        self.threads = threads
+
+    @property
+    def class_names(self):
+        return self.model.config.class_names
+
+    def detect(self, images):
+        """Find objects in a list of (H, W, C) float pictures of any sizes; one Detections per picture."""
+        if len(images) == 0:
+            return []
+        batch = collate([resize_to_config(check_image(image), self.model.config) for image in images])
+        originals = np.array([image.shape[:2] for image in images], np.int64)
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with computing(self.threads):
+                return self.model.detect(
+                    to_device(batch.images, self.device),
+                    sizes=to_device(batch.sizes, self.device),
+                    original_sizes=originals,
+                )
+        finally:
+            self.model.train(was_training)
+
+
+class Experiment(Detector):
     """A run folder, its model, and where it computes."""
 
     def __init__(self, run, *, device="cpu", threads=None):
@@ -88,10 +123,6 @@ class Experiment:
         self._streams = {}
         return self
 
-    @property
-    def class_names(self):
-        return self.config.model.class_names
-
     def stream(self, split="train"):
         """The scenes or pictures of a split: train, validation and test scenes never share a digit."""
         if split not in self._streams:
@@ -117,28 +148,13 @@ class Experiment:
         self.model.eval()
         return finished
 
-    def detect(self, images):
-        """Find objects in a list of (H, W, C) float pictures of any sizes; one Detections per picture."""
-        if len(images) == 0:
-            return []
-        batch = collate([resize_to_config(check_image(image), self.config.model) for image in images])
-        originals = np.array([image.shape[:2] for image in images], np.int64)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with computing(self.threads):
-                return self.model.detect(
-                    to_device(batch.images, self.device),
-                    sizes=to_device(batch.sizes, self.device),
-                    original_sizes=originals,
-                )
-        finally:
-            self.model.train(was_training)
-
-    def evaluate(self, *, scenes=None, split="test", area_ranges=None):
+    def evaluate(self, *, scenes=None, split="test", area_ranges=None, save_results=None):
         """COCO's figures for boxes, and for masks and keypoints where the model has them, on held-out scenes.
 
         ->  {"bbox": {"AP": ...}, "segm": {...}, "keypoints": {...}}; of a run on annotated pictures, on all of these
+
+        save_results, a path, also writes what was found in COCO's results format, with the ids of the annotation file
+        (of scenes: their numbers, and labels for categories).
         """
         stream = self.stream(split)
         if scenes is None:
@@ -152,10 +168,11 @@ class Experiment:
             kinds["keypoints"] = Evaluator(iou_type="keypoints", sigmas=(OTHER_SIGMA,) * count, **options)
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
-        with computing(self.threads):
+        with computing(self.threads), _results_writer(save_results, stream) as add_result:
             for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
                 images, truths = zip(*(stream.scene(i) for i in range(first, min(first + size, scenes))))
-                for truth, found in zip(truths, self.detect(images)):
+                for i, (truth, found) in enumerate(zip(truths, self.detect(images)), start=first):
+                    add_result(i, found)
                     for evaluator in kinds.values():
                         evaluator.add(truth, found)
         return {kind: evaluator.summarize() for kind, evaluator in kinds.items()}
@@ -171,6 +188,25 @@ class Experiment:
         for name, figure in drawn.items():
             visualize.save_figure(figure, self.run.path / name)
         return [self.run.path / name for name in drawn]
+
+
+@contextlib.contextmanager
+def _results_writer(path, stream):
+    """add(i, found), which writes what was found in scene (or picture) i, or does nothing when there is no path."""
+    if path is None:
+        yield lambda i, found: None
+        return
+    dataset = stream.dataset if isinstance(stream, CocoStream) else None
+    image_id = (lambda i: dataset.pictures[stream.number(i)].id) if dataset else (lambda i: i)
+    with ResultsWriter(path, category_ids=dataset.category_ids[1:] if dataset else None) as writer:
+        yield lambda i, found: writer.add(found, image_id=image_id(i))
+
+
+def open_detector(path, *, device="cpu", threads=None):
+    """What finds objects in pictures: a run folder, or a model in one file by `tinymaskrcnn convert`."""
+    if Path(path).is_file():
+        return Detector(load_model(path), device=device, threads=threads)
+    return Experiment.open(path, device=device, threads=threads)
 
 
 def _new_model(config, device):

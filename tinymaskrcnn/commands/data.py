@@ -1,16 +1,20 @@
-"""`tinymaskrcnn data`: which digits are there, and how to get more."""
+"""`tinymaskrcnn data`: which digits are there, how to get more, and whether annotated pictures are sound."""
 
-HELP = "list the data that is there; download MNIST"
+from .options import add_annotations, given_annotations
+
+HELP = "list the data that is there; download MNIST; check annotations"
 EXAMPLES = """examples:
   tinymaskrcnn data                      what is there?
   tinymaskrcnn data mnist                download MNIST (11 MB) into the cache
-  tinymaskrcnn data mnist --out mnist    or into a folder of your choice, for `train --data mnist/`"""
+  tinymaskrcnn data mnist --out mnist    or into a folder of your choice, for `train --data mnist/`
+  tinymaskrcnn data check --annotations train.json --images photos/    every broken annotation, exit status 1"""
 
 
 def add_arguments(parser):
     parser.add_argument("action", nargs="?", choices=("check", "mnist"), default="check", help="default: check")
     parser.add_argument("--out", metavar="DIR", help="folder for the download (default: the cache)")
     parser.add_argument("--data", metavar="DIR", help="look for MNIST in this folder only")
+    add_annotations(parser)
 
 
 def run(args):
@@ -22,6 +26,12 @@ def run(args):
         use = "mnist" if args.out is None else folder
         print(f"use it with: tinymaskrcnn train --data {use}")
         return 0
+    if files := given_annotations(args):
+        from ..data.coco_check import check_coco
+
+        report = check_coco(*files)
+        print(report.table())
+        return 0 if report.ok else 1
     for line in listing(args.data):
         print(line)
     return 0

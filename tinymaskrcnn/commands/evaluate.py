@@ -1,34 +1,104 @@
-"""`tinymaskrcnn evaluate`: COCO's average precision of a run on scenes it has not seen."""
+"""`tinymaskrcnn evaluate`: COCO's average precision of a run on pictures it has not seen, or of any results file."""
 
 import json
 
 from .options import add_data, add_device, data_source
 
-HELP = "COCO average precision of a trained run on held-out scenes"
+HELP = "COCO average precision of a trained run on held-out scenes, or of a results file"
 EXAMPLES = """examples:
   tinymaskrcnn evaluate runs/001
   tinymaskrcnn evaluate runs/001 --json --scenes 500
-  tinymaskrcnn evaluate runs/001 --areas 20,28     own borders between small, medium and large"""
+  tinymaskrcnn evaluate runs/001 --areas 20,28     own borders between small, medium and large
+  tinymaskrcnn evaluate runs/001 --annotations val.json --images photos --save-results found.json
+  tinymaskrcnn evaluate --annotations val.json --results found.json --iou segm     without a model"""
+
+ONLY_FOR_RUNS = ("scenes", "split", "data", "images", "save_results")
 
 
 def add_arguments(parser):
-    parser.add_argument("run", metavar="RUN", help="run folder of `tinymaskrcnn train`")
+    parser.add_argument("run", metavar="RUN", nargs="?", help="run folder of `tinymaskrcnn train`")
     parser.add_argument("--json", action="store_true", help="print nothing but JSON on stdout")
     parser.add_argument("--scenes", type=int, metavar="N", help="number of scenes (default: the run's, 200)")
-    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="default: test")
+    parser.add_argument("--split", choices=("train", "validation", "test"), help="of a run's scenes (default: test)")
     parser.add_argument("--areas", metavar="A,B", help="sides in pixels between small, medium, large (default: 32,96)")
+    parser.add_argument("--annotations", metavar="JSON", help="objects in COCO's format: those of --images or --results")
+    parser.add_argument("--images", metavar="DIR", help="the pictures of --annotations, to be judged on by RUN")
+    parser.add_argument("--results", metavar="JSON", help="what any detector found, in COCO's results format")
+    parser.add_argument("--iou", choices=("bbox", "segm", "keypoints"), help="judge only these (default: all there are)")
+    parser.add_argument("--save-results", metavar="JSON", help="write what RUN found, in COCO's results format")
     add_data(parser, "other data than the run was trained on")
     add_device(parser)
 
 
 def run(args):
+    _check(args)
+    figures = _evaluate_results(args) if args.results else _evaluate_run(args)
+    if args.iou:
+        figures = {args.iou: _chosen(figures, args.iou)}
+    print(json.dumps(figures, indent=2) if args.json else figures_table(figures))
+    return 0
+
+
+def _check(args):
+    """Refuse options that do not go together, before anything is read."""
+    from ..errors import ArgumentError
+
+    if (args.run is None) == (args.results is None):
+        raise ArgumentError("evaluate needs either a RUN, or --annotations and --results")
+    if args.results and not args.annotations:
+        raise ArgumentError("--results needs --annotations, the objects to be found")
+    given = [f"--{name.replace('_', '-')}" for name in ONLY_FOR_RUNS if getattr(args, name) is not None]
+    if args.results and given:
+        raise ArgumentError(f"{', '.join(given)}: only for a RUN, not for --results")
+    if args.run and bool(args.annotations) != bool(args.images):
+        raise ArgumentError("a RUN needs both --annotations and --images to be judged on other pictures")
+
+
+def _evaluate_run(args):
     from ..experiment import Experiment
 
     experiment = Experiment.open(args.run, device=args.device, threads=args.threads)
-    experiment.use_data(*data_source(args.data))
-    figures = experiment.evaluate(scenes=args.scenes, split=args.split, area_ranges=_areas(args.areas))
-    print(json.dumps(figures, indent=2) if args.json else figures_table(figures))
-    return 0
+    if args.annotations:
+        experiment.use_annotations(args.annotations, args.images)
+    else:
+        experiment.use_data(*data_source(args.data))
+    return experiment.evaluate(
+        scenes=args.scenes,
+        split=args.split or "test",
+        area_ranges=_areas(args.areas),
+        save_results=args.save_results,
+    )
+
+
+def _evaluate_results(args):
+    """Figures of a results file, of every kind that file and annotations both have."""
+    from ..errors import ArgumentError
+    from ..evaluation.annotations import Annotations
+    from ..evaluation.results import PARTS, evaluate_results, load_results
+
+    area_ranges = _areas(args.areas)
+    annotations = Annotations(args.annotations)
+    results = load_results(args.results, category_ids=annotations.category_ids, sizes=annotations.sizes)
+    kinds = [kind for kind, part in PARTS.items() if part in results.parts and part in annotations.parts]
+    if not kinds or args.iou not in (None, *kinds):
+        raise ArgumentError(
+            f"{args.iou or 'bbox, segm or keypoints'}: must be in both files; annotations have "
+            f"{', '.join(annotations.parts)}, results {', '.join(results.parts)}"
+        )
+    figures = {}
+    for kind in [args.iou] if args.iou else kinds:
+        options = {"sigmas": annotations.sigmas} if kind == "keypoints" else {}
+        truths = annotations.targets(iou_type=kind)
+        figures[kind] = evaluate_results(truths, results, iou_type=kind, area_ranges=area_ranges, **options)
+    return figures
+
+
+def _chosen(figures, kind):
+    from ..errors import ArgumentError
+
+    if kind not in figures:
+        raise ArgumentError(f"--iou must be one of {', '.join(figures)} for this model; got {kind}")
+    return figures[kind]
 
 
 def _areas(text):
@@ -45,11 +115,14 @@ def _areas(text):
     return {"all": (0, 1e10), "small": (0, first**2), "medium": (first**2, second**2), "large": (second**2, 1e10)}
 
 
+TITLES = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
+
+
 def figures_table(figures):
-    """The twelve figures for boxes and masks side by side; "-" where there was nothing to find."""
-    names = list(figures["bbox"])
-    rows = [f"{'':<10}{'box':>8}{'mask':>8}"]
+    """The figures of boxes, masks and keypoints side by side; "-" where there was nothing to find."""
+    names = list(dict.fromkeys(name for part in figures.values() for name in part))
+    rows = [f"{'':<10}" + "".join(f"{TITLES[kind]:>10}" for kind in figures)]
     for name in names:
-        cells = [f"{v:.3f}" if v >= 0 else "-" for v in (figures["bbox"][name], figures["segm"][name])]
-        rows.append(f"{name:<10}{cells[0]:>8}{cells[1]:>8}")
+        cells = [f"{part[name]:.3f}" if part.get(name, -1) >= 0 else "-" for part in figures.values()]
+        rows.append(f"{name:<10}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(rows)

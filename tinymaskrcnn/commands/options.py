@@ -33,6 +33,26 @@ def add_data(parser, help):
     parser.add_argument("--data", metavar="digits|mnist|DIR", help=help)
 
 
+def add_annotations(parser):
+    parser.add_argument("--annotations", metavar="JSON", help="pictures of your own: annotations in COCO's format")
+    parser.add_argument("--images", metavar="DIR", help="the folder with the annotated pictures")
+
+
+def given_annotations(args):
+    """(annotations, images) that were named, or None; one without the other is a ConfigError."""
+    if not args.annotations and not args.images:
+        return None
+    if not args.annotations or not args.images:
+        raise ConfigError("--annotations needs --images DIR, the folder of the pictures, and the other way round")
+    return args.annotations, args.images
+
+
+def given_options(args, names):
+    """Those of some options that were given, as they are written on the command line."""
+    values = {name: getattr(args, name) for name in names}
+    return [f"--{n.replace('_', '-')}" for n, v in values.items() if v is not None and v is not False and v != []]
+
+
 def data_source(word):
     """What --data means: (source, data_dir); None when nothing was said."""
     if word is None:
@@ -40,7 +60,7 @@ def data_source(word):
     if word in ("digits", "mnist"):
         return word, None
     if not Path(word).is_dir():
-        raise ConfigError(f"--data must be 'digits', 'mnist' or a folder with MNIST's files; got {word!r}")
+        raise ConfigError(f"--data must be 'digits', 'mnist' or a folder with MNIST's files, or 'coco'; got {word!r}")
     return "mnist", word
 
 
@@ -108,6 +128,11 @@ def build_config(args):
     if settings.get("scenes.color", config.scenes.color):  # colour scenes need a model with three channels
         settings = COLOR_MODEL | settings
     return override(config, settings)
+
+
+def override_by_words(config, words):
+    """The configuration after all --set NAME=VALUE."""
+    return override(config, dict(parse_setting(word) for word in words))
 
 
 def replace_steps(config, steps):

@@ -1,16 +1,25 @@
-"""`tinymaskrcnn train`: learn, evaluate on held-out scenes, draw; or continue where a run stopped."""
+"""`tinymaskrcnn train`: learn from scenes or annotated pictures, evaluate, draw; or continue where a run stopped."""
 
 import sys
 
 from ..config import SCENE_PRESETS
-from .options import add_data, add_device, build_config, data_source, replace_steps
+from .options import add_annotations, add_data, add_device, build_config, data_source, given_options, replace_steps
+from .pictures import (
+    PICTURE_OPTIONS,
+    add_picture_options,
+    build_picture_config,
+    refuse_picture_options,
+    starting_weights,
+)
 
-HELP = "train a Mask R-CNN on scenes of handwritten digits, then evaluate and draw"
+HELP = "train a Mask R-CNN on scenes of handwritten digits or on pictures of your own, then evaluate and draw"
 EXAMPLES = """examples:
   tinymaskrcnn train                              the main job: digits, about ten minutes
   tinymaskrcnn train --steps 300 --out runs/try   a short one
   tinymaskrcnn train --out runs/try --resume      go on after Ctrl-C
-  tinymaskrcnn train --set scenes.rotation=15 --set train.schedule=step"""
+  tinymaskrcnn train --set scenes.rotation=15 --set train.schedule=step
+  tinymaskrcnn train --data coco --annotations train.json --images photos/ --val-annotations val.json
+  tinymaskrcnn train --data coco --annotations train.json --images photos/ --model runs/001 --freeze 1    fine-tuning"""
 STOPPED = 130  # what a shell reports after Ctrl-C
 
 
@@ -19,7 +28,9 @@ def add_arguments(parser):
     parser.add_argument("--out", metavar="RUN", help="run folder (default: runs/001, runs/002, ...)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, or the latest in runs/")
     parser.add_argument("--seed", type=int, metavar="S", help="weights, scenes and samples follow from it (default: 0)")
-    add_data(parser, "the embedded digits (default), MNIST where it is found, or MNIST in this folder")
+    add_data(parser, "the embedded digits (default), MNIST where it is found or in this folder, or coco: see below")
+    add_annotations(parser)
+    add_picture_options(parser)
     parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default: 0.02)")
@@ -35,18 +46,32 @@ def run(args):
         folder = _resumed_folder(args)
         experiment = Experiment(folder, device=args.device, threads=args.threads)
     else:
-        _, data_dir = data_source(args.data)
-        experiment = Experiment.start(
-            args.out, build_config(args), data_dir=data_dir, device=args.device, threads=args.threads
-        )
-    path = experiment.run.path
-    _say(f"run folder {path}, {experiment.config.train.steps} steps of {experiment.config.train.batch_size} scenes")
+        experiment = _start(args)
+    path, train = experiment.run.path, experiment.config.train
+    kind = "pictures" if experiment.config.coco.annotations else "scenes"
+    _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")
     _show_anchors(experiment)
     if not experiment.train(on_start=lambda step: _say(f"continuing after step {step}") if step else None):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
     _finish(experiment)
     return 0
+
+
+def _start(args):
+    from ..experiment import Experiment
+
+    where = {"device": args.device, "threads": args.threads}
+    if args.data != "coco":
+        refuse_picture_options(args)
+        _, data_dir = data_source(args.data)
+        return Experiment.start(args.out, build_config(args), data_dir=data_dir, **where)
+    start = starting_weights(args.model)
+    config = build_picture_config(args, start)
+    experiment = Experiment.start(args.out, config, **where, weights=start.arrays if start else None)
+    if experiment.fresh:
+        _say(f"starting anew, because they do not fit the weights of {args.model}: {', '.join(experiment.fresh)}")
+    return experiment
 
 
 def _resumed_folder(args):
@@ -58,9 +83,8 @@ def _resumed_folder(args):
     if path is None:
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
-    fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "set")
-    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(args, name)]
-    if given:
+    fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "set", *PICTURE_OPTIONS)
+    if given := given_options(args, fixed):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")
     if args.steps is not None and args.steps != folder.config.train.steps:
         folder = folder.reconfigured(replace_steps(folder.config, args.steps))
@@ -80,11 +104,14 @@ def _show_anchors(experiment):
 def _finish(experiment):
     from .evaluate import figures_table
 
-    scenes = experiment.config.train.eval_scenes
+    scenes, what = experiment.config.train.eval_scenes, "held-out scenes"
+    if scenes and (files := experiment.config.coco).annotations:
+        scenes = len(experiment.stream("test"))
+        what = "held-out pictures" if files.val_annotations or files.val_list else "pictures it was trained on"
     if scenes:
         figures = experiment.evaluate()
         experiment.run.write_json("evaluation.json", figures | {"scenes": scenes, "split": "test"})
-        print(f"on {scenes} held-out scenes:\n{figures_table(figures)}")
+        print(f"on {scenes} {what}:\n{figures_table(figures)}")
     for path in experiment.draw():
         print(f"wrote {path}")
 

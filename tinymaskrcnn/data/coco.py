@@ -50,9 +50,12 @@ class CocoDataset:
         """Check a file and index it; BrokenAnnotations shows what is wrong, unless that is to be left out."""
         report = _checked(str(path), str(folder), _stamp(path))
         if not report.ok and not skip_broken:
-            raise BrokenAnnotations(report.table(SHOWN))
+            raise BrokenAnnotations(
+                f"{report.table(SHOWN)}\nRepair the file, or leave what is broken out with --skip-broken. All of it: "
+                f"tinymaskrcnn data check --annotations {path} --images {folder}"
+            )
         if not report.pictures or not report.categories:
-            raise BrokenAnnotations(report.table(SHOWN))
+            raise BrokenAnnotations(f"{report.table(SHOWN)}\nNothing is left to work with.")
         return cls(report, folder, class_names=class_names)
 
     def _labels(self, categories):

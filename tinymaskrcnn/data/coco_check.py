@@ -83,7 +83,8 @@ class Report:
         widths = [min(40, max(len(row[column]) for row in rows)) for column in (0, 1)]
         lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
         more = [f"... and {len(self.problems) - len(shown)} more"] if len(shown) < len(self.problems) else []
-        return "\n".join([f"{self.path}: {len(self.problems)} problems (sound: {sound})", *lines, *more])
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        return "\n".join([f"{self.path}: {count} (sound: {sound})", *lines, *more])
 
 
 class _Broken(Exception):

@@ -1,0 +1,116 @@
+"""Options of `tinymaskrcnn train --data coco`: which pictures, which weights to start from, and what follows."""
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import Config, ConfigError, ModelConfig, photograph_preset
+from .options import given_annotations, given_options, load_config_file, override, override_by_words
+
+PICTURE_OPTIONS = (
+    *("annotations", "images", "val_annotations", "val_images", "train_list", "val_list"),
+    *("model", "freeze", "skip_broken"),
+)
+
+
+def add_picture_options(parser):
+    parser.add_argument("--val-annotations", metavar="JSON", help="pictures to evaluate on (default: the same)")
+    parser.add_argument("--val-images", metavar="DIR", help="their folder (default: --images)")
+    parser.add_argument("--train-list", metavar="FILE", help="train on these only: file names or ids, one per line")
+    parser.add_argument("--val-list", metavar="FILE", help="evaluate on these only")
+    parser.add_argument("--model", metavar="FILE|RUN", help="start from these weights: a converted model.npz, or a run")
+    parser.add_argument("--freeze", type=stages, metavar="K", help="keep the stem and K stages as they are, 0 to 4")
+    parser.add_argument("--skip-broken", action="store_true", help="leave broken annotations out instead of stopping")
+
+
+def stages(text):
+    """An argparse type: a whole number from 0 to 4."""
+    if text not in ("0", "1", "2", "3", "4"):
+        raise argparse.ArgumentTypeError(f"must be 0 (the stem) to 4 (the whole backbone); got {text!r}")
+    return int(text)
+
+
+def refuse_picture_options(args):
+    """Without --data coco these options mean nothing."""
+    if given := given_options(args, PICTURE_OPTIONS):
+        raise ConfigError(f"{', '.join(given)} needs --data coco")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where fine-tuning starts: the settings of a network and its arrays by name."""
+
+    model: ModelConfig
+    arrays: dict
+
+
+def starting_weights(path):
+    """The Weights in a run folder or in a file of `tinymaskrcnn convert`; None when no path is given."""
+    if path is None:
+        return None
+    if Path(path).is_dir():
+        from ..train.run import RunFolder
+
+        run = RunFolder.open(path)
+        return Weights(run.config.model, run.load(part="model").model)
+    from ..interop.model_file import load_model
+
+    model = load_model(path)
+    return Weights(model.config, model.state_dict())
+
+
+def build_picture_config(args, start):
+    """The configuration that `train --data coco` describes: what the files say, then options, then --set."""
+    from ..data.coco import CocoDataset
+
+    if args.scenes:
+        raise ConfigError("--scenes needs generated scenes; leave it out with --data coco")
+    files = given_annotations(args)
+    if files is None:
+        raise ConfigError("--data coco needs --annotations JSON and --images DIR")
+    dataset = CocoDataset.open(*files, skip_broken=args.skip_broken)
+    config = load_config_file(args.config) if args.config else Config()
+    if not args.config:
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=2, learning_rate=0.01))
+    model = _model_config(config.model if args.config else None, start, dataset)
+    named = _named_settings(args) | {"coco.category_ids": _category_ids(model, dataset)}
+    return override_by_words(override(dataclasses.replace(config, model=model), named), args.set)
+
+
+def _named_settings(args):
+    paths = ("annotations", "images", "val_annotations", "val_images", "train_list", "val_list")
+    named = {f"coco.{name}": str(Path(value).resolve()) for name in paths if (value := getattr(args, name))}
+    named |= {"coco.skip_broken": args.skip_broken, "train.steps": args.steps, "train.seed": args.seed}
+    named |= {"train.batch_size": args.batch_size, "train.learning_rate": args.learning_rate}
+    named |= {"train.frozen_stages": args.freeze}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _model_config(given, start, dataset):
+    """The network: that of the weights, that of --config, or a small one for photographs; classes from the file.
+
+    Weights that know exactly the file's classes keep theirs, in their order (torchvision's COCO models have gaps).
+    """
+    known = start.model if start else given
+    if known is None:
+        return _fresh_model(dataset)
+    if {name for name in known.class_names[1:] if name != "N/A"} == set(dataset.class_names[1:]):
+        return known
+    return dataclasses.replace(known, num_classes=len(dataset.class_names), class_names=dataset.class_names)
+
+
+def _fresh_model(dataset):
+    from ..data.coco import measure_pictures
+
+    channels, mean, std = measure_pictures(dataset)
+    heads = ("box", *(["mask"] if dataset.has_masks else []), *(["keypoint"] if dataset.keypoint_names else []))
+    model = photograph_preset(dataset.class_names, channels=channels, mean=mean, std=std, heads=heads)
+    if not dataset.keypoint_names:
+        return model
+    return dataclasses.replace(model, roi=dataclasses.replace(model.roi, num_keypoints=len(dataset.keypoint_names)))
+
+
+def _category_ids(model, dataset):
+    ids = dict(zip(dataset.class_names, dataset.category_ids))
+    return tuple(ids.get(name, 0) for name in model.class_names)
