@@ -18,7 +18,7 @@ from .data.coco import CocoStream
 from .data.loader import open_stream
 from .errors import ArgumentError, ConfigError
 from .evaluation.evaluator import Evaluator
-from .evaluation.oks import COCO_SIGMAS
+from .evaluation.oks import default_sigmas
 from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
@@ -31,8 +31,6 @@ from .train.metrics import read_rows
 from .train.progress import Progress, counted
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, check_train_config, computing
-
-OTHER_SIGMA = 0.07  # OKS tolerance of keypoints that are not COCO's seventeen: between an eye's and a hip's
 
 
 class Detector:
@@ -163,9 +161,8 @@ class Experiment(Detector):
             raise ArgumentError(f"evaluate: scenes must be at least 1; got {scenes}")
         options = {"area_ranges": area_ranges} if area_ranges else {}
         names = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
+        options["sigmas"] = default_sigmas(self.config.model.roi.num_keypoints)
         kinds = {names[head]: Evaluator(iou_type=names[head], **options) for head in self.config.model.heads}
-        if "keypoints" in kinds and (count := self.config.model.roi.num_keypoints) != len(COCO_SIGMAS):
-            kinds["keypoints"] = Evaluator(iou_type="keypoints", sigmas=(OTHER_SIGMA,) * count, **options)
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
         with computing(self.threads), _results_writer(save_results, stream) as add_result:

@@ -21,10 +21,14 @@ def add_arguments(parser):
     parser.add_argument("--scenes", type=int, metavar="N", help="number of scenes (default: the run's, 200)")
     parser.add_argument("--split", choices=("train", "validation", "test"), help="of a run's scenes (default: test)")
     parser.add_argument("--areas", metavar="A,B", help="sides in pixels between small, medium, large (default: 32,96)")
-    parser.add_argument("--annotations", metavar="JSON", help="objects in COCO's format: those of --images or --results")
+    parser.add_argument(
+        "--annotations", metavar="JSON", help="objects in COCO's format: those of --images or --results"
+    )
     parser.add_argument("--images", metavar="DIR", help="the pictures of --annotations, to be judged on by RUN")
     parser.add_argument("--results", metavar="JSON", help="what any detector found, in COCO's results format")
-    parser.add_argument("--iou", choices=("bbox", "segm", "keypoints"), help="judge only these (default: all there are)")
+    parser.add_argument(
+        "--iou", choices=("bbox", "segm", "keypoints"), help="judge only these (default: all there are)"
+    )
     parser.add_argument("--save-results", metavar="JSON", help="write what RUN found, in COCO's results format")
     add_data(parser, "other data than the run was trained on")
     add_device(parser)
@@ -74,6 +78,7 @@ def _evaluate_results(args):
     """Figures of a results file, of every kind that file and annotations both have."""
     from ..errors import ArgumentError
     from ..evaluation.annotations import Annotations
+    from ..evaluation.oks import default_sigmas
     from ..evaluation.results import PARTS, evaluate_results, load_results
 
     area_ranges = _areas(args.areas)
@@ -87,7 +92,7 @@ def _evaluate_results(args):
         )
     figures = {}
     for kind in [args.iou] if args.iou else kinds:
-        options = {"sigmas": annotations.sigmas} if kind == "keypoints" else {}
+        options = {"sigmas": default_sigmas(annotations.num_keypoints)} if kind == "keypoints" else {}
         truths = annotations.targets(iou_type=kind)
         figures[kind] = evaluate_results(truths, results, iou_type=kind, area_ranges=area_ranges, **options)
     return figures

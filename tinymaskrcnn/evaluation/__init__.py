@@ -3,6 +3,17 @@
 from .average_precision import COCO_AREA_RANGES, Evaluation
 from .evaluator import Evaluator, evaluate
 from .oks import COCO_SIGMAS
+from .results import evaluate_results, load_results, save_results
 from .rle import RLE
 
-__all__ = ["COCO_AREA_RANGES", "COCO_SIGMAS", "RLE", "Evaluation", "Evaluator", "evaluate"]
+__all__ = [
+    "COCO_AREA_RANGES",
+    "COCO_SIGMAS",
+    "RLE",
+    "Evaluation",
+    "Evaluator",
+    "evaluate",
+    "evaluate_results",
+    "load_results",
+    "save_results",
+]

@@ -84,11 +84,13 @@ class Evaluator:
             score=detections.scores[order],
             area=detection_area[order],
         )
-        ignored = crowd if self.iou_type != "keypoints" else crowd | ~(truth.keypoints[..., 2] > 0).any(axis=1)
+        ignored = crowd if self.iou_type != "keypoints" else crowd | _unlabelled(truth)
         self._truths.append(label=truth.labels, area=truth_area, crowd=crowd, ignored=ignored)
         self.num_images += 1
 
     def _overlap(self, truth, truth_area, detections, crowd, row, column):
+        if self.iou_type == "keypoints" and len(row) == 0:
+            return np.zeros(0), keypoint_extents(detections.keypoints)
         if self.iou_type == "keypoints":
             similarity = keypoint_similarity(
                 detections.keypoints[row],
@@ -188,6 +190,10 @@ def _judge(detections, pairs, crowd, ignored, low, high):
     )
     counts = (detections["area"] >= low) & (detections["area"] <= high)
     return matched & ~on_ignored, ~matched & counts[:, None]
+
+
+def _unlabelled(truth):
+    return ~(truth.keypoints[..., 2] > 0).any(axis=1) if len(truth) else np.zeros(0, bool)
 
 
 def _rank_within_class(labels):

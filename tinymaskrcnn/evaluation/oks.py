@@ -9,6 +9,12 @@ COCO_SIGMAS = (
     *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
     *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
 )
+OTHER_SIGMA = 0.07  # of points that are not COCO's seventeen: about that of a hip or a wrist
+
+
+def default_sigmas(num_keypoints):
+    """COCO's sigmas for its 17 keypoints of a person, the same middling one for every point of other objects."""
+    return COCO_SIGMAS if num_keypoints == len(COCO_SIGMAS) else (OTHER_SIGMA,) * num_keypoints
 
 
 def keypoint_similarity(detected, truth, boxes, areas, *, sigmas=COCO_SIGMAS):
