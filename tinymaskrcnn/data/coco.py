@@ -242,6 +242,6 @@ def measure_pictures(dataset, *, most=50):
         sums += np.stack([np.full(3, len(pixels)), pixels.sum(axis=0), (pixels**2).sum(axis=0)])
     count, total, squares = sums
     mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-6))
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-10))
     channels = 1 if grey else 3
-    return channels, *(tuple(round(float(v), 4) for v in values[:channels]) for values in (mean, std))
+    return channels, *(tuple(float(f"{v:.4g}") for v in values[:channels]) for values in (mean, std))
