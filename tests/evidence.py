@@ -100,7 +100,7 @@ def run_models():
 def page(harness, parity, how, kernel_rows, model_rows):
     pairs = {family.pair or family.name: family.name for family in FAMILIES.values()}
     operators = {name: row for name, row in harness.items() if row.home == "ops"}
-    decisions = [name for name, family in FAMILIES.items() if not family.pair]
+    decisions = [name for name, family in FAMILIES.items() if not family.pair and name not in harness]
     sections = [
         _head(harness, parity, how),
         "## Operators",
@@ -109,7 +109,7 @@ def page(harness, parity, how, kernel_rows, model_rows):
             [[f"`{name}`", row.examples, _error(row.gradient), _error(row.float32), *_parity(parity, pairs.get(name)),
               _backends(row)] for name, row in sorted(operators.items())],
         ),
-        "Without a gradient: boxes, anchors and decisions (whole numbers and booleans are equal or wrong).",
+        "Without a gradient: boxes, anchors, pictures, and decisions, which are equal or wrong.",
         _table(
             ["function", "configurations", "parity"],
             [[f"`{name}`", *_parity(parity, name)] for name in sorted(decisions)],
@@ -118,9 +118,9 @@ def page(harness, parity, how, kernel_rows, model_rows):
         "Their arithmetic is that of the operators; what is checked here is how the parts are joined: the gradient of\n"
         "every parameter, sums where an array went to several users, and that nothing is kept or written to.",
         _table(
-            ["layer or network", "home", "examples", "gradient", "float32", "backends"],
-            [[f"`{name}`", f"`{row.home}`", row.examples, _error(row.gradient), _error(row.float32), _backends(row)]
-             for name, row in harness.items() if name not in operators],
+            ["layer or network", "home", "examples", "gradient", "float32", "configurations", "parity", "backends"],
+            [[f"`{name}`", f"`{row.home}`", row.examples, _error(row.gradient), _error(row.float32),
+              *_parity(parity, name), _backends(row)] for name, row in harness.items() if name not in operators],
         ),
         *_models(model_rows),
         "## Kernels",
@@ -209,8 +209,8 @@ def _legend():
   the error of the differences themselves: a true gradient and a wrong one are told apart at {TOLERANCE:.0e}.
 - **float32**: the same call in float32 against float64, outputs and gradients, relative to the largest number.
 - **configurations**, **parity**: drawn configurations of `tests/parity/operators.py`, and the largest difference from
-  torchvision in float64, relative to the largest number of each output and each gradient. A dash: torchvision has no
-  such operator.
+  torchvision in float64, relative to the largest number of each output and each gradient. A dash: not
+  compared on its own.
 - **backends**: where every example gave the results of NumPy. The strict device array behaves like CuPy's where CuPy
   differs from NumPy, and refuses what a GPU would refuse."""
 

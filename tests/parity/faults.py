@@ -109,6 +109,10 @@ def _biased_variance(configuration, arrays, settings):
     return results | {"running_var": kept + (results["running_var"] - kept) * (M - 1) / M}
 
 
+def _x_for_y(arrays, settings):
+    arrays["keypoints"] = arrays["keypoints"][..., [1, 0, 2]]
+
+
 def _without_groups(arrays, settings):
     arrays["group"] = np.zeros_like(arrays["group"])
 
@@ -153,6 +157,8 @@ FAULTS = [
     Fault("= for +=", "max_pool2d", _first_of_a_tie_only, _windows_share_a_winner),
     Fault("weights of the coder", "box_encode", _setting("weights", lambda w: (w[0], w[1], w[2], w[3] + 1))),
     Fault("weights of the coder", "box_decode", _setting("weights", lambda w: (w[0], w[1], w[2], w[3] + 1))),
+    Fault("mask one pixel down", "paste_masks", _shifted("masks", 1)),
+    Fault("x for y", "keypoint_targets", arguments(_x_for_y), everywhere=False),
     Fault("threshold", "nms", _setting("iou_threshold", lambda threshold: threshold / 2), everywhere=False),
     Fault("classes compete", "batched_nms", arguments(_without_groups), everywhere=False),
     Fault("no low quality rule", "matcher", _setting("low_quality", lambda rule: not rule), everywhere=False),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from cases import find_pair, positional_names
-from parity import draws
+from parity import detection, draws
 
 from tinymaskrcnn.models import roi_pooling
 from tinymaskrcnn.ops import anchors, boxes, nms
@@ -141,6 +141,11 @@ FAMILIES = {
         Family("anchors", 8, draws.anchors, ours=_anchors),
         Family("roi_levels", 4, draws.roi_levels, ours=_geometry(roi_pooling.assign_levels, "level")),
         Family("mask_targets", 5, draws.mask_targets, ours=_geometry(mask.mask_targets, "targets")),
+        Family("box_loss", 6, detection.draw_box_loss, ours=detection.box_loss),
+        Family("keypoint_loss", 6, detection.draw_keypoint_loss, ours=detection.keypoint_loss),
+        Family("keypoint_targets", 6, detection.draw_keypoints, ours=detection.keypoint_targets),
+        Family("paste_masks", 6, detection.draw_paste_masks, ours=detection.paste_masks),
+        Family("resize_picture", 6, detection.draw_resize_picture, ours=detection.resize_picture),
     ]
 }
 

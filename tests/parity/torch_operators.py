@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from parity.operators import enumerate_levels
 from torchvision import ops
-from torchvision.models.detection import _utils, anchor_utils, image_list, roi_heads
+from torchvision.models.detection import _utils, anchor_utils, image_list, roi_heads, transform
 from torchvision.ops import poolers
 
 torch.set_num_threads(1)
@@ -219,6 +219,40 @@ def anchors(sizes_per_level, ratios, grid_sizes, image_size):
     return dict(enumerate_levels(everything.split(counts)))
 
 
+# ---------------------------------------------------------------- around the heads
+
+
+def box_loss(logits, deltas, labels, targets, dlosses):
+    inputs = logits.requires_grad_(), deltas.requires_grad_()
+    losses = torch.stack(roi_heads.fastrcnn_loss(logits, deltas.flatten(1), [labels], [targets]))
+    dlogits, ddeltas = torch.autograd.grad(losses, inputs, dlosses)
+    classes, box = losses.detach()
+    return {"box_class": classes, "box_delta": box, "dlogits": dlogits, "ddeltas": ddeltas}
+
+
+def keypoint_loss(heatmaps, keypoints, rois, matched, dloss, size):
+    planes = _planes(heatmaps.requires_grad_()).contiguous()
+    loss = roi_heads.keypointrcnn_loss(planes, [rois], [keypoints[0]], [matched])
+    (dheatmaps,) = torch.autograd.grad(loss, [heatmaps], dloss)
+    return {"loss": loss.detach(), "dheatmaps": dheatmaps}
+
+
+def keypoint_targets(keypoints, rois, matched, size):
+    position, counts = roi_heads.keypoints_to_heatmap(keypoints[0][matched], rois, size)
+    return {"position": position, "weight": counts.to(rois)}
+
+
+def paste_masks(masks, found, height, width):
+    return {"pasted": roi_heads.paste_masks_in_image(masks[:, None], found, (height, width))[:, 0]}
+
+
+def resize_picture(image, boxes, keypoints, shorter, longer):
+    target = {"boxes": boxes, "keypoints": keypoints}
+    rule = transform.GeneralizedRCNNTransform(shorter, longer, [0.0] * 3, [1.0] * 3)
+    image, target = rule.resize(image.permute(2, 0, 1), target)
+    return {"image": image.permute(1, 2, 0), **target}
+
+
 OPERATORS = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
@@ -251,4 +285,9 @@ OPERATORS = {
     "anchors": anchors,
     "roi_levels": roi_levels,
     "mask_targets": mask_targets,
+    "box_loss": box_loss,
+    "keypoint_loss": keypoint_loss,
+    "keypoint_targets": keypoint_targets,
+    "paste_masks": paste_masks,
+    "resize_picture": resize_picture,
 }
