@@ -33,7 +33,10 @@ class Annotations:
             self._objects[self._checked(entry)].append(entry)
         self.parts = ["bbox"]
         self.parts += [p for p in ("segmentation", "keypoints") if any(a.get(p) for a in entries["annotations"])]
-        self.num_keypoints = max((len(a.get("keypoints") or ()) // 3 for a in entries["annotations"]), default=0)
+        lengths = {len(a["keypoints"]) // 3 for a in entries["annotations"] if a.get("keypoints")}
+        if len(lengths) > 1:
+            raise DataError(f"{path}: all objects must have as many keypoints, or none; got {sorted(lengths)}")
+        self.num_keypoints = max(lengths, default=0)
 
     def __len__(self):
         return len(self.sizes)

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -208,27 +209,19 @@ def read_json(path):
 def _numbers(name, part, entries, *, whole=False):
     """One number of every entry as an array (D,) int64 or float64."""
     values = [entry[part] for entry in entries]
-    wanted = "a whole number" if whole else "a finite number"
-    array = _as_array(values)
-    if array.ndim != 1 or array.dtype.kind not in ("i" if whole else "if") or not np.isfinite(array).all():
-        for i, value in enumerate(values):
-            if not _is_number(value, whole):
-                raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(value)}")
+    if not _are_numbers(values, whole):
+        i = next(i for i, value in enumerate(values) if not _are_numbers([value], whole))
+        wanted = "a whole number" if whole else "a finite number"
+        raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(values[i])}")
     return np.array(values, np.int64 if whole else np.float64)
 
 
-def _as_array(values):
-    """What NumPy makes of a list of whatever the file holds."""
-    try:
-        return np.array(values if values else np.zeros(0, np.int64))
-    except ValueError:  # lists of several lengths
-        return np.array(None)
-
-
-def _is_number(value, whole):
-    if isinstance(value, int):
-        return -(2**63) <= value < 2**63 and not isinstance(value, bool)
-    return not whole and isinstance(value, float) and np.isfinite(value)
+def _are_numbers(values, whole=False):
+    """Whether a list (of hundreds of thousands) holds nothing but numbers; True and False are none."""
+    if not set(map(type, values)) <= ({int} if whole else {int, float}):
+        return False
+    limit = 2**63 if whole else 1.7e308
+    return not values or (-limit < min(values) and max(values) < limit and all(map(math.isfinite, values)))
 
 
 def _labels(name, categories, category_ids):
@@ -273,16 +266,14 @@ def _keypoints(name, entries, images, sizes):
 def _rows_of_numbers(name, part, entries, wanted, right_length):
     """A list of numbers of every entry as an array (D, n); all lists are as long as the first."""
     rows = [entry.get(part) for entry in entries]
-    array = _as_array(rows)
-    if not rows:
-        return np.zeros((0, 0))
-    n = len(rows[0]) if isinstance(rows[0], list) else 0
-    if array.ndim != 2 or array.dtype.kind not in "if" or not right_length(n) or not np.isfinite(array).all():
-        for i, row in enumerate(rows):
-            sound = isinstance(row, list) and len(row) == n and right_length(n)
-            if not sound or not all(_is_number(value, False) for value in row):
-                raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(row)}")
-    return np.array(rows, np.float64)
+    n = len(rows[0]) if rows and isinstance(rows[0], list) else 0
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != n or not right_length(n):
+            raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(row)}")
+    if not _are_numbers([value for row in rows for value in row]):
+        i = next(i for i, row in enumerate(rows) if not _are_numbers(row))
+        raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(rows[i])}")
+    return np.array(rows, np.float64).reshape(len(rows), n)
 
 
 def _segmentations(name, entries, images, sizes):
@@ -327,6 +318,6 @@ def evaluate_results(truths, results, *, iou_type="bbox", **settings):
     unknown = [i for i in results.image_ids.tolist() if i not in seen]
     if unknown:
         raise DataError(
-            f"{results.name}: {len(unknown)} image(s) are not among the annotated ones: {_shorten(unknown)}"
+            f"{results.name}: {len(unknown)} image(s) were not evaluated, or do not exist: {_shorten(unknown)}"
         )
     return evaluator.summarize()

@@ -1,0 +1,276 @@
+"""Results files: written whole or not at all, read with every broken entry named, judged like pycocotools does."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coco_cases import RANGES, SIZE, draw_image
+from coco_oracle import coco_annotations, pycocotools_figures, pycocotools_truth
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn.errors import ArgumentError, DataError
+from tinymaskrcnn.evaluation import evaluate_results, load_results, results, rle, save_results
+from tinymaskrcnn.evaluation.annotations import Annotations
+from tinymaskrcnn.structures import Detections
+
+REAL = Path(os.environ.get("TINYMASKRCNN_DATA", "")) / "coco" / "coco6"
+needs_photographs = pytest.mark.skipif(
+    "TINYMASKRCNN_DATA" not in os.environ or not REAL.is_dir(),
+    reason="annotated photographs are not here: set TINYMASKRCNN_DATA to the folder that holds coco/coco6",
+)
+CATEGORIES = (3, 18, 90)  # with gaps, as COCO's
+
+
+def found(count=2, *, masks=True, keypoints=True):
+    boxes = np.array([[1, 2, 5, 8], [0.5, 0, 3, 4.25]], np.float32)[:count]
+    dense = np.zeros((count, 10, 9), bool)
+    dense[:, 2:6, 1:4] = True
+    points = np.arange(count * 6, dtype=np.float32).reshape(count, 2, 3)
+    scores = np.array([0.9, 0.1], np.float32)[:count]
+    return Detections(boxes, np.array([2, 1])[:count], scores, dense if masks else None, points if keypoints else None)
+
+
+def test_what_is_written_is_read(tmp_path):
+    path, first, second = tmp_path / "results.json", found(), found(1)
+    save_results(path, iter([first, second]), image_ids=[40, 7], category_ids=CATEGORIES)
+    entries = json.loads(path.read_text())
+    assert [entry["image_id"] for entry in entries] == [40, 40, 7]
+    assert [entry["category_id"] for entry in entries] == [18, 3, 18]
+    assert entries[0]["bbox"] == [1, 2, 4, 6] and entries[0]["keypoints"] == [0, 1, 2, 3, 4, 5]
+
+    read = load_results(path, category_ids=CATEGORIES, sizes={7: (10, 9), 40: (10, 9), 41: (3, 3)})
+    assert len(read) == 3 and read.image_ids.tolist() == [7, 40]
+    assert read.parts == ("bbox", "segmentation", "keypoints")
+    for image_id, wanted in ((40, first), (7, second)):
+        got = read.detections(image_id)
+        for name in ("boxes", "labels", "scores", "keypoints"):
+            assert (getattr(got, name) == getattr(wanted, name)).all()
+        assert (rle.decode_many(got.masks, size=(10, 9)) == wanted.masks).all()
+    nothing = read.detections(41)
+    assert len(nothing) == 0 and nothing.masks == [] and len(nothing.keypoints) == 0
+    assert load_results(path).detections(40).labels.tolist() == [18, 3]
+    assert os.listdir(tmp_path) == ["results.json"]
+
+
+def test_results_without_boxes(tmp_path):
+    """They are put around the masks, else around the keypoints; areas are then left to those."""
+    path = tmp_path / "results.json"
+    save_results(path, [found()], image_ids=[0])
+    entries = json.loads(path.read_text())
+    for drop, box in (({"bbox"}, [1, 2, 4, 6]), ({"bbox", "segmentation"}, [0, 1, 3, 4])):
+        path.write_text(json.dumps([{k: v for k, v in entry.items() if k not in drop} for entry in entries]))
+        read = load_results(path)
+        assert read.detections(0).boxes[0].tolist() == box
+        assert read.areas(0) is None
+
+
+def test_no_detection_at_all(tmp_path):
+    path = tmp_path / "results.json"
+    save_results(path, [], image_ids=[])
+    read = load_results(path, sizes={})
+    assert len(read) == 0 and len(read.detections(3)) == 0
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+
+    def interrupted():
+        yield found()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_results(path, interrupted(), image_ids=[1, 2])
+    with pytest.raises(ArgumentError, match=r"label must be in 1\.\.1 to have a category id; got 2"):
+        save_results(path, [found()], image_ids=[1], category_ids=[5])
+    with pytest.raises(ArgumentError, match="boxes and scores must be finite"):
+        broken = found(1)
+        save_results(path, [Detections(broken.boxes * np.nan, broken.labels, broken.scores)], image_ids=[1])
+    with pytest.raises(ValueError, match="shorter"):
+        save_results(path, [found()], image_ids=[1, 2])
+
+    def disk_full(*names):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results.os, "fsync", disk_full)
+    with pytest.raises(OSError):
+        save_results(path, [found()], image_ids=[1])
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["results.json"]
+
+
+GOOD = {"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 2, 2]}
+MASK = {"size": [10, 9], "counts": [50, 40]}
+
+
+@pytest.mark.parametrize(
+    "second, message",
+    [
+        ({"score": float("nan")}, "NaN is not JSON"),
+        ({"bbox": [0, 0, float("inf"), 1]}, "Infinity is not JSON"),
+        ({"score": "0.5"}, "entry 1: score must be a finite number; got '0.5'"),
+        ({"score": True}, "entry 1: score must be a finite number; got True"),
+        ({"score": None}, "entry 1: score must be a finite number; got None"),
+        ({"image_id": 5}, "entry 1: there is no image 5 among the 1"),
+        ({"image_id": 10**30}, "entry 1: image_id must be a whole number"),
+        ({"image_id": 1.5}, "entry 1: image_id must be a whole number; got 1.5"),
+        ({"image_id": "1"}, "entry 1: image_id must be a whole number; got '1'"),
+        ({"category_id": 4}, r"entry 1: there is no category 4; there are \[3, 18, 90\]"),
+        ({"bbox": [0, 0, 1]}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": [0, 0, 1, "1"]}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": 7}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": [0, 0, -1, 1]}, "entry 1: width and height must be at least 0"),
+    ],
+)
+def test_broken_entries_are_named(tmp_path, second, message):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([GOOD, GOOD | second]))
+    with pytest.raises(DataError, match=message):
+        load_results(path, category_ids=CATEGORIES, sizes={1: (10, 9)})
+
+
+def test_numbers_too_large_for_a_float(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([GOOD, GOOD]).replace("0.5", "1e999"))
+    with pytest.raises(DataError, match="entry 0: score must be a finite number; got inf"):
+        load_results(path)
+
+
+@pytest.mark.parametrize(
+    "mask, message",
+    [
+        ("abc", "entry 1: segmentation must be run-length encoded"),
+        ([[1, 2, 3, 4, 5, 6]], "entry 1: segmentation must be run-length encoded"),
+        ({"size": [10, 9]}, "entry 1: segmentation must be run-length encoded"),
+        (MASK | {"size": [9, 10]}, r"entry 1: its mask must have the picture's size \[10, 9\]; got \[9, 10\]"),
+        (MASK | {"size": [10**9, 10**9]}, r"entry 1: its mask must have the picture's size"),
+        (MASK | {"counts": [50, 41]}, "entry 1: segmentation: .* must fill 10 x 9 = 90 pixels; they count 91"),
+        (MASK | {"counts": [91, -1]}, "entry 1: segmentation: .* must fill"),
+        (MASK | {"counts": "0o"}, "entry 1: segmentation: .*not a complete run-length string"),
+        (MASK | {"counts": "PPY31"}, "entry 1: segmentation: .*"),
+        (MASK | {"counts": "oooo1oooo1"}, "entry 1: segmentation: .* must fill"),
+    ],
+)
+def test_broken_masks_are_named(tmp_path, mask, message):
+    path = tmp_path / "results.json"
+    text = rle.to_coco(rle.from_coco(MASK))
+    entries = [{**GOOD, "segmentation": text}, {**GOOD, "segmentation": mask}]
+    path.write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=message):
+        load_results(path, sizes={1: (10, 9)}).detections(1)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "not valid JSON"),
+        ("[{", "not valid JSON"),
+        ('{"image_id": 1}', "a results file is a list of detections; got dict"),
+        ("[1]", "entry 0 must have image_id, category_id and score; got 1"),
+        ('[{"image_id": 1, "category_id": 2}]', "entry 0 must have image_id, category_id and score"),
+        ('[{"image_id": 1, "category_id": 2, "score": 1}]', "entry 0 has neither bbox, segmentation nor keypoints"),
+        ('[{"image_id": 1, "category_id": 2, "score": 1, "keypoints": [1, 2]}]', "entry 0: keypoints must be"),
+        ("[" * 100_000, "not a JSON file of this kind"),
+        ("9" * 5000, "not a JSON file of this kind"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, text, message):
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_results(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="not valid JSON"):
+        load_results(path)
+
+
+def test_an_image_that_is_not_judged_and_a_part_that_is_not_there(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([GOOD]))
+    read = load_results(path)
+    with pytest.raises(DataError, match=r"1 image\(s\) were not evaluated, or do not exist: \[1\]"):
+        evaluate_results([], read)
+    with pytest.raises(ArgumentError, match="iou_type 'segm' needs segmentation"):
+        evaluate_results([], read, iou_type="segm")
+
+
+# ---------------------------------------------------------------- against pycocotools
+
+
+def compare_files(annotations, path, iou_type, **settings):
+    """Largest difference of all figures between both programs, given the same two files."""
+    pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO's figures")
+    truth = Annotations(annotations)
+    read = load_results(path, category_ids=truth.category_ids, sizes=truth.sizes)
+    ours = evaluate_results(truth.targets(iou_type=iou_type), read, iou_type=iou_type, **settings)
+    theirs = pycocotools_figures(pycocotools_truth(annotations), str(path), iou_type, **settings).stats
+    return np.abs(np.array(list(ours.values())) - theirs).max(), ours
+
+
+def write_dataset(path, truths):
+    images = [{"id": i, "height": SIZE, "width": SIZE} for i in range(len(truths))]
+    annotations = coco_annotations(truths)
+    for entry in annotations:
+        entry["segmentation"] = {"size": [SIZE, SIZE], "counts": entry["segmentation"]["counts"].decode()}
+    categories = [{"id": k, "name": str(k)} for k in (1, 2)]
+    path.write_text(json.dumps({"images": images, "categories": categories, "annotations": annotations}))
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), iou_type=st.sampled_from(list(results.PARTS)), drop=st.booleans())
+def test_drawn_files_equal_pycocotools(tmp_path_factory, seed, iou_type, drop):
+    pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO's figures")
+    rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("coco")
+    truths, detections = zip(*(draw_image(rng, 2) for _ in range(4)))
+    if drop:  # COCO's own results files hold only what is compared
+        detections = [Detections(d.boxes, d.labels, d.scores) for d in detections] if iou_type == "bbox" else detections
+    write_dataset(folder / "annotations.json", truths)
+    save_results(folder / "results.json", detections, image_ids=range(4))
+    if drop and iou_type != "bbox":
+        entries = json.loads((folder / "results.json").read_text())
+        keep = {"image_id", "category_id", "score", results.PARTS[iou_type]}
+        (folder / "results.json").write_text(json.dumps([{k: e[k] for k in keep} for e in entries]))
+    if not sum(map(len, detections)):
+        return
+    area_ranges = dict(RANGES) if iou_type != "keypoints" else {n: r for n, r in RANGES.items() if n != "small"}
+    difference, _ = compare_files(
+        folder / "annotations.json", folder / "results.json", iou_type, area_ranges=area_ranges
+    )
+    assert difference <= 1e-12
+
+
+def perturbed(truth, rng, *, copies=3):
+    """Moved copies of the objects, with other sizes, masks and points, some with another class."""
+    pick = np.tile(np.arange(len(truth)), copies)
+    boxes = truth.boxes[pick] + rng.normal(0, 6, (len(pick), 4))
+    boxes = np.concatenate([boxes[:, :2], np.maximum(boxes[:, 2:], boxes[:, :2] + 1)], axis=1)
+    masks, keypoints = None, None
+    if truth.masks is not None:
+        moves = rng.integers(-4, 5, (len(pick), 2)).tolist()
+        masks = [rle.encode(np.roll(rle.decode(truth.masks[k]), move, axis=(0, 1))) for k, move in zip(pick, moves)]
+    if truth.keypoints is not None:
+        keypoints = truth.keypoints[pick] + rng.normal(0, 4, (len(pick), *truth.keypoints.shape[1:]))
+    labels = np.where(rng.random(len(pick)) < 0.1, truth.labels[pick][::-1], truth.labels[pick])
+    return Detections(boxes, labels, rng.random(len(pick)), masks, keypoints)
+
+
+@needs_photographs
+@pytest.mark.parametrize(
+    "file, iou_type", [("instances", "bbox"), ("instances", "segm"), ("keypoints", "keypoints"), ("keypoints", "segm")]
+)
+def test_a_real_results_file_equals_pycocotools(tmp_path, file, iou_type):
+    """COCO's own annotations of photographs (polygons, a crowd, ids with gaps) and detections as a model's would be."""
+    annotations, rng = REAL / f"{file}.json", np.random.default_rng(0)
+    truth = Annotations(annotations)
+    detections = [perturbed(target, rng) for _, target in truth.targets(iou_type=iou_type)]
+    save_results(tmp_path / "all.json", detections, image_ids=list(truth.sizes), category_ids=truth.category_ids)
+    entries = json.loads((tmp_path / "all.json").read_text())
+    assert len(entries) >= 30
+    only = {"image_id", "category_id", "score", results.PARTS[iou_type]}
+    (tmp_path / "only.json").write_text(json.dumps([{k: e[k] for k in only} for e in entries]))
+    for name in ("all.json", "only.json"):
+        difference, figures = compare_files(annotations, tmp_path / name, iou_type)
+        assert difference <= 1e-12
+        assert 0.05 < figures["AP"] < 0.95  # neither hopeless nor perfect
