@@ -151,7 +151,7 @@ def smooth_l1_forward(prediction, *, target, beta, weight=None, normalizer=None)
     """Quadratic below beta, linear above, summed over the last axis (Girshick 2015, equation 3).
 
     prediction (..., D), target (..., D), weight (...)  ->  loss ()
-    0.5 d² / beta where |d| < beta, else |d| - 0.5 beta; beta = 0 is the plain absolute difference.
+    `0.5 d² / beta` where `|d| < beta`, else `|d| - 0.5 beta`; beta = 0 is the plain absolute difference.
     """
     if not beta >= 0:
         raise ArgumentError(f"smooth_l1_forward: beta must be at least 0; got {beta}")

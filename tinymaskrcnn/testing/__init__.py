@@ -48,9 +48,9 @@ class Backend:
 class Report:
     """How far off a passing check was, relative to the largest number of an array; None where it was skipped.
 
-    gradient: backward against differences of forward, in float64
-    float32: the same calls in float32 against float64
-    backends: {name: values and gradients against NumPy's, in float64}
+    - gradient: backward against differences of forward, in float64
+    - float32: the same calls in float32 against float64
+    - backends: {name: values and gradients against NumPy's, in float64}
     """
 
     gradient: float | None = None
@@ -70,13 +70,13 @@ def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
     data is handed to forward; arrays in it are moved along, float ones in the precision of the check; `rng` may be a
     seed or a Generator, and every call gets a fresh one in that state. Options:
 
-    backends: other kinds of arrays to compare with (default: CuPy when a GPU is there)
-    skip: {check: reason} for checks that cannot apply, by the names in CHECKS
-    zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those
-        that share the first axis of the first argument, by the shape line of forward's docstring or by length)
-    without_gradient: names of inputs for which backward returns None by choice
-    directions: random directions per array (tiny cases check every number instead)
-    seed: of the directions and of dy
+    - backends: other kinds of arrays to compare with (default: CuPy when a GPU is there)
+    - skip: {check: reason} for checks that cannot apply, by the names in CHECKS
+    - zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those
+      that share the first axis of the first argument, by the shape line of forward's docstring or by length)
+    - without_gradient: names of inputs for which backward returns None by choice
+    - directions: random directions per array (tiny cases check every number instead)
+    - seed: of the directions and of dy
     """
     return _run(Pair(forward, backward), tuple(inputs), backends, **options_and_data)
 
