@@ -59,3 +59,87 @@ def test_evaluate_looks_at_what_it_is_told_to(run, monkeypatch):
     assert cli.main(["evaluate", str(run), "--scenes", "7", "--split", "validation", "--areas", "10,20"]) == 0
     assert asked["scenes"] == 7 and asked["split"] == "validation"
     assert asked["area_ranges"]["medium"] == (100, 400)
+
+
+# ---------------------------------------------------------------- results files
+
+ANNOTATIONS = {
+    "images": [{"id": 5, "height": 40, "width": 40}, {"id": 2, "height": 40, "width": 40}],
+    "categories": [{"id": 7, "name": "seven"}, {"id": 9, "name": "nine"}],
+    "annotations": [
+        {"id": 1, "image_id": 5, "category_id": 9, "bbox": [1, 1, 20, 20], "area": 400, "iscrowd": 0},
+        {"id": 2, "image_id": 2, "category_id": 7, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0},
+    ],
+}
+HIT = {"image_id": 5, "category_id": 9, "score": 0.9, "bbox": [1, 1, 20, 20]}
+MISS = {"image_id": 2, "category_id": 9, "score": 0.95, "bbox": [1, 1, 20, 20]}
+
+
+def write_json(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_evaluate_a_results_file(tmp_path, capsys):
+    """One class with precision 1/2 at full recall, one with nothing found; no model anywhere."""
+    annotations = write_json(tmp_path / "annotations.json", ANNOTATIONS)
+    results = write_json(tmp_path / "results.json", [HIT, MISS])
+    assert cli.main(["evaluate", "--annotations", str(annotations), "--results", str(results), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures) == ["bbox"] and figures["bbox"]["AP"] == pytest.approx(0.25)
+    words = ["--annotations", str(annotations), "--results", str(results), "--iou", "bbox", "--areas", "10,30"]
+    assert cli.main(["evaluate", *words]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["box"] and ["AP", "0.250"] in [line.split() for line in table]
+    assert ["APmedium", "0.250"] in [line.split() for line in table] and ["APsmall", "-"] in map(str.split, table)
+
+
+def test_evaluate_a_results_file_that_does_not_fit(tmp_path, fails):
+    annotations = write_json(tmp_path / "annotations.json", ANNOTATIONS)
+    results = tmp_path / "results.json"
+    words = ("evaluate", "--annotations", annotations, "--results", results)
+    assert "results.json" in fails(*words)  # there is none
+    write_json(results, [HIT, HIT | {"image_id": 6}])
+    assert "entry 1: there is no image 6 among the 2" in fails(*words)
+    write_json(results, [HIT | {"category_id": 1}])
+    assert "entry 0: there is no category 1; there are [7, 9]" in fails(*words)
+    write_json(results, [HIT])
+    assert "segm: must be in both files; annotations have bbox, results bbox" in fails(*words, "--iou", "segm")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "either a RUN, or --annotations and --results"),
+        (["RUN", "--results", "r.json", "--annotations", "a.json"], "either a RUN, or --annotations and --results"),
+        (["--results", "r.json"], "--results needs --annotations"),
+        (["RUN", "--annotations", "a.json"], "both --annotations and --images"),
+        (
+            ["--results", "r.json", "--annotations", "a.json", "--save-results", "s.json", "--scenes", "3"],
+            "--scenes, --save-results: only for a RUN",
+        ),
+    ],
+)
+def test_evaluate_options_that_do_not_go_together(words, message, fails):
+    assert message in fails("evaluate", *words)
+
+
+def test_evaluate_saves_what_a_run_found(run, tmp_path, capsys):
+    """The figures of the file are those of the run, when the file is judged against the same scenes."""
+    from tinymaskrcnn.evaluation import evaluate_results, load_results
+
+    path = tmp_path / "found.json"
+    assert cli.main(["evaluate", str(run), "--scenes", "3", "--json", "--save-results", str(path)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    scenes = Experiment.open(run).scenes(3)
+    results = load_results(path, sizes={i: target.masks.shape[1:] for i, (_, target) in enumerate(scenes)})
+    assert results.parts == ("bbox", "segmentation") and len(results)
+    truths = [(i, target) for i, (_, target) in enumerate(scenes)]
+    assert evaluate_results(truths, results, iou_type="bbox") == figures["bbox"]
+    assert evaluate_results(truths, results, iou_type="segm")["AP"] == figures["segm"]["AP"]
+
+
+def test_evaluate_only_what_the_model_has(run, capsys, fails):
+    assert cli.main(["evaluate", str(run), "--scenes", "1", "--json", "--iou", "segm"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["segm"]
+    assert "--iou must be one of bbox, segm" in fails("evaluate", run, "--scenes", "1", "--iou", "keypoints")

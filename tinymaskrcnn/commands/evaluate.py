@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   tinymaskrcnn evaluate --annotations val.json --results found.json --iou segm     without a model"""
 
 ONLY_FOR_RUNS = ("scenes", "split", "data", "images", "save_results")
+KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is compared by
 
 
 def add_arguments(parser):
@@ -37,8 +38,6 @@ def add_arguments(parser):
 def run(args):
     _check(args)
     figures = _evaluate_results(args) if args.results else _evaluate_run(args)
-    if args.iou:
-        figures = {args.iou: _chosen(figures, args.iou)}
     print(json.dumps(figures, indent=2) if args.json else figures_table(figures))
     return 0
 
@@ -59,6 +58,7 @@ def _check(args):
 
 
 def _evaluate_run(args):
+    from ..errors import ArgumentError
     from ..experiment import Experiment
 
     experiment = Experiment.open(args.run, device=args.device, threads=args.threads)
@@ -66,12 +66,16 @@ def _evaluate_run(args):
         experiment.use_annotations(args.annotations, args.images)
     else:
         experiment.use_data(*data_source(args.data))
-    return experiment.evaluate(
+    kinds = [KINDS[head] for head in experiment.config.model.heads]
+    if args.iou not in (None, *kinds):
+        raise ArgumentError(f"--iou must be one of {', '.join(kinds)} for this model; got {args.iou}")
+    figures = experiment.evaluate(
         scenes=args.scenes,
         split=args.split or "test",
         area_ranges=_areas(args.areas),
         save_results=args.save_results,
     )
+    return {args.iou: figures[args.iou]} if args.iou else figures
 
 
 def _evaluate_results(args):
@@ -96,14 +100,6 @@ def _evaluate_results(args):
         truths = annotations.targets(iou_type=kind)
         figures[kind] = evaluate_results(truths, results, iou_type=kind, area_ranges=area_ranges, **options)
     return figures
-
-
-def _chosen(figures, kind):
-    from ..errors import ArgumentError
-
-    if kind not in figures:
-        raise ArgumentError(f"--iou must be one of {', '.join(figures)} for this model; got {kind}")
-    return figures[kind]
 
 
 def _areas(text):
