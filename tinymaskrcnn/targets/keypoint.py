@@ -39,6 +39,6 @@ def keypoint_targets(keypoints, rois, matched, *, size, weight=None):
 def _cell(place, low, high, size):
     """Which of `size` cells between low and high a place falls into, and whether it does."""
     xp = array_module(place)
-    cell = xp.floor((place - low) * (size / (high - low)))
+    cell = xp.floor((place - low) * (1 / (high - low) * size))  # in this order, as torch rounds it
     cell = xp.where(place == high, size - 1, cell)
     return xp.clip(cell, 0, size - 1).astype(np.int64), (cell >= 0) & (cell < size)
