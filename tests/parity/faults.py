@@ -95,6 +95,10 @@ def _has_rest(arrays, settings):
     return any(_rest(arrays["x"], arrays["weight"], *pairs, dilation))
 
 
+def _counts(arrays, settings):
+    return "weight" not in arrays or arrays["weight"].any()
+
+
 def _groups_mixed(arrays, settings):
     """Output channels dealt out in turn instead of in runs."""
     O, groups = arrays["weight"].shape[3], settings["groups"]
@@ -140,7 +144,7 @@ FAULTS = [
     Fault("transposed weight", "conv_transpose2d", arguments(_transposed), _square),
     Fault("aligned flag flipped", "roi_align", _setting("aligned", lambda aligned: not aligned)),
     Fault("one sample more", "roi_align", _setting("samples", lambda samples: samples + 1), lambda a, s: s["samples"]),
-    Fault("beta wrong", "smooth_l1", _setting("beta", lambda beta: beta + 0.01), everywhere=False),  # weights 0
+    Fault("beta wrong", "smooth_l1", _setting("beta", lambda beta: beta + 0.01), _counts),
     Fault("eps wrong", "batch_norm2d", _setting("eps", lambda eps: 1.1 * eps)),
     Fault("eps wrong", "frozen_batch_norm2d", _setting("eps", lambda eps: eps + 1e-6)),
     Fault("eps wrong", "group_norm", _setting("eps", lambda eps: 1.1 * eps)),
