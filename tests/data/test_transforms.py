@@ -137,3 +137,117 @@ def test_impossible_sizes_are_refused():
         transforms.scale(*empty(4, 4), size=(0, 4))
     with pytest.raises(ArgumentError, match=r"pad: size must be at least the image's \(4, 4\); got \(5, 3\)"):
         transforms.pad(*empty(4, 4), size=(5, 3))
+
+
+# ---------------------------------------------------------------- keypoints, areas, crops
+
+
+def person(*, masks=True):
+    """An image of 20 x 30 whose object has a keypoint on its left, one on its right, and one that is absent."""
+    image = np.random.default_rng(0).random((20, 30, 3), dtype=np.float32)
+    mask = np.zeros((1, 20, 30), bool)
+    mask[0, 4:14, 6:16] = True
+    points = np.array([[[8, 5, 2], [14, 5, 1], [0, 0, 0]]], np.float32)
+    box, label, area = np.array([[6, 4, 16, 14]], np.float32), np.array([3]), np.array([100.0])
+    return image, Target(box, label, mask if masks else None, np.array([False]), points, area)
+
+
+ORDER = transforms.mirrored_order(["left_eye", "right_eye", "nose"])
+
+
+def test_mirrored_order():
+    assert ORDER == [1, 0, 2]
+    assert transforms.mirrored_order(["left_ear", "tail"]) == [0, 1]  # no right ear to change places with
+
+
+def test_a_flip_makes_left_points_right_ones_and_undoes_itself():
+    image, target = person()
+    flipped, turned = transforms.flip_horizontal(image, target, keypoint_order=ORDER)
+    np.testing.assert_array_equal(turned.keypoints, [[[16, 5, 1], [22, 5, 2], [0, 0, 0]]])
+    assert turned.areas.tolist() == [100]
+    _, back = transforms.flip_horizontal(flipped, turned, keypoint_order=ORDER)
+    np.testing.assert_array_equal(back.keypoints, target.keypoints)
+
+
+def test_a_flip_needs_to_know_the_partners():
+    for order in (None, [1, 0]):
+        with pytest.raises(ArgumentError, match="keypoint_order must name a partner for each of 3 keypoints"):
+            transforms.flip_horizontal(*person(), keypoint_order=order)
+
+
+def test_scaling_moves_points_and_areas():
+    _, target = transforms.scale(*person(), size=(40, 15))
+    np.testing.assert_array_equal(target.keypoints, [[[4, 10, 2], [7, 10, 1], [0, 0, 0]]])
+    np.testing.assert_array_equal(target.boxes, [[3, 8, 8, 28]])
+    assert target.areas.tolist() == [100] and target.keypoints.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda image, target: transforms.flip_horizontal(image, target, keypoint_order=ORDER),
+        lambda image, target: transforms.scale(image, target, size=(11, 40)),
+        lambda image, target: transforms.pad(image, target, size=(25, 30)),
+        lambda image, target: transforms.crop(image, target, top=5, left=2, height=10, width=12),
+    ],
+)
+def test_targets_without_masks_go_the_same_way(transform):
+    moved, with_masks = transform(*person())
+    _, without = transform(*person(masks=False))
+    assert without.masks is None and with_masks.masks.shape[1:] == moved.shape[:2]
+    np.testing.assert_array_equal(without.boxes, with_masks.boxes)
+    np.testing.assert_array_equal(without.keypoints, with_masks.keypoints)
+
+
+def test_a_crop_cuts_boxes_masks_points_and_areas():
+    image, target = locked(*person())
+    cut, rest = transforms.crop(image, target, top=5, left=10, height=9, width=20)
+    np.testing.assert_array_equal(cut, image[5:14, 10:30])
+    np.testing.assert_array_equal(rest.masks, target.masks[:, 5:14, 10:30])
+    np.testing.assert_array_equal(rest.boxes, [[0, 0, 6, 9]])
+    np.testing.assert_array_equal(rest.keypoints, [[[0, 0, 0], [4, 0, 1], [0, 0, 0]]])  # the left eye is cut off
+    np.testing.assert_allclose(rest.areas, [54])
+
+
+def test_a_crop_leaves_out_what_is_hardly_there():
+    image, target = person()
+    for left, count in ((14, 1), (15, 1), (16, 0)):
+        cut, rest = transforms.crop(image, target, top=0, left=left, height=20, width=10)
+        assert len(rest) == count
+        rest.validate(height=20, width=10)
+    assert len(transforms.crop(image, target, top=0, left=15, height=20, width=10, min_visible=0.2)[1]) == 0
+
+
+def test_a_cut_object_keeps_the_box_of_its_mask():
+    image, target = person()
+    target.masks[0, 4:14, 6:13] = False  # only the right three columns are left of it, with the old box
+    target.masks[0, 4, 6] = True
+    _, rest = transforms.crop(image, target, top=5, left=0, height=15, width=30)
+    np.testing.assert_array_equal(rest.boxes, [[13, 0, 16, 9]])
+
+
+@settings(max_examples=40, deadline=None)
+@given(samples(), st.integers(1, 24), st.integers(1, 24), st.integers(0, 2**32 - 1))
+def test_random_crops_are_sound_and_repeatable(sample, height, width, seed):
+    image, target = locked(*sample)
+    cut, rest = transforms.random_crop(image, target, size=(height, width), rng=np.random.default_rng(seed))
+    assert cut.shape[:2] == (min(height, image.shape[0]), min(width, image.shape[1]))
+    rest.validate(height=cut.shape[0], width=cut.shape[1])
+    np.testing.assert_array_equal(boxes_of(rest.masks), rest.boxes)
+    again, _ = transforms.random_crop(image, target, size=(height, width), rng=np.random.default_rng(seed))
+    np.testing.assert_array_equal(cut, again)
+
+
+def test_a_crop_must_lie_in_the_image():
+    for where in ({"top": -1}, {"left": 25}, {"height": 0}, {"width": 31}):
+        window = {"top": 0, "left": 0, "height": 20, "width": 10} | where
+        with pytest.raises(ArgumentError, match="crop: the window must lie in the image of 30x20 pixels"):
+            transforms.crop(*person(), **window)
+
+
+def test_a_random_flip_happens_as_often_as_asked():
+    image, target = person()
+    rng = np.random.default_rng(0)
+    flips = [transforms.random_flip(image, target, rng=rng, keypoint_order=ORDER)[0] is not image for _ in range(400)]
+    assert 160 < sum(flips) < 240
+    assert transforms.random_flip(image, target, rng=rng, probability=0)[0] is image

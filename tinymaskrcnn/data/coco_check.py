@@ -312,7 +312,7 @@ def _keypoints(entry, size, category):
         name = category.keypoints[int(np.flatnonzero(there)[beyond][0])]
         raise _Broken(f"keypoint {_short(name)} lies outside the picture of {width}x{height} pixels")
     counted = entry.get("num_keypoints", int(there.sum()))
-    if counted != there.sum():
+    if counted != int(there.sum()):
         raise _Broken(f"num_keypoints must count the {int(there.sum())} labelled points; got {_short(counted)}")
     return np.where(there[:, None], array, 0).astype(np.float32)
 

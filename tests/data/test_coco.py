@@ -1,0 +1,282 @@
+import dataclasses
+import json
+import os
+import tracemalloc
+from pathlib import Path
+
+import annotated
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
+from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, measure_pictures, open_coco, read_list
+from tinymaskrcnn.data.loader import open_stream, prefetch
+from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
+from tinymaskrcnn.evaluation import rle
+
+NAMES = ("background", "cat", "person")
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return CocoDataset.open(*annotated.write(tmp_path))
+
+
+def model(**changes):
+    return dataclasses.replace(photograph_preset(NAMES), resize_shorter=0, resize_longer=0, **changes)
+
+
+PLAIN = CocoConfig()
+MODEL = model()
+
+
+def stream(dataset, *, augment=True, seed=3, batch_size=2, config=PLAIN, model=MODEL):
+    return CocoStream(dataset, model, config, batch_size=batch_size, seed=seed, augment=augment)
+
+
+# ---------------------------------------------------------------- the dataset
+
+
+def test_labels_are_contiguous_and_lead_back_to_the_ids(dataset):
+    assert dataset.class_names == NAMES  # in the order of the ids, 3 and 7
+    assert dataset.labels == {3: 1, 7: 2} and dataset.category_ids == (0, 3, 7)
+    assert len(dataset) == 3 and [dataset.name(i) for i in range(3)] == ["a.png", "b.png", "c.png"]
+
+
+def test_labels_follow_the_names_of_a_model(tmp_path):
+    names = ("background", "person", "N/A", "cat", "dog")
+    dataset = CocoDataset.open(*annotated.write(tmp_path), class_names=names)
+    assert dataset.labels == {3: 3, 7: 1} and dataset.category_ids == (0, 7, 0, 3, 0)
+    with pytest.raises(ConfigError, match="has categories that the model does not know: cat"):
+        CocoDataset.open(*annotated.write(tmp_path), class_names=("background", "person"))
+
+
+def test_targets(dataset):
+    target = dataset.target(0).validate(height=32, width=40, num_classes=3)
+    np.testing.assert_array_equal(target.boxes, [[4, 6, 14, 18], [20, 0, 40, 32]])
+    assert target.labels.tolist() == [2, 1] and target.crowd.tolist() == [False, True]
+    assert target.areas.tolist() == [120, 640]
+    expected = np.zeros((2, 32, 40), bool)
+    expected[0, 6:18, 4:14] = expected[1, :, 20:] = True
+    np.testing.assert_array_equal(target.masks, expected)
+    np.testing.assert_array_equal(target.keypoints, [[[10, 8, 2], [8, 7, 1], [0, 0, 0]], np.zeros((3, 3))])
+    empty = dataset.target(2).validate(height=24, width=24)
+    assert len(empty) == 0 and empty.masks.shape == (0, 24, 24) and empty.keypoints.shape == (0, 3, 3)
+
+
+def test_grey_palette_and_colour_pictures(dataset):
+    for channels in (1, 3):
+        for i, size in enumerate([(32, 40), (48, 36), (24, 24)]):
+            image = dataset.image(i, channels=channels)
+            assert image.shape == (*size, channels) and image.dtype == np.float32
+    grey = dataset.image(1)
+    assert (grey == grey[:, :, :1]).all()
+
+
+def test_areas_that_are_missing_are_measured(tmp_path):
+    contents = annotated.entries()
+    for entry in contents["annotations"]:
+        del entry["area"]
+    assert CocoDataset.open(*annotated.write(tmp_path, contents)).target(0).areas.tolist() == [120, 640]
+    for entry in contents["annotations"]:
+        del entry["segmentation"]
+    dataset = CocoDataset.open(*annotated.write(tmp_path, contents))
+    assert not dataset.has_masks and dataset.target(0).masks is None
+    assert dataset.target(0).areas.tolist() == [120, 640]
+
+
+def test_broken_files_stop_with_the_head_of_the_table(tmp_path):
+    contents = annotated.entries()
+    contents["annotations"][0]["bbox"] = [1, 1, 0, 0]
+    contents["annotations"] += [annotated.annotation(100 + k, 10, 99, [0, 0, 1, 1]) for k in range(20)]
+    where = annotated.write(tmp_path, contents)
+    with pytest.raises(BrokenAnnotations) as caught:
+        CocoDataset.open(*where)
+    lines = str(caught.value).splitlines()
+    assert "21 problems" in lines[0] and "box is degenerate" in lines[2] and lines[12] == "... and 11 more"
+    assert "--skip-broken" in lines[13] and "tinymaskrcnn data check --annotations" in lines[13]
+    rest = CocoDataset.open(*where, skip_broken=True)
+    assert [len(rest.target(i)) for i in range(3)] == [1, 1, 0]
+
+
+def test_nothing_left(tmp_path):
+    contents = annotated.entries()
+    for picture in contents["images"]:
+        picture["file_name"] = "none.png"
+    with pytest.raises(BrokenAnnotations, match="Nothing is left"):
+        CocoDataset.open(*annotated.write(tmp_path, contents), skip_broken=True)
+
+
+def test_only_some_pictures(dataset, tmp_path):
+    (tmp_path / "list.txt").write_text("c.png\n\n10\n")
+    assert [dataset.select(read_list(tmp_path / "list.txt")).name(i) for i in range(2)] == ["c.png", "a.png"]
+    assert len(dataset.target(1)) == 2
+    with pytest.raises(DataError, match="pictures wanted but not there: b.png, 11"):
+        dataset.select(["b.png", "a.png", "11"])
+    with pytest.raises(DataError, match="an empty list"):
+        dataset.select([])
+
+
+@pytest.mark.parametrize("as_shown", [True, False])
+def test_a_sideways_picture_agrees_with_its_annotations(tmp_path, as_shown):
+    """The bright corner lies in the object's box, whether the box is in what a viewer shows or in stored pixels."""
+    path, folder = annotated.write(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a viewer turns it clockwise by a quarter
+    shown = np.zeros((32, 40), np.uint8)
+    shown[6:18, 4:14] = 255  # the first annotation
+    stored = np.rot90(shown) if as_shown else shown  # turned clockwise by the viewer, it is as annotated
+    Image.fromarray(stored).save(folder / "a.png", exif=exif)
+    dataset = CocoDataset.open(path, folder)
+    assert dataset.pictures[0].upright is as_shown
+    np.testing.assert_array_equal(dataset.image(0, channels=1)[:, :, 0] > 0.5, dataset.target(0).masks[0])
+
+
+def test_a_picture_that_changed_since_it_was_checked(dataset):
+    Image.new("L", (9, 9)).save(dataset.folder / "a.png")
+    with pytest.raises(DataError, match="a.png: has changed its size"):
+        dataset.image(0)
+
+
+def test_no_picture_is_kept(tmp_path):
+    path, folder = annotated.write(tmp_path)
+    for name, size in (("a.png", (40, 32)), ("b.png", (36, 48)), ("c.png", (24, 24))):
+        Image.new("RGB", (30 * size[0], 30 * size[1])).save(folder / name)  # 10 MB of floats
+    contents = annotated.entries()
+    for picture in contents["images"]:
+        picture["height"], picture["width"] = 30 * picture["height"], 30 * picture["width"]
+    contents["annotations"][1]["segmentation"] = {"size": [960, 1200], "counts": [960 * 1200]}
+    path.write_text(json.dumps(contents))
+    source = stream(CocoDataset.open(path, folder), augment=False, batch_size=1)
+    source.batch(0)
+    tracemalloc.start()
+    for i in range(6):
+        source.batch(i)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1e6
+
+
+# ---------------------------------------------------------------- the stream
+
+
+def test_every_epoch_has_each_picture_once_in_an_order_of_its_own(dataset):
+    source = stream(dataset)
+    epochs = [[source.number(i) for i in range(3 * e, 3 * e + 3)] for e in range(20)]
+    assert all(sorted(epoch) == [0, 1, 2] for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 6
+    assert [stream(dataset, seed=4).number(i) for i in range(60)] != sum(epochs, [])
+
+
+def test_a_batch_is_the_same_whenever_it_is_asked_for(dataset):
+    config = CocoConfig(crop=20)
+    first, second = stream(dataset, config=config), stream(dataset, config=config)
+    for i in (5, 0, 3, 5):
+        a, b = first.batch(i), second.batch(i)
+        assert a.names == b.names
+        np.testing.assert_array_equal(a.images, b.images)
+        np.testing.assert_array_equal(a.targets.masks, b.targets.masks)
+        np.testing.assert_array_equal(a.targets.keypoints, b.targets.keypoints)
+    ahead = list(prefetch(first, start=2, count=3))
+    for i, batch in zip((2, 3, 4), ahead, strict=True):
+        np.testing.assert_array_equal(batch.images, second.batch(i).images)
+
+
+def test_crowds_are_not_trained_on(dataset):
+    batch = stream(dataset, augment=False, batch_size=3).batch(0)
+    assert batch.targets.valid.sum(axis=1).tolist() == [1, 1, 0]
+    assert batch.targets.labels[0].tolist() == [2] and batch.names == ("a.png", "b.png", "c.png")
+
+
+def test_flips_move_everything(dataset):
+    plain, target = stream(dataset, augment=False).scene(0)
+    turned = [stream(dataset, config=CocoConfig(flip=1.0)).scene(i) for i in range(3)]
+    image, mirrored = next((i, t) for i, t in turned if i.shape == plain.shape)
+    np.testing.assert_array_equal(image, plain[:, ::-1])
+    np.testing.assert_array_equal(mirrored.masks, target.masks[:, :, ::-1])
+    np.testing.assert_array_equal(mirrored.boxes[0], [26, 6, 36, 18])
+    np.testing.assert_array_equal(mirrored.keypoints[0], [[30, 8, 2], [0, 0, 0], [32, 7, 1]])  # the left eye is right
+
+
+def test_training_pictures_are_resized_and_cut_held_out_ones_are_not(dataset):
+    small = dataclasses.replace(model(), resize_shorter=16, resize_longer=18)
+    train = stream(dataset, model=small)
+    sizes = {train.scene(i)[0].shape[:2] for i in range(6)}
+    assert sizes == {(14, 18), (18, 13), (16, 16)}
+    for i in range(3):
+        image, target = train.scene(i)
+        target.validate(height=image.shape[0], width=image.shape[1])
+    cut = stream(dataset, model=small, config=CocoConfig(crop=15))
+    assert {cut.scene(i)[0].shape[:2] for i in range(6)} == {(14, 15), (15, 13), (15, 15)}
+    assert stream(dataset, model=small, augment=False).scene(0)[0].shape == (32, 40, 3)
+
+
+def test_what_does_not_fit_the_model(dataset):
+    with pytest.raises(ArgumentError, match="batch_size must be at least 1"):
+        stream(dataset, batch_size=0)
+    with pytest.raises(ConfigError, match="coco.flip must be in 0..1"):
+        stream(dataset, config=CocoConfig(flip=1.5))
+    with pytest.raises(ConfigError, match="its categories name 3 keypoints; the model has 17"):
+        stream(dataset, model=model(heads=("box", "keypoint")))
+    dataset.has_masks = False
+    with pytest.raises(ConfigError, match="no object has a mask"):
+        stream(dataset)
+
+
+def test_streams_of_a_configuration(tmp_path):
+    path, folder = map(str, annotated.write(tmp_path))
+    (tmp_path / "train.txt").write_text("10\n20\n")
+    (tmp_path / "val.txt").write_text("30\n")
+
+    def config(**files):
+        return Config(model=model(), coco=CocoConfig(path, folder, **files), train=TrainConfig(batch_size=1))
+
+    assert len(open_stream(config(), split="train")) == len(open_coco(config(), split="test")) == 3
+    lists = config(train_list=str(tmp_path / "train.txt"), val_list=str(tmp_path / "val.txt"))
+    assert (len(open_coco(lists, split="train")), len(open_coco(lists, split="test"))) == (2, 1)
+    only_trained = config(train_list=str(tmp_path / "train.txt"))
+    assert len(open_coco(only_trained, split="test")) == 2  # nothing is held out: what was trained on
+    assert open_stream(Config(), split="train").scene(0)[0].shape == (128, 128, 1)
+
+
+def test_measured_pictures(tmp_path):
+    path, folder = annotated.write(tmp_path)
+    dataset = CocoDataset.open(path, folder)
+    channels, mean, std = measure_pictures(dataset)
+    pixels = np.concatenate([dataset.image(i).reshape(-1, 3) for i in range(3)])
+    assert channels == 3
+    np.testing.assert_allclose(mean, pixels.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(std, pixels.std(axis=0), rtol=1e-3)
+    for name, size in (("a.png", (40, 32)), ("b.png", (36, 48)), ("c.png", (24, 24))):
+        Image.new("L", size, 51).save(folder / name)
+    channels, mean, std = measure_pictures(dataset)
+    assert (channels, mean) == (1, (0.2,)) and std[0] > 0
+
+
+# ---------------------------------------------------------------- real pictures
+
+DATA = os.environ.get("TINYMASKRCNN_DATA")
+REAL = [("coco6", "instances.json"), ("coco6", "keypoints.json"), ("dali_coco", "instances.json")]
+
+
+@pytest.mark.parametrize("folder, file", REAL)
+def test_real_annotations_equal_pycocotools(folder, file):
+    if not DATA or not (Path(DATA) / "coco" / folder).is_dir():
+        pytest.skip("needs TINYMASKRCNN_DATA, a folder with coco/coco6 and coco/dali_coco")
+    mask = pytest.importorskip("pycocotools.mask")
+    folder = Path(DATA) / "coco" / folder
+    dataset = CocoDataset.open(folder / file, folder, skip_broken=True)
+    entries = {entry["id"]: entry for entry in json.loads((folder / file).read_text())["annotations"]}
+    seen = 0
+    for i, picture in enumerate(dataset.pictures):
+        target = dataset.target(i).validate(height=picture.height, width=picture.width)
+        if i < 3:
+            assert dataset.image(i).shape == (picture.height, picture.width, 3)
+        for ours, annotation in zip(target.masks, dataset.objects[picture.id]):
+            shape = entries[annotation.id]["segmentation"]
+            code = mask.frPyObjects(shape, picture.height, picture.width)
+            code = mask.merge(code) if isinstance(shape, list) else code
+            assert rle.to_string(rle.encode(ours)) == code["counts"].decode()
+            seen += 1
+    assert seen >= 10

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinymaskrcnn.data import polygons
+from tinymaskrcnn.errors import ArgumentError, DataError
+from tinymaskrcnn.evaluation import rle
+
+
+@st.composite
+def drawn(draw):
+    """Polygons that are whole-numbered, fractional, self-crossing, degenerate, partly or wholly outside."""
+    H, W = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    points = rng.random((draw(st.integers(3, 12)), 2)) * [W, H]
+    kind = draw(st.sampled_from(["any", "whole", "halves", "beyond", "repeated", "cents", "flat"]))
+    if kind == "beyond":
+        points = 3 * points - [W, H]
+    points = {"whole": points.round(), "halves": (2 * points).round() / 2, "cents": points.round(2)}.get(kind, points)
+    if kind == "repeated":
+        points[1] = points[0]
+    if kind == "flat":
+        points[:, rng.integers(2)] = 3.4
+    return points, (H, W)
+
+
+@settings(max_examples=400, deadline=None)
+@given(drawn())
+def test_bit_for_bit_as_pycocotools(polygon):
+    mask = pytest.importorskip("pycocotools.mask")
+    points, (H, W) = polygon
+    [code] = mask.frPyObjects([points.ravel().tolist()], H, W)
+    assert rle.to_string(polygons.polygon_to_rle(points, size=(H, W))) == code["counts"].decode()
+    np.testing.assert_array_equal(polygons.polygons_to_mask([points], size=(H, W)), mask.decode(code))
+
+
+def test_several_polygons_are_united_as_pycocotools_does():
+    mask = pytest.importorskip("pycocotools.mask")
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        parts = [(rng.random(8) * 40).tolist() for _ in range(3)]
+        expected = mask.decode(mask.merge(mask.frPyObjects(parts, 30, 40)))
+        np.testing.assert_array_equal(polygons.polygons_to_mask(parts, size=(30, 40)), expected)
+
+
+def test_a_rectangle_between_pixels():
+    expected = np.zeros((5, 6), bool)
+    expected[1:4, 2:5] = True
+    got = polygons.polygons_to_mask([[2, 1, 5, 1, 5, 4, 2, 4]], size=(5, 6))
+    np.testing.assert_array_equal(got, expected)
+    assert not polygons.polygons_to_mask([], size=(5, 6)).any()
+
+
+def test_halves_share_a_square_without_gap_or_overlap():
+    left = polygons.polygons_to_mask([[0, 0, 7.3, 0, 2.1, 10, 0, 10]], size=(10, 10))
+    right = polygons.polygons_to_mask([[7.3, 0, 10, 0, 10, 10, 2.1, 10]], size=(10, 10))
+    assert (left ^ right).all()
+
+
+@pytest.mark.parametrize(
+    "points, error, message",
+    [
+        ([1, 1, 2, 2], DataError, "needs at least 3 points; got 2"),
+        ([1, 1, 2, 2, 3], ArgumentError, r"\(P, 2\) or flat"),
+        ([[1, 1, 1]] * 3, ArgumentError, r"\(P, 2\) or flat"),
+        ([1, 1, 2, 2, np.nan, 3], DataError, "finite"),
+        ([0, 0, 1e300, 0, 5, 5], DataError, "outline must stay below"),
+        ([0, 0, 1e6, 0, 5, 5], DataError, "outline must stay below"),
+        ([0, 0, 9e5, 0] * 1000, DataError, "outline must stay below"),
+    ],
+)
+def test_bad_polygons(points, error, message):
+    with pytest.raises(error, match=message):
+        polygons.polygon_to_rle(points, size=(8, 8))
+
+
+# ---------------------------------------------------------------- segmentation entries
+
+SIZE = (4, 5)
+
+
+def test_every_kind_of_segmentation():
+    mask = np.zeros(SIZE, bool)
+    mask[1:3, 2:4] = True
+    code = rle.encode(mask)
+    kinds = [
+        [[2, 1, 4, 1, 4, 3, 2, 3]],
+        {"size": [4, 5], "counts": code.counts.tolist()},
+        {"size": [4, 5], "counts": rle.to_string(code)},
+    ]
+    for entry in kinds:
+        parsed = polygons.parse_segmentation(entry, size=SIZE)
+        np.testing.assert_array_equal(polygons.segmentation_to_mask(parsed, size=SIZE), mask)
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        ("text", "polygons or run lengths; got str"),
+        ([[1, 2, 3, 4]], "polygon 0: needs at least 3 points; got 2"),
+        ([[0, 0, 1, 1, 2, 0], [1, 2, 3]], "polygon 1: needs pairs"),
+        ([[0, 0, 1, 1, 2, "x"]], "polygon 0: must be a flat list of numbers"),
+        ([[0, 0, 1, 1, 2, None]], "polygon 0: must be a flat list of numbers"),
+        ([[[0, 0], [1, 1], [2]]], "polygon 0: must be a flat list of numbers"),
+        ([{}], "polygon 0: must be a flat list"),
+        ([[0, 0, 1, 1, 2, float("nan")]], "polygon 0: every coordinate must be finite"),
+        ([[0, 0, 1, 1, 2, 10**400]], "polygon 0: must be a flat list of numbers"),
+        ({"size": [4, 5]}, "counts must be a text or a list; got NoneType"),
+        ({"counts": [20]}, r"size must be \[height, width\]; got None"),
+        ({"size": [5, 4], "counts": [20]}, r"size must be that of the picture, \[4, 5\]; got \[5, 4\]"),
+        ({"size": [10**9, 10**9], "counts": [10**18]}, "size must be that of the picture"),
+        ({"size": [4, 5], "counts": [10, 11]}, "must fill 4 x 5 = 20 pixels; they count 21"),
+        ({"size": [4, 5], "counts": [10]}, "must fill 4 x 5 = 20 pixels; they count 10"),
+        ({"size": [4, 5], "counts": [-1, 21]}, "every count must be a whole number in 0..20"),
+        ({"size": [4, 5], "counts": [2.5, 17.5]}, "every count must be a whole number"),
+        ({"size": [4, 5], "counts": [10**30]}, "every count must be a whole number"),
+        ({"size": [4, 5], "counts": "###"}, "not a complete run-length string"),
+        ({"size": [4, 5], "counts": "oooo7" * 3}, "the runs must fill 4 x 5"),
+    ],
+)
+def test_broken_segmentations_are_named(entry, message):
+    with pytest.raises(DataError, match=message):
+        polygons.parse_segmentation(entry, size=SIZE)
+
+
+def test_a_malicious_run_length_costs_no_memory():
+    import tracemalloc
+
+    large = rle.to_string(rle.RLE((1, 1), np.array([3, 2**36, 2**36], np.int64)))
+    tracemalloc.start()
+    for counts in (large, [2**36, 2**36]):
+        with pytest.raises(DataError):
+            polygons.parse_segmentation({"size": [4, 5], "counts": counts}, size=SIZE)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
