@@ -51,12 +51,13 @@ class Detector:
             return []
         batch = collate([resize_to_config(check_image(image), self.model.config) for image in images])
         originals = np.array([image.shape[:2] for image in images], np.int64)
+        dtype = self.model.parameters()[0].value.dtype
         was_training = self.model.training
         self.model.eval()
         try:
             with computing(self.threads):
                 return self.model.detect(
-                    to_device(batch.images, self.device),
+                    to_device(batch.images.astype(dtype, copy=False), self.device),
                     sizes=to_device(batch.sizes, self.device),
                     original_sizes=originals,
                 )

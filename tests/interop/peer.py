@@ -1,4 +1,4 @@
-"""torchvision's model by our ModelConfig, and everything it computes on the way, as arrays in our layout. Needs torch."""
+"""torchvision's model by our ModelConfig, and all it computes on the way, as arrays in our layout. Needs torch."""
 
 from collections import OrderedDict
 from functools import partial
@@ -204,17 +204,17 @@ LOSSES = {
 
 
 def training_step(model, images, targets, seed=0):
-    """(losses by our names, gradients by torchvision's, sampled anchors, sampled RoIs, state after the step).
+    """(losses by our names, gradients by torchvision's, anchors, RoIs, state after the step).
 
-    The samples are what torchvision's own sampler chose: per image a boolean array over its anchors, and one over its
-    proposals followed by its objects.
+    anchors are two lists, of one array per image over its anchors: which of them torchvision's own sampler chose, and
+    its label: 1 positive, 0 negative, -1 neutral. rois are the same over the proposals followed by the objects.
     """
     torch.manual_seed(seed)
     chosen, call = [], BalancedPositiveNegativeSampler.__call__
 
     def record(self, labels):
         positive, negative = call(self, labels)
-        chosen.append([(p | n).bool().numpy() for p, n in zip(positive, negative)])
+        chosen.append(([(p | n).bool().numpy() for p, n in zip(positive, negative)], [_sign(x) for x in labels]))
         return positive, negative
 
     assign = model.rpn.assign_targets_to_anchors
@@ -238,6 +238,10 @@ def training_step(model, images, targets, seed=0):
     state = {name: value.numpy() for name, value in model.state_dict().items() if "num_batches" not in name}
     anchors, rois = chosen
     return {LOSSES[name]: loss.item() for name, loss in losses.items()}, gradients, anchors, rois, state
+
+
+def _sign(labels):
+    return labels.sign().to(torch.int8).numpy()
 
 
 def _target(model, target):

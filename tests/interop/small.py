@@ -69,16 +69,19 @@ def weights(config, seed=0, dtype=np.float64):
 
 
 def pictures(seed=0, sizes=SIZES):
-    """(H, W, 3) float32 pictures: noise over soft blobs."""
+    """(H, W, 3) uint8 pictures: noise over soft blobs."""
     rng = np.random.default_rng([seed, 2])
     images = []
     for height, width in sizes:
         y, x = np.mgrid[:height, :width] / 16
         waves = [np.sin(rng.uniform(0.2, 1) * x + rng.uniform(0.2, 1) * y + rng.uniform(0, 6)) for _ in range(3)]
-        images.append(
-            (0.5 + 0.3 * np.stack(waves, axis=2) + rng.uniform(-0.2, 0.2, (height, width, 3))).astype(np.float32)
-        )
+        image = 0.5 + 0.3 * np.stack(waves, axis=2) + rng.uniform(-0.2, 0.2, (height, width, 3))
+        images.append((255 * image).astype(np.uint8))
     return images
+
+
+def floats(images):
+    return [image.astype(np.float32) / np.float32(255) for image in images]
 
 
 def objects(config, seed=0, sizes=SIZES):
@@ -102,8 +105,8 @@ def objects(config, seed=0, sizes=SIZES):
     return targets
 
 
-def batch(config, seed=0, dtype=np.float64):
-    """Pictures and objects as ours takes them: images, sizes, TargetBatch, floats of that dtype."""
-    padded = collate(pictures(seed), objects(config, seed))
+def batch(images, targets, dtype=np.float64):
+    """Float pictures and Targets as our model takes them: images, sizes, TargetBatch, floats of that dtype."""
+    padded = collate(images, targets)
     targets = dataclasses.replace(padded.targets, boxes=padded.targets.boxes.astype(dtype))
     return padded.images.astype(dtype), padded.sizes, targets

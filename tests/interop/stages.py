@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from tinymaskrcnn.experiment import Detector
 from tinymaskrcnn.interop.torchvision import to_torchvision
 from tinymaskrcnn.models.postprocess import detections_from_boxes
 from tinymaskrcnn.ops import activation
 from tinymaskrcnn.structures import collate
 from tinymaskrcnn.targets import roi as roi_targets
 from tinymaskrcnn.targets import rpn as rpn_targets
+from tinymaskrcnn.targets.matcher import NEGATIVE, POSITIVE
 
 
 def stages(model, images):
@@ -59,7 +61,7 @@ def stages(model, images):
 
 
 def training_step(model, batch, anchors, rois):
-    """(losses, gradients by torchvision's names and in its layout, state after the step) with the samples given.
+    """Losses; gradients and state after the step in torchvision's layout; labels of anchors and of RoIs.
 
     anchors, rois: per image which of its anchors, and which of its proposals followed by its objects, are sampled. All
     else (matching, labels, deltas, mask targets) is decided by our own code.
@@ -67,31 +69,50 @@ def training_step(model, batch, anchors, rois):
     images, sizes, targets = batch
     model.train()
     model.zero_grad()
-    losses, cache = with_samples(model, images, targets, sizes, anchors, rois)
+    losses, cache, labels = with_samples(model, images, targets, sizes, anchors, rois)
     model.backward({name: np.ones_like(loss) for name, loss in losses.items()}, cache)
     gradients = {name: p.grad for name, p in model.named_parameters()}
     losses = {name: float(loss) for name, loss in losses.items()}
-    return losses, to_torchvision(gradients, model.config), to_torchvision(model.state_dict(), model.config)
+    gradients, state = (to_torchvision(arrays, model.config) for arrays in (gradients, model.state_dict()))
+    return losses, gradients, state, labels
 
 
 def with_samples(model, images, targets, sizes, anchors, rois):
-    """model.forward, its random choices replaced by those given."""
-    originals = rpn_targets.balanced_sample, roi_targets.balanced_sample
+    """model.forward, its random choices replaced by those given; and how it labelled what it could choose from."""
+    originals, labels = (rpn_targets.balanced_sample, roi_targets.balanced_sample), {}
 
-    def sampled_rois(label, keys, *, count, positive_fraction):
-        """The rows of padding between proposals and objects, on either side, are taken out of the way."""
-        chosen = np.zeros(label.shape, bool)
-        m = targets.valid.shape[1]
+    def sampled_anchors(label, keys, **_):
+        labels["anchors"] = [in_their_words(row) for row in label]
+        return np.stack(anchors)
+
+    def sampled_rois(label, keys, **_):
+        """Between proposals and objects, and behind them, our side has rows of padding."""
+        chosen, labels["rois"] = np.zeros(label.shape, bool), []
+        first_object = label.shape[1] - targets.valid.shape[1]
         for n, given in enumerate(rois):
             objects = int(targets.valid[n].sum())
-            proposals = len(given) - objects
-            chosen[n, :proposals] = given[:proposals]
-            chosen[n, label.shape[1] - m : label.shape[1] - m + objects] = given[proposals:]
+            rows = np.r_[: len(given) - objects, first_object : first_object + objects]
+            chosen[n, rows] = given
+            labels["rois"].append(in_their_words(label[n, rows]))
         return chosen
 
     try:
-        rpn_targets.balanced_sample = lambda label, keys, **_: np.stack(anchors)
-        roi_targets.balanced_sample = sampled_rois
-        return model.forward(images, targets=targets, sizes=sizes, rng=np.random.default_rng(0))
+        rpn_targets.balanced_sample, roi_targets.balanced_sample = sampled_anchors, sampled_rois
+        losses, cache = model.forward(images, targets=targets, sizes=sizes, rng=np.random.default_rng(0))
     finally:
         rpn_targets.balanced_sample, roi_targets.balanced_sample = originals
+    return losses, cache, labels
+
+
+def in_their_words(label):
+    """Positive, neutral, negative: 1, 0, -1 here, 1, -1, 0 in torchvision."""
+    return np.select([label == POSITIVE, label == NEGATIVE], [1, 0], -1).astype(np.int8)
+
+
+# ---------------------------------------------------------------- whole pictures
+
+
+def detections(model, images):
+    """What our model says about whole pictures, resized as its settings ask: one dictionary of arrays per picture."""
+    found = Detector(model.eval()).detect(images)
+    return [{name: value for name, value in vars(one).items() if value is not None} for one in found]

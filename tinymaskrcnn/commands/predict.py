@@ -1,23 +1,27 @@
-"""`tinymaskrcnn predict`: what a trained run finds in pictures of your own, drawn and as JSON."""
+"""`tinymaskrcnn predict`: what a model finds in pictures of your own, as a table, drawn, and as JSON."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 from .options import add_device
 
-HELP = "find objects in pictures with a trained run"
+HELP = "find objects in pictures with a trained run or a converted model"
 EXAMPLES = """examples:
   tinymaskrcnn predict photo.png --model runs/001 --out found
   tinymaskrcnn predict scans/ --model runs/001 --out found --invert     dark ink on bright paper
+  tinymaskrcnn predict photo.jpg --model model.npz                      a model of `tinymaskrcnn convert`
 
 Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE) for each picture."""
 
 
 def add_arguments(parser):
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a PNG or JPEG, or a folder of them")
-    parser.add_argument("--model", metavar="RUN", required=True, help="run folder of `tinymaskrcnn train`")
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument(
+        "--model", metavar="RUN|FILE", required=True, help="run folder of `tinymaskrcnn train`, or model.npz"
+    )
+    parser.add_argument("--out", metavar="DIR", default="found", help="folder for the results (default: found)")
     parser.add_argument(
         "--score", type=float, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
     )
@@ -27,60 +31,82 @@ def add_arguments(parser):
 
 def run(args):
     from ..data.pictures import list_images
-    from ..experiment import Experiment
+    from ..experiment import open_detector
 
-    experiment = Experiment.open(args.model, device=args.device, threads=args.threads)
+    detector = open_detector(args.model, device=args.device, threads=args.threads)
     paths = list_images(args.images)
     names = _unique_names(paths)
     out = Path(args.out)
     _protect(paths, [out / f"{name}.png" for name in names])
     out.mkdir(parents=True, exist_ok=True)
-    failed = sum([not _predict(experiment, path, out / name, args) for path, name in zip(paths, names)])
+    failed = sum([not _predict(detector, path, out / name, args) for path, name in zip(paths, names)])
     if failed:
         print(f"error: {failed} of {len(paths)} pictures could not be used", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _predict(experiment, path, target, args):
+def _predict(detector, path, target, args):
     """Write the results of one picture; False, with one line on stderr, when it cannot be read."""
     from ..data.pictures import read_image
     from ..errors import DataError
-    from ..structures import Detections
 
     try:
-        image = read_image(path, experiment.config.model.backbone.in_channels)
+        image = read_image(path, detector.model.config.backbone.in_channels)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return False
     image = 1 - image if args.invert else image
-    [found] = experiment.detect([image])
-    sure = found.scores >= args.score
-    found = Detections(found.boxes[sure], found.labels[sure], found.scores[sure], found.masks[sure])
-    entries = detections_to_json(found, experiment.class_names)
+    [found] = detector.detect([image])
+    found = _select(found, found.scores >= args.score)
+    entries = detections_to_json(found, detector.class_names)
     result = {"image": str(path), "height": image.shape[0], "width": image.shape[1], "objects": entries}
     Path(f"{target}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    _draw(f"{target}.png", image, found, experiment.class_names)
-    seen = " ".join(f"{e['class']} ({e['score']:.2f})" for e in entries) or "nothing"
-    print(f"{path}: {seen}  -> {target}.png")
-    if not entries and not args.invert and image.mean() > 0.5:
+    _draw(f"{target}.png", image, found, detector.class_names)
+    print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
+    print(*_table(entries), sep="\n")
+    if not entries and not args.invert and image.mean() > 0.5 and _is_digits(detector):
         print("  the picture is bright, the training scenes are dark: try --invert", file=sys.stderr)
     return True
 
 
+def _select(found, rows):
+    """The detections of some rows; what was not asked for stays None."""
+    fields = {name: value[rows] if value is not None else None for name, value in vars(found).items()}
+    return dataclasses.replace(found, **fields)
+
+
+def _table(entries):
+    """One line per object, best first: class, score, box."""
+    if not entries:
+        return []
+    width = max(len("class"), *(len(entry["class"]) for entry in entries))
+    lines = [f"  {'class':{width}}  score      x1      y1      x2      y2"]
+    for entry in entries:
+        box = "".join(f"{value:8.1f}" for value in entry["box"])
+        lines.append(f"  {entry['class']:{width}}  {entry['score']:.3f}{box}")
+    return lines
+
+
+def _is_digits(detector):
+    return "0" in detector.class_names
+
+
 def detections_to_json(found, class_names):
-    """One plain dictionary per object, best score first; masks as COCO's compressed RLE."""
+    """One plain dictionary per object, best score first; masks as COCO's compressed RLE, keypoints as x, y, score."""
     from ..evaluation import rle
 
-    return [
-        {
-            "label": int(label),
-            "class": str(class_names[int(label)]),
-            "score": round(float(score), 6),
-            "box": [round(float(v), 3) for v in box],
-            "mask": {"size": list(code.size), "counts": rle.to_string(code)},
-        }
-        for label, score, box, code in zip(found.labels, found.scores, found.boxes, rle.encode_many(found.masks))
-    ]
+    entries = []
+    for k, label in enumerate(found.labels.tolist()):
+        entry = {"label": label, "class": str(class_names[label]), "score": round(float(found.scores[k]), 6)}
+        entry["box"] = [round(float(v), 3) for v in found.boxes[k]]
+        entries.append(entry)
+    if found.masks is not None:
+        for entry, code in zip(entries, rle.encode_many(found.masks)):
+            entry["mask"] = {"size": list(code.size), "counts": rle.to_string(code)}
+    if found.keypoints is not None:
+        for entry, points in zip(entries, found.keypoints):
+            entry["keypoints"] = [[round(float(v), 3) for v in point] for point in points]
+    return entries
 
 
 def _draw(path, image, found, class_names):

@@ -41,6 +41,13 @@ def from_state_dict(kind, arrays, *, config=None):
     return model.load_state_dict({name: _to_ours(name, array, config) for name, array in weights.items()})
 
 
+def read_config(kind, arrays):
+    """The ModelConfig that from_state_dict gives these arrays: to be changed, and then given to it."""
+    arrays = modern_names(arrays)
+    _check_kind(kind, arrays)
+    return infer_config(kind, arrays)
+
+
 def to_state_dict(model):
     """The inverse of from_state_dict: {torchvision name: array}, which torch's load_state_dict takes as it is.
 

@@ -132,6 +132,13 @@ class RPN(Module):
             return activation.sigmoid_forward(logits[..., 0])[0]
         return activation.softmax_forward(logits)[0][..., 1]
 
+    def margin(self, logits):
+        """Orders anchors as their probabilities do, also where these have all been rounded to 1.
+
+        logits (N, A, outputs)  ->  margin (N, A)
+        """
+        return logits[..., 0] if self.outputs == 1 else logits[..., 1] - logits[..., 0]
+
     def propose(self, logits, deltas, anchors, *, sizes):
         """Trim to the best, decode, clip, suppress overlaps, trim again (Faster R-CNN, section 3.3).
 
@@ -140,12 +147,12 @@ class RPN(Module):
         """
         xp = array_module(logits)
         mode = 0 if self.training else 1
-        scores = self.objectness(logits)
+        scores, margin = self.objectness(logits), self.margin(logits)
         height, width = sizes[:, 0:1].astype(deltas.dtype), sizes[:, 1:2].astype(deltas.dtype)
         found, found_scores, level_of, start = [], [], [], 0
         for i, level in enumerate(anchors):  # the best of each level, so that small objects are not crowded out
             end = start + len(level)
-            best = top_n(scores[:, start:end], self.config.pre_nms_top_n[mode])  # (N, k)
+            best = top_n(margin[:, start:end], self.config.pre_nms_top_n[mode])  # (N, k)
             level_deltas = xp.take_along_axis(deltas[:, start:end], best[..., None], axis=1)
             decoded = boxes.decode(level_deltas, level[best])
             found.append(boxes.clip(decoded, height=height, width=width))

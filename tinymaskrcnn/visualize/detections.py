@@ -160,7 +160,7 @@ def _legend(figure, names):
 
 def _select(detections, min_score):
     """The fields of the detections whose score is high enough, as host arrays, best first."""
-    fields = {name: getattr(detections, name) for name in ("boxes", "labels", "scores", "masks")}
+    fields = {name: getattr(detections, name) for name in ("boxes", "labels", "scores", "masks", "keypoints")}
     fields = {name: to_host(value) if value is not None else None for name, value in fields.items()}
     order = np.argsort(-fields["scores"], kind="stable")
     order = order[fields["scores"][order] >= min_score]
@@ -175,6 +175,11 @@ def _draw_found(ax, shown, colors, captions):
     if shown["masks"] is not None:
         draw_masks(shown["masks"][::-1], ax=ax, colors=colors[::-1])  # the best on top
     draw_boxes(shown["boxes"], ax=ax, colors=colors, labels=captions)
+    if shown["keypoints"] is not None:
+        for points, color in zip(shown["keypoints"], colors):
+            ax.plot(
+                points[:, 0], points[:, 1], "o", color=color, markeredgecolor="white", markersize=4, linestyle="none"
+            )
 
 
 def _nothing_found(detections, min_score):

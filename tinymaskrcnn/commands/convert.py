@@ -1,0 +1,82 @@
+"""`tinymaskrcnn convert`: torchvision's weights as a model in one file."""
+
+import dataclasses
+from pathlib import Path
+
+from ..config import TORCHVISION_KINDS
+
+HELP = "make a model from the weights of one of torchvision's detection models"
+EXAMPLES = """examples:
+  tinymaskrcnn convert maskrcnn_resnet50_fpn_coco.pth --kind maskrcnn_resnet50_fpn --out model.npz
+  tinymaskrcnn convert mine.safetensors --kind fasterrcnn_resnet50_fpn --classes names.txt --out model.npz
+
+Reads .npz and .safetensors, and .pth where torch is installed; nothing in a file is ever executed.
+`tinymaskrcnn predict photo.jpg --model model.npz` then finds objects."""
+
+
+def add_arguments(parser):
+    parser.add_argument("weights", metavar="WEIGHTS", help="a state_dict in a .npz, .safetensors or .pth file")
+    parser.add_argument("--kind", required=True, choices=TORCHVISION_KINDS, help="the model's name in torchvision")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the model to write, a .npz file")
+    parser.add_argument("--classes", metavar="FILE", help="class names, one per line, without background")
+    parser.add_argument(
+        "--norm-eps",
+        type=float,
+        metavar="E",
+        help="what the backbone's norms add to a variance (default: 0 where they are frozen, as in torchvision's "
+        "COCO weights, else 1e-5)",
+    )
+
+
+def run(args):
+    from ..interop.model_file import save_model
+    from ..interop.torchvision import from_state_dict, read_config
+    from ..interop.weights import read_weights
+
+    out = _target(args)
+    arrays = read_weights(args.weights)
+    config = read_config(args.kind, arrays)
+    if args.norm_eps is not None:
+        backbone = dataclasses.replace(config.backbone, norm_eps=args.norm_eps)
+        config = dataclasses.replace(config, backbone=backbone)
+    if args.classes:
+        config = dataclasses.replace(config, class_names=_class_names(args.classes, config.num_classes))
+    model = from_state_dict(args.kind, arrays, config=config)
+    save_model(out, model)
+    state = model.state_dict()
+    numbers = sum(array.size for array in state.values())
+    counters = len(arrays) - len(state)
+    print(f"{args.weights}: {len(arrays)} arrays, all accounted for ({counters} counters of norms are not needed)")
+    print(f"{args.kind}: {config.num_classes} classes, background included; {numbers:,} numbers")
+    print(f"backbone norms: {config.backbone.norm}, eps {config.backbone.norm_eps:g}")
+    print(f"-> {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _target(args):
+    """Where to write, checked before anything is read."""
+    from ..errors import ArgumentError
+
+    out = Path(args.out)
+    if out.suffix != ".npz":
+        raise ArgumentError(f"--out must be a .npz file; got {args.out!r}")
+    if out.exists() and out.resolve() == Path(args.weights).resolve():
+        raise ArgumentError(f"--out would overwrite the weights {args.weights}; choose another file")
+    if args.norm_eps is not None and not 0 <= args.norm_eps < 1:
+        raise ArgumentError(f"--norm-eps must lie between 0 and 1; got {args.norm_eps}")
+    return out
+
+
+def _class_names(path, num_classes):
+    from ..errors import DataError
+
+    try:
+        names = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: must be a text file with one class name per line ({error})") from error
+    if len(names) != num_classes - 1:
+        raise DataError(
+            f"{path}: must name {num_classes - 1} classes, one per line without background, as the weights have; "
+            f"it names {len(names)}"
+        )
+    return ("background", *names)
