@@ -71,7 +71,8 @@ class Annotations:
             parsed = polygons.parse_segmentation(entry.get("segmentation"), size=size)
             if not isinstance(parsed, list):
                 return parsed
-            return rle.merge([polygons.polygon_to_rle(points, size=size) for points in parsed])
+            masks = [polygons.polygon_to_rle(points, size=size) for points in parsed]
+            return masks[0] if len(masks) == 1 else rle.merge(masks)
         except (ArgumentError, DataError) as error:
             raise DataError(f"{self.path}: annotation {entry.get('id')}: {error}") from None
 

@@ -51,7 +51,7 @@ def mask_intersections(detections, truths, detection, truth):
     if len(detection) == 0:
         return np.zeros(0)
     if not (isinstance(detections, np.ndarray) and isinstance(truths, np.ndarray)):
-        return rle.intersections(_as_rles(detections), _as_rles(truths))[detection, truth]
+        return rle.pair_intersections(_as_rles(detections), _as_rles(truths), detection, truth)
     if detections.shape[1:] != truths.shape[1:]:
         raise ShapeError(
             f"masks of detections and truths must be of one size; got {detections.shape[1:]} and {truths.shape[1:]}"

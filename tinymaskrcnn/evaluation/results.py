@@ -120,17 +120,21 @@ class Results:
     def __len__(self):
         return len(self._labels)
 
-    def detections(self, image_id):
+    def detections(self, image_id, *, iou_type=None):
         """What was found in one image, none included: Detections with float64 boxes, masks as a list of RLE.
 
-        Without boxes in the file they are put around the masks, or around the keypoints.
+        Without boxes in the file they are put around the masks, or around the keypoints. With an iou_type only what it
+        compares is made, which is faster; boxes that are not there are then zeros.
         """
         rows = self._rows.get(image_id, np.zeros(0, np.int64))
-        masks = self._masks(rows) if "segmentation" in self.parts else None
-        keypoints = self._columns["keypoints"][rows] if "keypoints" in self.parts else None
+        wanted = self.parts if iou_type is None else (PARTS[iou_type],)
+        masks = self._masks(rows) if "segmentation" in wanted else None
+        keypoints = self._columns["keypoints"][rows] if "keypoints" in wanted else None
         if "bbox" in self.parts:
             x, y, width, height = self._columns["bbox"][rows].T
             boxes = np.stack([x, y, x + width, y + height], axis=1)
+        elif iou_type is not None:
+            boxes = np.zeros((len(rows), 4))
         elif masks is not None:
             boxes = rle.to_boxes(masks)
         else:
@@ -313,7 +317,8 @@ def evaluate_results(truths, results, *, iou_type="bbox", **settings):
     evaluator = Evaluator(iou_type=iou_type, **settings)
     seen = set()
     for image_id, truth in truths:
-        evaluator.add(truth, results.detections(image_id), detection_areas=results.areas(image_id))
+        found = results.detections(image_id, iou_type=iou_type)
+        evaluator.add(truth, found, detection_areas=results.areas(image_id))
         seen.add(image_id)
     unknown = [i for i in results.image_ids.tolist() if i not in seen]
     if unknown:

@@ -165,23 +165,35 @@ def intersections(detections, truths):
     """Pixels that two masks share, for every pair, without decoding.
 
     list of D RLE, list of G RLE  ->  pixels (D, G) float64
+    """
+    detection, truth = np.indices((len(detections), len(truths))).reshape(2, -1)
+    return pair_intersections(detections, truths, detection, truth).reshape(len(detections), len(truths))
+
+
+def pair_intersections(detections, truths, detection, truth):
+    """Pixels that the masks of each pair share, given as row numbers detection (P,) and truth (P,).
+
+    list of D RLE, list of G RLE  ->  pixels (P,) float64
 
     Let F(p) count the pixels of a truth before position p. A run [s, e) of a detection shares F(e) - F(s) pixels with
-    that truth, and F is piecewise linear: one np.interp per truth serves all runs of all detections.
+    that truth, and F is piecewise linear: one np.interp per truth serves all runs of all its detections.
     """
     _check_sizes("intersections", [*detections, *truths])
-    D, G = len(detections), len(truths)
-    ends = [np.cumsum(rle.counts) for rle in detections]
-    stop = np.concatenate([e[1::2] for e in ends]) if D else np.zeros(0)
-    start = np.concatenate([e[:-1:2] for e in ends]) if D else np.zeros(0)
-    owner = np.repeat(np.arange(D), [len(e) // 2 for e in ends])
-    pixels = np.zeros((D, G))
-    for g, rle in enumerate(truths):
-        position = np.concatenate([[0], np.cumsum(rle.counts)])
-        on = rle.counts * (np.arange(len(rle.counts)) % 2)
-        before = np.concatenate([[0], np.cumsum(on)])
-        shared = np.interp(stop, position, before) - np.interp(start, position, before)
-        pixels[:, g] = np.bincount(owner, weights=shared, minlength=D)
+    edges = {}  # of each detection: where its runs that are on start and stop, in turn
+    for d in np.unique(detection).tolist():
+        counts = detections[d].counts
+        edges[d] = np.cumsum(counts[: len(counts) // 2 * 2])
+    pixels = np.zeros(len(detection))
+    for g in np.unique(truth).tolist():
+        pairs = np.flatnonzero(truth == g)
+        parts = [edges[d] for d in detection[pairs].tolist()]
+        counts = truths[g].counts
+        position = np.concatenate([[0], np.cumsum(counts)])
+        before = np.concatenate([[0], np.cumsum(counts * (np.arange(len(counts)) % 2))])
+        start_stop = np.interp(np.concatenate(parts), position, before).reshape(-1, 2)
+        shared = np.concatenate([[0], np.cumsum(start_stop[:, 1] - start_stop[:, 0])])
+        last = np.cumsum([len(part) // 2 for part in parts])
+        pixels[pairs] = np.diff(shared[last], prepend=0)
     return pixels
 
 
@@ -257,13 +269,33 @@ def from_strings(texts, *, sizes):
     number = np.add.reduceat((code & 31) << (5 * place), first)
     number -= np.where(code[last] & 16, 1 << (5 * (last - first + 1)), 0)  # the sign bit
     borders = np.searchsorted(text[last], np.arange(len(raws) + 1))
-    return [_undo_differences(number[i:j], size) for i, j, size in zip(borders, borders[1:], sizes)]
+    _undo_differences(number, text[last], borders)
+    return _fill_pictures(number, borders, sizes)
 
 
-def _undo_differences(counts, size):
-    counts[1::2].cumsum(out=counts[1::2])
-    counts[2::2].cumsum(out=counts[2::2])
-    return _from_counts(counts, size, "from_string")
+def _undo_differences(number, text, borders):
+    """Add to each number from its fourth on the one two before it, within every string; in place."""
+    place = np.arange(len(number)) - borders[text]
+    for chosen in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
+        rows = np.flatnonzero(chosen)
+        total = np.concatenate([[0], np.cumsum(number[rows])])  # running over all strings
+        before = total[np.searchsorted(rows, borders[:-1])]  # what the strings before this one add up to
+        number[rows] = total[1:] - before[text[rows]]
+
+
+def _fill_pictures(number, borders, sizes):
+    """Cut the counts of many masks apart, all of which must fill their pictures."""
+    distinct = {repr(size): size for size in sizes}  # most often only one
+    distinct = {text: _picture_size(size, "from_string") for text, size in distinct.items()}
+    sizes = [distinct[repr(size)] for size in sizes]
+    pixels = np.array([H * W for H, W in sizes])
+    first = borders[:-1]
+    wrong = np.add.reduceat(number, first) != pixels
+    wrong |= (np.minimum.reduceat(number, first) < 0) | (np.maximum.reduceat(number, first) > pixels)
+    if wrong.any():
+        k = int(wrong.argmax())
+        _from_counts(number[borders[k] : borders[k + 1]], sizes[k], "from_string")  # raises
+    return [RLE(size, number[i:j]) for size, i, j in zip(sizes, first.tolist(), borders[1:].tolist())]
 
 
 def _check_characters(raws, code, text):
