@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 
-from tinymaskrcnn.models.box_head import BoxHead, BoxPredictor, box_loss_backward, box_loss_forward
+from tinymaskrcnn.models.box_head import BoxHead, BoxPredictor, box_loss_backward, box_loss_forward, conv_box_head
 
 
 def samples(labels, weight=None):
@@ -40,3 +40,13 @@ def test_shapes():
     h, _ = BoxHead(4, 7, 16, rng=rng).forward(np.ones((3, 7, 7, 4), np.float32))
     (logits, deltas), _ = BoxPredictor(16, 11, rng=rng).forward(h)
     assert h.shape == (3, 16) and logits.shape == (3, 11) and deltas.shape == (3, 11, 4)
+
+
+def test_convolutions_before_one_fully_connected_layer():
+    rng = np.random.default_rng(0)
+    head = conv_box_head(4, 7, 16, convs=(6, 6, 5, 3), norm="batch", rng=rng)
+    h, _ = head.forward(rng.standard_normal((3, 7, 7, 4)).astype(np.float32))
+    assert h.shape == (3, 16) and h.min() == 0
+    shapes = {name: value.shape for name, value in head.state_dict().items()}
+    assert shapes["0.0.weight"] == (3, 3, 4, 6) and shapes["3.1.running_var"] == (3,) and "0.0.bias" not in shapes
+    assert shapes["5.weight"] == (7 * 7 * 3, 16)  # the flattening is layer 4

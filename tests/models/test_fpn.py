@@ -40,3 +40,13 @@ def test_gradient_reaches_coarse_features_from_the_finest_level_alone():
     dpyramid = [np.ones_like(p) if i == 0 else np.zeros_like(p) for i, p in enumerate(pyramid)]
     dfeatures = fpn.backward(dpyramid, cache)
     assert all(np.abs(d).max() > 0 for d in dfeatures)
+
+
+def test_norms_replace_biases_and_no_relu_follows():
+    rng = np.random.default_rng(0)
+    fpn = FPN((2, 3, 4, 5), 6, norm="batch", rng=rng)
+    pyramid, _ = fpn.forward(features(rng))
+    assert all(p.min() < 0 for p in pyramid[:3])
+    names = set(fpn.state_dict())
+    assert {"inner_blocks.3.0.weight", "inner_blocks.3.1.running_mean", "layer_blocks.0.1.weight"} <= names
+    assert not any(name.endswith("0.bias") for name in names)

@@ -44,3 +44,9 @@ def test_no_positive_rois_cost_nothing():
     logits, _ = predictor.forward(h, channel=np.zeros(0, int))
     losses, _ = mask_loss_forward(logits, targets=logits, weight=np.zeros(0, np.float32))
     assert losses["mask"] == 0
+
+
+def test_a_norm_after_every_convolution():
+    head = mask_head(4, (6, 5), norm="batch", rng=np.random.default_rng(0))
+    names = ["weight", "bias", "running_mean", "running_var"]
+    assert list(head.state_dict()) == [f"{i}.{n}" for i in (0, 1) for n in ["0.weight", *(f"1.{n}" for n in names)]]

@@ -3,14 +3,17 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks
 
 CONFIG = RoIConfig(detections_per_image=4)
 SIZES = np.array([[100, 100]])
+MODES = ("continuous", "integer")
 
 
 def detect(logits, proposals, config=CONFIG):
@@ -85,3 +88,48 @@ def test_chunks_change_nothing():
     boxes = np.concatenate([rng.uniform(0, 20, (7, 2)), rng.uniform(25, 40, (7, 2))], axis=1).astype(np.float32)
     whole = paste_masks(masks, boxes, height=40, width=40, chunk=100)
     np.testing.assert_array_equal(whole, paste_masks(masks, boxes, height=40, width=40, chunk=2))
+
+
+# ---------------------------------------------------------------- whole pixels
+
+
+def pasted_by_hand(mask, box, height, width):
+    """torchvision's steps: a border of zeros, a box that grows alike, whole pixels, bilinear between their centres."""
+    size = len(mask)
+    padded = np.pad(mask, 1)
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * (size + 2) / size
+    x1, y1, x2, y2 = (int(v) for v in (*(middle - half), *(middle + half)))  # towards zero
+    columns, rows = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
+    canvas = np.zeros((height, width))
+    for y in range(max(y1, 0), min(y2 + 1, height)):
+        for x in range(max(x1, 0), min(x2 + 1, width)):
+            v = np.clip((y - y1 + 0.5) * (size + 2) / rows - 0.5, 0, size + 1)
+            u = np.clip((x - x1 + 0.5) * (size + 2) / columns - 0.5, 0, size + 1)
+            (i, a), (j, b) = (int(v), v % 1), (int(u), u % 1)
+            down, right = min(i + 1, size + 1), min(j + 1, size + 1)
+            top, bottom = ((1 - b) * padded[r, j] + b * padded[r, right] for r in (i, down))
+            canvas[y, x] = (1 - a) * top + a * bottom
+    return canvas
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_integer_pasting_by_hand(seed):
+    rng = np.random.default_rng(seed)
+    masks, corner = rng.random((3, 6, 6)), rng.uniform(-9, 20, (3, 2))
+    found = np.concatenate([corner, corner + rng.uniform(0, 25, (3, 2))], axis=1)
+    soft = paste_masks(masks, found, height=22, width=27, mode="integer", threshold=None)
+    wanted = np.stack([pasted_by_hand(mask, box, 22, 27) for mask, box in zip(masks, found)])
+    np.testing.assert_allclose(soft, wanted, atol=1e-12)
+    hard = paste_masks(masks, found, height=22, width=27, mode="integer")
+    assert hard.dtype == bool and ((soft >= 0.5) == hard).all()
+
+
+def test_pasting_modes():
+    box = np.array([[3.2, 4.7, 20.4, 18.1]], np.float32)
+    modes = [paste_masks(np.ones((1, 8, 8), np.float32), box, height=32, width=32, mode=m)[0] for m in MODES]
+    assert np.abs(modes[0].sum() / (17.2 * 13.4) - 1) < 0.05 and 0 < (modes[0] != modes[1]).mean() < 0.06
+    soft = paste_masks(np.ones((1, 8, 8), np.float32), box, height=32, width=32, threshold=None)
+    assert soft.dtype == np.float32 and 0 < soft.min(initial=1, where=soft > 0) < 0.5
+    with pytest.raises(ArgumentError, match="mode must be 'continuous' or 'integer'; got 'nearest'"):
+        paste_masks(np.ones((1, 8, 8), np.float32), box, height=32, width=32, mode="nearest")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.models.resnet import ResNet, basic_block, bottleneck, make_norm
+from tinymaskrcnn.models.resnet import ResNet, basic_block, bottleneck
 
 
 def resnet(**changes):
@@ -65,7 +65,64 @@ def test_unknown_parts_are_named(change):
         resnet(**change)
 
 
-def test_group_norm_divides_any_width():
-    for channels in (1, 3, 4, 6, 16, 24, 64, 256):
-        norm = make_norm("group", channels)
-        assert channels % norm.groups == 0 and norm.groups <= 32
+# ---------------------------------------------------------------- ResNeXt
+
+
+@pytest.mark.parametrize(
+    ("outputs", "groups", "group_width", "width"),
+    [(256, 1, 64, 64), (256, 32, 4, 128), (512, 32, 4, 256), (2048, 32, 8, 2048), (256, 1, 128, 128)],
+)
+def test_width_of_the_grouped_convolution(outputs, groups, group_width, width):
+    """ResNet-50, ResNeXt-50 (32x4d) in two stages, ResNeXt-101 (32x8d), and the wide ResNet."""
+    zeros = type("Zeros", (), {"standard_normal": staticmethod(np.zeros)})
+    block = bottleneck(outputs, outputs, groups=groups, group_width=group_width, rng=zeros)
+    shapes = {name: value.shape for name, value in block.state_dict().items()}
+    assert shapes["conv2.weight"] == (3, 3, width // groups, width)
+    assert shapes["conv1.weight"] == (1, 1, outputs, width) and shapes["conv3.weight"] == (1, 1, width, outputs)
+
+
+def test_groups_are_for_bottlenecks_wide_enough():
+    with pytest.raises(ConfigError, match="groups need block 'bottleneck'; got 2 of width 64 with 'basic'"):
+        resnet(groups=2)
+    with pytest.raises(ConfigError, match="group_width must leave a channel per group at 4 outputs; got 4"):
+        resnet(block="bottleneck", groups=32, group_width=4)
+
+
+def test_eps_reaches_every_norm():
+    net = resnet(block="bottleneck", norm="frozen", norm_eps=0.25)
+    found = [module.eps for _, module in net.named_modules() if hasattr(module, "eps")]
+    assert len(found) > 12 and set(found) == {0.25}
+    basic = resnet(norm="frozen", norm_eps=0.25)
+    assert {module.eps for _, module in basic.named_modules() if hasattr(module, "eps")} == {0.25}
+
+
+# ---------------------------------------------------------------- frozen stages
+
+
+def gradients(net, x):
+    features, cache = net.forward(x)
+    dx = net.backward([np.ones_like(f) for f in features], cache)
+    return {name: p.grad for name, p in net.named_parameters()}, dx, cache
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4])
+def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
+    x = np.random.default_rng(1).standard_normal((1, 32, 32, 1)).astype(np.float32)
+    free, _, _ = gradients(resnet(norm="frozen"), x)
+    net = resnet(norm="frozen").freeze_stages(count)
+    found, dx, cache = gradients(net, x)
+    still = ("conv1", "bn1", *(f"layer{i + 1}." for i in range(count)))
+    for name, p in net.named_parameters():
+        assert p.trainable == (not name.startswith(still))
+        if p.trainable:
+            np.testing.assert_array_equal(found[name], free[name])
+        else:
+            assert not found[name].any()
+    assert dx is None and cache[:4] == (None,) * 4 and cache[4][:count] == [None] * count
+
+
+def test_frozen_stages_are_counted_from_the_stem():
+    assert resnet().frozen_stages == -1
+    for count in (-1, 5, 1.5, None):
+        with pytest.raises(ConfigError, match="frozen stages must be 0 .. 4; got"):
+            resnet().freeze_stages(count)

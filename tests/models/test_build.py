@@ -1,0 +1,225 @@
+"""From settings to networks: the relatives of Mask R-CNN, their names and shapes, and settings that cannot be."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from tiny_model import tiny_model, tiny_scene
+
+from tinymaskrcnn.config import ModelConfig, torchvision_preset
+from tinymaskrcnn.errors import ArgumentError, ConfigError
+from tinymaskrcnn.models.build import build_model
+
+ALWAYS = ["rpn_objectness", "rpn_box", "box_class", "box_delta"]
+PERSON = {"norm": "frozen", "heads": ("box", "keypoint")}
+
+
+class Zeros:
+    """Stands in for a generator where only shapes matter."""
+
+    standard_normal = staticmethod(np.zeros)
+
+    @staticmethod
+    def uniform(low, high, shape):
+        return np.zeros(shape)
+
+
+# The number of tensors of torchvision 0.28's models without num_batches_tracked, and a digest of names and shapes.
+TORCHVISION = {
+    "fasterrcnn_resnet50_fpn": (295, "3b48f955f86cbb36"),
+    "maskrcnn_resnet50_fpn": (307, "fac6a17b4d4c2bb9"),
+    "maskrcnn_resnet50_fpn_v2": (363, "afe03c90a9e5eca8"),
+    "keypointrcnn_resnet50_fpn": (313, "fa197e3b2b219683"),
+}
+
+
+def torch_shape(name, shape):
+    """HWIO to OIHW; (in, out) to (out, in). A transposed convolution has its inputs first."""
+    if len(shape) == 4:
+        h, w, i, o = shape
+        return (i, o, h, w) if "conv5_mask" in name or "kps_score" in name else (o, i, h, w)
+    return tuple(reversed(shape))
+
+
+def digest(shapes):
+    lines = [f"{name} {tuple(int(n) for n in shape)}" for name, shape in sorted(shapes.items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def our_shapes(kind):
+    model = build_model(torchvision_preset(kind), rng=Zeros)
+    return {name: torch_shape(name, value.shape) for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", TORCHVISION)
+def test_names_and_shapes_are_torchvisions(kind):
+    shapes = our_shapes(kind)
+    assert (len(shapes), digest(shapes)) == TORCHVISION[kind]
+
+
+@pytest.mark.parametrize("kind", TORCHVISION)
+def test_the_digest_is_that_of_the_installed_torchvision(kind):
+    torch = pytest.importorskip("torch")
+    detection = pytest.importorskip("torchvision.models.detection")
+    with torch.device("meta"):
+        model = getattr(detection, kind)(weights=None, weights_backbone=None)
+    theirs = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    theirs = {name: shape for name, shape in theirs.items() if not name.endswith("num_batches_tracked")}
+    assert theirs == our_shapes(kind)
+    assert (len(theirs), digest(theirs)) == TORCHVISION[kind]
+
+
+# ---------------------------------------------------------------- heads
+
+
+def test_box_only_models_need_no_masks():
+    images, targets = tiny_scene()
+    model = tiny_model(heads=("box",))
+    assert not any("mask" in name or "keypoint" in name for name, _ in model.named_parameters())
+    boxes_only = dataclasses.replace(targets, masks=None)
+    losses, cache = model.forward(images, targets=boxes_only, rng=np.random.default_rng(0))
+    assert list(losses) == ALWAYS
+    model.backward({name: 1.0 for name in losses}, cache)
+    assert all(np.isfinite(p.grad).all() for p in model.parameters())
+    silent = {name.rsplit(".", 2)[0] for name, p in model.named_parameters() if not p.grad.any()}
+    assert silent == {"backbone.fpn.layer_blocks.3"}  # no anchor of the coarsest levels was sampled
+    for found in model.eval().detect(images):
+        assert len(found) and found.masks is None and found.keypoints is None
+
+
+def test_mask_and_keypoint_heads_together():
+    images, targets = tiny_scene(keypoints=3)
+    model = tiny_model(heads=("box", "mask", "keypoint"), norm="group")
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    assert list(losses) == [*ALWAYS, "mask", "keypoint"]
+    for name, parts in [("mask", "roi_heads.mask"), ("keypoint", "roi_heads.keypoint")]:
+        model.zero_grad()
+        model.backward({other: float(other == name) for other in losses}, cache)
+        touched = {n.rsplit(".", 2)[0] for n, p in model.named_parameters() if np.abs(p.grad).max() > 1e-7}
+        assert all(n.startswith((parts, "backbone")) for n in touched) and any(n.startswith(parts) for n in touched)
+    found = model.eval().detect(images)[0]
+    assert found.masks.shape == (len(found), 64, 64)
+    assert found.keypoints.shape == (len(found), 3, 3) and found.keypoints.dtype == np.float32
+    inside = found.keypoints[..., :2] - found.boxes[:, None, :2]
+    assert (inside >= 0).all() and (inside <= found.boxes[:, None, 2:] - found.boxes[:, None, :2] + 1).all()
+
+
+@pytest.mark.parametrize("objects", [(0, 2), (0, 0)])
+def test_images_without_people_are_ordinary(objects):
+    images, targets = tiny_scene(objects, keypoints=3)
+    model = tiny_model(**PERSON)
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    model.backward({name: 1.0 for name in losses}, cache)
+    assert all(np.isfinite(loss) for loss in losses.values())
+    assert all(np.isfinite(p.grad).all() for p in model.parameters())
+    assert (losses["keypoint"] == 0) == (objects == (0, 0))
+
+
+def test_people_without_a_visible_keypoint_cost_the_head_nothing():
+    images, targets = tiny_scene(keypoints=3)
+    targets.keypoints[..., 2] = 0
+    model = tiny_model(**PERSON)
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    model.backward({name: 1.0 for name in losses}, cache)
+    assert losses["keypoint"] == 0
+    heads = [p for name, p in model.named_parameters() if "keypoint" in name]
+    assert heads and not any(p.grad.any() for p in heads)
+
+
+def test_the_keypoint_head_learns():
+    """Gradient descent on two scenes: the heatmaps point at the corners of the rectangles."""
+    images, targets = tiny_scene(keypoints=3)
+    model = tiny_model(norm="group", heads=("box", "keypoint"))
+    history = []
+    for _ in range(40):
+        model.zero_grad()
+        losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+        model.backward({name: 1.0 for name in losses}, cache)
+        for p in model.parameters():
+            p.value -= 0.05 * p.grad
+        history.append(float(losses["keypoint"]))
+    assert abs(history[0] - np.log(256)) < 1 and min(history[-5:]) < 0.7 * history[0]
+
+
+@pytest.mark.parametrize("head", ["mask", "keypoint"])
+def test_targets_without_what_a_head_needs_are_named(head):
+    images, targets = tiny_scene()
+    model = tiny_model(heads=("box", head))
+    with pytest.raises(ArgumentError, match=f"the model has a {head} head, and the targets have no {head}s"):
+        bare = dataclasses.replace(targets, masks=None)
+        model.forward(images, targets=bare, rng=np.random.default_rng(0))
+
+
+def test_the_number_of_keypoints_is_checked():
+    images, targets = tiny_scene(keypoints=2)
+    with pytest.raises(ArgumentError, match="must have 3 keypoints each, roi.num_keypoints; got 2"):
+        tiny_model(**PERSON).forward(images, targets=targets, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("message", "changes"),
+    [
+        ("heads must hold 'box'", {"heads": ("mask",)}),
+        ("heads must hold 'box'", {"heads": ("box", "pose")}),
+        ("heads must hold 'box'", {"heads": ("box", "box")}),
+        ("roi.mask_widths must name at least one width", {"roi": {"mask_widths": ()}}),
+        ("roi.keypoint_widths must name", {"roi": {"keypoint_widths": ()}, "heads": ("box", "keypoint")}),
+        ("roi.paste must be 'continuous' or 'integer'; got 'round'", {"roi": {"paste": "round"}}),
+        ("resize_shorter and resize_longer must both be above 0", {"resize_shorter": 800}),
+        ("resize_shorter and resize_longer must both be above 0", {"resize_shorter": -1, "resize_longer": -1}),
+        ("norm must be 'batch', 'frozen' or 'group'; got 'layer'", {"backbone": {"fpn_norm": "layer"}}),
+    ],
+)
+def test_settings_that_cannot_be_are_named(message, changes):
+    config = ModelConfig()
+    for part in {"roi", "backbone"} & set(changes):
+        changes = changes | {part: dataclasses.replace(getattr(config, part), **changes[part])}
+    with pytest.raises(ConfigError, match=message):
+        build_model(dataclasses.replace(config, **changes), rng=Zeros)
+
+
+# ---------------------------------------------------------------- sizes, frozen stages
+
+
+def test_detections_are_reported_at_the_original_size():
+    images, _ = tiny_scene()
+    model = tiny_model(heads=("box", "mask", "keypoint")).eval()
+    sizes = np.array([[64, 64], [50, 40]])
+    plain = model.detect(images, sizes=sizes)
+    scaled = model.detect(images, sizes=sizes, original_sizes=np.array([[128, 32], [50, 40]]))
+    factors = np.array([0.5, 2, 0.5, 2], np.float32)
+    np.testing.assert_allclose(scaled[0].boxes, plain[0].boxes * factors, rtol=1e-6)
+    np.testing.assert_allclose(scaled[0].keypoints, plain[0].keypoints * [0.5, 2, 1], rtol=1e-6)
+    assert scaled[0].masks.shape == (len(plain[0]), 128, 32)
+    area = [d.masks.sum(axis=(1, 2)) for d in (plain[0], scaled[0])]
+    large = area[0] > 200
+    assert large.any() and (np.abs(area[1][large] / area[0][large] - 1) < 0.15).all()
+    for name in ("boxes", "masks", "keypoints", "scores", "labels"):
+        np.testing.assert_array_equal(getattr(scaled[1], name), getattr(plain[1], name))
+
+
+def test_a_frozen_backbone_ends_the_way_back():
+    images, targets = tiny_scene()
+    gradients = []
+    for count in (None, 2):
+        model = tiny_model(norm="frozen")
+        if count is not None:
+            model.backbone.body.freeze_stages(count)
+        losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+        dimages = model.backward({name: 1.0 for name in losses}, cache)
+        assert (dimages is None) == (count is not None)
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.trainable})
+    assert set(gradients[1]) < set(gradients[0])
+    for name, gradient in gradients[1].items():
+        np.testing.assert_array_equal(gradient, gradients[0][name])
+
+
+def test_integer_pasting_is_a_setting():
+    images, _ = tiny_scene()
+    model = tiny_model().eval()
+    before = model.detect(images)[0]
+    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, paste="integer")
+    after = model.detect(images)[0]
+    np.testing.assert_array_equal(before.boxes, after.boxes)
+    assert 0 < (before.masks != after.masks).mean() < 0.2
