@@ -140,7 +140,7 @@ class CocoConfig:
     val_list: str = ""
     category_ids: tuple = ()  # of labels 0, 1, 2, ...; 0 where a label has none
     flip: float = 0.5  # probability that a training picture is mirrored
-    crop: int = 0  # side of the random windows that are trained on; 0 = whole pictures
+    crop: int = 0  # side in pixels (before resizing) of the random windows that are trained on; 0 = whole pictures
     skip_broken: bool = False  # leave broken annotations out instead of stopping at them
 
 

@@ -214,8 +214,8 @@ def _new_model(config, device):
 
 
 def _limited(count, stream):
-    """Scenes never end, pictures do."""
-    return min(count, len(stream)) if isinstance(stream, CocoStream) else count
+    """Scenes never end, nor do the pictures of a training; those of an evaluation do."""
+    return min(count, len(stream)) if isinstance(stream, CocoStream) and not stream.augment else count
 
 
 def check_experiment(config):

@@ -27,7 +27,7 @@ SETTINGS = {
     "model.roi.canonical_size": 56.0,
     "model.roi.nms_iou": 0.3,
     "model.roi.detections_per_image": 150,
-    "coco.crop": 192,
+    "coco.crop": 96,
     "train.checkpoint_every": 100,
 }
 

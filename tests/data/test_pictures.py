@@ -140,3 +140,22 @@ def test_an_empty_folder_and_a_missing_path_are_named(tmp_path):
         pictures.list_images(tmp_path)
     with pytest.raises(DataError, match="gone: there is no such file or folder"):
         pictures.list_images([tmp_path / "gone"])
+
+
+@pytest.mark.parametrize("orientation, sideways", [(1, False), (3, False), (6, True), (8, True)])
+def test_sizes_as_shown_and_as_stored(tmp_path, orientation, sideways):
+    exif = Image.Exif()
+    exif[pictures.ORIENTATION] = orientation
+    path = save(tmp_path / "a.jpg", GREY, exif=exif)
+    shown, stored = pictures.picture_sizes(path)
+    assert stored == (5, 7) and shown == ((7, 5) if sideways else (5, 7))
+    assert pictures.read_image(path).shape[:2] == shown
+    assert pictures.read_image(path, upright=False).shape[:2] == stored
+
+
+def test_sizes_of_what_is_no_picture(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(DataError, match="a.png: cannot be read as a picture"):
+        pictures.picture_sizes(tmp_path / "a.png")
+    with pytest.raises(DataError, match="there is no such file"):
+        pictures.picture_sizes(tmp_path / "b.png")

@@ -198,11 +198,12 @@ class CocoStream:
         image, target = transforms.random_flip(
             image, target, rng=rng, probability=self.config.flip, keypoint_order=self.keypoint_order
         )
-        size = resized_size(*image.shape[:2], self.model)
+        whole, size = image.shape[:2], resized_size(*image.shape[:2], self.model)
+        if window:  # before resizing, so that only what is kept is resized
+            image, target = transforms.random_crop(image, target, size=(window, window), rng=rng)
+            size = tuple(max(1, round(side * new / old)) for side, new, old in zip(image.shape[:2], size, whole))
         if size != image.shape[:2]:
             image, target = transforms.scale(image, target, size=size)
-        if window:
-            image, target = transforms.random_crop(image, target, size=(window, window), rng=rng)
         return image, target
 
     def batch(self, i):

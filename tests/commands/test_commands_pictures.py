@@ -1,0 +1,179 @@
+"""`train --data coco`, `evaluate` and `data check` on annotated pictures, from end to end on a very small model."""
+
+import json
+
+import annotated
+import numpy as np
+import pytest
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.interop.model_file import save_model
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.train.metrics import read_rows
+from tinymaskrcnn.train.run import RunFolder
+
+SMALL = {"model__resize_shorter": 32, "model__resize_longer": 48, "train__schedule": "constant"}
+SMALL |= {"model__roi__keypoint_widths": [8]}
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(request, monkeypatch):
+    """Drawing takes longer than training here; one run draws everything."""
+    request.getfixturevalue("pictures_run")
+    request.getfixturevalue("run")
+    monkeypatch.setattr("tinymaskrcnn.commands.train._show_anchors", lambda experiment: None)
+    monkeypatch.setattr("tinymaskrcnn.experiment.Experiment.draw", lambda experiment: [])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return annotated.write(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def learn(train, files):
+    """learn(folder, more words, name__of__setting=value): the exit status of `train --data coco`."""
+    path, folder = files
+    words = ("--data", "coco", "--annotations", path, "--images", folder)
+    return lambda out, *more, **settings: train(out, *words, *more, **(SMALL | settings))
+
+
+@pytest.fixture(scope="module")
+def pictures_run(learn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "pictures"
+    assert learn(folder) == 0
+    return folder
+
+
+def state(folder):
+    checkpoint = RunFolder.open(folder).load()
+    return checkpoint.model | {f"optimizer {name}": array for name, array in checkpoint.optimizer.items()}
+
+
+def equal(a, b):
+    return set(a) == set(b) and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_the_run_knows_its_classes_and_its_pictures(pictures_run, files):
+    config = RunFolder.open(pictures_run).config
+    assert config.model.class_names == ("background", "cat", "person") and config.coco.category_ids == (0, 3, 7)
+    assert config.model.heads == ("box", "mask", "keypoint") and config.model.roi.num_keypoints == 3
+    assert config.model.backbone.in_channels == 3 and config.coco.annotations == str(files[0].resolve())
+    figures = json.loads((pictures_run / "evaluation.json").read_text())
+    assert figures["scenes"] == 3 and {"bbox", "segm", "keypoints"} <= set(figures)
+    rows = read_rows(pictures_run / "metrics.jsonl")
+    assert len(rows) == 4 and {"mask", "keypoint"} <= set(rows[0])
+    assert (pictures_run / "detections.png").exists()
+
+
+def test_stopping_and_resuming_changes_no_bit(learn, pictures_run, tmp_path):
+    folder = tmp_path / "halves"
+    assert learn(folder, train__steps=2) == 0
+    assert cli.main(["train", "--out", str(folder), "--resume", "--steps", "4"]) == 0
+    assert equal(state(folder), state(pictures_run))
+
+
+def test_evaluate_on_its_own_and_on_other_pictures(pictures_run, tmp_path, capsys):
+    assert cli.main(["evaluate", str(pictures_run)]) == 0
+    assert capsys.readouterr().out.split()[:3] == ["box", "mask", "keypoint"]
+    contents = annotated.entries()
+    contents["categories"] = [{"id": 1, "name": "person", "keypoints": list(annotated.POINTS)}]
+    contents["annotations"] = [contents["annotations"][0] | {"category_id": 1}]
+    path, folder = annotated.write(tmp_path, contents)
+    words = ["--annotations", str(path), "--images", str(folder)]
+    assert cli.main(["evaluate", str(pictures_run), *words, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"bbox", "segm", "keypoints"}
+
+
+def test_fine_tuning_names_what_starts_anew_and_keeps_what_is_frozen(run, learn, tmp_path, capsys):
+    folder = tmp_path / "tuned"
+    # the digits' run is grey, so are the pictures then; it has ten classes, the pictures two
+    assert learn(folder, "--model", run, "--freeze", 1) == 0
+    message = capsys.readouterr().err
+    assert f"starting anew, because they do not fit the weights of {run}" in message
+    assert "roi_heads.box_predictor.cls_score.weight" in message and "backbone" not in message
+    config = RunFolder.open(folder).config
+    assert config.train.frozen_stages == 1 and config.model.heads == ("box", "mask")
+    before, after = RunFolder.open(run).load().model, RunFolder.open(folder).load().model
+    frozen = ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1")
+    assert all(np.array_equal(before[name], after[name]) for name in before if name.startswith(frozen))
+    assert not np.array_equal(
+        before["backbone.body.layer2.0.conv1.weight"], after["backbone.body.layer2.0.conv1.weight"]
+    )
+
+
+def test_fine_tuning_that_is_killed_at_once_goes_on_from_its_weights(run, learn, tmp_path):
+    assert learn(tmp_path / "whole", "--model", run) == 0
+    assert learn(tmp_path / "killed", "--model", run, train__steps=0) == 0
+    start = RunFolder.open(tmp_path / "killed").load().model
+    np.testing.assert_array_equal(
+        start["backbone.body.conv1.weight"], RunFolder.open(run).load().model["backbone.body.conv1.weight"]
+    )
+    assert cli.main(["train", "--out", str(tmp_path / "killed"), "--resume", "--steps", "4"]) == 0
+    assert equal(state(tmp_path / "killed"), state(tmp_path / "whole"))
+
+
+def test_a_model_file_that_knows_the_classes_keeps_them(learn, pictures_run, tmp_path, capsys):
+    import dataclasses
+
+    config = RunFolder.open(pictures_run).config.model
+    names = ("background", "person", "N/A", "cat")  # another order, with a gap
+    config = dataclasses.replace(config, class_names=names, num_classes=4)
+    save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))
+    assert learn(tmp_path / "run", "--model", tmp_path / "model.npz", train__steps=1) == 0
+    assert "starting anew" not in capsys.readouterr().err
+    kept = RunFolder.open(tmp_path / "run").config
+    assert kept.model.class_names == names and kept.coco.category_ids == (0, 7, 0, 3)
+
+
+def test_data_check(files, tmp_path, capsys):
+    path, folder = files
+    assert cli.main(["data", "check", "--annotations", str(path), "--images", str(folder)]) == 0
+    assert "sound" in capsys.readouterr().out
+    contents = annotated.entries()
+    contents["annotations"][0]["bbox"] = [1, 1, 0, 0]
+    contents["annotations"][2]["category_id"] = 9
+    path, folder = annotated.write(tmp_path, contents)
+    assert cli.main(["data", "check", "--annotations", str(path), "--images", str(folder)]) == 1
+    out = capsys.readouterr().out
+    assert "2 problems" in out and "box is degenerate" in out and "names no category; got 9" in out
+
+
+def test_broken_annotations_stop_training_before_a_folder_is_made(tmp_path, learn, capsys):
+    contents = annotated.entries()
+    contents["annotations"][0]["bbox"] = [1, 1, 0, 0]
+    path, _ = annotated.write(tmp_path, contents)
+    assert learn(tmp_path / "run", "--annotations", path, "--images", tmp_path) == 2
+    message = capsys.readouterr().err
+    assert "1 problem " in message and "box is degenerate" in message and "--skip-broken" in message
+    assert learn(tmp_path / "run", "--val-annotations", path, "--val-images", tmp_path) == 2  # also held-out ones
+    assert not (tmp_path / "run").exists()
+    assert learn(tmp_path / "run", "--annotations", path, "--images", tmp_path, "--skip-broken", train__steps=1) == 0
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--data", "coco"], "--data coco needs --annotations JSON and --images DIR"),
+        (["--data", "coco", "--annotations", "a.json"], "--annotations needs --images DIR"),
+        (["--data", "coco", "--annotations", "a.json", "--images", "."], "a.json: there is no such file"),
+        (["--data", "coco", "--scenes", "hard", "--annotations", "a", "--images", "b"], "--scenes needs generated"),
+        (["--annotations", "a.json", "--freeze", "0"], "--annotations, --freeze needs --data coco"),
+        (["--data", "coco", "--model", "none.npz"], "none.npz"),
+    ],
+)
+def test_options_that_do_not_fit_together(words, message, tmp_path, monkeypatch, fails):
+    monkeypatch.chdir(tmp_path)
+    assert message in fails("train", "--out", "run", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_keeps_the_pictures(pictures_run, fails):
+    line = fails("train", "--out", pictures_run, "--resume", "--annotations", "x.json", "--freeze", 0)
+    assert "leave out --annotations, --freeze" in line
+
+
+def test_stages_are_counted_from_0_to_4(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--data", "coco", "--freeze", "5"])
+    assert "must be 0 (the stem) to 4 (the whole backbone); got '5'" in capsys.readouterr().err
