@@ -40,7 +40,7 @@ def test_a_row_keeps_the_largest_errors_and_counts_backends():
 
 
 def test_the_page_says_what_was_measured(harness):
-    models = [("maskrcnn_resnet50_fpn", "losses", 2e-12)]
+    models = [("maskrcnn_resnet50_fpn", evidence.COMPARED["gradient"], 4, 20, 2e-12)]
     text = evidence.page(harness, PARITY, "live", [("linear_forward", "64 rows", 4e-7)], models)
     lines = text.splitlines()
     gradient, float32 = (f"{error:.0e}" for error in (harness["linear"].gradient, harness["linear"].float32))
@@ -49,7 +49,8 @@ def test_the_page_says_what_was_measured(harness):
     assert "| `nms` | 10 | equal |" in lines
     assert any(line.startswith("| `Linear` | `nn` | 1 |") and "| – | – |" in line for line in lines)
     assert "| `linear_forward` | 64 rows | 4e-07 |" in lines
-    assert "| `maskrcnn_resnet50_fpn` | losses | 2e-12 |" in lines
+    assert "| `maskrcnn_resnet50_fpn` | gradient of every parameter | 4 | 20 | 2e-12 |" in lines
+    assert "the largest difference of a gradient was 2e-12" in text
     assert f"| numpy | {np.__version__} |" in lines and "4 examples of 3 operators" in text
 
 
@@ -70,6 +71,23 @@ def test_a_failing_check_makes_no_page(tmp_path, monkeypatch):
     with pytest.raises(CheckFailed):
         evidence.main()
     assert not (tmp_path / "page.md").exists()
+
+
+def test_a_model_that_differs_makes_no_page(monkeypatch):
+    errors = {"stage P2": 1e-15, "stage boxes": 2e-15, "loss mask": 1e-12, "gradient fpn": 1e-13}
+    for name in ("make", "load"):
+        monkeypatch.setattr(evidence.record, name, lambda *of: None)
+    monkeypatch.setattr(evidence.measure, "torchvision_installed", lambda: True)
+    monkeypatch.setattr(evidence.record, "measure", lambda record: dict(errors))
+    assert evidence.run_models()[0] == (evidence.small.KINDS[0], "every stage of inference", 4, 8, 2e-15)
+    errors["loss mask"] = 1e-8
+    with pytest.raises(AssertionError, match="loss mask"):
+        evidence.run_models()
+
+
+def test_every_sort_of_error_of_a_model_has_words():
+    errors = evidence.record.measure(evidence.record.load(evidence.small.KINDS[0]))
+    assert {name.split(" ")[0] for name in errors} <= set(evidence.COMPARED)
 
 
 def test_a_difference_from_torchvision_makes_no_page(monkeypatch):
