@@ -1,5 +1,7 @@
 """Run a few ONNX nodes in onnxruntime: the tests' way to look at one part of a graph."""
 
+import numpy as np
+
 from tinymaskrcnn.interop.onnx_check import open_session
 from tinymaskrcnn.interop.onnx_graph import Graph
 
@@ -20,3 +22,21 @@ def run_nodes(build, **inputs):
     proto.graph.output.extend(g.onnx.helper.make_empty_tensor_value_info(name) for name in names)  # types are inferred
     arrays = open_session(proto.SerializeToString(), threads=1).run(names, inputs)
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def drawn_boxes(count, seed=0, side=100.0):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(-5, side, (count, 2))
+    return np.concatenate([corner, corner + rng.uniform(0.5, side, (count, 2))], axis=1).astype(np.float32)
+
+
+def pyramid_of(size, channels=4, seed=0):
+    """[(1, H, W, C)] * 5 of random numbers, P2 to P6 of a picture of that size."""
+    rng = np.random.default_rng(seed)
+    strides = (4, 8, 16, 32, 64)
+    return [rng.normal(0, 1, (1, -(-size[0] // s), -(-size[1] // s), channels)).astype(np.float32) for s in strides]
+
+
+def channels_first(pyramid):
+    """The levels by name, as inputs of a graph."""
+    return {f"p{i}": np.ascontiguousarray(level.transpose(0, 3, 1, 2)) for i, level in enumerate(pyramid)}

@@ -6,7 +6,6 @@ every stage's numbers, detections, losses, and the whole gradient of every param
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from interop import small, stages
@@ -15,7 +14,6 @@ from tinymaskrcnn.config import ModelConfig, from_dict, to_dict
 from tinymaskrcnn.interop.torchvision import from_state_dict
 from tinymaskrcnn.structures import Target
 
-FOLDER = Path(__file__).parent.parent / "fixtures"
 TOLERANCE = 1e-9  # relative, in float64
 MOST = 500  # numbers stored of each stage
 
@@ -128,7 +126,7 @@ def excess(errors):
 
 
 def path_of(kind):
-    return FOLDER / f"{kind}.npz"
+    return small.FIXTURES / f"{kind}.npz"
 
 
 def save(record):

@@ -4,6 +4,7 @@ Nothing here needs torch, so that the same cases can be compared with stored ans
 """
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tinymaskrcnn.interop.shapes import expected_shapes
 from tinymaskrcnn.structures import Target, collate
 
 KINDS = TORCHVISION_KINDS
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 SIZES = ((96, 128), (96, 112))  # of the two pictures; the second is padded
 HEIGHT, WIDTH = 96, 128
 NUM_KEYPOINTS = 5

@@ -39,7 +39,7 @@ def test_the_stored_models_find_something():
 
 
 def test_the_fixtures_stay_small():
-    assert sum(path.stat().st_size for path in record.FOLDER.glob("*")) <= 3e6
+    assert sum(path.stat().st_size for path in small.FIXTURES.glob("*")) <= 3e6
 
 
 # ---------------------------------------------------------------- faults in a weight

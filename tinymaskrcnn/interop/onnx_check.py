@@ -1,41 +1,60 @@
 """Does an exported model say the same? Its answers in onnxruntime beside those of `detect`, picture by picture."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ArgumentError, ConfigError
-from ..structures import collate
+from ..models.transform import resize_to_config
+from ..structures import check_image, collate
 
-BOXES, SCORES, MASKS = 1e-2, 1e-4, 1e-3  # tolerances: pixels, probability, share of a picture's pixels
+# Tolerances: pixels, probability, share of a picture's pixels. Of two places that are equally likely a keypoint may
+# take either, so one in a hundred may lie elsewhere.
+BOXES, SCORES, MASKS, KEYPOINTS = 1e-2, 1e-4, 1e-3, 1e-2
 
 
 @dataclass(frozen=True)
 class Differences:
-    """The largest differences over some pictures; `unpaired` counts detections that only one side made."""
+    """The largest differences over some pictures.
+
+    `unpaired` counts detections that only one side made, `moved` keypoints more than BOXES pixels apart.
+    """
 
     pictures: int = 0
     detections: int = 0
     unpaired: int = 0
+    keypoints: int = 0
+    moved: int = 0
     boxes: float = 0.0
     scores: float = 0.0
     masks: float = 0.0
 
     def __bool__(self):
         """Whether something differs by more than float32 explains."""
-        return self.unpaired > 0 or self.boxes > BOXES or self.scores > SCORES or self.masks > MASKS
+        return (
+            self.unpaired > 0
+            or self.boxes > BOXES
+            or self.scores > SCORES
+            or self.masks > MASKS
+            or self.moved > max(1, KEYPOINTS * self.keypoints)
+        )
 
     def __str__(self):
-        return (
+        text = (
             f"{self.pictures} pictures, {self.detections} detections, {self.unpaired} without a partner; largest "
             f"differences: boxes {self.boxes:.1e} px (allowed {BOXES:.0e}), scores {self.scores:.1e} ({SCORES:.0e}), "
             f"masks {self.masks:.1e} of the pixels ({MASKS:.0e})"
         )
+        return text + (f"; {self.moved} of {self.keypoints} keypoints elsewhere" if self.keypoints else "")
 
     def join(self, other):
         """Both together: counts added, the larger differences."""
-        counts = [getattr(self, n) + getattr(other, n) for n in ("pictures", "detections", "unpaired")]
-        return Differences(*counts, *(max(getattr(self, n), getattr(other, n)) for n in ("boxes", "scores", "masks")))
+        values = {}
+        for field in dataclasses.fields(self):
+            mine, its = getattr(self, field.name), getattr(other, field.name)
+            values[field.name] = mine + its if field.type is int else max(mine, its)
+        return Differences(**values)
 
 
 def open_session(data, *, threads=None):
@@ -56,11 +75,17 @@ def compare_onnx(model, data, images, *, threads=None):
     names = [output.name for output in session.get_outputs()]
     total = Differences()
     for image in images:
-        batch = collate([image])
-        [ours] = model.detect(batch.images, sizes=batch.sizes)
-        theirs = dict(zip(names, session.run(names, {"image": batch.images[0, : image.shape[0], : image.shape[1]]})))
-        total = total.join(compare_detections(ours, theirs))
+        image = check_image(image)
+        theirs = dict(zip(names, session.run(names, {"image": image})))
+        total = total.join(compare_detections(detect(model, image), theirs))
     return total
+
+
+def detect(model, image):
+    """The Detections of one picture (H, W, C) of any size, in its own pixels."""
+    batch = collate([resize_to_config(image, model.config)])
+    [found] = model.detect(batch.images, sizes=batch.sizes, original_sizes=np.array([image.shape[:2]]))
+    return found
 
 
 def compare_detections(ours, theirs):
@@ -68,9 +93,11 @@ def compare_detections(ours, theirs):
     pairs = _pair(ours, theirs)
     unpaired = len(ours) + len(theirs["boxes"]) - 2 * len(pairs)
     i, j = np.array(pairs, int).reshape(-1, 2).T
-    masks = 0.0
+    masks, moved = 0.0, np.zeros(0, bool)
     if ours.masks is not None:
         masks = (ours.masks[i] != theirs["masks"][j]).mean(axis=(1, 2)).max(initial=0)
+    if ours.keypoints is not None:
+        moved = np.abs(ours.keypoints[i] - theirs["keypoints"][j])[..., :2].max(axis=2) > BOXES
     return Differences(
         pictures=1,
         detections=len(ours),
@@ -78,6 +105,8 @@ def compare_detections(ours, theirs):
         boxes=float(np.abs(ours.boxes[i] - theirs["boxes"][j]).max(initial=0)),
         scores=float(np.abs(ours.scores[i] - theirs["scores"][j]).max(initial=0)),
         masks=float(masks),
+        keypoints=moved.size,
+        moved=int(moved.sum()),
     )
 
 

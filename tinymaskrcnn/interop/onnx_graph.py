@@ -63,6 +63,32 @@ class Graph:
         """A weight under its state-dict name; a layer that is used several times keeps one copy."""
         return self._add_constant(".".join([*self._scope, name]), to_host(array).astype(np.float32))
 
+    def for_each(self, build, arrays, shape):
+        """Do the same for every row of some arrays, one row after the other, and stack what comes out (ONNX's Loop).
+
+        build takes the names of the rows and returns the name of a float32 result of the given shape. It may look at
+        values from outside and at constants.
+        """
+        helper, types = self.onnx.helper, self.onnx.TensorProto
+        count = self.Squeeze(size_of(self, arrays[0], 0), [0])
+        outer, self.nodes = self.nodes, []
+        step, go_on = (self._fresh("/".join([*self._scope, name])) for name in ("step", "go_on"))
+        value = build(*(self.Gather(array, step) for array in arrays))
+        body = helper.make_graph(
+            [*self.nodes, helper.make_node("Identity", [go_on], [f"{go_on}.next"])],
+            "row",
+            [
+                helper.make_tensor_value_info(step, types.INT64, []),
+                helper.make_tensor_value_info(go_on, types.BOOL, []),
+            ],
+            [
+                helper.make_tensor_value_info(f"{go_on}.next", types.BOOL, []),
+                helper.make_tensor_value_info(value, types.FLOAT, shape),
+            ],
+        )
+        self.nodes = outer
+        return self.node("Loop", count, None, body=body)
+
     def result(self, name, value):
         """Give a value the name under which the finished model returns it."""
         self.nodes.append(self.onnx.helper.make_node("Identity", [value], [name], name=f"{name}/Identity"))
@@ -120,6 +146,11 @@ def size_of(g, x, axis):
 def columns_of(g, x, count):
     """Split the last axis (..., count) into its columns, each (..., 1)."""
     return g.Split(x, axis=-1, results=count)
+
+
+def count_up(g, length):
+    """0, 1, ... length - 1 as float32: length (1,)  ->  (length,)"""
+    return g.Cast(g.Range(0, g.Squeeze(length, [0]), 1), to=g.onnx.TensorProto.FLOAT)
 
 
 def sigmoid(g, x):
