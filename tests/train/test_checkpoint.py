@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinymaskrcnn.config import Config, to_dict
 from tinymaskrcnn.errors import CheckpointError
 from tinymaskrcnn.train import checkpoint as module
 from tinymaskrcnn.train.checkpoint import differences, load_checkpoint, save_checkpoint, temporary_name
@@ -119,6 +120,18 @@ def test_the_number_of_steps_may_change(path):
     write(path)
     longer = CONFIG | {"train": CONFIG["train"] | {"steps": 999}}
     assert load_checkpoint(path, config=longer).step == 3
+
+
+def test_settings_newer_than_the_checkpoint_stand_at_their_defaults(path):
+    now = json.loads(json.dumps(to_dict(Config())))
+    old = json.loads(json.dumps(now))
+    del old["coco"], old["train"]["frozen_stages"], old["model"]["backbone"]["groups"]
+    write(path, config=old)
+    assert load_checkpoint(path, config=now).step == 3
+    now["train"]["frozen_stages"] = 2
+    now["coco"]["crop"] = 64
+    with pytest.raises(CheckpointError, match="coco is None there .*train.frozen_stages is None there and 2 here"):
+        load_checkpoint(path, config=now)
 
 
 def test_differences_sees_missing_entries():
