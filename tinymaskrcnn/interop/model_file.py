@@ -31,7 +31,10 @@ def load_model(path):
         raise CheckpointError(str(error)) from error
     checkpoint = load_checkpoint(path)
     config = _read_config(path, checkpoint)
-    model = build_model(config, rng=np.random.default_rng(0)).eval()
+    try:
+        model = build_model(config, rng=np.random.default_rng(0)).eval()
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: is not a model of tinymaskrcnn ({error})") from error
     if checkpoint.model and all(array.dtype == np.float64 for array in checkpoint.model.values()):
         model.astype(np.float64)
     return model.load_state_dict(checkpoint.model)
@@ -44,8 +47,10 @@ def _read_config(path, checkpoint):
         layers = (sum(config.backbone.depths), config.rpn.conv_depth, len(config.heads))
         shapes = expected_shapes(config) if max(layers) <= len(checkpoint.model) else {}
         wanted = {name: math.prod(shape) for name, shape in shapes.items()}
-    except (ConfigError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except (ConfigError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: is not a model of tinymaskrcnn ({error})") from error
+    if config.num_classes != len(config.class_names):
+        raise CheckpointError(f"{path}: {config.num_classes} classes have {len(config.class_names)} names")
     if wanted != {name: array.size for name, array in checkpoint.model.items()}:
         raise CheckpointError(f"{path}: its settings describe another model than its {len(checkpoint.model)} arrays")
     return config

@@ -133,7 +133,7 @@ def infer_config(kind, arrays):
     """
     published = torchvision_preset(kind)
     heads = _Shapes(arrays, "roi_heads.")
-    classes = heads.size("box_predictor.cls_score.weight", 0, published.num_classes)
+    classes = heads.size("box_predictor.cls_score.bias", 0, published.num_classes)  # one number each: a real count
     depth = _Shapes(arrays, "rpn.head.").count(r"conv\.(\d+)\.", published.rpn.conv_depth)
     backbone = _infer_backbone(arrays, published.backbone)
     roi = _infer_box_head(heads, published.roi, backbone["fpn_channels"])

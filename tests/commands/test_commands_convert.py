@@ -1,0 +1,139 @@
+"""`tinymaskrcnn convert`, and `predict` with the file it makes."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+from interop import small
+from PIL import Image
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.config import COCO_CLASSES, torchvision_preset
+from tinymaskrcnn.interop.model_file import load_model, save_model
+from tinymaskrcnn.interop.torchvision import from_state_dict
+
+KIND = "maskrcnn_resnet50_fpn"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A file of random weights of a small model."""
+    path = tmp_path / "weights.npz"
+    np.savez(path, **small.weights(small.settings(KIND), dtype=np.float32))
+    return path
+
+
+def convert(weights, out, *more, kind=KIND):
+    return cli.main(["convert", str(weights), "--kind", kind, "--out", str(out), *map(str, more)])
+
+
+def test_convert_writes_a_model_that_loads(weights, tmp_path, capsys):
+    out = tmp_path / "model.npz"
+    assert convert(weights, out) == 0
+    text = capsys.readouterr().out
+    assert "all accounted for" in text and "5 classes, background included" in text and "frozen, eps 0" in text
+    model = load_model(out)
+    assert model.config.num_classes == 5 and model.config.resize_shorter == 800
+    with np.load(weights) as given:
+        want = given["roi_heads.box_predictor.cls_score.weight"].T
+    assert np.array_equal(model.state_dict()["roi_heads.box_predictor.cls_score.weight"], want)
+
+
+def test_convert_takes_class_names_and_eps(weights, tmp_path):
+    (tmp_path / "names.txt").write_text("cat\n\ndog\nowl \nant\n")
+    out = tmp_path / "model.npz"
+    assert convert(weights, out, "--classes", tmp_path / "names.txt", "--norm-eps", "1e-5") == 0
+    config = load_model(out).config
+    assert config.class_names == ("background", "cat", "dog", "owl", "ant") and config.backbone.norm_eps == 1e-5
+
+
+def test_convert_fails_in_one_line_and_writes_nothing(weights, tmp_path, fails):
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    (tmp_path / "broken.safetensors").write_bytes((1 << 60).to_bytes(8, "little") + b"{}")
+    np.savez(tmp_path / "objects.npz", w=np.array([{}], object))
+    before = sorted(os.listdir(tmp_path))
+    out = tmp_path / "model.npz"
+
+    def line(weights, *more, kind=KIND, out=out):
+        found = fails("convert", weights, "--kind", kind, "--out", out, *more)
+        assert sorted(os.listdir(tmp_path)) == before
+        return found
+
+    assert "must be a .npz file" in line(weights, out=tmp_path / "model.bin")
+    assert "would overwrite" in line(weights, out=weights)
+    assert "no such file" in line(tmp_path / "nothing.npz")
+    assert "pickled Python objects" in line(tmp_path / "objects.npz")
+    assert "header claims" in line(tmp_path / "broken.safetensors")
+    assert f"weights of {KIND}, not of keypointrcnn" in line(weights, kind="keypointrcnn_resnet50_fpn")
+    assert "must name 4 classes" in line(weights, "--classes", tmp_path / "names.txt")
+    assert "must be a text file" in line(weights, "--classes", weights)
+    assert "--norm-eps" in line(weights, "--norm-eps", "-1")
+    assert "could not be written" in line(weights, out=tmp_path / "no" / "model.npz")
+
+
+def test_convert_refuses_truncated_weights(weights, tmp_path, fails):
+    content = weights.read_bytes()
+    for length in (0, 50, len(content) // 2, len(content) - 10):
+        weights.write_bytes(content[:length])
+        assert "weights.npz" in fails("convert", weights, "--kind", KIND, "--out", tmp_path / "model.npz")
+    assert not (tmp_path / "model.npz").exists()
+
+
+def test_an_unknown_kind_ends_with_the_known_ones(weights, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        convert(weights, tmp_path / "model.npz", kind="maskrcnn")
+    assert "keypointrcnn_resnet50_fpn" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- predict
+
+
+@pytest.fixture
+def photo(tmp_path):
+    Image.fromarray(small.pictures()[0]).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def coco_model(kind, path):
+    """A narrow model with all of torchvision's classes."""
+    config = small.settings(kind)
+    names = torchvision_preset(kind).class_names
+    roi = dataclasses.replace(config.roi, score_threshold=0.012)  # one class of 91 is seldom sure by chance
+    config = dataclasses.replace(config, num_classes=len(names), class_names=names, roi=roi)
+    save_model(path, from_state_dict(kind, small.weights(config, dtype=np.float32), config=config))
+    return path
+
+
+@pytest.mark.parametrize("kind", small.KINDS)
+def test_predict_prints_a_table_and_draws(kind, photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = coco_model(kind, tmp_path / "model.npz")
+    assert cli.main(["predict", str(photo), "--model", str(model), "--score", "0"]) == 0
+    result = json.loads((tmp_path / "found" / "photo.json").read_text())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(result["objects"]) > 0 and f"{len(result['objects'])} object" in lines[0]
+    assert lines[1].split() == ["class", "score", "x1", "y1", "x2", "y2"]
+    for entry, line in zip(result["objects"], lines[2:], strict=True):
+        assert entry["class"] in COCO_CLASSES[1:] and COCO_CLASSES.index(entry["class"]) <= entry["label"]
+        assert line.split()[-5] == f"{entry['score']:.3f}" and line.strip().startswith(entry["class"])
+        assert ("mask" in entry) == kind.startswith("mask") and ("keypoints" in entry) == kind.startswith("key")
+    assert Image.open(tmp_path / "found" / "photo.png").size[0] > 100
+
+
+def test_predict_finds_nothing_above_a_high_score(photo, tmp_path, capsys):
+    model = coco_model(KIND, tmp_path / "model.npz")
+    command = ["predict", str(photo), "--model", str(model), "--out", str(tmp_path / "out"), "--score", "1.1"]
+    assert cli.main(command) == 0
+    captured = capsys.readouterr()
+    assert "no objects" in captured.out and "--invert" not in captured.err
+
+
+def test_predict_says_what_is_wrong_with_a_model_file(photo, tmp_path, fails):
+    (tmp_path / "model.npz").write_bytes(b"nothing")
+    line = fails("predict", photo, "--model", tmp_path / "model.npz", "--out", tmp_path / "out")
+    assert "model.npz" in line and not (tmp_path / "out").exists()
+    np.savez(tmp_path / "weights.npz", **small.weights(small.settings(KIND), dtype=np.float32))
+    line = fails("predict", photo, "--model", tmp_path / "weights.npz", "--out", tmp_path / "out")
+    assert "not a checkpoint" in line

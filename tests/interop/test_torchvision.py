@@ -1,0 +1,199 @@
+"""torchvision's state dicts in and out: nothing lost, nothing guessed, and every misfit said in one line."""
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from interop import small
+
+from tinymaskrcnn.config import BackboneConfig, ModelConfig
+from tinymaskrcnn.errors import CheckpointError, ConfigError
+from tinymaskrcnn.interop.torchvision import from_state_dict, modern_names, read_config, recognize, to_state_dict
+from tinymaskrcnn.models.build import build_model
+
+FASTER, MASK, MASK_V2, KEYPOINT = small.KINDS
+
+
+@cache
+def drawn(kind, seed=0):
+    return small.weights(small.settings(kind, seed), seed, np.float32)
+
+
+def with_counters(arrays):
+    norms = [name.removesuffix(".running_var") for name in arrays if name.endswith(".running_var")]
+    return arrays | {f"{name}.num_batches_tracked": np.asarray(7, np.int64) for name in norms}
+
+
+# ---------------------------------------------------------------- there and back
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", small.KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_there_and_back_is_exact(kind, seed, dtype):
+    arrays = {name: array.astype(dtype) + dtype(1e-3) for name, array in drawn(kind, seed).items()}
+    back = to_state_dict(from_state_dict(kind, arrays))
+    assert list(back) == list(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == dtype and back[name].flags.c_contiguous
+        np.testing.assert_array_equal(back[name], array, err_msg=name)
+
+
+def test_half_precision_becomes_float32():
+    arrays = {name: array.astype(np.float16) for name, array in drawn(FASTER).items()}
+    back = to_state_dict(from_state_dict(FASTER, arrays))
+    assert all(array.dtype == np.float32 and np.array_equal(array, arrays[name]) for name, array in back.items())
+
+
+def test_where_channels_go():
+    """The layouts by hand: one number followed through each kind of weight."""
+    model = from_state_dict(MASK, drawn(MASK))
+    own, arrays = model.state_dict(), drawn(MASK)
+    name = "backbone.body.layer2.0.conv2.weight"
+    assert own[name][0, 2, 1, 3] == arrays[name][3, 1, 0, 2]
+    name = "roi_heads.mask_predictor.conv5_mask.weight"
+    assert own[name][0, 1, 2, 3] == arrays[name][2, 3, 0, 1]
+    name = "roi_heads.box_head.fc7.weight"
+    assert own[name][1, 2] == arrays[name][2, 1]
+    name, channels = "roi_heads.box_head.fc6.weight", model.config.backbone.fpn_channels
+    row, column, channel, output = 2, 5, 1, 3
+    assert (
+        own[name][(row * 7 + column) * channels + channel, output]
+        == (arrays[name][output, channel * 49 + row * 7 + column])
+    )
+
+
+def test_a_model_comes_ready_to_detect():
+    model = from_state_dict(KEYPOINT, drawn(KEYPOINT))
+    assert not model.training and model.config.heads == ("box", "keypoint")
+
+
+def test_our_own_models_leave_too_unless_torchvision_has_no_such_layer():
+    rng = np.random.default_rng(0)
+    state = to_state_dict(build_model(ModelConfig(), rng=rng))
+    assert state["roi_heads.mask_predictor.mask_fcn_logits.weight"].shape == (11, 64, 1, 1)
+    with pytest.raises(ConfigError, match="'group' norms"):
+        to_state_dict(build_model(ModelConfig(backbone=BackboneConfig(norm="group")), rng=rng))
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_old_names_are_understood():
+    seed = next(seed for seed in range(20) if small.settings(MASK, seed).rpn.conv_depth == 1)  # files of that age
+    wanted, old = drawn(MASK, seed), {}
+    for name, array in wanted.items():
+        name = re.sub(r"rpn\.head\.conv\.0\.0\.", "rpn.head.conv.", name)
+        name = re.sub(r"mask_head\.(\d)\.0\.", lambda m: f"mask_head.mask_fcn{int(m[1]) + 1}.", name)
+        name = re.sub(r"((?:inner|layer)_blocks\.\d)\.0\.", r"\1.", name)
+        old[name] = array
+    assert "rpn.head.conv.weight" in old and "roi_heads.mask_head.mask_fcn1.bias" in old
+    back = to_state_dict(from_state_dict(MASK, old))
+    assert all(np.array_equal(back[name], array) for name, array in wanted.items())
+
+
+def test_the_prefix_of_parallel_training_is_taken_away():
+    model = from_state_dict(FASTER, {f"module.{name}": array for name, array in drawn(FASTER).items()})
+    assert np.array_equal(to_state_dict(model)["backbone.body.bn1.bias"], drawn(FASTER)["backbone.body.bn1.bias"])
+
+
+def test_a_name_given_twice_is_refused():
+    twice = drawn(FASTER) | {"rpn.head.conv.weight": drawn(FASTER)["rpn.head.conv.0.0.weight"]}
+    with pytest.raises(CheckpointError, match=r"rpn\.head\.conv\.0\.0\.weight is given twice"):
+        modern_names(twice)
+
+
+def test_counters_are_accounted_for_and_tell_batch_norms_from_frozen_ones():
+    frozen, trained = (read_config(MASK, arrays).backbone for arrays in (drawn(MASK), with_counters(drawn(MASK))))
+    assert (frozen.norm, frozen.norm_eps) == ("frozen", 0.0) and (trained.norm, trained.norm_eps) == ("batch", 1e-5)
+    from_state_dict(MASK, with_counters(drawn(MASK)))
+    from_state_dict(MASK_V2, with_counters(drawn(MASK_V2)))
+    stray = drawn(MASK) | {"backbone.fpn.inner_blocks.0.1.num_batches_tracked": np.asarray(7, np.int64)}
+    with pytest.raises(CheckpointError, match="unexpected backbone.fpn.inner_blocks.0.1.num_batches_tracked"):
+        from_state_dict(MASK, stray)
+
+
+# ---------------------------------------------------------------- what does not fit
+
+
+def refused(kind, arrays, *words, config=None, error=CheckpointError):
+    with pytest.raises(error) as caught:
+        from_state_dict(kind, arrays, config=config)
+    message = str(caught.value)
+    assert all(word in message for word in words) and "\n" not in message and len(message) < 1500, message
+
+
+@pytest.mark.parametrize("kind", small.KINDS)
+def test_every_missing_array_is_named(kind):
+    for name in list(drawn(kind))[::7]:
+        if name not in ("backbone.body.layer1.0.conv1.weight", "roi_heads.box_head.0.0.weight"):
+            refused(kind, {n: a for n, a in drawn(kind).items() if n != name}, name)
+
+
+def test_missing_and_unexpected_arrays_are_named_together():
+    arrays = dict(drawn(MASK))
+    arrays["rpn.head.class_logits.bias"] = arrays.pop("rpn.head.cls_logits.bias")
+    arrays["more.weight"] = np.zeros(3, np.float32)
+    refused(MASK, arrays, "missing rpn.head.cls_logits.bias", "unexpected rpn.head.class_logits.bias, more.weight")
+    many = drawn(MASK) | {f"extra.{i}": np.zeros(1, np.float32) for i in range(40)}
+    refused(MASK, many, "missing nothing", "and 28 more")
+
+
+@pytest.mark.parametrize("kind", small.KINDS)
+@pytest.mark.parametrize("other", small.KINDS)
+def test_weights_of_another_kind_are_recognised(kind, other):
+    if kind != other:
+        refused(kind, drawn(other), f"these are the weights of {other}, not of {kind}")
+
+
+def test_weights_of_other_networks_are_recognised():
+    zero = np.zeros(1, np.float32)
+    box = {"roi_heads.box_predictor.cls_score.bias": zero}
+    others = {
+        "ResNet without detection heads": {"conv1.weight": zero, "layer1.0.conv1.weight": zero, "fc.weight": zero},
+        "RetinaNet": {"backbone.body.conv1.weight": zero, "head.classification_head.conv.0.0.weight": zero},
+        "MobileNet": {"backbone.body.0.0.weight": zero} | box,
+        "fasterrcnn_resnet50_fpn_v2": {
+            "backbone.body.layer1.0.conv1.weight": zero, "roi_heads.box_head.0.0.weight": zero} | box,
+    }  # fmt: skip
+    for words, arrays in others.items():
+        refused(MASK, arrays, words, "not of maskrcnn_resnet50_fpn")
+    assert recognize({"anything": zero}) is None
+    refused(MASK, {"anything": zero}, "missing backbone.body.conv1.weight", "and ", "unexpected anything")
+    refused("maskrcnn", drawn(MASK), "kind must be one of", error=ConfigError)
+
+
+def test_wrong_number_of_classes_is_said_in_words():
+    arrays, config = drawn(MASK), small.settings(MASK)
+    count = config.num_classes
+    fewer = {"class_names": ("background", "x"), "num_classes": 2}
+    wanted = type(config)(**(vars(config) | fewer))
+    refused(MASK, arrays, "wrong number of classes", f"for {count} classes", "has 2", config=wanted)
+    for name in ("box_predictor.bbox_pred", "mask_predictor.mask_fcn_logits"):
+        name = f"roi_heads.{name}.weight"
+        short = arrays | {name: arrays[name][:-1]}
+        refused(MASK, short, "wrong number of classes", name, f"has {count}")
+
+
+def test_wrong_shapes_and_values_are_named():
+    arrays, name = drawn(MASK), "backbone.body.layer3.0.conv2.weight"
+    shape = arrays[name].shape
+    refused(MASK, arrays | {name: arrays[name][:, :-1]}, "wrong shapes", name, str(shape))
+    refused(MASK, arrays | {name: arrays[name].reshape(-1)}, "wrong shapes", name)
+    refused(MASK, arrays | {name: arrays[name].astype(np.int64)}, "floats", f"{name} int64")
+    broken = arrays[name].copy()
+    broken[0, 0, 0, 0] = np.nan
+    refused(MASK, arrays | {name: broken}, "NaN", name)
+
+
+def test_shapes_that_ask_for_a_huge_model_cost_nothing():
+    """Judged by shapes alone: zero-sized or thin arrays cannot make a large network."""
+    arrays = dict(drawn(MASK))
+    arrays["backbone.body.conv1.weight"] = np.zeros((1 << 40, 3, 7, 0), np.float32)
+    refused(MASK, arrays, "wrong shapes")
+    arrays["backbone.body.conv1.weight"] = np.zeros((1 << 20, 1, 1, 1), np.float32)
+    arrays["backbone.fpn.inner_blocks.0.0.weight"] = np.zeros((1 << 20, 1, 1, 1), np.float32)
+    refused(MASK, arrays, "wrong shapes")
+    arrays["roi_heads.box_predictor.cls_score.weight"] = np.zeros((1 << 30, 0), np.float32)
+    refused(MASK, arrays, "classes")
