@@ -1,7 +1,11 @@
 """Object keypoint similarity on cases worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from coco_cases import draw_image
+from coco_oracle import pycocotools_evaluation
 
 from tinymaskrcnn.evaluation.oks import COCO_SIGMAS, keypoint_extents, keypoint_similarity
 
@@ -48,3 +52,22 @@ def test_extents_and_zero_rows():
     none = np.zeros((0, 17, 3))
     assert keypoint_similarity(none, none, np.zeros((0, 4)), np.zeros(0)).shape == (0,)
     assert len(COCO_SIGMAS) == 17
+
+
+def test_every_similarity_equals_pycocotools(rng):
+    """Labelled and unlabelled objects, areas down to nothing, points far away."""
+    pytest.importorskip("pycocotools", reason="pycocotools is the oracle of OKS")
+    compared = 0
+    for _ in range(20):
+        (truth, found), sigmas = draw_image(rng, 1), rng.uniform(0.02, 0.2, 17)
+        areas = np.where(rng.random(len(truth)) < 0.2, 0, rng.uniform(0, 200, len(truth)))
+        truth = replace(truth, areas=areas)
+        found = replace(found, scores=np.arange(len(found), 0, -1) / 100)  # the order in which they are returned
+        oracle = pycocotools_evaluation([truth], [found], "keypoints", {"all": (0, 1e10)}, (20,), 1, sigmas)
+        d, g = np.indices((len(found), len(truth))).reshape(2, -1)
+        ours = keypoint_similarity(
+            found.keypoints[d], truth.keypoints[g], truth.boxes[g], truth.areas[g], sigmas=sigmas
+        )
+        np.testing.assert_allclose(ours, np.ravel(oracle.ious[0, 1]), rtol=0, atol=1e-12)
+        compared += len(ours)
+    assert compared > 150
