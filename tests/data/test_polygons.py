@@ -7,6 +7,8 @@ from tinymaskrcnn.data import polygons
 from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.evaluation import rle
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
+
 
 @st.composite
 def drawn(draw):

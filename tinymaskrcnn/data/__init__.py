@@ -1,7 +1,18 @@
-"""Source digits, scenes made from them, pictures from files, and the streams that feed a model."""
+"""Source digits, scenes made from them, annotated pictures, and the streams that feed a model."""
 
-from .loader import SceneStream, load_bank, prefetch
+from .coco import CocoDataset, CocoStream
+from .loader import SceneStream, load_bank, open_stream, prefetch
 from .pictures import list_images, read_image
 from .scenes import make_scene
 
-__all__ = ["SceneStream", "list_images", "load_bank", "make_scene", "prefetch", "read_image"]
+__all__ = [
+    "CocoDataset",
+    "CocoStream",
+    "SceneStream",
+    "list_images",
+    "load_bank",
+    "make_scene",
+    "open_stream",
+    "prefetch",
+    "read_image",
+]
