@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, convert, demo, doctor and data, each in its own file of `commands/`."""
+"""The command line: one sub-command per file of `commands/`, from train and evaluate to export and data."""
 
 import argparse
 import difflib
@@ -8,7 +8,7 @@ import sys
 from . import __version__
 from .errors import TinyMaskRCNNError
 
-COMMANDS = ("train", "evaluate", "predict", "convert", "demo", "doctor", "data")
+COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "doctor", "data")
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 

@@ -84,7 +84,8 @@ def compare_onnx(model, data, images, *, threads=None):
 def detect(model, image):
     """The Detections of one picture (H, W, C) of any size, in its own pixels."""
     batch = collate([resize_to_config(image, model.config)])
-    [found] = model.detect(batch.images, sizes=batch.sizes, original_sizes=np.array([image.shape[:2]]))
+    images = batch.images.astype(model.parameters()[0].value.dtype, copy=False)
+    [found] = model.detect(images, sizes=batch.sizes, original_sizes=np.array([image.shape[:2]]))
     return found
 
 
