@@ -136,3 +136,14 @@ def test_a_malicious_run_length_costs_no_memory():
             polygons.parse_segmentation({"size": [4, 5], "counts": counts}, size=SIZE)
     assert tracemalloc.get_traced_memory()[1] < 1e6
     tracemalloc.stop()
+
+
+def test_run_lengths_whose_sum_overflows_are_seen():
+    """64-bit sums wrap around: these counts add up to 2**64 + 20, and the picture has 20 pixels."""
+    m = 1 << 14
+    step, rest = divmod(2**64 + 20, m * (m + 1))
+    counts = np.concatenate([[rest], np.repeat(np.arange(1, m + 1) * step, 2)])
+    assert int(counts.sum()) == 20
+    text = rle.to_string(rle.RLE((4, 5), counts))
+    with pytest.raises(DataError):
+        polygons.parse_segmentation({"size": [4, 5], "counts": text}, size=SIZE)

@@ -152,7 +152,7 @@ def _parse_rle(entry, size):
     else:
         raise DataError(f"run lengths: counts must be a text or a list; got {type(counts).__name__}")
     total = int(code.counts.sum())
-    if total != pixels or (code.counts > pixels).any():  # the second: a sum that overflowed
+    if total != pixels:
         raise DataError(f"run lengths: must fill {given[0]} x {given[1]} = {pixels} pixels; they count {total}")
     return code
 
