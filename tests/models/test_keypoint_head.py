@@ -101,3 +101,9 @@ def test_bicubic_weights_keep_constants_and_slopes(outputs):
     inside = (place >= 1) & (place <= 6)
     np.testing.assert_allclose((weights @ np.arange(8))[inside], place[inside], atol=0.08)  # a = -0.75 bends a little
     np.testing.assert_allclose(_bicubic_weights(np, 8, 8, np.dtype(np.float64)), np.eye(8), atol=1e-12)
+
+
+def test_bicubic_weights_halfway():
+    """Keys' cubic at distances 3/2 and 1/2 with a = -0.75; the border pixel stands in for those beyond it."""
+    weights = _bicubic_weights(np, 2, 4, np.dtype(np.float64))  # outputs at 0.5 and 2.5
+    np.testing.assert_allclose(weights, [[0.5, 0.59375, -0.09375, 0], [0, -0.09375, 0.59375, 0.5]], rtol=1e-12)
