@@ -194,9 +194,13 @@ def _results_writer(path, stream):
     if path is None:
         yield lambda i, found: None
         return
-    dataset = stream.dataset if isinstance(stream, CocoStream) else None
-    image_id = (lambda i: dataset.pictures[stream.number(i)].id) if dataset else (lambda i: i)
-    with ResultsWriter(path, category_ids=dataset.category_ids[1:] if dataset else None) as writer:
+    dataset, category_ids = None, None
+    if isinstance(stream, CocoStream):
+        dataset = stream.dataset
+        categories = {label: category for category, label in dataset.labels.items()}
+        category_ids = [categories.get(label) for label in range(1, len(dataset.class_names))]
+    with ResultsWriter(path, category_ids=category_ids) as writer:
+        image_id = (lambda i: dataset.pictures[stream.number(i)].id) if dataset else (lambda i: i)
         yield lambda i, found: writer.add(found, image_id=image_id(i))
 
 

@@ -2,9 +2,12 @@
 
 import json
 
+import annotated
+import numpy as np
 import pytest
 
 from tinymaskrcnn import Experiment, cli
+from tinymaskrcnn.structures import Detections
 
 FIGURES = {"bbox": {"AP": 0.5}, "segm": {"AP": -1.0}}
 
@@ -103,6 +106,7 @@ def test_evaluate_a_results_file_that_does_not_fit(tmp_path, fails):
     assert "entry 1: there is no image 6 among the 2" in fails(*words)
     write_json(results, [HIT | {"category_id": 1}])
     assert "entry 0: there is no category 1; there are [7, 9]" in fails(*words)
+    assert cli.main([*map(str, words), "--skip-unknown"]) == 0
     write_json(results, [HIT])
     assert "segm: must be in both files; annotations have bbox, results bbox" in fails(*words, "--iou", "segm")
 
@@ -113,6 +117,7 @@ def test_evaluate_a_results_file_that_does_not_fit(tmp_path, fails):
         ([], "either a RUN, or --annotations and --results"),
         (["RUN", "--results", "r.json", "--annotations", "a.json"], "either a RUN, or --annotations and --results"),
         (["--results", "r.json"], "--results needs --annotations"),
+        (["RUN", "--skip-unknown"], "--skip-unknown: only for --results"),
         (["RUN", "--annotations", "a.json"], "both --annotations and --images"),
         (
             ["--results", "r.json", "--annotations", "a.json", "--save-results", "s.json", "--scenes", "3"],
@@ -143,3 +148,21 @@ def test_evaluate_only_what_the_model_has(run, capsys, fails):
     assert cli.main(["evaluate", str(run), "--scenes", "1", "--json", "--iou", "segm"]) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["segm"]
     assert "--iou must be one of bbox, segm" in fails("evaluate", run, "--scenes", "1", "--iou", "keypoints")
+
+
+def test_saved_results_carry_the_ids_of_the_annotation_file(tmp_path):
+    """Pictures come in the order of their ids (10, 20, 30), labels 1, 2 are the categories 3, 7."""
+    from tinymaskrcnn.config import CocoConfig, ModelConfig
+    from tinymaskrcnn.data.coco import CocoDataset, CocoStream
+    from tinymaskrcnn.experiment import _results_writer
+
+    dataset = CocoDataset.open(*annotated.write(tmp_path))
+    stream = CocoStream(dataset, ModelConfig(), CocoConfig(), batch_size=1, seed=0, augment=False)
+    found = Detections(np.array([[1.0, 2, 3, 5]]), np.array([2]), np.array([0.5]))
+    with _results_writer(tmp_path / "found.json", stream) as add:
+        for i in range(3):
+            add(i, found)
+    entries = json.loads((tmp_path / "found.json").read_text())
+    assert [(entry["image_id"], entry["category_id"]) for entry in entries] == [(10, 7), (20, 7), (30, 7)]
+    with _results_writer(None, stream) as add:
+        add(0, found)  # nothing was asked for

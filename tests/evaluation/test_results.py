@@ -101,6 +101,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["results.json"]
 
 
+def test_categories_that_the_annotations_do_not_have(tmp_path):
+    """Neither written, where they have no id, nor read, where that is asked for."""
+    path = tmp_path / "results.json"
+    save_results(path, [found()], image_ids=[1], category_ids=[None, 18])
+    assert [entry["category_id"] for entry in json.loads(path.read_text())] == [18]
+    save_results(path, [found()], image_ids=[1], category_ids=[5, 18])
+    with pytest.raises(DataError, match="entry 1: there is no category 5"):
+        load_results(path, category_ids=CATEGORIES)
+    assert load_results(path, category_ids=CATEGORIES, skip_unknown=True).detections(1).labels.tolist() == [2]
+    assert len(load_results(path, category_ids=[77], skip_unknown=True)) == 0
+
+
 GOOD = {"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 2, 2]}
 MASK = {"size": [10, 9], "counts": [50, 40]}
 

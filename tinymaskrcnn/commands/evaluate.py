@@ -30,6 +30,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--iou", choices=("bbox", "segm", "keypoints"), help="judge only these (default: all there are)"
     )
+    parser.add_argument(
+        "--skip-unknown", action="store_true", help="leave out results of categories that the annotations do not have"
+    )
     parser.add_argument("--save-results", metavar="JSON", help="write what RUN found, in COCO's results format")
     add_data(parser, "other data than the run was trained on")
     add_device(parser)
@@ -53,6 +56,8 @@ def _check(args):
     given = [f"--{name.replace('_', '-')}" for name in ONLY_FOR_RUNS if getattr(args, name) is not None]
     if args.results and given:
         raise ArgumentError(f"{', '.join(given)}: only for a RUN, not for --results")
+    if args.run and args.skip_unknown:
+        raise ArgumentError("--skip-unknown: only for --results")
     if args.run and bool(args.annotations) != bool(args.images):
         raise ArgumentError("a RUN needs both --annotations and --images to be judged on other pictures")
 
@@ -87,7 +92,12 @@ def _evaluate_results(args):
 
     area_ranges = _areas(args.areas)
     annotations = Annotations(args.annotations)
-    results = load_results(args.results, category_ids=annotations.category_ids, sizes=annotations.sizes)
+    results = load_results(
+        args.results,
+        category_ids=annotations.category_ids,
+        sizes=annotations.sizes,
+        skip_unknown=args.skip_unknown,
+    )
     kinds = [kind for kind, part in PARTS.items() if part in results.parts and part in annotations.parts]
     if not kinds or args.iou not in (None, *kinds):
         raise ArgumentError(

@@ -27,7 +27,8 @@ def save_results(path, detections, *, image_ids, category_ids=None):
     """Write the Detections of images as a results file; the file is whole or not there.
 
     detections is an iterable of N Detections, as long as image_ids (N,); it may be a generator, of which one is held at
-    a time. category_ids[k] is the category of label k + 1; without it, labels are written as they are.
+    a time. category_ids[k] is the category of label k + 1; without it, labels are written as they are. Detections whose
+    category is None are left out.
     """
     with ResultsWriter(path, category_ids=category_ids) as writer:
         for image_id, found in zip(image_ids, detections, strict=True):
@@ -89,7 +90,7 @@ def results_entries(found, *, image_id, category_ids=None):
     if found.keypoints is not None:
         for entry, points in zip(entries, to_host(found.keypoints).tolist(), strict=True):
             entry["keypoints"] = [value for point in points for value in point]
-    return entries
+    return [entry for entry in entries if entry["category_id"] is not None]
 
 
 def _category(label, category_ids):
@@ -97,7 +98,8 @@ def _category(label, category_ids):
         return label
     if not 1 <= label <= len(category_ids):
         raise ArgumentError(f"label must be in 1..{len(category_ids)} to have a category id; got {label}")
-    return int(category_ids[label - 1])
+    category = category_ids[label - 1]
+    return None if category is None else int(category)
 
 
 # ---------------------------------------------------------------- reading
@@ -167,11 +169,12 @@ class Results:
             raise
 
 
-def load_results(path, *, category_ids=None, sizes=None):
+def load_results(path, *, category_ids=None, sizes=None, skip_unknown=False):
     """Read and check a results file; DataError names the entry, counted from 0, that is broken.
 
     category_ids[k] is the category of label k + 1; without it, category ids are the labels. sizes {image id: (H, W)},
-    when given, are the pictures that exist: other image ids, and masks of other sizes, are refused.
+    when given, are the pictures that exist: other image ids, and masks of other sizes, are refused. Detections of other
+    categories are refused too, for a wrong list of ids is a common mistake; skip_unknown leaves them out, as COCO does.
     """
     name = str(path)
     entries = read_json(path)
@@ -180,6 +183,9 @@ def load_results(path, *, category_ids=None, sizes=None):
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict) or not {"image_id", "category_id", "score"} <= entry.keys():
             raise DataError(f"{name}: entry {i} must have image_id, category_id and score; got {_shorten(entry)}")
+    if skip_unknown and category_ids is not None:
+        known = set(category_ids)
+        entries = [entry for entry in entries if entry["category_id"] in known]
     images = _numbers(name, "image_id", entries, whole=True)
     labels = _labels(name, _numbers(name, "category_id", entries, whole=True), category_ids)
     scores = _numbers(name, "score", entries)
