@@ -199,6 +199,16 @@ def test_flips_move_everything(dataset):
     np.testing.assert_array_equal(mirrored.keypoints[0], [[30, 8, 2], [0, 0, 0], [32, 7, 1]])  # the left eye is right
 
 
+def test_each_pass_over_a_picture_draws_anew(dataset):
+    source, plain = stream(dataset), dataset.image(0)
+    passes = [source.scene(i)[0] for i in range(60) if source.number(i) == 0]
+    flipped = [not np.array_equal(image, plain) for image in passes]
+    assert len(passes) == 20 and 4 < sum(flipped) < 16
+    windows = stream(dataset, config=CocoConfig(crop=12))
+    cuts = [windows.scene(i)[0] for i in range(30) if windows.number(i) == 0]
+    assert len({cut.tobytes() for cut in cuts}) == len(cuts)
+
+
 def test_training_pictures_are_resized_and_cut_held_out_ones_are_not(dataset):
     small = dataclasses.replace(model(), resize_shorter=16, resize_longer=18)
     train = stream(dataset, model=small)
