@@ -41,7 +41,7 @@ def test_missing_entries_take_the_default():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"trian": {}}, r"config has unknown entries \['trian'\]; known are \['model', 'scenes', 'coco', 'train'\]"),
+        ({"trian": {}}, r"config has unknown entries \['trian'\]; known are \['coco', 'model', 'scenes', 'train'\]"),
         ({"train": {"step": 1}}, r"config.train has unknown entries \['step'\]; known are"),
         ({"model": {"rpn": {"nms": 1}}}, r"config.model.rpn has unknown entries \['nms'\]"),
         ({"train": [1, 2]}, "config.train must be a table of settings; got list"),
