@@ -1,6 +1,7 @@
 """Run-length encoding against pycocotools, byte for byte, and its refusals."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -55,6 +56,42 @@ def test_string_round_trip_of_any_counts(counts):
     """Long runs and runs that shrink need several characters and the sign bit."""
     mask = rle.RLE((1, sum(counts)), np.array(counts, np.int64))
     assert rle.from_string(rle.to_string(mask), size=mask.size).counts.tolist() == counts
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9)), max_size=6))
+def test_many_strings_are_read_like_each(drawn):
+    masks = [np.random.default_rng(seed).random((H, W)) < 0.5 for seed, H, W in drawn]
+    strings, sizes = [rle.to_string(rle.encode(mask)) for mask in masks], [list(mask.shape) for mask in masks]
+    read = rle.from_strings(strings, sizes=sizes)
+    assert len(read) == len(masks)
+    for one, mask, string, size in zip(read, masks, strings, sizes):
+        assert (rle.decode(one) == mask).all()
+        assert one.counts.tolist() == rle.from_string(string, size=size).counts.tolist()
+
+
+def test_one_broken_string_among_many():
+    good = rle.to_string(rle.encode(np.eye(3, dtype=bool)))
+    for bad, message in ((good[:-2] + "o", "not a complete"), ("", "not a complete"), (good + "1", "must fill 3 x 3")):
+        with pytest.raises(DataError, match=message):
+            rle.from_strings([good, bad, good], sizes=[[3, 3]] * 3)
+    negative = rle.to_string(rle.RLE((3, 3), np.array([4, 7, -2])))
+    longer = rle.to_string(rle.RLE((3, 3), np.array([2**37, 9 - 2**37])))
+    for bad in (negative, longer):
+        with pytest.raises(DataError, match="must fill 3 x 3 = 9 pixels; they count 9"):
+            rle.from_strings([good, bad], sizes=[[3, 3]] * 2)
+
+
+def test_a_huge_picture_asks_for_no_memory():
+    """Ten thousand million pixels, as run lengths: areas, boxes, overlaps and merging never make a picture of them."""
+    tracemalloc.start()
+    text = rle.to_string(rle.RLE((10**5, 10**5), np.array([5, 10**9, 9 * 10**9 - 5])))
+    huge = rle.from_coco({"size": [10**5, 10**5], "counts": text})
+    assert rle.iou([huge], [huge])[0, 0] == 1 and rle.area(rle.merge([huge, huge])) == 10**9
+    assert rle.to_boxes([huge]).tolist() == [[0, 0, 10**4 + 1, 10**5]]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e7
 
 
 @special
