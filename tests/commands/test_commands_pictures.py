@@ -126,6 +126,17 @@ def test_a_model_file_that_knows_the_classes_keeps_them(learn, pictures_run, tmp
     assert kept.model.class_names == names and kept.coco.category_ids == (0, 7, 0, 3)
 
 
+def test_boxes_alone(learn, tmp_path, capsys):
+    contents = annotated.entries()
+    for entry in [*contents["annotations"], *contents["categories"]]:
+        for name in ("segmentation", "keypoints", "num_keypoints"):
+            entry.pop(name, None)
+    path, folder = annotated.write(tmp_path, contents)
+    assert learn(tmp_path / "run", "--annotations", path, "--images", folder, train__steps=1) == 0
+    assert RunFolder.open(tmp_path / "run").config.model.heads == ("box",)
+    assert capsys.readouterr().out.splitlines()[1].split() == ["box"]
+
+
 def test_data_check(files, tmp_path, capsys):
     path, folder = files
     assert cli.main(["data", "check", "--annotations", str(path), "--images", str(folder)]) == 0

@@ -122,6 +122,13 @@ def test_the_number_of_steps_may_change(path):
     assert load_checkpoint(path, config=longer).step == 3
 
 
+def test_pictures_may_be_moved(path):
+    write(path, config=CONFIG | {"coco": {"images": "here", "flip": 0.5}})
+    assert load_checkpoint(path, config=CONFIG | {"coco": {"images": "there", "flip": 0.5}}).step == 3
+    with pytest.raises(CheckpointError, match="coco.flip is 0.5 there and 0.0 here"):
+        load_checkpoint(path, config=CONFIG | {"coco": {"images": "there", "flip": 0.0}})
+
+
 def test_settings_newer_than_the_checkpoint_stand_at_their_defaults(path):
     now = json.loads(json.dumps(to_dict(Config())))
     old = json.loads(json.dumps(now))

@@ -20,7 +20,11 @@ from ..config import Config, to_dict
 from ..errors import CheckpointError
 
 FORMAT = 1
-FREE_TO_CHANGE = ("train.steps", "train.checkpoint_every", "train.eval_scenes")  # do not touch what was learned so far
+PLACES = ("annotations", "images", "val_annotations", "val_images", "train_list", "val_list")  # files may be moved
+FREE_TO_CHANGE = (  # do not touch what was learned so far
+    *("train.steps", "train.checkpoint_every", "train.eval_scenes"),
+    *(f"coco.{place}" for place in PLACES),
+)
 
 
 @dataclass(frozen=True)
