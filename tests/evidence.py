@@ -84,7 +84,7 @@ def run_parity():
     wrong = {name: error for name, (_, error) in found.items() if not error <= comparison.TOLERANCE}
     if wrong:
         raise AssertionError(f"not equal to torchvision: {wrong}")
-    return found, "live" if live else "against the stored part"
+    return found, "asked live" if live else f"stored answers of {comparison.made_with()}"
 
 
 def run_kernels():
@@ -161,8 +161,8 @@ Written by `python tests/evidence.py` on {datetime.date.today()} from the measur
 
 - **Gradients.** {examples} examples of {len(harness)} operators, layers and networks passed the harness; the largest
   difference between backward and differences of forward was {_error(worst)} ({TOLERANCE:.0e} is allowed).
-- **Parity.** {count} drawn operator configurations, {how}, equal torch and torchvision in float64, forward and all
-  gradients; the largest difference was {_error(furthest)} ({comparison.TOLERANCE:.0e} is allowed).
+- **Parity.** {count} drawn operator configurations equal torch and torchvision ({how}) in float64, forward and
+  all gradients; the largest difference was {_error(furthest)} ({comparison.TOLERANCE:.0e} is allowed).
 - **Models.** {_of_models(model_rows)}
 - **Backends.** Everything ran on NumPy and on the strict device array; {gpu}.
 

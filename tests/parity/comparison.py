@@ -34,8 +34,11 @@ def _error(got, want):
 # ---------------------------------------------------------------- stored answers
 
 
-def save(path, records):
-    """records {name: (arrays, settings, results)} as one array of numbers and one text that says what they are."""
+def save(path, records, made_with):
+    """records {name: (arrays, settings, results)} as one array of numbers and one text that says what they are.
+
+    made_with: who answered, in words
+    """
     numbers, index = [], {}
     for name, (arrays, settings, results) in records.items():
         index[name] = {"settings": settings, "arrays": {}, "results": {}}
@@ -43,9 +46,10 @@ def save(path, records):
             for key, array in tree.items():
                 index[name][part][key] = [array.dtype.str, list(array.shape)]
                 numbers.append(array.astype(np.float64).ravel())
-    text = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    texts = {"index": json.dumps(index), "made_with": made_with}
+    texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, numbers=np.concatenate(numbers), index=text)
+    np.savez_compressed(buffer, numbers=np.concatenate(numbers), **texts)
     Path(path).write_bytes(buffer.getvalue())
 
 
@@ -64,6 +68,11 @@ def load(path=STORED):
                 position += size
         records[name] = (trees["arrays"], _tuples(entry["settings"]), trees["results"])
     return records
+
+
+def made_with(path=STORED):
+    with np.load(path, allow_pickle=False) as file:
+        return file["made_with"].tobytes().decode()
 
 
 def _tuples(settings):

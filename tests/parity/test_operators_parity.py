@@ -80,7 +80,8 @@ def test_what_is_not_the_same_thing_is_infinitely_wrong(got):
 
 def test_what_was_stored_comes_back(tmp_path):
     records = {"conv2d-0": ({"x": np.arange(6.0).reshape(2, 3)}, {"stride": (1, 2)}, {"keep": np.array([True, False])})}
-    comparison.save(tmp_path / "stored.npz", records)
+    comparison.save(tmp_path / "stored.npz", records, "torch 2")
+    assert comparison.made_with(tmp_path / "stored.npz") == "torch 2"
     arrays, settings, results = comparison.load(tmp_path / "stored.npz")["conv2d-0"]
     assert np.array_equal(arrays["x"], records["conv2d-0"][0]["x"]) and settings == {"stride": (1, 2)}
     assert results["keep"].dtype == bool and results["keep"].tolist() == [True, False]
