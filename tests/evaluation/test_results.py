@@ -92,6 +92,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="shorter"):
         save_results(path, [found()], image_ids=[1, 2])
 
+    with pytest.raises(DataError, match="there is no folder"):
+        save_results(tmp_path / "missing" / "results.json", [], image_ids=[])
+
     def disk_full(*names):
         raise OSError(28, "No space left on device")
 

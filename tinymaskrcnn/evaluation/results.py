@@ -47,6 +47,8 @@ class ResultsWriter:
         self._file, self._separator = None, "\n"
 
     def __enter__(self):
+        if not self.path.parent.is_dir():
+            raise DataError(f"{self.path}: there is no folder {self.path.parent}")
         self._file = open(self._temporary, "w", encoding="ascii")
         self._file.write("[")
         return self
