@@ -100,7 +100,7 @@ def test_keypoints_from_heatmaps(count):
     found[:1, 2:] = found[:1, :2] + 0.25  # smaller than a pixel
     there, resized = run_nodes(
         lambda g, heatmaps, found, old, new: [
-            places := onnx_heads.decode_keypoints(g, heatmaps, found, 3),
+            places := onnx_heads.decode_keypoints(g, heatmaps, found, 3, 8),
             onnx_heads.resize_keypoints(g, places, old, new),
         ],
         heatmaps=np.ascontiguousarray(heatmaps.transpose(0, 3, 1, 2)),
