@@ -10,6 +10,7 @@ from tiny_model import tiny_model, tiny_scene
 from tinymaskrcnn.config import ModelConfig, torchvision_preset
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.structures import TargetBatch
 
 ALWAYS = ["rpn_objectness", "rpn_box", "box_class", "box_delta"]
 PERSON = {"norm": "frozen", "heads": ("box", "keypoint")}
@@ -223,3 +224,34 @@ def test_integer_pasting_is_a_setting():
     after = model.detect(images)[0]
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert 0 < (before.masks != after.masks).mean() < 0.2
+
+
+# ---------------------------------------------------------------- on a device
+
+
+@pytest.mark.parametrize(("version", "paste"), [("", "continuous"), ("v2", "integer")])
+def test_a_step_and_a_detection_on_a_device(device, version, paste):
+    """Targets, samples, decoding and pasting stay where the arrays are, and choose and find the same.
+
+    With batch norms in the heads no padding may reach them, on the device as little as on the host.
+    """
+    images, targets = tiny_scene(keypoints=3)
+    host = tiny_model(heads=("box", "mask", "keypoint"), version=version)
+    there = tiny_model(heads=("box", "mask", "keypoint"), version=version).convert(device.asarray)
+    for model in (host, there):
+        model.roi_heads.config = dataclasses.replace(model.roi_heads.config, paste=paste)
+    moved = {f.name: device.asarray(getattr(targets, f.name)) for f in dataclasses.fields(targets)}
+    losses = [
+        model.forward(x, targets=t, rng=np.random.default_rng(0))[0]
+        for model, x, t in ((host, images, targets), (there, device.asarray(images), TargetBatch(**moved)))
+    ]
+    for name in losses[0]:
+        np.testing.assert_allclose(float(losses[1][name]), float(losses[0][name]), rtol=1e-4)
+    sizes = np.array([[64, 60], [50, 40]])
+    options = {"sizes": sizes, "original_sizes": 2 * sizes}
+    found = [host.eval().detect(images, **options), there.eval().detect(device.asarray(images), **options)]
+    for here, elsewhere in zip(*found):
+        assert type(elsewhere.keypoints) is np.ndarray and len(here) == len(elsewhere) > 0
+        np.testing.assert_allclose(elsewhere.boxes, here.boxes, atol=1e-2)
+        assert (elsewhere.masks != here.masks).mean() < 1e-3
+        assert (np.abs(elsewhere.keypoints[..., :2] - here.keypoints[..., :2]) < 0.1).mean() > 0.95

@@ -123,6 +123,8 @@ def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
 
 def test_frozen_stages_are_counted_from_the_stem():
     assert resnet().frozen_stages == -1
+    names = {name for name, p in resnet().freeze_stages(0).named_parameters() if not p.trainable}
+    assert names == {"conv1.weight", "bn1.weight", "bn1.bias"}
     for count in (-1, 5, 1.5, None):
         with pytest.raises(ConfigError, match="frozen stages must be 0 .. 4; got"):
             resnet().freeze_stages(count)

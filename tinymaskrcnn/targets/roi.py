@@ -78,16 +78,22 @@ def sample_rois(proposals, valid, targets, config, *, rng):
             matched=(matched + xp.arange(n)[:, None] * m).reshape(-1),
             mask_rows=mask_rows,
             mask_weight=positive[:, :mask_columns].reshape(-1).astype(rois.dtype),
-        )
+        ),
+        everywhere=bool(config.box_norm or config.mask_norm),
     )
 
 
-def drop_padding(samples):
-    """On the host, leave out the rows of weight 0: fewer rows, same losses. A device keeps them: fixed shapes."""
-    if array_module(samples.rois) is not np:
+def drop_padding(samples, *, everywhere=False):
+    """On the host, leave out the rows of weight 0: fewer rows, same losses. A device keeps them: fixed shapes.
+
+    everywhere: on a device too, though it has to wait for the count. Batch norms in the heads need that, since every
+    row counts in their statistics.
+    """
+    xp = array_module(samples.rois)
+    if xp is not np and not everywhere:
         return samples
-    keep = np.flatnonzero(samples.weight)
-    new_row = np.cumsum(samples.weight > 0) - 1
+    keep = xp.flatnonzero(samples.weight)
+    new_row = xp.cumsum(samples.weight > 0) - 1
     mask_rows = new_row[samples.mask_rows[samples.mask_weight > 0]]
     return RoISamples(
         rois=samples.rois[keep],
@@ -97,5 +103,5 @@ def drop_padding(samples):
         weight=samples.weight[keep],
         matched=samples.matched[keep],
         mask_rows=mask_rows,
-        mask_weight=np.ones(len(mask_rows), samples.rois.dtype),
+        mask_weight=xp.ones(len(mask_rows), samples.rois.dtype),
     )
