@@ -6,7 +6,7 @@ import annotated
 import numpy as np
 import pytest
 
-from tinymaskrcnn import cli
+from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.metrics import read_rows
@@ -113,17 +113,31 @@ def test_fine_tuning_that_is_killed_at_once_goes_on_from_its_weights(run, learn,
     assert equal(state(tmp_path / "killed"), state(tmp_path / "whole"))
 
 
+def test_the_weights_are_there_before_the_first_step(pictures_run, tmp_path):
+    folder = RunFolder.open(pictures_run)
+    weights = folder.load().model
+    started = Experiment.start(tmp_path / "run", folder.config, weights=weights)
+    assert started.fresh == []
+    assert equal(started.model.state_dict(), weights)
+    assert equal(RunFolder.open(tmp_path / "run").load().model, weights)
+
+
 def test_a_model_file_that_knows_the_classes_keeps_them(learn, pictures_run, tmp_path, capsys):
     import dataclasses
 
     config = RunFolder.open(pictures_run).config.model
     names = ("background", "person", "N/A", "cat")  # another order, with a gap
     config = dataclasses.replace(config, class_names=names, num_classes=4)
-    save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))
-    assert learn(tmp_path / "run", "--model", tmp_path / "model.npz", train__steps=1) == 0
-    assert "starting anew" not in capsys.readouterr().err
-    kept = RunFolder.open(tmp_path / "run").config
-    assert kept.model.class_names == names and kept.coco.category_ids == (0, 7, 0, 3)
+    for points, fresh in ((3, None), (17, "roi_heads.keypoint_predictor.kps_score_lowres.weight")):  # the file has 3
+        config = dataclasses.replace(config, roi=dataclasses.replace(config.roi, num_keypoints=points))
+        save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))
+        assert learn(tmp_path / f"run {points}", "--model", tmp_path / "model.npz", train__steps=1) == 0
+        message = capsys.readouterr().err
+        assert (f"weights of {tmp_path / 'model.npz'}: {fresh}" in message) if fresh else "anew" not in message
+    kept = RunFolder.open(tmp_path / "run 17").config
+    assert (
+        kept.model.roi.num_keypoints == 3 and kept.model.class_names == names and kept.coco.category_ids == (0, 7, 0, 3)
+    )
 
 
 def test_boxes_alone(learn, tmp_path, capsys):

@@ -95,6 +95,10 @@ def _model_config(given, start, dataset):
     known = start.model if start else given
     if known is None:
         return _fresh_model(dataset)
+    if "keypoint" in known.heads and dataset.keypoint_names:
+        known = dataclasses.replace(
+            known, roi=dataclasses.replace(known.roi, num_keypoints=len(dataset.keypoint_names))
+        )
     if {name for name in known.class_names[1:] if name != "N/A"} == set(dataset.class_names[1:]):
         return known
     return dataclasses.replace(known, num_classes=len(dataset.class_names), class_names=dataset.class_names)
