@@ -46,7 +46,8 @@ def run(args):
     state = model.state_dict()
     numbers = sum(array.size for array in state.values())
     counters = len(arrays) - len(state)
-    print(f"{args.weights}: {len(arrays)} arrays, all accounted for ({counters} counters of norms are not needed)")
+    unused = f" ({counters} counters of norms are not needed)" if counters else ""
+    print(f"{args.weights}: {len(arrays)} arrays, all accounted for{unused}")
     print(f"{args.kind}: {config.num_classes} classes, background included; {numbers:,} numbers")
     print(f"backbone norms: {config.backbone.norm}, eps {config.backbone.norm_eps:g}")
     print(f"-> {out} ({out.stat().st_size / 1e6:.1f} MB)")
