@@ -55,7 +55,8 @@ def test_anchors_also_where_a_level_has_no_whole_stride(size):
 def test_proposals(kind, min_size):
     model = tiny_model(objectness=kind).eval()
     rpn = model.rpn
-    rpn.config = dataclasses.replace(rpn.config, min_size=float(min_size))
+    limits = {"pre_nms_top_n": (3, 20), "post_nms_top_n": (3, 8)}  # in training and here
+    rpn.config = dataclasses.replace(rpn.config, min_size=float(min_size), **limits)
     for layer in (rpn.head.cls_logits, rpn.head.bbox_pred):
         layer.weight.value *= 5  # spread the scores and move the boxes
     size, true_size = (96, 128), (90, 100)
