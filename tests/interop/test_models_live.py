@@ -65,3 +65,18 @@ def test_pictures_of_other_sizes_are_resized_alike(kind):
         if "keypoints" in want:
             near = np.abs(got["keypoints"] - want["keypoints"])[..., :2].max(axis=2) < 0.05
             assert near.mean() > 0.98  # two maxima of nearly one height may change places
+
+
+def test_anchors_that_are_all_certain_keep_their_order():
+    """Where every probability has been rounded to 1, proposals still follow the logits, as in torchvision."""
+    from interop import peer
+
+    kind = small.KINDS[0]
+    config = small.settings(kind)
+    weights = small.weights(config)
+    weights["rpn.head.cls_logits.bias"] = weights["rpn.head.cls_logits.bias"] + 100
+    images = small.floats(small.pictures())
+    found = stages.stages(from_state_dict(kind, weights, config=config), images)
+    want = peer.stages(peer.load(config, weights), images)
+    assert want["objectness"].min() > 40  # the sigmoid of which is 1 even in float64
+    assert record.error(found["proposals"], want["proposals"]) <= record.TOLERANCE

@@ -93,3 +93,14 @@ def test_a_deeper_head():
     assert {"head.conv.0.0.weight", "head.conv.1.0.weight", "head.cls_logits.bias"} <= set(rpn.state_dict())
     with pytest.raises(ConfigError, match="conv_depth must be at least 1; got 0"):
         RPN(4, dataclasses.replace(CONFIG, conv_depth=0), rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
+def test_the_best_of_a_level_are_told_apart_where_all_probabilities_are_one(objectness):
+    rpn, logits, deltas, anchors = outputs(objectness, training=False)
+    rpn.config = dataclasses.replace(CONFIG, pre_nms_top_n=(1, 1))
+    certain = logits + np.array([100] if rpn.outputs == 1 else [0, 100], np.float32)
+    assert (rpn.objectness(certain) == 1).all()
+    sizes = np.array([[32, 32], [32, 32]])
+    usual, certainly = (rpn.propose(x, deltas, anchors, sizes=sizes)[0] for x in (logits, certain))
+    np.testing.assert_array_equal(np.sort(usual, axis=1), np.sort(certainly, axis=1))

@@ -160,3 +160,12 @@ def test_no_images_and_wrong_counts():
         detections_figure([IMAGE] * 2, [truth_of()], [found_of()] * 2)
     with pytest.raises(ShapeError, match="1 images came with 0 detections"):
         detections_figure([IMAGE], None, [])
+
+
+def test_keypoints_are_marked_where_they_are():
+    image = np.zeros((40, 60, 3), np.float32)
+    points = np.array([[[10, 12, 3.0], [20, 22, 1.0]]], np.float32)
+    found = Detections(np.array([[5, 5, 30, 30]], np.float32), np.array([1]), np.array([0.9]), None, points)
+    ax = draw_detections(image, found)
+    [marks] = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    np.testing.assert_array_equal(marks.get_xydata(), points[0, :, :2])
