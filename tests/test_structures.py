@@ -164,11 +164,14 @@ def test_targets_are_padded_to_the_same_number_of_objects_without_crowds():
 
 def test_masks_and_keypoints_are_in_a_batch_when_its_images_have_them():
     keypoints = np.arange(2 * 3 * 3).reshape(2, 3, 3).astype(np.float32)
+    keypoints[..., 2] %= 3
     pair = images((H, W, 1), (H, W, 1))
-    people = Target(BOXES, TARGET.labels, None, TARGET.crowd, keypoints % 3)
+    people = Target(BOXES, TARGET.labels, None, TARGET.crowd, keypoints)
     batch = collate(pair, [people, EMPTY]).targets  # an image without objects agrees with all
     assert batch.masks is None and batch.keypoints.shape == (2, 1, 3, 3) and batch.keypoints.dtype == np.float32
-    np.testing.assert_array_equal(batch.keypoints[0, 0], keypoints[0] % 3)  # the crowd was left out
+    np.testing.assert_array_equal(batch.keypoints[0, 0], keypoints[0])  # the crowd was left out
+    second = collate(pair, [dataclasses.replace(people, crowd=~TARGET.crowd), EMPTY]).targets
+    np.testing.assert_array_equal(second.keypoints[0, 0], keypoints[1])
     assert not batch.keypoints[1].any() and batch.to_device("cpu").keypoints is batch.keypoints
     assert collate(pair, [TARGET, TARGET]).targets.keypoints is None
     with pytest.raises(ArgumentError, match="image 1 has no masks, other images of the batch do"):
@@ -176,7 +179,7 @@ def test_masks_and_keypoints_are_in_a_batch_when_its_images_have_them():
     with pytest.raises(ArgumentError, match="image 0 has no keypoints"):
         collate(pair, [dataclasses.replace(people, keypoints=None), people])
     with pytest.raises(ShapeError, match="the same J in all images; got {'image 0': 3, 'image 1': 2}"):
-        collate(pair, [people, dataclasses.replace(people, keypoints=keypoints[:, :2] % 3)])
+        collate(pair, [people, dataclasses.replace(people, keypoints=keypoints[:, :2])])
 
 
 def test_a_batch_without_any_object_has_one_row_of_padding():

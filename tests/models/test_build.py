@@ -5,12 +5,13 @@ import hashlib
 
 import numpy as np
 import pytest
-from tiny_model import tiny_model, tiny_scene
+from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig, torchvision_preset
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
+from tinymaskrcnn.targets.keypoint import keypoint_targets
 
 ALWAYS = ["rpn_objectness", "rpn_box", "box_class", "box_delta"]
 PERSON = {"norm": "frozen", "heads": ("box", "keypoint")}
@@ -126,6 +127,19 @@ def test_people_without_a_visible_keypoint_cost_the_head_nothing():
     assert losses["keypoint"] == 0
     heads = [p for name, p in model.named_parameters() if "keypoint" in name]
     assert heads and not any(p.grad.any() for p in heads)
+
+
+def test_keypoint_targets_lie_on_the_grid_of_the_heatmaps():
+    images, targets = tiny_scene(keypoints=3)
+    model = tiny_model(**PERSON)
+    samples = tiny_samples(model, images, targets)
+    rows = samples.rois.mask_rows
+    rois, matched = samples.rois.rois[rows], samples.rois.matched[rows]
+    wanted = keypoint_targets(targets.keypoints, rois, matched, size=16)  # crops of 4 x 4, heatmaps four times as fine
+    np.testing.assert_array_equal(samples.keypoints.position, wanted.position)
+    assert wanted.position.max() > 64 and wanted.weight.any() and not wanted.weight[:, 2].any()
+    padding = dataclasses.replace(samples.rois, mask_weight=np.zeros_like(samples.rois.mask_weight))
+    assert not model._answers(padding, targets)[1].weight.any()
 
 
 def test_the_keypoint_head_learns():
