@@ -169,3 +169,10 @@ def test_keypoints_are_marked_where_they_are():
     ax = draw_detections(image, found)
     [marks] = [line for line in ax.get_lines() if line.get_marker() == "o"]
     np.testing.assert_array_equal(marks.get_xydata(), points[0, :, :2])
+
+
+def test_the_name_of_the_only_class_is_not_written_on_every_object():
+    truth, found = truth_of((*LEFT, 1), (*RIGHT, 1)), found_of((*LEFT, 1, 0.9))
+    only = ("background", "nucleus")
+    assert [t.get_text() for t in draw_judged(IMAGE, truth, found, only).texts] == ["0.90", "missed"]
+    assert len(draw_truth(IMAGE, truth, only).texts) == 0

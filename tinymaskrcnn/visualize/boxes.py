@@ -70,6 +70,8 @@ def write_labels(boxes, labels, colors, *, ax):
     obstacles = [tuple(float(v) for v in box) for box in np.asarray(boxes).reshape(-1, 4)]
     taken = [_rectangle(*text.get_position(), text.get_text(), unit) for text in ax.texts]
     for box, label, color in zip(obstacles, labels, colors):
+        if not label:
+            continue
         places = _inside(_places(box, *_size(label, unit)), ax)
         costs = [
             10 * sum(_shared(place, other) for other in taken)

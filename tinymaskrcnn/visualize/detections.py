@@ -33,7 +33,7 @@ def draw_truth(image, target, class_names=None, *, ax=None, title=None, color=No
     colors = [color or style.color_of(label) for label in target.labels]
     draw_masks(target.masks, ax=ax, colors=colors)
     crowd = target.crowd if target.crowd is not None else np.zeros(len(target), bool)
-    names = [style.name_of(k, class_names) + (" crowd" if c else "") for k, c in zip(target.labels, crowd)]
+    names = [f"{_name(k, class_names)} {'crowd' if c else ''}".strip() for k, c in zip(target.labels, crowd)]
     draw_boxes(target.boxes, ax=ax, colors=colors, labels=names)
     if len(target) == 0:
         style.say(ax, "no objects in this image")
@@ -90,7 +90,7 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     marks = verdicts + ["missed"] * int(missed.sum())
     colors, lines = [VERDICTS[mark][0] for mark in marks], [VERDICTS[mark][1] for mark in marks]
     labels = _captions(shown, class_names)
-    labels += [f"missed {style.name_of(label, class_names)}" for label in truth.labels[missed]]
+    labels += [f"missed {_name(label, class_names)}".strip() for label in truth.labels[missed]]
     boxes = np.concatenate([shown["boxes"].reshape(-1, 4), truth.boxes[missed].reshape(-1, 4)])
     if shown["masks"] is not None:
         draw_masks(shown["masks"][::-1], ax=ax, colors=colors[: len(verdicts)][::-1])  # the best on top
@@ -168,7 +168,13 @@ def _select(detections, min_score):
 
 
 def _captions(shown, class_names):
-    return [f"{style.name_of(k, class_names)}  {s:.2f}" for k, s in zip(shown["labels"], shown["scores"])]
+    return [f"{_name(k, class_names)}  {s:.2f}".strip() for k, s in zip(shown["labels"], shown["scores"])]
+
+
+def _name(label, class_names):
+    """The name of a class; nothing where there is but one class, whose name would only hide what it names."""
+    only_one = class_names is not None and len(class_names) == 2  # background and this one
+    return "" if only_one else style.name_of(label, class_names)
 
 
 def _draw_found(ax, shown, colors, captions):
