@@ -132,14 +132,21 @@ def test_the_last_good_checkpoint_survives_a_nan(start):
     assert all(np.isfinite(row["loss"]) for row in map(json.loads, run.metrics_file.read_text().splitlines()))
 
 
-def test_the_second_ctrl_c_stops_at_once():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def python_ctrl_c():
+    """Python's own handler, also where the shell that started the tests has set Ctrl-C to be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_second_ctrl_c_stops_at_once(python_ctrl_c):
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is python_ctrl_c
 
 
 def test_signals_are_left_alone_outside_the_main_thread():
