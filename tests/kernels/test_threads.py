@@ -134,34 +134,80 @@ def test_a_forked_child_gets_threads_of_its_own():
 
 
 def test_the_number_of_threads_can_be_asked_for(monkeypatch):
-    monkeypatch.setenv("TINYMASKRCNN_THREADS", "3")
-    threads.set_threads(None)
-    assert threads.get_threads() == 3
-    monkeypatch.setenv("TINYMASKRCNN_THREADS", "many")
-    threads.set_threads(None)
-    with pytest.raises(ConfigError, match="TINYMASKRCNN_THREADS.*'many'"):
-        threads.get_threads()
+    for text, wanted in (("3", 3), (" 2 ", 2), ("", threads.available_cores())):
+        monkeypatch.setenv("TINYMASKRCNN_THREADS", text)
+        threads.set_threads(None)
+        assert threads.get_threads() == wanted
+    for text in ("0", "-1", "two", "1.5", "\u00b2"):
+        monkeypatch.setenv("TINYMASKRCNN_THREADS", text)
+        threads.set_threads(None)
+        with pytest.raises(ConfigError, match=f"TINYMASKRCNN_THREADS must be a whole number.*'{text}'"):
+            threads.get_threads()
     monkeypatch.delenv("TINYMASKRCNN_THREADS")
-    for wrong in (0, 1.5, "2"):
+    for wrong in (0, -1, 1.5, "2"):
         with pytest.raises(ConfigError, match="set_threads"):
             threads.set_threads(wrong)
 
 
-def test_a_container_limits_the_cores(tmp_path, monkeypatch):
-    assert threads._container_quota(tmp_path) is None
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert threads._container_quota(tmp_path) is None
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert threads._container_quota(tmp_path) == 1.5
-    (tmp_path / "cpu.max").unlink()
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
-    assert threads._container_quota(tmp_path) is None
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("50000\n")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert threads._container_quota(tmp_path) == 0.5
-    monkeypatch.setattr(threads, "_container_quota", lambda: 0.5)
-    assert threads.available_cores() == 1
+def write(root, files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+
+
+def v2(group, limits, mount="sys/fs/cgroup"):
+    """A process in a group of version 2, with limits {group: text of cpu.max}."""
+    return {"proc/self/cgroup": f"0::{group}"} | {f"{mount}{name}/cpu.max": text for name, text in limits.items()}
+
+
+def v1(group, limits, mount="cpu", controllers="cpu,cpuacct"):
+    """The same in version 1, with limits {group: microseconds in 100,000}."""
+    files = {"proc/self/cgroup": f"9:name=systemd:/x\n2:cpuset:/\n1:{controllers}:{group}\n0::/"}
+    for name, quota in limits.items():
+        files[f"sys/fs/cgroup/{mount}{name}/cpu.cfs_quota_us"] = str(quota)
+        files[f"sys/fs/cgroup/{mount}{name}/cpu.cfs_period_us"] = "100000"
+    return files
+
+
+@pytest.mark.parametrize(
+    "files, quota",
+    [
+        ({}, None),
+        ({"sys/fs/cgroup/cpu.max": "150000 100000"}, 1.5),  # /proc is hidden
+        (v2("/", {"": "max 100000"}), None),
+        (v2("/", {"": "50000 100000"}), 0.5),
+        (v2("/", {"": "25000 12500"}), 2),
+        (v2("/", {"": "broken"}), None),
+        (v2("/", {"": "100000 0"}), None),
+        (v2("/a/b c", {"/a": "300000 100000", "/a/b c": "max 100000"}), 3),  # a limit above the process's own group
+        (v2("/a/b", {"/a": "300000 100000", "/a/b": "150000 100000"}), 1.5),
+        (v2("/a/b", {"/a": "100000 100000", "/a/b": "150000 100000"}), 1),
+        (v2("/a/b", {"/other": "100000 100000"}), None),
+        (v2("/docker/4f2", {"": "200000 100000"}), 2),  # the host's name of the group, which a container does not see
+        (v2("/../neighbour", {"": "200000 100000", "/neighbour": "100000 100000"}), 2),
+        (v2("/a", {"/a": "200000 100000"}, mount="sys/fs/cgroup/unified"), 2),
+        (v1("/", {"": -1}), None),
+        (v1("/", {"": 50000}), 0.5),
+        (v1("/a/b", {"": -1, "/a": 250000, "/a/b": 400000}), 2.5),
+        (v1("/docker/4f2", {"": 150000}), 1.5),
+        (v1("/", {"": 150000}, mount="cpu,cpuacct"), 1.5),  # without the short name beside it
+        (v1("/", {"": 150000}, mount="cpuset", controllers="cpuset"), None),
+        (v1("/", {"": 150000}) | {"sys/fs/cgroup/unified/cpu.max": "100000 100000"}, 1),  # both versions at once
+    ],
+)
+def test_a_container_has_a_quota(files, quota, tmp_path):
+    write(tmp_path, files)
+    assert threads._container_quota(tmp_path) == quota
+
+
+@pytest.mark.parametrize(
+    "quota, cores", [(None, 8), (0.1, 1), (0.5, 1), (1.2, 1), (1.5, 2), (2.4, 2), (2.5, 3), (64, 8)]
+)
+def test_a_quota_limits_the_cores(quota, cores, monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(threads, "_container_quota", lambda: quota)
+    assert threads.available_cores() == cores
 
 
 def test_spans_and_pieces():

@@ -20,31 +20,65 @@ from ..errors import ConfigError
 
 
 def available_cores():
-    """Cores this process may use: its CPU affinity, and the quota of the container around it."""
+    """Cores this process may use: its CPU affinity, and the quota of the container around it to the nearest core."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity
         cores = os.cpu_count() or 1
     quota = _container_quota()
-    return max(1, cores if quota is None else min(cores, round(quota)))
+    return max(1, cores if quota is None else min(cores, int(quota + 0.5)))
 
 
-def _container_quota(root=Path("/sys/fs/cgroup")):
-    """Cores' worth of time that the control group grants (version 2, then version 1); None without a limit."""
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (root / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    with contextlib.suppress(OSError, ValueError):
-        quota = int((root / "cpu/cpu.cfs_quota_us").read_text())
-        return None if quota <= 0 else quota / int((root / "cpu/cpu.cfs_period_us").read_text())
-    return None
+def _container_quota(root=Path("/")):
+    """Cores' worth of time that the control groups around this process grant; None without a limit.
+
+    Its own group may lie deep below the root of the hierarchy, and each one on the way may have a limit: the smallest
+    holds. A container may name its group as the host sees it; folders that are not there are passed over.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = ["0::/", "1:cpu:/"]
+    limits = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:  # version 2
+            limits += _limits(root, ("", "unified"), group, _quota_v2)
+        elif "cpu" in controllers.split(","):
+            limits += _limits(root, ("cpu", controllers), group, _quota_v1)
+    return min(limits, default=None)
+
+
+def _limits(root, mounts, group, quota_of):
+    """The limits of a group and of all above it, in the first of the places where the hierarchy may be mounted."""
+    parts = [part for part in group.split("/") if part]
+    depth = 0 if ".." in parts else len(parts)  # ".." is a group outside of what this process may see
+    for mount in mounts:
+        top = root / "sys/fs/cgroup" / mount
+        limits = []
+        for length in range(depth + 1):
+            with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+                limits.append(quota_of(top.joinpath(*parts[:length])))
+        if limits:
+            return [limit for limit in limits if limit is not None]
+    return []
+
+
+def _quota_v2(folder):
+    quota, period = (folder / "cpu.max").read_text().split()
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder):
+    quota = int((folder / "cpu.cfs_quota_us").read_text())
+    return None if quota <= 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
 
 
 def _wanted_threads():
-    wanted = os.environ.get("TINYMASKRCNN_THREADS", "")
+    wanted = os.environ.get("TINYMASKRCNN_THREADS", "").strip()
     if not wanted:
         return available_cores()
-    if not wanted.isdigit() or int(wanted) < 1:
+    if not wanted.isdecimal() or int(wanted) < 1:
         raise ConfigError(f"TINYMASKRCNN_THREADS must be a whole number, at least 1; got {wanted!r}")
     return int(wanted)
 
