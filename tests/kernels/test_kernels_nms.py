@@ -1,5 +1,7 @@
 """kernels/nms.py: keeps exactly the boxes that the text keeps, ties, groups and degenerate boxes included."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,12 @@ def test_nms_equals_the_text(seed, n, groups, masked, threshold, dtype):
     group = None if groups is None else rng.integers(-3, groups, n)
     valid = rng.random(n) < 0.7 if masked else None
     options = dict(iou_threshold=threshold, group=group, valid=valid)
-    assert np.array_equal(fast.nms(boxes, scores, **options), nms.nms.readable(boxes, scores, **options))
+    wanted = nms.nms.readable(boxes, scores, **options)
+    assert np.array_equal(fast.nms(boxes, scores, **options), wanted)
+    with mock.patch.object(fast, "NEIGHBOURS", -1):  # a crowd: block by block
+        assert np.array_equal(fast.nms(boxes, scores, **options), wanted)
+    with mock.patch.object(fast, "PAIRS", 50):  # many cuts
+        assert np.array_equal(fast.nms(boxes, scores, **options), wanted)
 
 
 @pytest.mark.parametrize("counts", [(512, 512, 192, 48, 12), (1800,)])
@@ -48,11 +55,26 @@ def test_nms_of_training_on_any_threads(counts):
 
 
 def test_chains_are_solved_greedily():
-    """Each box suppresses the next, so every second one stays: the slowest case of the block's fixed point."""
+    """Each box suppresses the next, so every second one stays: the slowest case of both ways."""
     x = np.arange(300, dtype=np.float32)[:, None] * 4
     boxes = np.concatenate([x, np.zeros_like(x), x + 10, np.ones_like(x)], axis=1)
-    keep = fast.nms(boxes, -np.arange(300, dtype=np.float32), iou_threshold=0.3)
-    assert np.array_equal(keep, np.arange(300) % 2 == 0)
+    for neighbours in (fast.NEIGHBOURS, -1):
+        with mock.patch.object(fast, "NEIGHBOURS", neighbours):
+            keep = fast.nms(boxes, -np.arange(300, dtype=np.float32), iou_threshold=0.3)
+        assert np.array_equal(keep, np.arange(300) % 2 == 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 9999), threshold=st.floats(0, 1), scale=st.sampled_from([1e-3, 1, 1e5]))
+def test_no_pair_escapes_the_sweep(seed, threshold, scale):
+    """Copies of a few boxes, moved by the width that just suffices: overlaps on both sides of the threshold."""
+    rng = np.random.default_rng(seed)
+    boxes = np.repeat(crowd(rng, 12)[0], 8, axis=0) * np.float32(scale)
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    boxes += sides * np.float32(1 - threshold) * rng.choice([0, 0.5, 0.999999, 1, 1.000001], (96, 1)).astype(np.float32)
+    scores = rng.random(96, dtype=np.float32)
+    options = dict(iou_threshold=threshold)
+    assert np.array_equal(fast.nms(boxes, scores, **options), nms.nms.readable(boxes, scores, **options))
 
 
 def test_what_the_kernel_leaves_to_the_text():
@@ -61,5 +83,6 @@ def test_what_the_kernel_leaves_to_the_text():
     assert not fast._takes(boxes[:0], scores[:0], iou_threshold=0.5)
     assert not fast._takes(boxes + np.float32(np.inf), scores, iou_threshold=0.5)
     assert not fast._takes(boxes + np.float32(np.nan), scores, iou_threshold=0.5)
+    assert not fast._takes(boxes, scores + np.float32(np.nan), iou_threshold=0.5)
     assert not fast._takes(boxes, scores, iou_threshold=1.5)
     assert fast.nms(boxes, scores, iou_threshold=0.5, valid=np.zeros(2, bool)).tolist() == [False, False]
