@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 import strict_device
+from pretended_cupy import pretended
 
 from tinymaskrcnn import backend
 from tinymaskrcnn.errors import BackendError
@@ -59,6 +60,27 @@ def test_cuda_with_cupy_moves_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", fake)
     assert backend.cuda_available() is True
     assert type(backend.to_device(HOST, "cuda")) is strict_device.StrictArray
+
+
+def test_cuda_without_a_gpu_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(is_available=lambda: False, __version__="14.2.0"))
+    assert backend.cuda_available() is False
+    with pytest.raises(BackendError, match=r"needs an NVIDIA GPU and its driver; CuPy 14\.2\.0 .* finds none"):
+        backend.to_device(HOST, "cuda")
+
+
+def test_tf32_is_switched_for_single_products_and_for_batches():
+    with pretended() as card:
+        backend.set_tf32(True)
+        assert (card.math_mode, card.compute_type) == (3, 7)
+        backend.set_tf32(False)
+        assert (card.math_mode, card.compute_type) == (0, 1)
+
+
+def test_tf32_needs_a_gpu(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendError, match="needs CuPy"):
+        backend.set_tf32(True)
 
 
 def test_cupy_is_registered_when_its_first_array_is_seen(monkeypatch):
