@@ -86,6 +86,12 @@ PAIRS = [
 
 ROI = dict(features=(2, 6, 6, 2), image_index=draw.image_index(3, 2), output_size=2)
 ROWS = [("rois", "image_index"), ("features", "rois", "image_index")]
+PYRAMID = dict(
+    pyramid=[draw.normal(2, 4, 5, 2), draw.normal(2, 2, 3, 2)],
+    image_index=draw.image_index(4, 2),
+    output_size=2,
+    scales=(0.25, 0.125),
+)
 BOXES = dict(ROI, box_gradient=True, zero_rows=ROWS)
 PAIRS += [
     pair(
@@ -107,6 +113,21 @@ PAIRS += [
     ),
     pair("roi_align", "box-adaptive", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=0), scale=1.0, samples=0),
     pair("roi_align", "one-sample", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=1), scale=1.0, samples=1),
+    pair(
+        "pyramid_roi_align",
+        **PYRAMID,
+        rois=draw.rois(4, side=4, bins=2, samples=2, scale=0.25),
+        level=np.array([0, 1, 0, 1]),
+        zero_rows=[("rois", "image_index", "level"), ("pyramid", "rois", "image_index", "level")],
+    ),
+    pair(
+        "pyramid_roi_align",
+        "adaptive",
+        **dict(PYRAMID, samples=0, aligned=False),
+        rois=draw.rois(4, side=4, bins=2, samples=0, scale=0.25, aligned=False),
+        level=np.array([1, 1, 0, 1]),
+        zero_rows=("rois", "image_index", "level"),
+    ),
     pair(
         "roi_pool",
         features=draw.distinct(2, 6, 6, 2),

@@ -33,34 +33,25 @@ class PyramidRoIAlign(Module):
         self.levels = levels  # P2 .. P5; P6 serves the RPN only
 
     def forward(self, pyramid, *, rois, image_index):
-        xp = array_module(rois)
-        level_of = assign_levels(
-            rois,
-            canonical_size=self.config.canonical_size,
-            canonical_level=self.config.canonical_level,
-            lowest=2,
-            highest=1 + self.levels,
+        config = self.config
+        cut, unused = pyramid[: self.levels], pyramid[self.levels :]
+        limits = dict(lowest=2, highest=1 + len(cut))
+        level = assign_levels(
+            rois, canonical_size=config.canonical_size, canonical_level=config.canonical_level, **limits
         )
-        size = self.output_size
-        crops = xp.zeros((len(rois), size, size, pyramid[0].shape[-1]), pyramid[0].dtype)
-        caches = []
-        for i, features in enumerate(pyramid[: self.levels]):
-            rows = xp.flatnonzero(level_of == 2 + i)
-            crops[rows], cache = roi_align.roi_align_forward(
-                features,
-                rois[rows],
-                image_index=image_index[rows],
-                output_size=size,
-                scale=1.0 / 2 ** (2 + i),
-                samples=self.config.sampling_ratio,
-                aligned=self.config.aligned,
-            )
-            caches.append((rows, cache))
-        return crops, self.keep((caches, [p.shape for p in pyramid]))
+        crops, cache = roi_align.pyramid_roi_align_forward(
+            cut,
+            rois=rois,
+            image_index=image_index,
+            level=level - 2,
+            output_size=self.output_size,
+            scales=[1.0 / 2 ** (2 + i) for i in range(len(cut))],
+            samples=config.sampling_ratio,
+            aligned=config.aligned,
+        )
+        return crops, self.keep((cache, [p.shape for p in unused]))
 
     def backward(self, dcrops, cache):
-        caches, shapes = cache
-        xp = array_module(dcrops)
-        dpyramid = [roi_align.roi_align_backward(dcrops[rows], c_level)[0] for rows, c_level in caches]
-        unused = [xp.zeros(shape, dcrops.dtype) for shape in shapes[self.levels :]]
-        return dpyramid + unused
+        c_align, unused = cache
+        dpyramid = roi_align.pyramid_roi_align_backward(dcrops, c_align)
+        return dpyramid + [array_module(dcrops).zeros(shape, dcrops.dtype) for shape in unused]

@@ -5,11 +5,13 @@ one sparse matrix: crops = A @ pixels, and backward is A.T @ dcrops. A bilinear 
 one along the columns; `_axis_taps` finds these, `_outer_matrix` multiplies them.
 """
 
+import itertools
+
 import numpy as np
 
 from ..backend import array_module, has_kernel, sparse
 from ..contract import checked
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from .common import as_pair
 
 
@@ -51,9 +53,10 @@ def interpolation_matrix(rois, *, image_index, feature_shape, output_size, scale
 
     rois (K, 4), image_index (K,) int, feature_shape (N, H, W)  ->  A (K*S*S, N*H*W)
     """
-    check_image_index("roi_align_forward", image_index, feature_shape[0])
-    y, x = _both_axes(rois, feature_shape, output_size, scale, samples, aligned, slopes=False)
-    return _outer_matrix(y, x, 0, 0, image_index, feature_shape)
+    n, height, width = feature_shape
+    check_image_index("roi_align_forward", image_index, n)
+    y, x = _both_axes(rois, output_size, height, width, scale=float(scale), samples=samples, aligned=aligned)
+    return _outer_matrix(y, x, start=image_index * (height * width), width=width, num_pixels=n * height * width)
 
 
 def _box_gradient(dcrops, features, rois, settings):
@@ -65,38 +68,106 @@ def _box_gradient(dcrops, features, rois, settings):
     """
     settings = dict(settings)
     image_index = settings.pop("image_index")
-    shape = features.shape
-    y, x = _both_axes(rois, shape[:3], **settings, slopes=True)
-    pixels = features.reshape(-1, shape[3])
+    settings["scale"] = float(settings["scale"])
+    n, height, width, channels = features.shape
+    y, x = _both_axes(rois, settings.pop("output_size"), height, width, **settings, slopes=True)
+    place = dict(start=image_index * (height * width), width=width, num_pixels=n * height * width)
+    pixels = features.reshape(-1, channels)
     edges = (0, 1), (1, 0), (0, 2), (2, 0)  # x1, y1, x2, y2: 1 is the derivative by the start of an axis, 2 by its end
     drois = []
     for by_y, by_x in edges:
-        by_edge = _outer_matrix(y, x, by_y, by_x, image_index, shape[:3]) @ pixels
+        by_edge = _outer_matrix(y, x, by_y, by_x, **place) @ pixels
         drois.append((dcrops * by_edge.reshape(dcrops.shape)).sum(axis=(1, 2, 3)))
     return array_module(rois).stack(drois, axis=1)
+
+
+# ---------------------------------------------------------------- over a pyramid
+
+
+@checked
+@has_kernel
+def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size, scales, samples=2, aligned=True):
+    """RoIAlign in which every RoI is cut from a level of its own (FPN paper, section 4.2): still one sparse matrix.
+
+    pyramid [(N, H, W, C)] * L, rois (K, 4) float, image_index (K,) int, level (K,) int  ->  crops (K, S, S, C)
+    level is a position in the list `pyramid`, and scales has one entry per level; all else as in roi_align_forward.
+    The levels' pixels lie one after another, so that a RoI differs from others in its scale, in height and width of
+    its map, and in where that starts. No shape depends on which level a RoI is cut from.
+    """
+    shapes = [features.shape for features in pyramid]
+    _check_pyramid(pyramid, rois, scales)
+    A = pyramid_matrix(
+        rois,
+        image_index=image_index,
+        level=level,
+        shapes=shapes,
+        output_size=output_size,
+        scales=scales,
+        samples=samples,
+        aligned=aligned,
+    )
+    channels = shapes[0][3]
+    pixels = array_module(rois).concatenate([features.reshape(-1, channels) for features in pyramid])
+    crops = A @ pixels  # (K*S*S, C)
+    rows, columns = as_pair("pyramid_roi_align_forward", "output_size", output_size, at_least=1)
+    return crops.reshape(len(rois), rows, columns, channels), (A, shapes)
+
+
+@checked
+@has_kernel
+def pyramid_roi_align_backward(dcrops, cache):
+    """Mirror of pyramid_roi_align_forward: the transposed matrix, and the pixels divided among the levels again.
+
+    dcrops (K, S, T, C)  ->  dpyramid [(N, H, W, C)] * L
+    """
+    A, shapes = cache
+    dpixels = transposed(A, dcrops) @ dcrops.reshape(-1, shapes[0][3])
+    ends = level_ends(shapes)
+    return [dpixels[start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes)]
+
+
+def pyramid_matrix(rois, *, image_index, level, shapes, output_size, scales, samples=2, aligned=True):
+    """interpolation_matrix over the pixels of all levels, one level after another.
+
+    rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L  ->  A (K*S*S, sum of N*H*W)
+    """
+    check_image_index("pyramid_roi_align_forward", image_index, shapes[0][0])
+    check_image_index("pyramid_roi_align_forward", level, len(shapes), "level")
+    xp, dtype = array_module(rois), rois.dtype
+    ends = level_ends(shapes)
+    heights, widths = (xp.asarray(sides, dtype)[level][:, None, None] for sides in zip(*(s[1:3] for s in shapes)))
+    scale = xp.asarray(scales, dtype)[level][:, None, None]
+    y, x = _both_axes(rois, output_size, heights, widths, scale=scale, samples=samples, aligned=aligned)
+    first = xp.asarray([[0, *ends[:-1]], [h * w for _, h, w, _ in shapes], [w for _, _, w, _ in shapes]])[:, level]
+    return _outer_matrix(y, x, start=first[0] + image_index * first[1], width=first[2], num_pixels=ends[-1])
+
+
+def level_ends(shapes):
+    """Where each level's pixels end when the levels lie one after another: shapes [(N, H, W, C)] * L  ->  L ints."""
+    return list(itertools.accumulate(n * height * width for n, height, width, _ in shapes))
 
 
 # ---------------------------------------------------------------- the weights along one axis
 
 
-def _both_axes(rois, feature_shape, output_size, scale, samples, aligned, slopes):
-    """The taps along the rows and along the columns of the feature map."""
-    if samples < 0:
-        raise ArgumentError(f"roi_align_forward: samples must be at least 0 (0 adapts to each RoI); got {samples}")
+def _both_axes(rois, output_size, height, width, **settings):
+    """The taps along the rows and along the columns of a map; height, width, scale: numbers, or (K, 1, 1) per RoI."""
+    if settings["samples"] < 0:
+        raise ArgumentError(
+            f"roi_align_forward: samples must be at least 0 (0 adapts to each RoI); got {settings['samples']}"
+        )
     rows, columns = as_pair("roi_align_forward", "output_size", output_size, at_least=1)
-    _, height, width = feature_shape
     x1, y1, x2, y2 = rois[:, 0], rois[:, 1], rois[:, 2], rois[:, 3]
-    settings = dict(scale=float(scale), samples=samples, aligned=aligned, slopes=slopes)
     return _axis_taps(y1, y2, rows, height, **settings), _axis_taps(x1, x2, columns, width, **settings)
 
 
-def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes):
+def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=False):
     """Which pixels of an axis a bin reads, and how much of each.
 
     start (K,), end (K,)  ->  pixel (K, S, T) int, [weight (K, S, T)]; with slopes also its derivatives by start and end
     """
     xp = array_module(start)
-    position, use, by_start, by_end = _sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
+    position, use, along = _sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
 
     # A point up to one pixel outside reads the border; farther out it reads 0.
     use = use * ((position >= -1) & (position <= length))
@@ -104,12 +175,11 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes):
     position = xp.fmin(xp.fmax(position, 0), length - 1)  # fmax also turns NaN into a pixel that exists
     low = xp.floor(position)
     share = position - low  # how far the point has gone from pixel low to pixel low + 1
-    low = low.astype(np.int32)
-    pixel = xp.concatenate([low, xp.minimum(low + 1, length - 1)], axis=2)  # (K, S, 2 * samples)
+    pixel = xp.concatenate([low, xp.minimum(low + 1, length - 1)], axis=2).astype(np.int32)  # (K, S, 2 * samples)
 
     weights = [xp.concatenate([use * (1 - share), use * share], axis=2)]
     if slopes:
-        for motion in (by_start, by_end):
+        for motion in (scale - along * scale, along * scale):  # of a point, when the RoI's start or end moves
             slope = use * moves * motion
             weights.append(xp.concatenate([-slope, slope], axis=2))
     if xp is np:
@@ -118,57 +188,57 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes):
 
 
 def _sample_points(start, end, bins, *, scale, samples, aligned):
-    """Where the points of each bin lie, the weight of each, and how far each moves with the two ends of the RoI.
+    """Where the points of each bin lie, the weight of each, and how far along the RoI each is when the RoI stretches.
 
-    start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), by_start (K, S, n), by_end (K, S, n)
+    start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), along (K, S, n) 0 at start and 1 at end
     """
     xp = array_module(start)
     dtype = start.dtype
-    origin = (start * scale - (0.5 if aligned else 0))[:, None, None]
-    size = (end * scale - start * scale)[:, None, None]
-    fixed_size = xp.zeros(size.shape, dtype=bool) if aligned else size < 1
-    size = xp.where(fixed_size, 1, size)
+    start, end = start[:, None, None] * scale, end[:, None, None] * scale
+    size = end - start if aligned else xp.where(end - start < 1, 1, end - start)
 
     count = xp.ceil(size / bins) if samples == 0 else xp.full(size.shape, samples, dtype=dtype)  # (K, 1, 1)
     most = samples or max(int(count.max()) if len(start) else 1, 1)
     point = xp.arange(most, dtype=dtype)
     use = (point < count) / xp.maximum(count, 1)  # (K, 1, n)
     bin_start = xp.arange(bins, dtype=dtype)[:, None]
-    along = (bin_start + (point + 0.5) / xp.maximum(count, 1)) / bins  # (K, S, n), 0 at start and 1 at end
-    by_end = xp.where(fixed_size, 0, along) * scale
-    return origin + along * size, use.astype(dtype), scale - by_end, by_end
+    along = (bin_start + (point + 0.5) / xp.maximum(count, 1)) / bins  # (K, S, n)
+    position = (start - (0.5 if aligned else 0)) + along * size
+    if not aligned:  # a RoI that was held at one pixel does not stretch
+        along = xp.where(end - start < 1, 0, along)
+    return position, use.astype(dtype), along
 
 
 def _merge(pixel, weights, length):
     """Give neighbouring samples that read the same pixel one common tap, where this makes the taps fewer."""
-    first = pixel.min(axis=2, keepdims=True, initial=length - 1)
+    first = pixel.min(axis=2, keepdims=True)
     offset = pixel - first
     reach = int(offset.max(initial=0)) + 1
     if reach >= pixel.shape[2]:
         return pixel, weights
     hits = [offset == step for step in range(reach)]
     weights = [np.stack([(weight * hit).sum(axis=2) for hit in hits], axis=2) for weight in weights]
-    return np.minimum(first + np.arange(reach, dtype=np.int32), length - 1), weights
+    return np.minimum(first + np.arange(reach), length - 1).astype(np.int32), weights
 
 
 # ---------------------------------------------------------------- the matrix
 
 
-def _outer_matrix(y, x, by_y, by_x, image_index, feature_shape):
+def _outer_matrix(y, x, by_y=0, by_x=0, *, start, width, num_pixels):
     """The products of row weights and column weights, as a sparse matrix.
 
     by_y and by_x choose, for each axis, the weights (0) or their derivatives by the start (1) or the end (2) of a RoI.
+    start (K,) is the first pixel of each RoI's map, width the length of its rows: a number or (K,).
     """
     (row, row_weights), (column, column_weights) = y, x
     xp = array_module(row)
-    n, height, width = feature_shape
-    row = row + (image_index.astype(np.int32) * height)[:, None, None]  # the pictures lie below each other
-    pixel = (row * width)[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, T, T)
+    start, width = (xp.asarray(value, np.int32).reshape(-1, 1, 1) for value in (start, width))
+    pixel = (start + row * width)[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, T, T)
     weight = row_weights[by_y][:, :, None, :, None] * column_weights[by_x][:, None, :, None, :]
     taps = pixel.shape[3] * pixel.shape[4]
     bins = pixel.shape[0] * pixel.shape[1] * pixel.shape[2]
     row_ends = xp.arange(0, bins * taps + 1, taps, dtype=np.int32)
-    A = sparse(xp).csr_matrix((weight.reshape(-1), pixel.reshape(-1), row_ends), shape=(bins, n * height * width))
+    A = sparse(xp).csr_matrix((weight.reshape(-1), pixel.reshape(-1), row_ends), shape=(bins, num_pixels))
     if xp is np:
         A.eliminate_zeros()  # on a device this would wait for the number of entries that are left
     return A
@@ -182,13 +252,29 @@ def transposed(A, like):
 # ---------------------------------------------------------------- arguments
 
 
-def check_image_index(function, image_index, num_images):
-    """Every RoI must belong to a picture of the batch (looked at on the host only)."""
+def check_image_index(function, image_index, count, name="image_index"):
+    """Every RoI must belong to a picture of the batch, or to a level (looked at on the host only)."""
     if array_module(image_index) is not np:
         return
-    wrong = (image_index < 0) | (image_index >= num_images)
+    wrong = (image_index < 0) | (image_index >= count)
     if wrong.any():
         k = int(wrong.argmax())
+        raise ArgumentError(f"{function}: {name} must lie in 0..{count - 1}; got {image_index[k]} at position {k}")
+
+
+def _check_pyramid(pyramid, rois, scales):
+    """At least one level, a scale for each, and the same pictures and channels everywhere."""
+    if len(pyramid) == 0 or len(pyramid) != len(scales):
         raise ArgumentError(
-            f"{function}: image_index must lie in 0..{num_images - 1}; got {image_index[k]} at position {k}"
+            f"pyramid_roi_align_forward: pyramid must be a list of levels, and scales as long; got {len(pyramid)} "
+            f"levels and {len(scales)} scales"
         )
+    first = pyramid[0].shape
+    for features in pyramid:
+        if len(features.shape) != 4 or (features.shape[0], features.shape[3]) != (first[0], first[-1]):
+            raise ShapeError(
+                f"pyramid_roi_align_forward: pyramid must be a list of (N, H, W, C) with the same N and C; "
+                f"got {[tuple(features.shape) for features in pyramid]}"
+            )
+        if features.dtype != rois.dtype:
+            raise DtypeError(f"pyramid_roi_align_forward: rois must be {features.dtype} like pyramid; got {rois.dtype}")
