@@ -1,0 +1,173 @@
+"""The two subcommands of compare_torchvision that train both contestants by themselves: `train` and `step`."""
+
+import time
+
+import numpy as np
+
+from tinymaskrcnn.evaluation.evaluator import Evaluator
+
+from .contestants import contestants, count, counted_rois, stream_of
+from .measure import environment, say, write_rows
+
+FIGURES = ("AP", "AP50", "AP75")
+KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's name -> the table's
+
+
+def report_size(ours, theirs):
+    print(f"parameters: ours {count(ours):,}, torchvision {count(theirs):,}", flush=True)
+
+
+def save(args, rows):
+    write_rows(args.json, environment(threads=args.threads, load=args.load, channels_last=args.channels_last), rows)
+
+
+# ---------------------------------------------------------------- taking turns
+
+
+def take_turns(ours, theirs, call, turn):
+    """Time call(contestant) for both; who begins alternates with `turn`. Returns the seconds of each by name."""
+    seconds = {}
+    for contestant in (ours, theirs) if turn % 2 == 0 else (theirs, ours):
+        began = time.perf_counter()
+        call(contestant)
+        seconds[contestant.name] = time.perf_counter() - began
+    return seconds
+
+
+def train_both(ours, theirs, config, numbers, *, label):
+    """Train both on the batches with these numbers; returns seconds and losses of every step as lists by name."""
+    stream = stream_of(config, "train")
+    seconds, losses = {ours.name: [], theirs.name: []}, {ours.name: [], theirs.name: []}
+    said = time.monotonic()
+    for i in numbers:
+        batch = stream.batch(i)
+
+        def step(contestant, batch=batch):
+            losses[contestant.name].append(contestant.step(batch))
+
+        for name, spent in take_turns(ours, theirs, step, i).items():
+            seconds[name].append(spent)
+        if i + 1 == numbers.stop or time.monotonic() - said > 30:
+            said = time.monotonic()
+            shown = "; ".join(f"{n} loss {losses[n][-1]:.3f}, {np.median(seconds[n]):.3f} s/step" for n in losses)
+            say(f"{label}: step {i + 1} of {numbers.stop}: {shown}")
+    return seconds, losses
+
+
+# ---------------------------------------------------------------- train: average precision side by side
+
+
+def compare_training(args):
+    """One row per seed and model; both models of a seed see the same scenes."""
+    rows = []
+    for seed in range(args.seeds):
+        config, ours, theirs = contestants(args, seed)
+        if seed == 0:
+            report_size(ours, theirs)
+            print(header())
+        seconds, losses = train_both(ours, theirs, config, range(config.train.steps), label=f"seed {seed}")
+        for contestant in (ours, theirs):
+            figures = average_precision(contestant, config, args.scenes)
+            name = contestant.name
+            rows.append(
+                {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "scenes": args.scenes}
+                | {"start": args.start, "parameters": count(contestant)}
+                | figures
+                | {"seconds_per_step": float(np.median(seconds[name])), "loss": float(np.mean(losses[name][-20:]))}
+            )
+        print_pair(seed, *rows[-2:])
+        save(args, rows)  # after every seed: a run that is cut short has not run in vain
+    if args.seeds > 1:
+        print_pair("mean", mean_row(rows, "ours"), mean_row(rows, "torchvision"))
+
+
+def average_precision(contestant, config, scenes):
+    """{"box_AP": ..., "mask_AP75": ...} on the first held-out scenes of the test split."""
+    contestant.eval()
+    evaluators = {name: Evaluator(iou_type=kind) for kind, name in KINDS.items()}
+    stream, size = stream_of(config, "test"), config.train.batch_size
+    for first in range(0, scenes, size):
+        images, truths = zip(*map(stream.scene, range(first, min(first + size, scenes))))
+        for truth, found in zip(truths, contestant.detect(images)):
+            for evaluator in evaluators.values():
+                evaluator.add(truth, found)
+    figures = {name: evaluator.summarize() for name, evaluator in evaluators.items()}
+    return {f"{name}_{figure}": float(figures[name][figure]) for name in evaluators for figure in FIGURES}
+
+
+NUMBERS = tuple(f"{name}_{figure}" for name in KINDS.values() for figure in FIGURES) + ("seconds_per_step", "loss")
+
+
+def header():
+    columns = [name.replace("seconds_per_step", "s/step").replace("_", " ") for name in NUMBERS]
+    return f"{'seed':5}{'model':12}" + "".join(f"{column:>10}" for column in columns)
+
+
+def print_pair(seed, ours, theirs):
+    """Two lines of figures and one with ours - torchvision's (of the times, ours / torchvision's)."""
+    difference = {number: ours[number] - theirs[number] for number in NUMBERS}
+    difference["seconds_per_step"] = ours["seconds_per_step"] / theirs["seconds_per_step"]
+    for name, row in (("ours", ours), ("torchvision", theirs), ("difference", difference)):
+        sign = "+" if name == "difference" else ""
+        cells = [f"{row[number]:{'' if number == 'seconds_per_step' else sign}.3f}" for number in NUMBERS]
+        if name == "difference":
+            cells[NUMBERS.index("seconds_per_step")] += "x"
+        print(f"{seed:<5}{name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+
+
+def mean_row(rows, name):
+    return {number: float(np.mean([row[number] for row in rows if row["model"] == name])) for number in NUMBERS}
+
+
+# ---------------------------------------------------------------- step: times as ratios
+
+
+def compare_steps(args):
+    """Medians of a training step, of inference on one picture and on a batch, after some real training."""
+    config, ours, theirs = contestants(args, seed=0)
+    report_size(ours, theirs)
+    train_both(ours, theirs, config, range(args.warm_steps), label="warming up")
+    measured = range(args.warm_steps, args.warm_steps + args.pairs)
+    with counted_rois(ours) as our_rois, counted_rois(theirs) as their_rois:
+        seconds, _ = train_both(ours, theirs, config, measured, label="measuring")
+    size = config.train.batch_size
+    rows = [timing_row(f"tiny_step_b{size}", seconds) | rois_of(our_rois, their_rois)]
+    ours.eval()
+    theirs.eval()
+    scenes = stream_of(config, "test")
+    for pictures in (1, size):
+        rows.append(
+            timing_row(f"tiny_inference_b{pictures}", *time_inference(ours, theirs, scenes, pictures, args.pairs))
+        )
+    for row in rows:
+        print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    save(args, rows)
+
+
+def time_inference(ours, theirs, scenes, pictures, pairs):
+    """Seconds of `pairs` detections of so many pictures each (two more go first, uncounted), and what was found."""
+    seconds, found = {ours.name: [], theirs.name: []}, {ours.name: 0, theirs.name: 0}
+    for turn in range(-2, pairs):
+        images = [scenes.scene((turn + 2) * pictures + i)[0] for i in range(pictures)]
+
+        def detect(contestant, images=images):
+            found[contestant.name] += sum(map(len, contestant.detect(images)))
+
+        for name, spent in take_turns(ours, theirs, detect, turn).items():
+            if turn >= 0:
+                seconds[name].append(spent)
+    total = (pairs + 2) * pictures
+    return seconds, {f"detections_{name}": number / total for name, number in found.items()}
+
+
+def timing_row(what, seconds, more=()):
+    """Medians in milliseconds, and the median of the ratios of the pairs with its middle half."""
+    ours, theirs = np.array(seconds["ours"]), np.array(seconds["torchvision"])
+    low, middle, high = np.percentile(ours / theirs, (25, 50, 75)).tolist()
+    milliseconds = {"ours_ms": 1e3 * float(np.median(ours)), "torchvision_ms": 1e3 * float(np.median(theirs))}
+    ratios = {"ratio": middle, "ratio_25": low, "ratio_75": high}
+    return {"what": what, "pairs": len(ours)} | milliseconds | ratios | dict(more)
+
+
+def rois_of(ours, theirs):
+    return {"mask_rois_ours": float(np.mean(ours, 0)[1]), "mask_rois_torchvision": float(np.mean(theirs, 0)[1])}
