@@ -1,10 +1,15 @@
 """Optimizers against numbers from torch.optim (2.13, float64), and the rules on decay, frozen weights and identity."""
 
+import copy
+
 import numpy as np
 import pytest
+from strict_device import counting
+from tiny_model import tiny_model
 
 from tinymaskrcnn.config import TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError
+from tinymaskrcnn.nn.layers import Linear
 from tinymaskrcnn.nn.parameter import Parameter
 from tinymaskrcnn.train.optimizer import SGD, AdamW, build_optimizer, clip_by_global_norm, global_norm
 
@@ -47,7 +52,8 @@ def test_equals_torch(name):
 @pytest.mark.parametrize("name", MAKE)
 def test_arrays_keep_their_identity_and_dtype_and_gradients_are_not_touched(name):
     p = parameter(START, np.float32)
-    value, optimizer = p.value, MAKE[name]([("w", p)])
+    optimizer = MAKE[name]([("w", p)])
+    value = p.value
     p.grad[...] = GRADIENTS[0]
     before = p.grad.copy()
     optimizer.step(0.1)
@@ -84,6 +90,175 @@ def test_state_continues_exactly(name):
     np.testing.assert_array_equal(broken.value, straight.value)
     for key, array in optimizer.state_dict().items():
         np.testing.assert_array_equal(second.state_dict()[key], array)
+    broken.value[...] = straight.value
+    first.load_state_dict(optimizer.state_dict())  # one that has already moved
+    run(GRADIENTS[:1], optimizer, straight)
+    run(GRADIENTS[:1], first, broken)
+    np.testing.assert_array_equal(broken.value, straight.value)
+
+
+# ---------------------------------------------------------------- one formula, however the numbers are laid out
+
+
+def old_norm(parameters):
+    """Parameter by parameter, as it is defined."""
+    return np.sqrt(sum(float((p.grad.astype(np.float64) ** 2).sum()) for p in parameters if p.trainable))
+
+
+def one_by_one(name, parameters, memory, rate, updates):
+    """The step as formulas for whole arrays, one parameter after the other, without any flat array."""
+    for key, p in parameters.items():
+        if name == "sgd":
+            memory[key] = 0.9 * memory.get(key, 0) + p.grad
+            if p.decay:
+                memory[key] += 0.01 * p.value
+            p.value -= rate * memory[key]
+            continue
+        mean, square = memory.get(key, (0 * p.grad, 0 * p.grad))
+        mean = 0.9 * mean + (1 - 0.9) * p.grad
+        square = 0.999 * square + (1 - 0.999) * p.grad * p.grad
+        memory[key] = mean, square
+        if p.decay:
+            p.value *= 1 - rate * 0.05
+        p.value -= rate / (1 - 0.9**updates) * (mean / (np.sqrt(square / (1 - 0.999**updates)) + 1e-8))
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_network_moves_bit_for_bit_as_its_parameters_would_alone(name):
+    rng = np.random.default_rng(0)
+    sizes = {"large": (300, 301), "w": (5, 3), "none": (0, 3), "b": (7,), "one": ()}  # large: more than one piece
+    start = {key: rng.normal(size=size).astype(np.float32) for key, size in sizes.items()}
+    together, alone = ({k: Parameter(v.copy(), decay=k != "b") for k, v in start.items()} for _ in range(2))
+    optimizer, memory = MAKE[name](together), {}
+    for updates in (1, 2, 3):
+        for key in sizes:
+            together[key].grad[...] = alone[key].grad[...] = rng.normal(size=sizes[key]).astype(np.float32)
+        assert optimizer.clip(0) == pytest.approx(old_norm(alone.values()), rel=1e-6)
+        optimizer.step(0.1)
+        one_by_one(name, alone, memory, 0.1, updates)
+        for key in sizes:
+            np.testing.assert_array_equal(together[key].value, alone[key].value)
+
+
+def test_zero_and_clip_reach_every_parameter():
+    weight, bias, frozen = parameter(START), parameter([1.0], decay=False), parameter([1.0], trainable=False)
+    optimizer = SGD({"w": weight, "b": bias, "f": frozen})
+    weight.grad[...], bias.grad[...], frozen.grad[...] = [3.0, 4.0, 0.0], 12.0, 7.0
+    assert optimizer.clip(6.5) == 13.0
+    np.testing.assert_allclose(np.append(weight.grad, bias.grad), [1.5, 2.0, 0.0, 6.0], rtol=1e-6)
+    assert frozen.grad[0] == 7.0
+    optimizer.zero_grad()
+    assert not (weight.grad.any() or bias.grad.any() or frozen.grad.any())
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_step_is_a_handful_of_operations_on_a_device(name, device):
+    model = tiny_model().convert(device.asarray)
+    optimizer = MAKE[name](model.named_parameters())
+    for p in model.parameters():
+        p.grad += 1
+    optimizer.step(0.1)  # makes its memory
+    with counting() as cost:
+        optimizer.zero_grad()
+        optimizer.clip(1.0)
+        optimizer.step(0.1)
+    assert cost.synchronisations == 0 and cost.operations < 60 < len(model.parameters())
+
+
+# ---------------------------------------------------------------- what may happen to parameters meanwhile
+
+
+def run_steps(optimizer, model, count, dtype=np.float32):
+    for i in range(count):
+        optimizer.zero_grad()
+        for k, p in enumerate(model.parameters()):
+            p.grad += np.cos(np.arange(p.value.size) + k + i).reshape(p.value.shape).astype(dtype)
+        optimizer.step(0.1)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_arrays_that_were_exchanged_are_gathered_anew(name):
+    """A conversion gives every parameter new arrays: the next step moves those, and remembers what it did before."""
+    model, twin = (Linear(4, 3, rng=np.random.default_rng(0)) for _ in range(2))
+    optimizer, other = MAKE[name](model.named_parameters()), MAKE[name](twin.named_parameters())
+    run_steps(optimizer, model, 2)
+    run_steps(other, twin, 2)
+    model.astype(np.float64)
+    run_steps(optimizer, model, 2, np.float64)
+    run_steps(other, twin, 2)
+    assert model.weight.value.dtype == np.float64
+    assert all(a.dtype == np.float64 for key, a in optimizer.state_dict().items() if key != "updates")
+    np.testing.assert_allclose(model.weight.value, twin.weight.value, rtol=1e-5)
+
+
+def test_a_model_may_move_to_a_device_after_its_optimizer_was_made(device):
+    model, twin = (Linear(4, 3, rng=np.random.default_rng(0)) for _ in range(2))
+    optimizer, other = SGD(model.named_parameters()), SGD(twin.named_parameters())
+    run_steps(optimizer, model, 1)
+    run_steps(other, twin, 2)
+    model.convert(device.asarray)
+    for p, wanted in zip(model.parameters(), twin.parameters()):
+        p.grad += device.asarray(wanted.grad)
+    optimizer.step(0.1)
+    assert isinstance(optimizer.memory["velocity.weight"], device.ndarray)
+    np.testing.assert_array_equal(model.weight.value.get(), twin.weight.value)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_freezing_and_freeing_later(name):
+    a, b = parameter([1.0]), parameter([1.0])
+    optimizer = MAKE[name]({"a": a, "b": b})
+    a.grad[...] = b.grad[...] = 1.0
+    optimizer.step(0.1)
+    moved = b.value.copy()
+    state = optimizer.state_dict()
+    b.trainable = False
+    optimizer.step(0.1)
+    assert b.value == moved and a.value < moved
+    kept = {key: array for key, array in optimizer.state_dict().items() if key.endswith(".b")}
+    assert kept and all(np.array_equal(array, state[key]) for key, array in kept.items())
+    b.trainable = True
+    optimizer.step(0.1)
+    assert b.value < moved
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_copies_go_their_own_way(name):
+    """A model and its optimizer copied together stay together, and apart from the originals."""
+    model = Linear(4, 3, rng=np.random.default_rng(0))
+    optimizer = MAKE[name](model.named_parameters())
+    run_steps(optimizer, model, 2)
+    other_model, other = copy.deepcopy((model, optimizer))
+    before = model.weight.value.copy()
+    run_steps(other, other_model, 1)
+    np.testing.assert_array_equal(model.weight.value, before)
+    run_steps(optimizer, model, 1)
+    np.testing.assert_array_equal(other_model.weight.value, model.weight.value)
+    assert not np.array_equal(before, model.weight.value)
+    for key, array in optimizer.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[key], array)
+
+
+def test_a_tied_parameter_moves_once():
+    p = parameter([1.0])
+    p.grad[...] = 1.0
+    SGD([("a", p), ("b", p)], weight_decay=0).step(0.25)
+    assert p.value == 0.75
+
+
+def test_a_new_gradient_array_counts():
+    p = parameter(START)
+    optimizer = SGD([("w", p)], momentum=0)
+    p.grad = np.ones(3)
+    optimizer.step(0.5)
+    np.testing.assert_array_equal(p.value, np.array(START) - 0.5)
+
+
+def test_memory_is_made_at_the_first_step():
+    optimizer = SGD([("w", parameter(START))])
+    assert list(optimizer.state_dict()) == ["updates"]
+    optimizer.step(0.1)
+    assert list(optimizer.state_dict()) == ["updates", "velocity.w"]
 
 
 def test_state_is_a_copy():

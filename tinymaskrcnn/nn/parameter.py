@@ -14,12 +14,24 @@ class Parameter:
 
     def __init__(self, value, *, decay=True, trainable=True):
         self.value = value
-        self.grad = array_module(value).zeros_like(value)
+        self._grad = None
         self.decay = decay
         self.trainable = trainable
 
+    @property
+    def grad(self):
+        """The gradient, in the shape of the value; made when first asked for, so that inference has none."""
+        if self._grad is None:
+            self._grad = array_module(self.value).zeros_like(self.value)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad):
+        self._grad = grad
+
     def zero_grad(self):
-        self.grad[...] = 0
+        if self._grad is not None:
+            self._grad[...] = 0
 
     def __repr__(self):
         return f"Parameter{tuple(self.value.shape)} {self.value.dtype}"

@@ -2,41 +2,89 @@
 
 import numpy as np
 
-from ..backend import array_module, move_like, to_host
+from ..backend import array_module, has_kernel, move_like, to_host
 from ..errors import ArgumentError, CheckpointError
+from ..nn.flat import Flat, pieces
 
 
 class Optimizer:
     """Changes the values of named Parameters in place; frozen parameters are passed over.
 
-    Weight decay reaches only parameters that ask for it (`decay`): weights, not biases nor the scales of norms. What an
-    optimizer remembers from step to step are arrays by name, one per parameter and kind, made at the first use.
+    Weight decay reaches only parameters that ask for it (`decay`): weights, not biases nor the scales of norms. So the
+    parameters form two groups, and each group lies in one flat array. What an optimizer remembers from step to step are
+    arrays by name, one per parameter and kind, made at the first use.
     """
 
     kinds = ()  # what is remembered for each parameter
 
     def __init__(self, named_parameters, *, weight_decay=0.0):
-        self.parameters = dict(named_parameters)
+        self.parameters = {}
+        for name, p in dict(named_parameters).items():
+            if not any(p is other for other in self.parameters.values()):  # a tied one counts once
+                self.parameters[name] = p
         self.weight_decay = weight_decay
         self.updates = 0
         self.memory = {}  # "kind.parameter name" -> array
+        self._groups, self._flat_memory = None, {}
+        self.groups()
+
+    def groups(self):
+        """The trainable parameters as at most two Flats, with and without decay.
+
+        They are made anew when a parameter was frozen or freed meanwhile, or was given other arrays (Module.astype,
+        Module.to_device): the parameters are what counts.
+        """
+        trainable = {name: p for name, p in self.parameters.items() if p.trainable}
+        if self._groups is None or not self._hold(trainable):
+            self._groups, self._flat_memory = [], {}
+            for decay in (True, False):
+                if members := {name: p for name, p in trainable.items() if bool(p.decay) == decay}:
+                    self._groups.append(Flat(members, decay=decay))
+        return self._groups
+
+    def _hold(self, trainable):
+        """Whether the groups are made of exactly these parameters, as they are now."""
+        group_of = {name: group for group in self._groups for name in group.parameters}
+        return group_of.keys() == trainable.keys() and all(
+            group_of[name].decay == bool(p.decay) and group_of[name].holds(name, p) for name, p in trainable.items()
+        )
+
+    def remembered(self, kind, group):
+        """The flat array of that kind that belongs to a group, zeros at first."""
+        key = kind, group.decay
+        if key not in self._flat_memory:
+            names = {name: f"{kind}.{name}" for name in group.parameters}
+            known = {
+                name: move_like(to_host(self.memory[k]), group.value) for name, k in names.items() if k in self.memory
+            }
+            self._flat_memory[key] = group.gather(known)
+            self.memory |= {k: group.view(self._flat_memory[key], name) for name, k in names.items()}
+        return self._flat_memory[key]
+
+    def zero_grad(self):
+        """Set every gradient to zero, those of frozen parameters too."""
+        for p in [*self.groups(), *(p for p in self.parameters.values() if not p.trainable)]:
+            p.zero_grad()
+
+    def clip(self, max_norm):
+        """Shrink all gradients together, see `clip_by_global_norm`; returns their norm before."""
+        return clip_by_global_norm(self.groups(), max_norm)
 
     def step(self, learning_rate):
         """Move every trainable value against its gradient; the gradients are left as they are."""
         self.updates += 1
-        for name, p in self.parameters.items():
-            if p.trainable:
-                self.update(name, p, learning_rate, self.weight_decay if p.decay else 0.0)
+        for group in self.groups():
+            arrays = group.value, group.grad, *(self.remembered(kind, group) for kind in self.kinds)
+            for piece in pieces(*arrays):
+                self.update(*piece, rate=learning_rate, decay=self.weight_decay if group.decay else 0.0)
 
-    def update(self, name, p, learning_rate, weight_decay):
+    def update(self, value, grad, *memory, rate, decay):
+        """Change value (n,) and memory (n,), one array per kind, in place: a formula for each number on its own."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
-    def remembered(self, kind, name, p):
-        """The array of that kind that belongs to a parameter, zeros at first."""
-        key = f"{kind}.{name}"
-        if key not in self.memory:
-            self.memory[key] = array_module(p.value).zeros_like(p.value)
-        return self.memory[key]
+    def __getstate__(self):
+        """For copies: in a copy the parameters have arrays of their own, which it gathers when they are needed."""
+        return vars(self) | {"_groups": None}
 
     def state_dict(self):
         """Copies, on the host, of everything that the next step depends on."""
@@ -56,7 +104,7 @@ class Optimizer:
                     f"optimizer state: {key} {tuple(array.shape)} fits no parameter of this {type(self).__name__}"
                 )
             memory[key] = move_like(array, p.value).copy()
-        self.updates, self.memory = updates, memory
+        self.updates, self.memory, self._flat_memory = updates, memory, {}
         return self
 
 
@@ -69,13 +117,18 @@ class SGD(Optimizer):
         super().__init__(named_parameters, weight_decay=weight_decay)
         self.momentum = momentum
 
-    def update(self, name, p, learning_rate, weight_decay):
-        velocity = self.remembered("velocity", name, p)
-        velocity *= self.momentum
-        velocity += p.grad
-        if weight_decay:
-            velocity += weight_decay * p.value
-        p.value -= learning_rate * velocity
+    def update(self, value, grad, velocity, *, rate, decay):
+        sgd_update(value, grad, velocity, rate=rate, momentum=self.momentum, decay=decay)
+
+
+@has_kernel
+def sgd_update(value, grad, velocity, *, rate, momentum, decay):
+    """One step of SGD, in place: value (n,), grad (n,), velocity (n,)."""
+    velocity *= momentum
+    velocity += grad
+    if decay:
+        velocity += decay * value
+    value -= rate * velocity
 
 
 class AdamW(Optimizer):
@@ -88,20 +141,18 @@ class AdamW(Optimizer):
         self.betas = betas
         self.epsilon = epsilon
 
-    def update(self, name, p, learning_rate, weight_decay):
+    def update(self, value, grad, mean, square, *, rate, decay):
         beta1, beta2 = self.betas
-        mean = self.remembered("mean", name, p)
-        square = self.remembered("square", name, p)
         mean *= beta1
-        mean += (1 - beta1) * p.grad
+        mean += (1 - beta1) * grad
         square *= beta2
-        square += (1 - beta2) * p.grad * p.grad
-        if weight_decay:
-            p.value *= 1 - learning_rate * weight_decay
+        square += (1 - beta2) * grad * grad
+        if decay:
+            value *= 1 - rate * decay
         # both averages started at zero: divide by how much of them is filled (Kingma and Ba 2015, section 3)
-        rate = learning_rate / (1 - beta1**self.updates)
+        rate = rate / (1 - beta1**self.updates)
         spread = array_module(square).sqrt(square / (1 - beta2**self.updates)) + self.epsilon
-        p.value -= rate * (mean / spread)
+        value -= rate * (mean / spread)
 
 
 def build_optimizer(named_parameters, config):
@@ -115,7 +166,8 @@ def build_optimizer(named_parameters, config):
 
 def global_norm(parameters):
     """Length of all gradients of trainable parameters taken as one vector; a 0-d array, the host need not wait."""
-    squares = [array_module(p.grad).square(p.grad).sum() for p in parameters if p.trainable]
+    gradients = [p.grad.reshape(-1) for p in parameters if p.trainable]
+    squares = [array_module(g).square(g).sum() for gradient in gradients for (g,) in pieces(gradient)]
     if not squares:
         return np.zeros((), np.float32)
     xp = array_module(squares[0])

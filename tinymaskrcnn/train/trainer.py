@@ -12,7 +12,7 @@ from ..data.loader import prefetch
 from ..errors import ConfigError
 from .diagnose import explain_nonfinite
 from .metrics import resident_megabytes
-from .optimizer import build_optimizer, clip_by_global_norm
+from .optimizer import build_optimizer
 from .schedule import learning_rate
 
 
@@ -56,7 +56,7 @@ class Trainer:
         """
         rate = learning_rate(self.step, self.config)
         losses = self._gradients(batches)
-        norm = clip_by_global_norm(self.model.parameters(), self.config.clip_norm)
+        norm = self.optimizer.clip(self.config.clip_norm)
         losses, norm = _to_floats(losses, norm)  # the one moment at which a step waits for the device
         if not math.isfinite(norm + sum(losses.values())):
             raise explain_nonfinite(self.model, self._current_batches(), rng=self.step_rng(), step=self.step + 1)
@@ -75,7 +75,7 @@ class Trainer:
         share = 1.0 / self.config.accumulate
         rng = self.step_rng()
         total = {}
-        self.model.zero_grad()
+        self.optimizer.zero_grad()
         for batch in batches:
             losses, cache = self.model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=rng)
             self.model.backward({name: share for name in losses}, cache)
