@@ -22,6 +22,21 @@ def add_device(parser):
     )
 
 
+def add_tf32(parser):
+    parser.add_argument("--tf32", action="store_true", help="with --device cuda: faster and coarser matrix products")
+
+
+def apply_tf32(args):
+    """Switch the card as --tf32 says; a ConfigError where there is no card to switch."""
+    if not args.tf32:
+        return
+    if args.device != "cuda":
+        raise ConfigError("--tf32 is a setting of the GPU: add --device cuda")
+    from ..backend import set_tf32
+
+    set_tf32(True)
+
+
 def positive(text):
     """An argparse type: a whole number from 1 up."""
     if not text.isdecimal() or int(text) < 1:

@@ -3,7 +3,17 @@
 import sys
 
 from ..config import SCENE_PRESETS
-from .options import add_annotations, add_data, add_device, build_config, data_source, given_options, replace_steps
+from .options import (
+    add_annotations,
+    add_data,
+    add_device,
+    add_tf32,
+    apply_tf32,
+    build_config,
+    data_source,
+    given_options,
+    replace_steps,
+)
 from .pictures import (
     PICTURE_OPTIONS,
     add_picture_options,
@@ -37,11 +47,13 @@ def add_arguments(parser):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")
     parser.add_argument("--config", metavar="FILE", help="start from the settings in this JSON file")
     add_device(parser)
+    add_tf32(parser)
 
 
 def run(args):
     from ..experiment import Experiment
 
+    apply_tf32(args)
     if args.resume:
         folder = _resumed_folder(args)
         experiment = Experiment(folder, device=args.device, threads=args.threads)
