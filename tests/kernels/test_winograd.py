@@ -29,7 +29,7 @@ def winograd_tables():
 def test_error_stays_below_2e_5_of_the_largest_output(normal, m, C):
     x, weight = normal(1, 13, 22, C), normal(3, 3, C, 32)
     y = np.empty((1, 13, 22, 32), np.float32)
-    run(winograd.correlate_jobs(y, x, weight, None, origin=(-1, -1), m=m))
+    run(winograd.correlate_jobs(y, x, winograd.transformed_weight(weight, m), None, origin=(-1, -1), m=m))
     wanted, _ = conv.conv2d_forward.readable(x.astype(np.float64), weight.astype(np.float64), None, padding=1)
     assert abs(y - wanted).max() < 2e-5 * abs(wanted).max()
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import register_kernel
 from . import im2col, matmul, winograd
+from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 LEAST = 2 << 20  # multiplications: below, a kernel's preparations take longer than the text
@@ -108,19 +109,22 @@ def conv2d_backward(dy, cache):
     return dx, dweight, dbias if has_bias else None
 
 
-def _correlate_jobs(way, y, x, weight, bias, stride, origin, dilation):
-    if way == "im2col":
-        return im2col.correlate_jobs(y, x, weight, bias, stride=stride, origin=origin, dilation=dilation)
-    return winograd.correlate_jobs(y, x, weight, bias, origin=origin, m=way)
+def _correlate_jobs(way, y, x, weight, bias, stride, origin, dilation, *, turned=False):
+    """turned: correlate with the weight turned round, its channels exchanged."""
+    if way != "im2col":
+        filters = winograd.transformed_weight(weight, way, turned=turned)
+        return winograd.correlate_jobs(y, x, filters, bias, origin=origin, m=way)
+    if turned:
+        weight = turned_round(weight)
+    return im2col.correlate_jobs(y, x, weight, bias, stride=stride, origin=origin, dilation=dilation)
 
 
 def _dx_jobs(way, dx, dy, weight, stride, origin, dilation):
     """Windows one pixel apart: dx is the correlation of dy with the weight turned round. Further apart: scatter."""
     if stride != (1, 1):
         return im2col.scatter_jobs(dx, dy, weight, stride=stride, origin=origin, dilation=dilation)
-    turned = np.ascontiguousarray(weight[::-1, ::-1].transpose(0, 1, 3, 2))  # (KH, KW, O, C)
     back = tuple(-d * (k - 1) - o for d, k, o in zip(dilation, weight.shape[:2], origin))
-    return _correlate_jobs(way, dx, dy, turned, None, stride, back, dilation)
+    return _correlate_jobs(way, dx, dy, weight, None, stride, back, dilation, turned=True)
 
 
 # ---------------------------------------------------------------- one pixel at a time: matrix products

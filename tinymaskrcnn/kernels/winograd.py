@@ -15,12 +15,14 @@ at once, so that the transforms run over long stretches of memory.
 import numpy as np
 
 from ..backend import Workspace
+from .filters import TransformedWeights, turned_round
 from .im2col import deal
 from .windows import blocks, copy_window, strided
 
 BUDGET = 5 << 18  # bytes of transformed pixels at a time
 
 _workspace = Workspace()
+_weights = TransformedWeights()
 
 _B_T = {
     2: [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
@@ -62,11 +64,24 @@ _AA = {m: np.ascontiguousarray(matrix.T) for m, matrix in _AA_T.items()}
 # ---------------------------------------------------------------- the two products
 
 
-def correlate_jobs(y, x, weight, bias, *, origin, m):
-    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and weight (3, 3, C, O)."""
-    C, O = weight.shape[2:]
+def transformed_weight(weight, m, *, turned=False):
+    """The filters of the products, G @ weight @ G.T: weight (3, 3, C, O) -> (a*a, C, O).
+
+    turned: of the weight turned round with its channels exchanged (a*a, O, C), which carries gradients back.
+    """
+
+    def transform(weight):
+        if turned:
+            weight = turned_round(weight)
+        return (_GG[m] @ weight.reshape(9, -1)).reshape(-1, *weight.shape[2:])
+
+    return _weights.of(weight, (m, turned), transform)
+
+
+def correlate_jobs(y, x, filters, bias, *, origin, m):
+    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and a transformed weight (a*a, C, O)."""
+    C, O = filters.shape[1:]
     a = m + 2
-    filters = (_GG[m] @ weight.reshape(9, C * O)).reshape(a * a, C, O)
 
     def job(images, rows):
         pixels = _transformed_pixels(x[images], rows, _tiles(y.shape[2], m), origin, m)  # (a*a, T, C)
