@@ -17,25 +17,27 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, config, *, start=None):
+    def __init__(self, config, *, start=None, device="cpu"):
+        self.device = device
         self.model = build_model(config.model, rng=np.random.default_rng(config.train.seed)).train()
         if start is not None:
             self.model.load_state_dict(start)
-        self.trainer = Trainer(self.model, None, config.train)
+        self.model.to_device(device)
+        self.trainer = Trainer(self.model, None, config.train, device=device)
 
     def shapes(self):
         return {name: tuple(p.value.shape) for name, p in self.model.named_parameters()}
 
     def step(self, batch):
         """One update from an ImageBatch; returns the sum of the five losses."""
-        return self.trainer.train_step([batch])["loss"]
+        return self.trainer.train_step([batch.to_device(self.device)])["loss"]
 
     def eval(self):
         self.model.eval()
 
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""
-        batch = collate(images)
+        batch = collate(images).to_device(self.device)
         return self.model.detect(batch.images, sizes=batch.sizes)
 
 

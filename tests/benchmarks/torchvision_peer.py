@@ -180,14 +180,15 @@ class Torchvision:
 
     name = "torchvision"
 
-    def __init__(self, config, *, start=None, channels_last=False):
+    def __init__(self, config, *, start=None, channels_last=False, device="cpu"):
         torch.manual_seed(config.train.seed)
         self.config = config
         self.model = build_peer(config.model, image_size=config.scenes.image_size)
         if start is not None:
             load_our_weights(self.model, start)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.model = self.model.to(memory_format=self.layout).train()
+        self.device = torch.device(device)
+        self.model = self.model.to(self.device, memory_format=self.layout).train()
         weights = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": config.train.weight_decay}, {"params": others, "weight_decay": 0}]
@@ -201,7 +202,7 @@ class Torchvision:
         """One update from an ImageBatch; returns the sum of the five losses."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.steps_done, self.config.train)
-        losses = self.model(*to_torch(batch))
+        losses = self.model(*to_torch(batch, self.device))
         loss = sum(losses.values())
         self.optimizer.zero_grad()
         loss.backward()
@@ -220,14 +221,14 @@ class Torchvision:
     @torch.inference_mode()
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""
-        found = self.model([picture(image) for image in images])
+        found = self.model([picture(image).to(self.device) for image in images])
         threshold = self.config.model.roi.mask_threshold
         return [
             Detections(
-                boxes=one["boxes"].numpy(),
-                labels=one["labels"].numpy(),
-                scores=one["scores"].numpy(),
-                masks=(one["masks"][:, 0] >= threshold).numpy(),
+                boxes=one["boxes"].numpy(force=True),
+                labels=one["labels"].numpy(force=True),
+                scores=one["scores"].numpy(force=True),
+                masks=(one["masks"][:, 0] >= threshold).numpy(force=True),
             )
             for one in found
         ]
@@ -238,17 +239,19 @@ def picture(image):
     return torch.from_numpy(image).permute(2, 0, 1)
 
 
-def to_torch(batch):
-    """An ImageBatch as torchvision's list of pictures and list of targets, without padding; the pixels are shared."""
+def to_torch(batch, device="cpu"):
+    """An ImageBatch as torchvision's list of pictures and list of targets, without padding; the CPU shares the pixels.
+
+    Whole arrays move to a GPU, and are cut there: a few copies for each batch, not several for each picture.
+    """
+    images, boxes, labels, masks = (
+        torch.from_numpy(array).to(device)
+        for array in (batch.images, batch.targets.boxes, batch.targets.labels, batch.targets.masks)
+    )
     pictures, targets = [], []
     for n, (height, width) in enumerate(batch.sizes.tolist()):
-        rows = batch.targets.valid[n]
-        pictures.append(picture(batch.images[n, :height, :width]))
-        targets.append(
-            {
-                "boxes": torch.from_numpy(batch.targets.boxes[n][rows]),
-                "labels": torch.from_numpy(batch.targets.labels[n][rows]),
-                "masks": torch.from_numpy(batch.targets.masks[n][rows][:, :height, :width]),
-            }
-        )
+        count = int(batch.targets.valid[n].sum())  # padding comes last
+        pictures.append(images[n, :height, :width].permute(2, 0, 1))
+        one = {"boxes": boxes[n, :count], "labels": labels[n, :count], "masks": masks[n, :count, :height, :width]}
+        targets.append(one)
     return pictures, targets
