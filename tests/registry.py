@@ -57,6 +57,16 @@ PAIRS = [
         channel=draw.labels(4, 3),
         zero_rows=("x", "channel"),
     ),
+    pair(
+        "mask_logits",
+        x=(4, 3, 2, 3),
+        deconv_weight=(2, 2, 3, 4),
+        deconv_bias=(4,),
+        weight=(1, 1, 4, 5),
+        bias=(5,),
+        channel=draw.labels(4, 3),
+        zero_rows=("x", "channel"),
+    ),
     # activations
     pair("relu", x=draw.away_from(0, shape=(3, 4, 2))),
     pair("sigmoid", x=draw.uniform(-4, 4, 3, 5)),

@@ -3,9 +3,9 @@
 from ..backend import array_module
 from ..nn.containers import Sequential
 from ..nn.init import lecun_uniform
-from ..nn.layers import Conv2d, ConvTranspose2d, ReLU
+from ..nn.layers import Conv2d, ConvTranspose2d
 from ..nn.module import Module
-from ..ops import conv, losses
+from ..ops import losses, mask_logits
 from .blocks import conv_blocks
 
 
@@ -25,23 +25,21 @@ class MaskPredictor(Module):
 
     def __init__(self, channels, width, num_classes, *, rng):
         self.conv5_mask = ConvTranspose2d(channels, width, 2, stride=2, rng=rng)
-        self.relu = ReLU()
         self.mask_fcn_logits = Conv2d(width, num_classes, 1, rng=rng, init=lecun_uniform)
 
     def forward(self, x, *, channel):
-        h, c_deconv = self.conv5_mask.forward(x)
-        h, c_relu = self.relu.forward(h)
-        weight, bias = self.mask_fcn_logits.weight.value, self.mask_fcn_logits.bias.value
-        logits, c_logits = conv.select_conv1x1_forward(h, weight, bias, channel=channel)
-        return logits, self.keep((c_deconv, c_relu, c_logits))
+        deconv, last = self.conv5_mask, self.mask_fcn_logits
+        logits, cache = mask_logits.mask_logits_forward(
+            x, deconv.weight.value, deconv.bias.value, last.weight.value, last.bias.value, channel=channel
+        )
+        return logits, self.keep(cache)
 
     def backward(self, dlogits, cache):
-        c_deconv, c_relu, c_logits = cache
-        d, dweight, dbias = conv.select_conv1x1_backward(dlogits, c_logits)
-        self.mask_fcn_logits.weight.grad += dweight
-        self.mask_fcn_logits.bias.grad += dbias
-        d = self.relu.backward(d, c_relu)
-        return self.conv5_mask.backward(d, c_deconv)
+        deconv, last = self.conv5_mask, self.mask_fcn_logits
+        dx, *gradients = mask_logits.mask_logits_backward(dlogits, cache)
+        for parameter, gradient in zip((deconv.weight, deconv.bias, last.weight, last.bias), gradients):
+            parameter.grad += gradient
+        return dx
 
 
 def mask_loss_forward(logits, *, targets, weight):

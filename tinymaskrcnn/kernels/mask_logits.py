@@ -1,0 +1,99 @@
+"""The mask head's last three steps, a few maps at a time: what lies between them stays in the processor's cache."""
+
+import numpy as np
+
+from ..backend import Workspace, register_kernel
+from .matmul import add_up
+from .threads import even_pieces, run, single_threaded_blas, spans
+
+BUDGET = 1 << 20  # bytes of upscaled maps at a time
+LANES = 8  # gradients for the weights are added up in at most this many sums, which are then added in order
+
+_workspace = Workspace()
+
+
+def _is_float32(*arrays):
+    return all(a.dtype == np.float32 and a.size > 0 for a in arrays)
+
+
+def _takes(x, deconv_weight, deconv_bias, weight, bias, *, channel):
+    """Channels out of range go to the text, which has the message."""
+    floats = x, deconv_weight, deconv_bias, weight, bias
+    return _is_float32(*floats) and channel.min() >= 0 and channel.max() < weight.shape[3]
+
+
+def _paint_matrix(weight):
+    """What one pixel paints, channel by channel: weight (2, 2, C, D) -> (C, 4 * D)."""
+    return weight.transpose(2, 0, 1, 3).reshape(weight.shape[2], -1)
+
+
+def _painted(maps, S, T):
+    """A view of maps (q, 2S, 2T, ...) by the pixel that painted each spot: (q, S, T, 2, 2, ...)."""
+    return maps.reshape(len(maps), S, 2, T, 2, *maps.shape[3:]).swapaxes(2, 3)
+
+
+def _few_maps(h):
+    return spans(len(h), even_pieces(h.nbytes, BUDGET))
+
+
+@register_kernel("mask_logits_forward", applies=_takes)
+@single_threaded_blas()
+def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel):
+    """Fast twin of ops.mask_logits.mask_logits_forward."""
+    Q, S, T, C = x.shape
+    D = deconv_weight.shape[3]
+    one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
+    chosen, shift = one_hot @ weight[0, 0].T, one_hot @ bias  # (Q, D), (Q,)
+    matrix, matrix_bias = _paint_matrix(deconv_weight), np.tile(deconv_bias, 4)
+    h, logits = np.empty((Q, 2 * S, 2 * T, D), np.float32), np.empty((Q, 2 * S, 2 * T), np.float32)
+
+    def job(maps):
+        pixels = x[maps].reshape(-1, C)
+        out = _workspace.take("painted", (len(pixels), 4 * D))
+        np.matmul(pixels, matrix, out=out)
+        out += matrix_bias
+        np.maximum(out, 0, out=out)
+        out = out.reshape(-1, S, T, 2, 2, D)
+        _painted(h[maps], S, T)[...] = out
+        some = out.reshape(len(out), -1, D) @ chosen[maps, :, None]  # (q, S * T * 4, 1)
+        some += shift[maps, None, None]
+        _painted(logits[maps], S, T)[...] = some.reshape(-1, S, T, 2, 2)
+
+    run(lambda maps=maps: job(maps) for maps in _few_maps(h))
+    return logits, ((x, deconv_weight, True, (2, 2), (0, 0)), h, (h, chosen, one_hot))
+
+
+@register_kernel("mask_logits_backward", applies=lambda dlogits, cache: _is_float32(dlogits, cache[1]))
+@single_threaded_blas()
+def mask_logits_backward(dlogits, cache):
+    """Fast twin of ops.mask_logits.mask_logits_backward."""
+    (x, deconv_weight, *_), h, (_, chosen, one_hot) = cache
+    Q, S, T, C = x.shape
+    D = h.shape[3]
+    matrix = _paint_matrix(deconv_weight)
+    dx, dchosen = np.empty(x.shape, np.float32), np.empty((Q, 1, D), np.float32)
+
+    def job(lane):
+        dmatrix, dbias = np.zeros(matrix.shape, np.float32), np.zeros(4 * D, np.float32)
+        for maps in lane:
+            q = len(h[maps])
+            rectified = _workspace.take("painted", (q, S * T * 4, D))
+            rectified.reshape(q, S, T, 2, 2, D)[...] = _painted(h[maps], S, T)
+            dout = _workspace.take("dlogits", (q, S * T * 4, 1))
+            dout.reshape(q, S, T, 2, 2)[...] = _painted(dlogits[maps], S, T)
+            np.matmul(dout.reshape(q, 1, -1), rectified, out=dchosen[maps])
+            dh = _workspace.take("dh", rectified.shape)
+            np.multiply(dout, chosen[maps, None, :], out=dh)
+            dh *= np.greater(rectified, 0, out=_workspace.take("open", rectified.shape, bool))
+            dh = dh.reshape(q * S * T, 4 * D)
+            np.matmul(dh, matrix.T, out=dx[maps].reshape(len(dh), C))
+            dmatrix += x[maps].reshape(len(dh), C).T @ dh
+            dbias += np.ones(len(dh), np.float32) @ dh
+        return dmatrix, dbias.reshape(4, D).sum(axis=0)
+
+    few = _few_maps(h)
+    lanes = [few[lane] for lane in spans(len(few), LANES)]
+    dmatrix, ddeconv_bias = add_up(run(lambda lane=lane: job(lane) for lane in lanes))
+    ddeconv_weight = dmatrix.reshape(C, 2, 2, D).transpose(1, 2, 0, 3)
+    dweight = (dchosen[:, 0].T @ one_hot).reshape(1, 1, D, -1)
+    return dx, ddeconv_weight, ddeconv_bias, dweight, dlogits.sum(axis=(1, 2)) @ one_hot
