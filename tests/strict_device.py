@@ -10,7 +10,8 @@
 What a GPU would refuse is refused here: host arrays mixed with device arrays, np functions and np.asarray on device
 arrays, indexing with host arrays, names and keywords that CuPy lacks (from data_cupy_names.txt), and `ufunc.at`, whose
 float atomics are not repeatable. What would make the host wait for the GPU is counted: get, float, int, bool, item,
-tolist, a boolean mask as an index, nonzero and its kin.
+tolist, a boolean mask as an index, nonzero and its kin. `with kernels():` lends the device its CUDA kernels, run by
+cuda_emulator; each launch counts as one operation.
 
 The class wraps an array instead of deriving from it: np.asarray takes a subclass of ndarray without asking, but calls
 `__array__` of a wrapper, which refuses.
@@ -20,11 +21,12 @@ import functools
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import cuda_emulator
 import cupy_names
 import numpy as np
 import scipy.sparse
 
-from tinymaskrcnn.backend import register_array_type
+from tinymaskrcnn.backend import register_array_type, register_launcher
 from tinymaskrcnn.testing import Backend
 
 NAMES = cupy_names.read()
@@ -58,6 +60,29 @@ def _synchronise():
 def _operate():
     for cost in _costs:
         cost.operations += 1
+
+
+@contextmanager
+def kernels(*, seed=1, faults=None):
+    """Inside the block the device has its CUDA kernels; outside it computes the readable text.
+
+    seed shuffles the order in which threads run; faults {source: ((old, new), ...)} change what is compiled. Gives the
+    list of the kernels that were launched.
+    """
+    launched = []
+
+    def launch(source, kernel, blocks, block, arguments):
+        _operate()
+        launched.append(kernel)
+        memory = [a._memory if isinstance(a, StrictArray) else a for a in arguments]
+        replacements = (faults or {}).get(source, ())
+        cuda_emulator.run(source, kernel, blocks, block, memory, seed=seed, replacements=replacements)
+
+    register_launcher(xp.__name__, launch)
+    try:
+        yield launched
+    finally:
+        register_launcher(xp.__name__, None)
 
 
 # ---------------------------------------------------------------- in and out of the device

@@ -167,6 +167,21 @@ def test_a_kernel_is_found_by_name_type_and_case(kernels, device):
     assert scale(device.asarray(HOST), factor=3)[0] == "readable"  # registered for NumPy only
 
 
+def test_a_device_kernel_serves_every_module_with_a_launcher(kernels, device):
+    backend.register_kernel("scale", module=backend.DEVICE)(lambda x: "launched")
+    x = device.asarray(HOST)
+    assert scale(x)[0] == "readable"  # nothing can launch yet
+    backend.register_launcher("strict_cupy", print)
+    try:
+        assert scale(x) == "launched" and backend.launcher_of(device) is print
+        assert scale(HOST)[0] == scale.readable(x)[0] == "readable"
+    finally:
+        backend.register_launcher("strict_cupy", None)
+    assert scale(x)[0] == "readable"
+    with pytest.raises(BackendError, match="cannot be launched on arrays of strict_cupy"):
+        backend.launcher_of(device)
+
+
 def test_the_first_kernel_that_applies_wins(kernels):
     backend.register_kernel("scale", applies=lambda x: x.ndim == 1)(lambda x: "vector")
     backend.register_kernel("scale")(lambda x: "any")

@@ -147,7 +147,9 @@ class Workspace(threading.local):
 
 # ---------------------------------------------------------------- kernels by name
 
-_KERNELS = {}  # name -> list of (array module, applies, function)
+_KERNELS = {}  # name -> list of (array module or DEVICE, applies, function)
+_LAUNCHERS = {}  # name of a device's array module -> what starts a CUDA kernel on its arrays
+DEVICE = "every device that can launch kernels"
 _KERNELS_ENABLED = os.environ.get("TINYMASKRCNN_KERNELS", "1") != "0"
 
 
@@ -155,7 +157,8 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
     """Decorator for `kernels/`: this function may stand in for the readable one called `name`.
 
     `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
-    must return the same values and the same cache as its readable twin.
+    must return the same values and the same cache as its readable twin. `module` is NumPy, or DEVICE: every array
+    module that has a launcher.
     """
 
     def register(function):
@@ -163,6 +166,24 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
         return function
 
     return register
+
+
+def register_launcher(module_name, launch):
+    """Say how CUDA kernels are started on a device's arrays: launch(source, kernel, blocks, block, arguments).
+
+    The module goes by its name, so that CuPy need not be imported before there is a CuPy array; None takes it back.
+    """
+    if launch is None:
+        _LAUNCHERS.pop(module_name, None)
+    else:
+        _LAUNCHERS[module_name] = launch
+
+
+def launcher_of(module):
+    """What starts CUDA kernels on the arrays of a module; raises BackendError when nothing can."""
+    if module.__name__ not in _LAUNCHERS:
+        raise BackendError(f"CUDA kernels cannot be launched on arrays of {module.__name__}")
+    return _LAUNCHERS[module.__name__]
 
 
 @functools.cache
@@ -182,13 +203,20 @@ def has_kernel(readable):
     def dispatch(*args, **data):
         if _KERNELS_ENABLED:
             _load_kernels()
-            for module, applies, kernel in _KERNELS.get(name, ()):
-                if _first_module(args) is module and applies(*args, **data):
+            kernels = _KERNELS.get(name)
+            module = _first_module(args) if kernels else None
+            for wanted, applies, kernel in kernels or ():
+                if _serves(wanted, module) and applies(*args, **data):
                     return kernel(*args, **data)
         return readable(*args, **data)
 
     dispatch.readable = readable
     return dispatch
+
+
+def _serves(wanted, module):
+    """Whether a kernel registered for `wanted` works on arrays of `module`."""
+    return wanted is module or (wanted is DEVICE and module is not None and module.__name__ in _LAUNCHERS)
 
 
 def _first_module(args):

@@ -1,0 +1,101 @@
+"""Runs the project's CUDA kernels on the host, in the memory of the strict device array.
+
+The .cu sources are compiled by g++ behind cuda_emulator.h, which runs threads and blocks one after the other in a
+shuffled order. Every array that is handed to a kernel is copied between two guards: what is read beyond its ends is NaN
+(or -1), and what is written there is found. A kernel must also leave alone what it declares const.
+"""
+
+import ctypes
+import functools
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from tinymaskrcnn.kernels.cuda.launch import read
+
+HEADER = Path(__file__).parent / "cuda_emulator.h"
+COMPILER = shutil.which("g++")
+OPTIONS = ("-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+GUARD = 4096  # bytes before and after an array
+UNREADABLE, UNWRITTEN = 0xFF, 0xA5  # what guards hold around an array that is read (as a float, NaN), or written
+
+_lock = threading.Lock()  # a kernel's threadIdx is one global variable
+_folder = None
+
+
+def available():
+    return COMPILER is not None
+
+
+@functools.cache
+def library(source, replacements=()):
+    """The kernels of `source`.cu as a library; replacements ((old, new), ...) plant faults in the source."""
+    global _folder
+    code, kernels = read(source)
+    for old, new in replacements:
+        assert old in code, f"{old!r} does not stand in {source}.cu"
+        code = code.replace(old, new)
+    if _folder is None:
+        _folder = tempfile.TemporaryDirectory(prefix="tinymaskrcnn-emulator-")
+    path = Path(_folder.name) / f"{source}-{abs(hash(code))}"
+    entries = [_entry(code, *kernel) for kernel in kernels.items()]
+    path.with_suffix(".cpp").write_text("\n".join([f'#include "{HEADER}"', code, *entries]))
+    command = [COMPILER, *OPTIONS, str(path.with_suffix(".cpp")), "-o", str(path.with_suffix(".so"))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return ctypes.CDLL(str(path.with_suffix(".so")))
+
+
+def _entry(code, name, parameters):
+    """A C function that finds the kernel's arguments behind an array of pointers."""
+    text = code.partition(f"void {name}(")[2].partition("\n}")[0]  # a function ends at a brace in the first column
+    waits = "true" if "__syncthreads" in text else "false"
+    arguments = ", ".join(f"*({p.text}*)arguments[{i}]" for i, p in enumerate(parameters))
+    return (
+        f'extern "C" int emulate_{name}(unsigned blocks, unsigned threads, unsigned long long seed, void** arguments)'
+        f"\n{{ return emulate(blocks, threads, seed, {waits}, [=] {{ {name}({arguments}); }}); }}"
+    )
+
+
+class Guarded:
+    """A copy of an array between two guards, put back after the launch."""
+
+    def __init__(self, memory, parameter):
+        self.memory, self.parameter = memory, parameter
+        self.filling = UNWRITTEN if parameter.is_written else UNREADABLE
+        self.bytes = np.full(memory.nbytes + 2 * GUARD, self.filling, np.uint8)
+        self.inside = self.bytes[GUARD : GUARD + memory.nbytes]
+        self.inside[:] = memory.reshape(-1).view(np.uint8)
+        self.pointer = ctypes.c_void_p(self.inside.ctypes.data)
+
+    def put_back(self, kernel):
+        name, inside = self.parameter.name, self.memory.reshape(-1).view(np.uint8)
+        around = np.concatenate([self.bytes[:GUARD], self.bytes[GUARD + len(inside) :]])
+        assert (around == self.filling).all(), f"{kernel} wrote beyond the ends of {name}"
+        if self.parameter.is_written:
+            assert self.memory.flags.writeable, f"{kernel} writes into {name}, which is read-only"
+            inside[:] = self.inside
+        assert np.array_equal(self.inside, inside), f"{kernel} changed {name}, which it declares const"
+
+
+def run(source, kernel, blocks, block, arguments, *, seed=1, replacements=()):
+    """Run a kernel on host arrays; the values are as launch.launch makes them."""
+    parameters = read(source).kernels[kernel]
+    guarded = [Guarded(a, p) if isinstance(a, np.ndarray) else None for a, p in zip(arguments, parameters)]
+    values = [g.pointer if g else _as_c(a) for g, a in zip(guarded, arguments)]
+    pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+    function = getattr(library(source, replacements), f"emulate_{kernel}")
+    with _lock:
+        wrong = function(blocks, block, ctypes.c_ulonglong(seed), pointers)
+    assert not wrong, f"{kernel}: some threads ended while others of their block waited"
+    for g in guarded:
+        if g:
+            g.put_back(kernel)
+
+
+def _as_c(number):
+    return np.ctypeslib.as_ctypes_type(number.dtype)(number.item())

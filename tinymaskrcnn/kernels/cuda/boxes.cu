@@ -1,0 +1,103 @@
+// Boxes x1 y1 x2 y2 in float32: their overlap, and greedy non-maximum suppression. The numbers are those of the readable
+// text, bit for bit: the same operations in the same order, without fused multiply-add.
+
+// maximum and minimum that hand NaN on, as the array functions do (fmaxf and fminf drop it)
+__device__ float larger(float a, float b) { return a > b || a != a ? a : b; }
+__device__ float smaller(float a, float b) { return a < b || a != a ? a : b; }
+
+__device__ float area(const float* box)
+{
+    return larger(box[2] - box[0], 0.0f) * larger(box[3] - box[1], 0.0f);
+}
+
+__device__ float overlap(const float* a, const float* b)
+{
+    float width = larger(smaller(a[2], b[2]) - larger(a[0], b[0]), 0.0f);
+    float height = larger(smaller(a[3], b[3]) - larger(a[1], b[1]), 0.0f);
+    float intersection = width * height;
+    float both = area(a) + area(b) - intersection;
+    return intersection / (both > 0.0f ? both : 1.0f);
+}
+
+// a (batch, K, 4), b (batch, M, 4) -> iou (batch, K, M): one thread per pair
+extern "C" __global__ void iou_matrix(int count, const float* a, const float* b, float* iou, int K, int M)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int row = i / M;  // of all batches
+    int column = i % M;
+    iou[i] = overlap(a + 4 * row, b + 4 * (row / K * M + column));
+}
+
+// ---------------------------------------------------------------- non-maximum suppression
+
+const int TILE = 64;  // boxes that are decided together: the bits of a word
+
+// Rows lie in `order` by group and, within a group, best first. Every block looks for the groups that start among its
+// TILE places and decides each of them alone: no group waits for another, and no K x K matrix is ever stored.
+//
+// A group is decided tile by tile. Row i of a tile writes the word of later rows that it clashes with; one thread walks
+// down the words and decides who stays; then all threads end the rows after the tile that clash with one that stays.
+//
+// keep (K,), in the order of the input, is also the list of who is alive. group and valid may be null.
+extern "C" __global__ void nms_groups(
+    int K, const float* boxes, const long long* order, const long long* group, const bool* valid, bool* keep,
+    float threshold)
+{
+    __shared__ float tile[TILE * 4];
+    __shared__ unsigned long long clashes[TILE];
+    __shared__ unsigned long long staying;
+    int me = threadIdx.x;
+
+    int places_end = min(K, (int)(blockIdx.x + 1) * TILE);
+    for (int start = blockIdx.x * TILE; start < places_end; ++start) {
+        if (start > 0 && (!group || group[order[start - 1]] == group[order[start]])) continue;
+
+        int end = K;  // of the group: search by halves for the first place that belongs to another
+        if (group) {
+            int low = start;
+            while (end - low > 1) {
+                int middle = low + (end - low) / 2;
+                if (group[order[middle]] == group[order[start]]) low = middle; else end = middle;
+            }
+        }
+        for (int place = start + me; place < end; place += blockDim.x)
+            keep[order[place]] = valid ? valid[order[place]] : true;
+        __syncthreads();
+
+        for (int first = start; first < end; first += TILE) {
+            int size = min(TILE, end - first);
+            if (me < size)
+                for (int corner = 0; corner < 4; ++corner)
+                    tile[4 * me + corner] = boxes[4 * order[first + me] + corner];
+            __syncthreads();
+
+            if (me < size) {
+                unsigned long long word = 0;
+                for (int other = me + 1; other < size; ++other)
+                    if (overlap(tile + 4 * me, tile + 4 * other) > threshold) word |= 1ull << other;
+                clashes[me] = word;
+            }
+            __syncthreads();
+
+            if (me == 0) {
+                unsigned long long stay = 0, gone = 0;
+                for (int row = 0; row < size; ++row)
+                    if (keep[order[first + row]] && !(gone >> row & 1)) {
+                        stay |= 1ull << row;
+                        gone |= clashes[row];
+                    }
+                staying = stay;
+            }
+            __syncthreads();
+
+            if (me < size) keep[order[first + me]] = staying >> me & 1;
+            for (int place = first + TILE + me; place < end; place += blockDim.x) {
+                long long row = order[place];
+                for (unsigned long long rest = staying; rest && keep[row]; rest &= rest - 1)
+                    if (overlap(tile + 4 * (__ffsll(rest) - 1), boxes + 4 * row) > threshold) keep[row] = false;
+            }
+            __syncthreads();  // before the next tile takes the place of this one
+        }
+    }
+}
