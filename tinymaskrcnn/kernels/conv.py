@@ -8,6 +8,8 @@ from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 LEAST = 2 << 20  # multiplications: below, a kernel's preparations take longer than the text
+FEW = 512  # pixels: below, tiles hold too few rows for their products
+REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
 
 # ---------------------------------------------------------------- which way
@@ -20,11 +22,11 @@ def choose(images, size, kernel, channels, *, stride, padding, dilation):
     """
     if kernel == (1, 1) and padding == (0, 0):
         return "matmul"
-    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1) or min(channels) < 32:
+    pixels = images * size[0] * size[1]
+    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1) or min(channels) < 32 or pixels < FEW:
         return "im2col"
     small, large = (_tiles(size, m) * (m + 2) ** 2 for m in (2, 4))  # multiplications, for one channel of one image
-    pixels = images * size[0] * size[1]
-    return 4 if large < 0.7 * small and pixels >= 256 else 2
+    return 4 if large < 0.7 * small and pixels >= REPAY * max(channels) else 2
 
 
 def _tiles(size, m):
