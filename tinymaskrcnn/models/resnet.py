@@ -1,6 +1,7 @@
 """The residual network of He et al. 2016, any depth and width, as a backbone: pictures in, four feature maps out."""
 
 from ..errors import ConfigError
+from ..nn import fused
 from ..nn.containers import Identity, Sequential, sum_grads
 from ..nn.layers import Conv2d, MaxPool2d, ReLU
 from ..nn.module import Module
@@ -21,7 +22,7 @@ class ResidualBlock(Module):
     def forward(self, x):
         h, c_branch = self.branch.forward(x)
         s, c_shortcut = self.downsample.forward(x)
-        y, c_relu = self.relu.forward(h + s)
+        y, c_relu = fused.add_relu(self.relu, h, s, own=fused.is_fresh(self.branch))
         return y, self.keep((c_branch, c_shortcut, c_relu))
 
     def backward(self, dy, cache):
@@ -146,10 +147,7 @@ class ResNet(Module):
         return self
 
     def forward(self, x):
-        x, c_conv = self.conv1.forward(x)
-        x, c_bn = self.bn1.forward(x)
-        x, c_relu = self.relu.forward(x)
-        x, c_pool = self.maxpool.forward(x)
+        x, (c_conv, c_bn, c_relu, c_pool) = fused.forward((self.conv1, self.bn1, self.relu, self.maxpool), x)
         features, c_stages = [], []
         for i, stage in enumerate(self.stages):
             x, c_stage = stage.forward(x)

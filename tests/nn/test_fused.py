@@ -1,0 +1,205 @@
+"""Layers in a row give what each alone gives, forward and backward, however few passes they take together."""
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.nn import fused
+from tinymaskrcnn.nn.containers import Identity, Sequential
+from tinymaskrcnn.nn.layers import (
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    FrozenBatchNorm2d,
+    GroupNorm,
+    Linear,
+    ReLU,
+)
+
+KINDS = {"batch": BatchNorm2d, "frozen": FrozenBatchNorm2d}
+
+
+def one_by_one(layers, x):
+    caches = []
+    for layer in layers:
+        x, cache = layer.forward(x)
+        caches.append(cache)
+    return x, caches
+
+
+def backward(layers, dy, caches):
+    for layer, cache in zip(reversed(layers), reversed(caches)):
+        dy = layer.backward(dy, cache)
+    return dy
+
+
+def network(*layers, dtype=np.float64, training=True):
+    return Sequential(*layers).astype(dtype).train(training)
+
+
+def norm_of(kind, channels, rng, **options):
+    """A norm whose four arrays are all far from their beginnings."""
+    norm = KINDS[kind](channels, **options)
+    norm.weight.value = rng.uniform(-2, 2, channels).astype(np.float32)
+    norm.bias.value = rng.normal(size=channels).astype(np.float32)
+    norm.running_mean.value = rng.normal(size=channels).astype(np.float32)
+    norm.running_var.value = rng.uniform(0.1, 3, channels).astype(np.float32)
+    return norm
+
+
+# ---------------------------------------------------------------- a convolution and its norm
+
+
+CONVS = {
+    "3x3": dict(kernel=3, padding=1),
+    "1x1 with stride": dict(kernel=1, stride=2),
+    "pairs": dict(kernel=3, stride=(2, 1), padding=(1, 0)),
+    "groups": dict(kernel=3, padding=1, groups=4),
+}
+
+
+@pytest.mark.parametrize("bias", (False, True))
+@pytest.mark.parametrize("conv", CONVS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dtype", "bound"), ((np.float64, 1e-12), (np.float32, 2e-6)))
+@pytest.mark.parametrize("side", (5, 40))  # few pixels and many
+def test_fixed_norm_is_part_of_the_convolution(kind, conv, bias, dtype, bound, side):
+    rng = np.random.default_rng(0)
+    layers = Conv2d(8, 12, **CONVS[conv], bias=bias, rng=rng), norm_of(kind, 12, rng, eps=1e-3), ReLU()
+    if bias:
+        layers[0].bias.value = rng.normal(size=12).astype(np.float32)
+    net = network(*layers, dtype=dtype, training=False)
+    x = rng.standard_normal((2, side, side, 8)).astype(dtype)
+    want, _ = one_by_one(net.layers, x)
+    x.setflags(write=False)
+    got, caches = net.forward(x)
+    assert caches is None and got.dtype == want.dtype
+    assert np.abs(got - want).max() <= bound * np.abs(want).max() and (want > 0).any()
+
+
+@pytest.mark.parametrize("side", (3, 40))
+def test_the_weights_of_this_very_call_count(side):
+    rng = np.random.default_rng(1)
+    net = network(Conv2d(2, 3, 3, padding=1, rng=rng), norm_of("batch", 3, rng), training=False)
+    net.layers[0].bias.value[...] = 1, 2, -1
+    x = rng.standard_normal((1, side, side, 2))
+    arrays = [p.value for p in net.parameters()] + [b.value for _, b in net.named_buffers()]
+    for array in arrays:
+        before = net.forward(x)[0]
+        array *= 1.5
+        after = net.forward(x)[0]
+        assert not np.allclose(before, after)
+        np.testing.assert_allclose(after, one_by_one(net.layers, x)[0], atol=1e-12)
+
+
+def test_the_norm_of_a_batch_stays_a_norm():
+    """In training the statistics are those of the batch: nothing is folded, and the running ones follow."""
+    rng = np.random.default_rng(2)
+    layers = [Conv2d(2, 3, 3, padding=1, rng=rng), norm_of("batch", 3, rng), ReLU()]
+    x, dy = rng.standard_normal((2, 2, 6, 6, 2)), rng.standard_normal((2, 6, 6, 3))
+    results = []
+    for run in (one_by_one, fused.forward):
+        net = network(*layers)
+        net.load_state_dict(network(*layers).state_dict())
+        net.zero_grad()
+        y, caches = run(net.layers, x[0])
+        dx = backward(net.layers, dy, caches)
+        results.append([y, dx, *(p.grad.copy() for p in net.parameters()), net.layers[1].running_mean.value.copy()])
+        net.layers[1].running_mean.value[...] = 0
+        layers[1].running_mean.value[...] = 0
+    for one, other in zip(*(r[:-1] for r in results)):
+        np.testing.assert_array_equal(one, other)
+
+
+# ---------------------------------------------------------------- ReLU in place
+
+
+def stacks(rng):
+    """Whatever may stand in front of a ReLU, with an input for it."""
+    image, rows = rng.standard_normal((2, 5, 4, 4)), rng.standard_normal((6, 4))
+    return {
+        "conv": ([Conv2d(4, 3, 3, rng=rng), ReLU()], image),
+        "transposed": ([ConvTranspose2d(4, 3, 2, stride=2, rng=rng), ReLU()], image),
+        "linear": ([Linear(4, 3, rng=rng), ReLU(), Linear(3, 2, rng=rng), ReLU()], rows),
+        "batch norm": ([norm_of("batch", 4, rng), ReLU()], image),
+        "frozen norm": ([norm_of("frozen", 4, rng), ReLU()], image),
+        "group norm": ([GroupNorm(2, 4), ReLU()], image),
+        "nothing": ([ReLU()], image),
+        "identity": ([Identity(), ReLU()], image),
+        "view": ([Flatten(), ReLU()], image),
+        "twice": ([Conv2d(4, 3, 1, rng=rng), ReLU(), ReLU()], image),
+        "inside": ([Sequential(Conv2d(4, 4, 1, rng=rng)), ReLU(), Sequential(ReLU()), ReLU()], image),
+        "empty": ([Conv2d(4, 3, 3, rng=rng), ReLU()], image[:0]),
+    }
+
+
+@pytest.mark.parametrize("training", (True, False))
+@pytest.mark.parametrize("name", stacks(np.random.default_rng(0)))
+def test_rectified_in_place(name, training):
+    layers, x = stacks(np.random.default_rng(3))[name]
+    net = network(*layers, training=training)
+    want, caches = one_by_one(net.layers, x)
+    before = x.copy()
+    got, fused_caches = fused.forward(net.layers, x)
+    np.testing.assert_allclose(got, want, atol=1e-12)
+    np.testing.assert_array_equal(x, before)  # an input is not the container's to write into
+    if not training:
+        assert fused_caches == [None] * len(layers)
+        return
+    dy = np.random.default_rng(4).standard_normal(want.shape)
+    gradients = []
+    for c in (caches, fused_caches):  # what the caches hold was not written into either
+        net.zero_grad()
+        gradients.append([backward(net.layers, dy, c), *(p.grad.copy() for p in net.parameters())])
+    for one, other in zip(*gradients):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_one_array_less():
+    """The ReLU's output is the memory that the convolution made."""
+    rng = np.random.default_rng(5)
+    conv = Conv2d(2, 3, 3, rng=rng)
+    made = []
+
+    class Watching(ReLU):
+        def forward(self, x):
+            made.append(x)
+            return super().forward(x)
+
+    x = rng.standard_normal((1, 8, 8, 2)).astype(np.float32)
+    y, _ = fused.forward((conv, Watching()), x)
+    assert not np.shares_memory(y, made[0])  # another class may keep what it received: it is left alone
+    own = np.array([[-1.0, 2.0]])
+    assert fused.rectify(own) is own and own.tolist() == [[0, 2]]
+    assert fused.rectify(np.array([-1.0, 2.0])).tolist() == [0, 2]
+
+
+def test_a_watched_layer_is_called():
+    rng = np.random.default_rng(6)
+    net = network(Conv2d(2, 3, 3, rng=rng), norm_of("batch", 3, rng), ReLU(), training=False)
+    x, seen = rng.standard_normal((1, 8, 8, 2)), []
+    for layer in net.layers:
+        plain = layer.forward
+        layer.forward = lambda x, plain=plain: seen.append(len(seen)) or plain(x)
+    watched, _ = net.forward(x)
+    for layer in net.layers:
+        del layer.forward
+    np.testing.assert_allclose(net.forward(x)[0], watched, atol=1e-12)
+    assert seen == [0, 1, 2]
+
+
+def test_the_sum_of_a_residual_block():
+    rng = np.random.default_rng(7)
+    relu = ReLU()
+    a, b = rng.standard_normal((2, 3, 4, 4))
+    want = np.maximum(a + b, 0)
+    kept = a.copy()
+    y, cache = fused.add_relu(relu, a, b, own=False)
+    np.testing.assert_array_equal(y, want)
+    np.testing.assert_array_equal(a, kept)
+    assert cache is y
+    y, _ = fused.add_relu(relu, a, b, own=True)
+    np.testing.assert_array_equal(y, want)
+    assert y is a
+    assert fused.is_fresh(Sequential(ReLU(), Sequential(Linear(2, 2, rng=rng))))
+    assert not any(map(fused.is_fresh, (Identity(), Sequential(), ReLU(), Sequential(Linear(2, 2, rng=rng), ReLU()))))

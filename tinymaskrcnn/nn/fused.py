@@ -1,0 +1,90 @@
+"""What a container may do in one go when layers stand in a row: the same numbers, fewer passes over the pixels.
+
+In inference a convolution and the fixed norm behind it are one convolution with another weight and bias, made from the
+weights of this very call. A ReLU behind a layer whose output nobody else holds rectifies in place.
+"""
+
+from ..backend import array_module
+from ..ops import conv
+from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, FrozenBatchNorm2d, GroupNorm, Linear, ReLU
+
+FRESH = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, FrozenBatchNorm2d, GroupNorm)  # y is new and not in the cache
+NORMS = (BatchNorm2d, FrozenBatchNorm2d)
+PIXELS_PER_ROW = 8  # of input pixels and weight rows: with fewer, scaling the output is the shorter way
+
+
+def forward(layers, x):
+    """Layers one after another, as each alone would do it: x -> y and the list of their caches."""
+    caches, before = [], None
+    while len(caches) < len(layers):
+        layer, *behind = layers[len(caches) :]
+        if behind and _is_fixed(layer, behind[0]):
+            x = _normalized_conv(layer, behind[0], x)
+            caches += [None, None]
+        elif before is not None and is_fresh(before) and is_plain(layer, (ReLU,)):
+            x = rectify(x)
+            caches.append(layer.keep(x))
+        else:
+            x, cache = layer.forward(x)
+            caches.append(cache)
+        before = layers[len(caches) - 1]
+    return x, caches
+
+
+def is_plain(layer, kinds):
+    """Whether it is just such a layer, and nobody has put another forward in front of it, to watch it or to time it."""
+    return type(layer) in kinds and "forward" not in vars(layer)
+
+
+def is_fresh(layer):
+    """Whether what this layer returns is new, and in no cache: whoever called it may write into it.
+
+    A Sequential, which every container that ends in such a layer looks like, is as fresh as its last layer.
+    """
+    while hasattr(layer, "layers") and layer.layers and "forward" not in vars(layer):
+        layer = layer.layers[-1]
+    return is_plain(layer, FRESH)
+
+
+def rectify(x):
+    """max(x, 0) in the memory of x, which must be the caller's own: x (..., W, C) -> (..., W, C)."""
+    xp = array_module(x)
+    return xp.maximum(x, xp.zeros(x.shape[-2:], x.dtype), out=x)  # NumPy compares rows faster than single numbers
+
+
+def add_relu(relu, a, b, *, own):
+    """The ReLU of a + b, made in the memory of a when that is the caller's own: -> y and the cache of the ReLU."""
+    if not is_plain(relu, (ReLU,)):
+        return relu.forward(a + b)
+    y = rectify(array_module(a).add(a, b, out=a) if own else a + b)
+    return y, relu.keep(y)
+
+
+# ---------------------------------------------------------------- a convolution and its norm
+
+
+def _is_fixed(layer, norm):
+    return is_plain(layer, (Conv2d,)) and is_plain(norm, NORMS) and not (layer.training or norm.training)
+
+
+def _normalized_conv(layer, norm, x):
+    """norm(conv(x)) by stored statistics: y * scale + shift, where y = x * weight.
+
+    Many pixels: the weight is scaled. Few: y is, in place.
+    """
+    weight, bias = layer.weight.value, None if layer.bias is None else layer.bias.value
+    scale, shift = _scale_and_shift(norm)
+    if x.shape[0] * x.shape[1] * x.shape[2] >= PIXELS_PER_ROW * (weight.size // weight.shape[3]):
+        shift = shift if bias is None else shift + bias * scale
+        return conv.conv2d_forward(x, weight * scale, shift, **layer.options)[0]
+    y, _ = conv.conv2d_forward(x, weight, bias, **layer.options)
+    y *= scale
+    y += shift
+    return y
+
+
+def _scale_and_shift(norm):
+    """What a norm with stored statistics does to each channel: y * scale + shift."""
+    xp = array_module(norm.weight.value)
+    scale = norm.weight.value / xp.sqrt(norm.running_var.value + norm.eps)
+    return scale, norm.bias.value - norm.running_mean.value * scale
