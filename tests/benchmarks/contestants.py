@@ -11,6 +11,8 @@ from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import collate
 from tinymaskrcnn.train.trainer import Trainer
 
+from .measure import say
+
 
 class Ours:
     """This package's model, trained by its own Trainer."""
@@ -53,6 +55,21 @@ def with_model(config, *, rpn=None, roi=None):
         model, rpn=dataclasses.replace(model.rpn, **(rpn or {})), roi=dataclasses.replace(model.roi, **(roi or {}))
     )
     return dataclasses.replace(config, model=model)
+
+
+def shared_config():
+    """The default model, pooled without the half-pixel shift like torchvision's: the same weights then fit both."""
+    return with_model(Config(), roi={"aligned": False})
+
+
+def trained_weights(config, steps):
+    """Our weights after so many steps: where both begin, and as many RoIs are positive as in real training."""
+    ours, stream = Ours(config), stream_of(config, "train")
+    for i in range(steps):
+        loss = ours.step(stream.batch(i))
+        if (i + 1) % 25 == 0:
+            say(f"  training, so that both begin there: step {i + 1} of {steps}, loss {loss:.3f}")
+    return ours.model.state_dict()
 
 
 def contestants(args, seed):

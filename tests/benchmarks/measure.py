@@ -3,6 +3,7 @@
 Nothing here knows what is measured or by whom; torch is named in the environment where it is loaded.
 """
 
+import argparse
 import importlib.metadata
 import json
 import math
@@ -177,9 +178,8 @@ def at_least(lowest):
     """For argparse: a whole number that is not below `lowest`."""
 
     def number(word):
-        if int(word) < lowest:
-            raise ValueError
+        if not word.isdigit() or int(word) < lowest:
+            raise argparse.ArgumentTypeError(f"must be a whole number, at least {lowest}; got {word!r}")
         return int(word)
 
-    number.__name__ = f"whole number of at least {lowest}"  # argparse says "invalid ... value"
     return number

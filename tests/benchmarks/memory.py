@@ -1,5 +1,16 @@
-"""Memory of a training step and of full-size inference."""
+"""Memory of a training step and of full-size inference: how much, where it comes from, and what torchvision needs.
 
+    python -m tests.benchmarks.memory [--only WORK ...] [--warm-steps 100] [--threads 2] [--json FILE]
+
+`memory_step` is the tiny model on batches of 8 pictures after some training, `memory_r50` ResNet-50-FPN with random
+weights and 100 detections in a picture of 800x1333. First the stages of the network, from what NumPy allocates: what
+each keeps for backward, and the most that was in use while it worked. Then the resident memory of a fresh process;
+beside it torchvision's, with the same weights and pictures, where torch is installed.
+"""
+
+import argparse
+import contextlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -8,7 +19,22 @@ from pathlib import Path
 
 import numpy as np
 
+from tinymaskrcnn.config import torchvision_preset
+from tinymaskrcnn.experiment import Detector
+from tinymaskrcnn.interop.torchvision import to_state_dict
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.models.transform import resize_to_config
+from tinymaskrcnn.structures import collate
+from tinymaskrcnn.train.profile import profile_inference, profile_training
+from tinymaskrcnn.train.trainer import computing
+
+from .contestants import Ours, shared_config, stream_of, trained_weights
+from .measure import Mismatch, at_least, environment, load_average, say, write_rows
+
 ROOT = Path(__file__).parents[2]
+NAMES = {"memory_step": "step", "memory_r50": "full_size"}
+
+# ---------------------------------------------------------------- a fresh process for each
 
 
 def measure(who, what, arrays, *, threads, channels_last=False):
@@ -25,17 +51,135 @@ def measure(who, what, arrays, *, threads, channels_last=False):
 
 
 def comparison_row(name, measured):
-    """The row of a memory work. What counts is the growth; beside it the process as a whole."""
-    ours, peer = measured["ours"], measured["peer"]
-    return {
-        "work": name,
-        "ours_mb": ours["growth_mb"],
-        "peer_mb": peer["growth_mb"],
-        "ratio": ours["growth_mb"] / peer["growth_mb"],
-        "ours_process_mb": ours["peak_mb"],
-        "peer_process_mb": peer["peak_mb"],
-        "process_ratio": ours["peak_mb"] / peer["peak_mb"],
-        "ours_program_pages_mb": ours["program_pages_mb"],
-        "peer_program_pages_mb": peer["program_pages_mb"],
-        "peak_was_reset": ours["reset"] and peer["reset"],
-    }
+    """The row of a memory work, of ours alone or of both. What counts is the growth; beside it the whole process.
+
+    Raises Mismatch when they found different numbers of objects: the masks are a good part of the memory.
+    """
+    row = {"work": name}
+    for who, found in measured.items():
+        row |= {f"{who}_mb": found["growth_mb"], f"{who}_process_mb": found["peak_mb"]}
+        row[f"{who}_program_pages_mb"] = found["program_pages_mb"]
+        if "found" in found:
+            row[f"{who}_detections"] = found["found"]
+    if "peer" in measured:
+        row["ratio"] = row["ours_mb"] / row["peer_mb"]
+        row["process_ratio"] = row["ours_process_mb"] / row["peer_process_mb"]
+        if abs(row.get("ours_detections", 0) - row.get("peer_detections", 0)) > 1:
+            raise Mismatch(f"detections: ours {row['ours_detections']}, torchvision {row['peer_detections']}")
+    return row | {"peak_was_reset": all(found["reset"] for found in measured.values())}
+
+
+# ---------------------------------------------------------------- where ours comes from
+
+
+def profile_of_step(arrays):
+    """The stages of a training step that begins with these weights."""
+    config = shared_config()
+    trainer = Ours(config, start=arrays).trainer
+    trainer.stream = stream_of(config, "train")
+    return profile_training(trainer, steps=1)
+
+
+def profile_of_full_size(model, picture):
+    """The stages of inference on one picture."""
+    return profile_inference(model, OnePicture(picture, model.config), steps=1)
+
+
+class OnePicture:
+    """A stream that always gives the same picture."""
+
+    def __init__(self, picture, config):
+        self.same = collate([resize_to_config(picture, config)])
+
+    def batch(self, i):
+        return self.same
+
+
+def parts_row(name, profile):
+    """What each stage keeps and what is in use meanwhile, in megabytes beyond what the model itself takes."""
+    parts = [{"part": s.stage, "kept_mb": s.kept / 1e6, "in_use_mb": s.peak / 1e6} for s in profile.stages]
+    return {"work": f"{name}_parts", "in_use_mb": profile.peak / 1e6, "model_mb": profile.model / 1e6, "parts": parts}
+
+
+def full_size_subject():
+    """(model, picture) for a picture of 800x1333: random weights whose classes are told apart, so 100 detections."""
+    rng = np.random.default_rng(0)
+    model = build_model(torchvision_preset("maskrcnn_resnet50_fpn"), rng=rng).eval()
+    picture = rng.random((800, 1333, 3), dtype=np.float32)
+    predictor, logits = model.roi_heads.box_predictor, []
+    with caught(predictor, logits):
+        Detector(model).detect([picture])
+    score = predictor.cls_score
+    score.weight.value = score.weight.value * np.float32(2.5 / logits[0].std())
+    return model, picture
+
+
+@contextlib.contextmanager
+def caught(predictor, logits):
+    """Collects the class logits of every call."""
+    forward = predictor.forward
+
+    def catching(x):
+        y = forward(x)
+        logits.append(y[0][0])
+        return y
+
+    predictor.forward = catching
+    try:
+        yield
+    finally:
+        del predictor.forward  # the class's own is found again
+
+
+# ---------------------------------------------------------------- the program
+
+
+def measure_work(name, args):
+    """The rows of one work: the stages of ours, and the processes."""
+    if name == "memory_step":
+        arrays = trained_weights(shared_config(), args.warm_steps)
+        profile = profile_of_step(arrays)
+    else:
+        model, picture = full_size_subject()
+        profile = profile_of_full_size(model, picture)
+        arrays = to_state_dict(model) | {"picture": picture}
+        del model
+    who = ("ours", "peer") if importlib.util.find_spec("torch") else ("ours",)
+    measured = {one: measure(one, NAMES[name], arrays, threads=args.threads) for one in who}
+    return [parts_row(name, profile), comparison_row(name, measured)]
+
+
+def report(parts, row):
+    """Both rows of a work as text."""
+    lines = [f"{row['work']}: megabytes by stage beyond the {parts['model_mb']:.1f} of the model itself"]
+    lines.append(f"  {'':24}{'kept':>9}{'in use':>9}")
+    lines += [f"  {part['part']:24}{part['kept_mb']:9.1f}{part['in_use_mb']:9.1f}" for part in parts["parts"]]
+    for who, name in (("ours", "ours"), ("peer", "torchvision")):
+        if f"{who}_mb" in row:
+            of = f"a process of {row[f'{who}_process_mb']:.0f} MB in all"
+            lines.append(f"  {name}: resident memory grows by {row[f'{who}_mb']:.0f} MB, {of}")
+    if "ratio" in row:
+        lines.append(f"  ours / torchvision: {row['ratio']:.2f}, of the whole process {row['process_ratio']:.2f}")
+    return "\n".join(lines)
+
+
+def main(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="WORK", help=f"some of: {', '.join(NAMES)}")
+    parser.add_argument("--warm-steps", type=at_least(1), default=100, help="training before (default: 100)")
+    parser.add_argument("--threads", type=at_least(1), default=2, help="default: 2")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there, too")
+    args = parser.parse_args(words)
+    where, rows = environment(threads=args.threads, load=load_average()), []
+    with computing(args.threads):
+        for name in NAMES:
+            if args.only is None or name in args.only:
+                say(f"{name} ...")
+                rows += measure_work(name, args)
+                print(report(*rows[-2:]), flush=True)
+                write_rows(args.json, where, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

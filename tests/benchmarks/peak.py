@@ -62,7 +62,7 @@ def tidy():
         pass  # not glibc
 
 
-# ---------------------------------------------------------------- four ways to work: (prepare) -> (work, bytes to add)
+# ---------------------------------------------------------------- four ways to work: prepare, and give the rest
 
 
 def ours_step(arrays, args):
@@ -77,7 +77,7 @@ def ours_step(arrays, args):
         trainer = Trainer(model, None, config.train)
         return [trainer.train_step([batch])["loss"] for batch in batches]
 
-    return work, sum(p.grad.nbytes for p in model.parameters())  # made with the model; the peer's come with the work
+    return work
 
 
 def peer_step(arrays, args):
@@ -85,15 +85,13 @@ def peer_step(arrays, args):
 
     config, batches = tiny_scenes()
     peer = Torchvision(config, start=arrays, channels_last=args.channels_last)
-    return lambda: [peer.step(batch) for batch in batches], 0
+    return lambda: [peer.step(batch) for batch in batches]
 
 
 def tiny_scenes():
-    from tinymaskrcnn.config import Config
+    from .contestants import shared_config, stream_of
 
-    from .contestants import stream_of, with_model
-
-    config = with_model(Config(), roi={"aligned": False})
+    config = shared_config()
     stream = stream_of(config, "train")
     return config, [stream.batch(i) for i in range(STEPS)]
 
@@ -104,7 +102,7 @@ def ours_full_size(arrays, args):
 
     picture = arrays.pop("picture")
     detector = Detector(from_state_dict("maskrcnn_resnet50_fpn", arrays), threads=args.threads)
-    return lambda: [len(detector.detect([picture])[0]) for _ in range(PICTURES)], 0
+    return lambda: [len(detector.detect([picture])[0]) for _ in range(PICTURES)]
 
 
 def peer_full_size(arrays, args):
@@ -125,7 +123,7 @@ def peer_full_size(arrays, args):
     def work():
         return [len(model([picture])[0]["boxes"]) for _ in range(PICTURES)]
 
-    return work, 0
+    return work
 
 
 WAYS = {(who, what): globals()[f"{who}_{what}"] for who in ("ours", "peer") for what in ("step", "full_size")}
@@ -135,10 +133,10 @@ def measure(args):
     """Prepare, look, work, look again."""
     with np.load(args.arrays) as file:
         arrays = dict(file)
-    work, made_early = WAYS[args.who, args.what](arrays, args)
+    work = WAYS[args.who, args.what](arrays, args)
     arrays.clear()
     tidy()
-    level, library = resident_mb() - made_early / 1e6, status_mb("RssFile")
+    level, library = resident_mb(), status_mb("RssFile")
     reset = forget_peak()
     numbers = work()
     peak = peak_mb()
