@@ -91,26 +91,16 @@ def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size,
 
     pyramid [(N, H, W, C)] * L, rois (K, 4) float, image_index (K,) int, level (K,) int  ->  crops (K, S, S, C)
     level is a position in the list `pyramid`, and scales has one entry per level; all else as in roi_align_forward.
-    The levels' pixels lie one after another, so that a RoI differs from others in its scale, in height and width of
-    its map, and in where that starts. No shape depends on which level a RoI is cut from.
+    The pixels of an image's levels lie one after another, so that RoIs differ in their scale, in height and width of
+    their map, and in where that starts. No shape depends on which level a RoI is cut from.
     """
+    check_pyramid(pyramid, rois, scales)
+    settings = dict(output_size=output_size, scales=scales, samples=samples, aligned=aligned)
     shapes = [features.shape for features in pyramid]
-    _check_pyramid(pyramid, rois, scales)
-    A = pyramid_matrix(
-        rois,
-        image_index=image_index,
-        level=level,
-        shapes=shapes,
-        output_size=output_size,
-        scales=scales,
-        samples=samples,
-        aligned=aligned,
-    )
-    channels = shapes[0][3]
-    pixels = array_module(rois).concatenate([features.reshape(-1, channels) for features in pyramid])
-    crops = A @ pixels  # (K*S*S, C)
+    A = pyramid_matrix(rois, image_index=image_index, level=level, shapes=shapes, **settings)
+    crops = A @ join_levels(pyramid)  # (K*S*S, C)
     rows, columns = as_pair("pyramid_roi_align_forward", "output_size", output_size, at_least=1)
-    return crops.reshape(len(rois), rows, columns, channels), (A, shapes)
+    return crops.reshape(len(rois), rows, columns, shapes[0][3]), (A, shapes)
 
 
 @checked
@@ -121,30 +111,39 @@ def pyramid_roi_align_backward(dcrops, cache):
     dcrops (K, S, T, C)  ->  dpyramid [(N, H, W, C)] * L
     """
     A, shapes = cache
-    dpixels = transposed(A, dcrops) @ dcrops.reshape(-1, shapes[0][3])
+    n, _, _, channels = shapes[0]
     ends = level_ends(shapes)
-    return [dpixels[start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes)]
+    dpixels = transposed(A, dcrops) @ dcrops.reshape(-1, channels)
+    dpixels = dpixels.reshape(n, ends[-1], channels)
+    return [dpixels[:, start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes)]
+
+
+def join_levels(pyramid):
+    """pyramid [(N, H, W, C)] * L  ->  pixels (N*P, C): image by image, and in it level by level."""
+    n, _, _, channels = pyramid[0].shape
+    levels = [features.reshape(n, features.shape[1] * features.shape[2], channels) for features in pyramid]
+    return array_module(pyramid[0]).concatenate(levels, axis=1).reshape(-1, channels)
+
+
+def level_ends(shapes):
+    """Where each level ends among the P pixels of an image: shapes [(N, H, W, C)] * L  ->  L ints, the last one P."""
+    return list(itertools.accumulate(height * width for _, height, width, _ in shapes))
 
 
 def pyramid_matrix(rois, *, image_index, level, shapes, output_size, scales, samples=2, aligned=True):
-    """interpolation_matrix over the pixels of all levels, one level after another.
+    """interpolation_matrix over the pixels of all levels.
 
-    rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L  ->  A (K*S*S, sum of N*H*W)
+    rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L  ->  A (K*S*S, N*P)
     """
     check_image_index("pyramid_roi_align_forward", image_index, shapes[0][0])
     check_image_index("pyramid_roi_align_forward", level, len(shapes), "level")
     xp, dtype = array_module(rois), rois.dtype
     ends = level_ends(shapes)
-    heights, widths = (xp.asarray(sides, dtype)[level][:, None, None] for sides in zip(*(s[1:3] for s in shapes)))
-    scale = xp.asarray(scales, dtype)[level][:, None, None]
-    y, x = _both_axes(rois, output_size, heights, widths, scale=scale, samples=samples, aligned=aligned)
-    first = xp.asarray([[0, *ends[:-1]], [h * w for _, h, w, _ in shapes], [w for _, _, w, _ in shapes]])[:, level]
-    return _outer_matrix(y, x, start=first[0] + image_index * first[1], width=first[2], num_pixels=ends[-1])
-
-
-def level_ends(shapes):
-    """Where each level's pixels end when the levels lie one after another: shapes [(N, H, W, C)] * L  ->  L ints."""
-    return list(itertools.accumulate(n * height * width for n, height, width, _ in shapes))
+    sizes = xp.asarray([(height, width, scale) for (_, height, width, _), scale in zip(shapes, scales)], dtype)
+    height, width, scale = sizes[level].T[:, :, None, None]  # (K, 1, 1)
+    y, x = _both_axes(rois, output_size, height, width, scale=scale, samples=samples, aligned=aligned)
+    start = image_index * ends[-1] + xp.asarray([0, *ends[:-1]])[level]
+    return _outer_matrix(y, x, start=start, width=width.astype(np.int32), num_pixels=shapes[0][0] * ends[-1])
 
 
 # ---------------------------------------------------------------- the weights along one axis
@@ -167,7 +166,7 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=Fals
     start (K,), end (K,)  ->  pixel (K, S, T) int, [weight (K, S, T)]; with slopes also its derivatives by start and end
     """
     xp = array_module(start)
-    position, use, along = _sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
+    position, use, along = sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
 
     # A point up to one pixel outside reads the border; farther out it reads 0.
     use = use * ((position >= -1) & (position <= length))
@@ -187,7 +186,7 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=Fals
     return pixel, weights
 
 
-def _sample_points(start, end, bins, *, scale, samples, aligned):
+def sample_points(start, end, bins, *, scale, samples, aligned):
     """Where the points of each bin lie, the weight of each, and how far along the RoI each is when the RoI stretches.
 
     start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), along (K, S, n) 0 at start and 1 at end
@@ -228,12 +227,13 @@ def _outer_matrix(y, x, by_y=0, by_x=0, *, start, width, num_pixels):
     """The products of row weights and column weights, as a sparse matrix.
 
     by_y and by_x choose, for each axis, the weights (0) or their derivatives by the start (1) or the end (2) of a RoI.
-    start (K,) is the first pixel of each RoI's map, width the length of its rows: a number or (K,).
+    start (K,) is the first pixel of each RoI's map, width the length of its rows: a number or (K, 1, 1).
     """
     (row, row_weights), (column, column_weights) = y, x
     xp = array_module(row)
-    start, width = (xp.asarray(value, np.int32).reshape(-1, 1, 1) for value in (start, width))
-    pixel = (start + row * width)[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, T, T)
+    pixel = (start.astype(np.int32)[:, None, None] + row * width)[:, :, None, :, None] + column[
+        :, None, :, None, :
+    ]  # (K, S, S, T, T)
     weight = row_weights[by_y][:, :, None, :, None] * column_weights[by_x][:, None, :, None, :]
     taps = pixel.shape[3] * pixel.shape[4]
     bins = pixel.shape[0] * pixel.shape[1] * pixel.shape[2]
@@ -262,7 +262,7 @@ def check_image_index(function, image_index, count, name="image_index"):
         raise ArgumentError(f"{function}: {name} must lie in 0..{count - 1}; got {image_index[k]} at position {k}")
 
 
-def _check_pyramid(pyramid, rois, scales):
+def check_pyramid(pyramid, rois, scales):
     """At least one level, a scale for each, and the same pictures and channels everywhere."""
     if len(pyramid) == 0 or len(pyramid) != len(scales):
         raise ArgumentError(

@@ -1,0 +1,181 @@
+"""RoIAlign in blocks: the matrix of some RoIs is made and used while it is in the cache, on any thread."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import register_kernel, sparse
+from ..ops import roi_align as text
+from ..ops.common import as_pair
+from .threads import even_pieces, run, spans
+
+BINS = 8192  # rows of a block's matrix: some 170 RoIs of 7 x 7
+JOINED = 32 << 20  # bytes of a pyramid that is copied into one array; a larger one is read level by level
+
+
+@dataclass(frozen=True)
+class Block:
+    """The matrix of some RoIs: their numbers (a slice, or indices), its images, and which of an image's pixels."""
+
+    rois: object
+    images: slice
+    pixels: slice
+    matrix: object  # csr (bins of these RoIs, these pixels of these images)
+
+
+class BlockMatrix:
+    """The matrix of the text, kept in blocks. Like there, `A.T @ dcrops` is what backward asks of it."""
+
+    def __init__(self, blocks, rois, images, pixels):
+        self.blocks, self.rois, self.images, self.pixels = blocks, rois, images, pixels
+
+    @property
+    def T(self):
+        return Transposed(self)
+
+
+class Transposed:
+    def __init__(self, A):
+        self.A = A
+
+    def __matmul__(self, dcrops):
+        """dcrops (K*S*S, C)  ->  dpixels (N*P, C); what several blocks give to a pixel is added in their order."""
+        A, channels = self.A, dcrops.shape[1]
+        dcrops = dcrops.reshape(A.rois, -1, channels)
+
+        def job(block):
+            return block.matrix.T @ dcrops[block.rois].reshape(-1, channels)
+
+        parts = run(lambda block=block: job(block) for block in A.blocks)
+        if len(parts) == 1 and len(parts[0]) == A.images * A.pixels:
+            return parts[0]
+        dpixels = np.zeros((A.images, A.pixels, channels), dcrops.dtype)
+        for block, part in zip(A.blocks, parts):
+            there = dpixels[block.images, block.pixels]
+            there += part.reshape(there.shape)
+        return dpixels.reshape(-1, channels)
+
+
+# ---------------------------------------------------------------- the operators
+
+
+def _takes(features, rois, *, samples=2, box_gradient=False, **data):
+    return len(rois) > 0 and samples >= 0 and not box_gradient
+
+
+def _takes_pyramid(pyramid, *, rois, samples=2, **data):
+    return len(rois) > 0 and samples >= 0
+
+
+@register_kernel("roi_align_forward", applies=_takes)
+def roi_align_forward(features, rois, *, image_index, scale, box_gradient=False, **settings):
+    """Fast twin of ops.roi_align.roi_align_forward; the backward is the text's, with this matrix."""
+    level = np.zeros(len(rois), int)
+    crops, (A, shapes) = _forward([features], rois, image_index, level, scales=[float(scale)], **settings)
+    return crops, (A, shapes[0], None)
+
+
+@register_kernel("pyramid_roi_align_forward", applies=_takes_pyramid)
+def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, scales, **settings):
+    """Fast twin of ops.roi_align.pyramid_roi_align_forward; the backward is the text's, with this matrix."""
+    text.check_pyramid(pyramid, rois, scales)
+    text.check_image_index("pyramid_roi_align_forward", level, len(pyramid), "level")
+    return _forward(pyramid, rois, image_index, level, scales=scales, **settings)
+
+
+def _forward(pyramid, rois, image_index, level, *, output_size, samples=2, aligned=True, scales):
+    text.check_image_index("roi_align_forward", image_index, len(pyramid[0]))
+    shapes = [features.shape for features in pyramid]
+    n, _, _, channels = shapes[0]
+    ends = text.level_ends(shapes)
+    sides = as_pair("roi_align_forward", "output_size", output_size, at_least=1)
+    maps = np.array([(*shape[1:3], scale) for shape, scale in zip(shapes, scales)], rois.dtype)  # (L, 3)
+    starts = np.array([0, *ends[:-1]])
+    crops = np.empty((len(rois), *sides, channels), rois.dtype)
+
+    def job(few, features, first_pixel, pixels):
+        """Cut some RoIs: features (N*P, C) holds these P pixels of every image, from first_pixel on."""
+        image, where = image_index[few], level[few]
+        first, last = int(image.min()), int(image.max()) + 1
+        begin = (image - first) * pixels + starts[where] - first_pixel
+        A = _matrix(rois[few], begin, maps[where].T[:, :, None], sides, (last - first) * pixels, samples, aligned)
+        crops[few] = (A @ features[first * pixels : last * pixels]).reshape(-1, *crops.shape[1:])
+        return Block(few, slice(first, last), slice(first_pixel, first_pixel + pixels), A)
+
+    jobs = []
+    for few, features, first_pixel in _groups(pyramid, level, starts):
+        pixels = len(features) // n
+        for piece in spans(len(few), even_pieces(len(few) * sides[0] * sides[1], BINS)):
+            jobs.append(functools.partial(job, few[piece], features, first_pixel, pixels))
+    return crops, (BlockMatrix(run(jobs), len(rois), n, ends[-1]), shapes)
+
+
+def _groups(pyramid, level, starts):
+    """Which RoIs are cut from which array: all from the joined levels or, where these are large, level by level."""
+    if sum(features.nbytes for features in pyramid) <= JOINED:
+        return [(np.arange(len(level)), text.join_levels(pyramid), 0)]
+    mine = [np.flatnonzero(level == i) for i in range(len(pyramid))]
+    channels = pyramid[0].shape[3]
+    groups = zip(mine, (features.reshape(-1, channels) for features in pyramid), starts.tolist())
+    return [group for group in groups if len(group[0])]
+
+
+# ---------------------------------------------------------------- the matrix of a block
+
+
+def _matrix(rois, begin, maps, sides, num_pixels, samples, aligned):
+    """interpolation_matrix without zeros.
+
+    begin (K,) is the first pixel of each RoI's map, maps its height, width and scale, each (K, 1)
+    """
+    height, width, scale = maps
+    settings = dict(scale=scale, samples=samples, aligned=aligned)
+    row, row_weights = _taps(rois[:, 1], rois[:, 3], sides[0], height, **settings)  # (K, S, T)
+    column, column_weights = _taps(rois[:, 0], rois[:, 2], sides[1], width, **settings)
+    row = begin.astype(np.int32)[:, None, None] + row * width.astype(np.int32)[:, :, None]
+    along, across = row.shape[2], column.shape[2]
+    # Each factor is first laid out over all pairs of taps: the products then run over longer stretches of memory.
+    pixel = _each(row, across) + _all(column, along)
+    weight = _each(row_weights, across) * _all(column_weights, along)  # (K, S, S, T * T)
+    ends = np.arange(0, weight.size + 1, along * across, dtype=np.int32)
+    A = sparse(np).csr_matrix((weight.reshape(-1), pixel.reshape(-1), ends), shape=(len(ends) - 1, num_pixels))
+    A.eliminate_zeros()
+    return A
+
+
+def _each(taps, times):
+    return np.repeat(taps, times, axis=2)[:, :, None, :]  # aabbcc
+
+
+def _all(taps, times):
+    return np.concatenate([taps] * times, axis=2)[:, None, :, :]  # abcabc
+
+
+def _taps(start, end, bins, length, *, scale, samples, aligned):
+    """The taps of ops.roi_align along one axis, neighbouring samples merged: pixel, weight (K, S, T)."""
+    scale = scale[:, :, None]
+    position, use, _ = text.sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
+    position, use = (np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (position, use))  # (n, K, S)
+    use = use * ((position >= -1) & (position <= length))
+    position = np.fmin(np.fmax(position, 0), length - 1)
+    low = np.floor(position)
+    share = position - low
+    low_weight, high_weight = use * (1 - share), use * share
+
+    first = np.minimum(low[0], low[-1])  # samples run in one direction, up or down
+    reach = int(np.abs(low[-1] - low[0]).max()) + 2
+    if reach >= 2 * len(low):  # far apart: nothing to merge
+        pixel, weight = np.concatenate([low, low + 1]), np.concatenate([low_weight, high_weight])
+    else:
+        pixel = first + np.arange(reach, dtype=low.dtype)[:, None, None]
+        weight = np.stack([_meeting(tap, low, low_weight, high_weight) for tap in pixel])
+    pixel = np.minimum(pixel, length - 1).astype(np.int32)  # beyond the border stand zeros only
+    return pixel.transpose(1, 2, 0), weight.transpose(1, 2, 0)
+
+
+def _meeting(tap, low, low_weight, high_weight):
+    """What all samples together take from the pixel `tap`: (K, S)."""
+    parts = [weight * (sample == tap) for sample, weight in zip(low, low_weight)]
+    parts += [weight * (sample == tap - 1) for sample, weight in zip(low, high_weight)]
+    return sum(parts[1:], parts[0])
