@@ -8,7 +8,7 @@ import sys
 from . import __version__
 from .errors import TinyMaskRCNNError
 
-COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "doctor", "data")
+COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data")
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 

@@ -6,7 +6,14 @@ work without a screen, and a notebook shows the figures by itself.
 
 from .boxes import draw_boxes, draw_image
 from .detections import draw_detections, draw_judged, draw_truth
-from .figures import coverage_figure, curves_figure, detections_figure, precision_recall_figure, save_figure
+from .figures import (
+    coverage_figure,
+    curves_figure,
+    detections_figure,
+    precision_recall_figure,
+    profile_figure,
+    save_figure,
+)
 from .masks import draw_masks
 
 __all__ = [
@@ -20,5 +27,6 @@ __all__ = [
     "draw_masks",
     "draw_truth",
     "precision_recall_figure",
+    "profile_figure",
     "save_figure",
 ]

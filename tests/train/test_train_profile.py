@@ -1,0 +1,129 @@
+"""The figures of the stages add up to the step, and a network that is watched computes the same bits."""
+
+import types
+
+import numpy as np
+import pytest
+from tiny_model import tiny_model, tiny_scene
+
+from tinymaskrcnn.config import TrainConfig
+from tinymaskrcnn.structures import ImageBatch
+from tinymaskrcnn.testing.trees import arrays_inside
+from tinymaskrcnn.train import profile
+from tinymaskrcnn.train.trainer import Trainer
+
+
+class Scenes:
+    """Batch i is two rectangles, and one, somewhere."""
+
+    def batch(self, i):
+        images, targets = tiny_scene(seed=i)
+        return ImageBatch(images, np.full((len(images), 2), images.shape[1]), targets)
+
+
+def trainer_of(**config):
+    return Trainer(tiny_model().train(), Scenes(), TrainConfig(**config))
+
+
+class RestlessClock:
+    """Some time passes between any two looks at it."""
+
+    def __init__(self):
+        self.now, self.rng = 0.0, np.random.default_rng(0)
+
+    def __call__(self):
+        self.now += self.rng.exponential(0.01)
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def profiles():
+    trainer = trainer_of()
+    return (
+        profile.profile_training(trainer, steps=5, clock=RestlessClock()),
+        profile.profile_inference(trainer.model, Scenes(), steps=4, clock=RestlessClock()),
+    )
+
+
+def test_the_stages_add_up_to_the_step(profiles):
+    for found in profiles:
+        assert sum(stage.seconds for stage in found.stages) == pytest.approx(
+            found.seconds, rel=0.05
+        )  # the edges of the step
+        assert found.seconds > 0.01 * len(found.stages) and found.data > 0
+
+
+def test_stages_stand_in_the_order_of_the_work(profiles):
+    training, inference = [[stage.stage for stage in found.stages] for found in profiles]
+    assert training[:3] == ["normalize", "stem", "stage 1"]
+    assert training[-3:] == ["losses", "in between", "optimizer"]
+    assert training.index("FPN") < training.index("proposals, NMS") < training.index("box head")
+    assert inference[-1] == "in between" and "optimizer" not in inference
+
+
+def test_what_has_no_backward_has_none(profiles):
+    training, inference = [{stage.stage: stage for stage in found.stages} for found in profiles]
+    assert training["proposals, NMS"].backward is None and training["stem"].backward > 0
+    assert training["optimizer"].forward is None and training["optimizer"].update > 0
+    assert all(stage.backward is None and stage.kept == 0 for stage in inference.values())
+
+
+def test_profiling_computes_the_same_bits():
+    watched, plain = trainer_of(accumulate=2), trainer_of(accumulate=2)
+    profile.profile_training(watched, steps=2)
+    for step in [*range(profile.WARM_UP + 2), profile.WARM_UP + 1]:  # the last batches once more, for the memory
+        plain.train_step([plain.stream.batch(2 * step + k) for k in range(2)])
+    assert watched.step == plain.step
+    for name, array in plain.model.state_dict().items():
+        np.testing.assert_array_equal(watched.model.state_dict()[name], array, err_msg=name)
+    assert not [name for name, module in watched.model.named_modules() if "forward" in vars(module)]
+
+
+def owner(array):
+    return owner(array.base) if isinstance(array.base, np.ndarray) else array
+
+
+def test_memory_that_waits_for_backward_is_counted_once():
+    trainer = trainer_of()
+    found = profile.profile_training(trainer, steps=1)
+    batch = trainer.stream.batch(profile.WARM_UP)
+    _, cache = trainer.model.forward(batch.images, targets=batch.targets, rng=np.random.default_rng(0))
+    weights = {id(owner(p.value)) for p in trainer.model.parameters()}
+    owners = {id(owner(array)): owner(array) for _, array in arrays_inside(cache)}
+    total = sum(array.nbytes for key, array in owners.items() if key not in weights)
+    kept = {stage.stage: stage.kept for stage in found.stages}
+    assert sum(kept.values()) == pytest.approx(total, rel=0.02)  # the samples differ
+    assert kept["mask head"] > 0 and kept["stage 1"] > kept["stage 4"]
+    assert found.peak >= sum(kept.values()) and found.peak == max(stage.peak for stage in found.stages)
+
+
+def test_the_model_holds_weights_gradients_and_momentum():
+    trainer = trainer_of()
+    found = profile.profile_training(trainer, steps=1)
+    assert found.model >= 3 * sum(p.value.nbytes for p in trainer.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "values, middle",
+    [([5], [5]), ([1, 9], [1, 9]), ([3, 1, 9], [3]), ([4, 1, 3, 9], [3, 4]), ([9, 1, 8, 2, 7, 3, 6, 4], [3, 4, 6, 7])],
+)
+def test_the_middle_half_is_what_an_interruption_cannot_move(values, middle):
+    assert [values[i] for i in profile._middle_half(values)] == middle
+
+
+def test_a_device_has_finished_when_the_clock_is_read():
+    said = []
+    stream = types.SimpleNamespace(synchronize=lambda: said.append("done"))
+    device = types.SimpleNamespace(cuda=types.SimpleNamespace(get_current_stream=lambda: stream))
+    clock = profile._synchronising(lambda: said.append("read") or 1.5, device)
+    assert clock() == 1.5 and said == ["done", "read"]
+    host = object()
+    assert profile._synchronising(host, np) is host
+
+
+def test_numbers_for_a_file_are_plain(profiles):
+    import json
+
+    numbers = json.loads(json.dumps(profiles[0].as_dict()))
+    assert sum(stage["share"] for stage in numbers["stages"]) == pytest.approx(1, abs=0.05)
+    assert numbers["work"] == "training step" and numbers["size"] == [64, 64] and numbers["batch"] == 2

@@ -1,0 +1,87 @@
+"""The stages of Mask R-CNN and the functions that make them up, for those who want to watch them."""
+
+from ..models import box_head, keypoint_head, mask_head, roi_heads
+from ..nn.module import Module
+from .recorder import Hook
+
+BETWEEN = "in between"  # sums of gradients, choosing rows, joining levels
+LOSSES = "losses"
+OPTIMIZER = "optimizer"
+DATA = "data"
+
+HEADS = {
+    "box_roi_pool": "RoIAlign for boxes",
+    "mask_roi_pool": "RoIAlign for masks",
+    "keypoint_roi_pool": "RoIAlign for keypoints",
+}
+
+
+def hooks_of_training(trainer):
+    """Every stage of a Trainer's step; what is left of the step itself is the optimizer's."""
+    model = trainer.model
+    return [
+        Hook(trainer, "train_step", OPTIMIZER, "update"),
+        *_module_hooks(model, BETWEEN),
+        *_network_hooks(model),
+        Hook(model, "choose_samples", "sampling and targets", "forward"),
+        *_pair_hooks(model.rpn, "loss", LOSSES),
+        *_pair_hooks(box_head, "box_loss", LOSSES),
+        *_pair_hooks(mask_head, "mask_loss", LOSSES),
+        *_pair_hooks(keypoint_head, "keypoint_loss", LOSSES),
+    ]
+
+
+def hooks_of_inference(model):
+    """Every stage of MaskRCNN.detect."""
+    return [
+        Hook(model, "detect", BETWEEN, "forward"),
+        *_network_hooks(model),
+        Hook(model.roi_heads, "detect", BETWEEN, "forward"),
+        Hook(roi_heads, "detections_from_boxes", "detections, NMS", "forward"),
+        Hook(model, "_detections", "masks pasted", "forward"),
+    ]
+
+
+def _network_hooks(model):
+    """What training and inference have in common: the layers, and the proposals."""
+    body, heads = model.backbone.body, model.roi_heads
+    to_pyramid, to_level = _levels_by_size()
+    hooks = [*_module_hooks(model.normalize, "normalize"), *_module_hooks(body, "stem")]
+    for i, stage in enumerate(body.stages, start=1):
+        hooks += _module_hooks(stage, f"stage {i}")
+    hooks += _module_hooks(model.backbone.fpn, "FPN")
+    hooks += [Hook(model.rpn, "forward", to_pyramid, "forward", keeps=True)]
+    hooks += [Hook(model.rpn, "backward", BETWEEN, "backward")]
+    hooks += _module_hooks(model.rpn.head, to_level)
+    hooks += [Hook(model.rpn, name, "proposals, NMS", "forward") for name in ("anchors", "propose")]
+    hooks += _module_hooks(heads, BETWEEN)
+    for name, member in heads.members():
+        if isinstance(member, Module):
+            hooks += _module_hooks(member, HEADS.get(name, name.replace("_", " ")))
+    return hooks
+
+
+def _module_hooks(module, stage):
+    return [Hook(module, "forward", stage, "forward", keeps=True), Hook(module, "backward", stage, "backward")]
+
+
+def _pair_hooks(owner, name, stage):
+    forward = Hook(owner, f"{name}_forward", stage, "forward", keeps=True)
+    return [forward, Hook(owner, f"{name}_backward", stage, "backward")]
+
+
+def _levels_by_size():
+    """One head serves all levels of the pyramid; a level is known by the size of its map."""
+    levels = {}
+
+    def to_pyramid(pyramid):
+        levels.clear()
+        for level, features in enumerate(pyramid, start=2):
+            levels.setdefault(tuple(features.shape[1:3]), f"RPN head, P{level}")
+        return BETWEEN
+
+    def to_level(x, *cache):
+        features = x[0] if isinstance(x, tuple) else x  # backward is given a pair
+        return levels[tuple(features.shape[1:3])]
+
+    return to_pyramid, to_level
