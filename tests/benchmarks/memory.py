@@ -9,7 +9,6 @@ beside it torchvision's, with the same weights and pictures, where torch is inst
 """
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import subprocess
@@ -102,33 +101,40 @@ def parts_row(name, profile):
 
 
 def full_size_subject():
-    """(model, picture) for a picture of 800x1333: random weights whose classes are told apart, so 100 detections."""
+    """(model, picture) for a picture of 800x1333: random weights, spread so that it has 100 detections."""
     rng = np.random.default_rng(0)
     model = build_model(torchvision_preset("maskrcnn_resnet50_fpn"), rng=rng).eval()
     picture = rng.random((800, 1333, 3), dtype=np.float32)
-    predictor, logits = model.roi_heads.box_predictor, []
-    with caught(predictor, logits):
-        Detector(model).detect([picture])
-    score = predictor.cls_score
-    score.weight.value = score.weight.value * np.float32(2.5 / logits[0].std())
+    rpn, heads = model.rpn, model.roi_heads.box_predictor
+    for part, layers in (rpn, (rpn.head.cls_logits, rpn.head.bbox_pred)), (heads, (heads.cls_score, heads.bbox_pred)):
+        logits, deltas = outputs(part, lambda: Detector(model).detect([picture]))
+        spread(layers[0], logits.reshape(-1, layers[0].bias.value.size), 2.5)
+        spread(layers[1], deltas.reshape(-1, layers[1].bias.value.size), 0.3)
     return model, picture
 
 
-@contextlib.contextmanager
-def caught(predictor, logits):
-    """Collects the class logits of every call."""
-    forward = predictor.forward
+def outputs(module, call):
+    """What a module's forward gave while `call` ran."""
+    forward, seen = module.forward, []
 
-    def catching(x):
-        y = forward(x)
-        logits.append(y[0][0])
-        return y
+    def watched(x):
+        y, cache = forward(x)
+        seen.append(y)
+        return y, cache
 
-    predictor.forward = catching
+    module.forward = watched
     try:
-        yield
+        call()
     finally:
-        del predictor.forward  # the class's own is found again
+        del module.forward  # the class's own is found again
+    return seen[-1]
+
+
+def spread(layer, values, deviation):
+    """Scale and shift a layer so that its outputs (K, O) have mean 0 and this deviation over the rows."""
+    means = values.mean(axis=0)
+    scale = np.float32(deviation / (values - means).std())
+    layer.weight.value, layer.bias.value = layer.weight.value * scale, (layer.bias.value - means) * scale
 
 
 # ---------------------------------------------------------------- the program
