@@ -32,9 +32,44 @@ def test_unknown_words_name_the_closest(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_help_is_quick_and_imports_no_numpy():
-    code = "import sys; from tinymaskrcnn import cli; cli.build_parser(); print('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+HEAVY = {"numpy", "scipy", "matplotlib", "PIL", "tqdm", "threadpoolctl", "onnx", "cupy", "multiprocessing"}
+
+
+def run_module(*words):
+    """Python code that does what `python -m tinymaskrcnn words` does, and then goes on."""
+    call = "runpy.run_module('tinymaskrcnn', run_name='__main__')"
+    return f"import contextlib, runpy, sys\nsys.argv = {['tinymaskrcnn', *words]}\n" + (
+        f"with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None): {call}"
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import tinymaskrcnn", run_module("--help"), run_module("train", "--help"), run_module("--version")],
+)
+def test_nothing_heavy_is_imported_to_begin_with(code):
+    """Not the time is tested but what takes it: numpy alone doubles it, matplotlib takes four times as long."""
+    code += "\nimport sys; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "'tinymaskrcnn'" in done.stdout, done.stderr
+    assert not [name for name in HEAVY if f"'{name}'" in done.stdout]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "demo", "profile"])
+def test_every_command_that_computes_has_threads(command, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert "--threads N" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_wrong_number_of_threads_is_said_before_anything_else(text, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TINYMASKRCNN_THREADS", text)
+    message = f"error: TINYMASKRCNN_THREADS must be a whole number, at least 1; got {text!r}"
+    for words in (["train", "--out", str(tmp_path / "run")], ["predict", "none.png", "--model", "none"], ["doctor"]):
+        assert fails(capsys, *words) == message
+    assert not (tmp_path / "run").exists()
+    assert fails(capsys, "predict", "none.png", "--model", "none", "--threads", "1") != message
 
 
 def test_the_module_is_the_command_line():

@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from . import __version__
+from .commands.options import check_threads
 from .errors import TinyMaskRCNNError
 
 COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data")
@@ -60,6 +61,8 @@ def main(argv=None):
     """Run a command; what went wrong on purpose, or with a file, is one line on stderr and exit status 2."""
     args = parse(argv)
     try:
+        if "threads" in args:
+            check_threads(args.threads)
         return args.execute(args)
     except TinyMaskRCNNError as error:
         message = str(error)

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import json
+import os
 from pathlib import Path
 
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict
@@ -18,7 +19,10 @@ COLOR_MODEL = {
 def add_device(parser):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
     parser.add_argument(
-        "--threads", type=positive, metavar="N", help="CPU threads (default: as many as there are cores)"
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads (default: TINYMASKRCNN_THREADS, or as many as this process may use cores)",
     )
 
 
@@ -42,6 +46,17 @@ def positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number, at least 1; got {text!r}")
     return int(text)
+
+
+def check_threads(threads):
+    """Say at once, before anything is read, that TINYMASKRCNN_THREADS makes no sense; --threads goes before it."""
+    wanted = os.environ.get("TINYMASKRCNN_THREADS", "").strip()
+    if threads is not None or not wanted:
+        return
+    try:
+        positive(wanted)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(f"TINYMASKRCNN_THREADS {error}") from None
 
 
 def add_data(parser, help):
