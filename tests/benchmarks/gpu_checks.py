@@ -1,0 +1,253 @@
+"""The parts of gpu.py that check: the harness on CuPy, GPU against CPU, and the same bits twice."""
+
+import dataclasses
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+
+from tinymaskrcnn.backend import to_device, to_host
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.ops.conv import conv2d_forward
+from tinymaskrcnn.testing.trees import map_arrays, same_bits
+
+from .contestants import stream_of
+from .gpu_card import DEVICE, cupy
+
+ROOT = Path(__file__).resolve().parents[2]
+# In float64 every loss and gradient, relative to its largest number. In float32 a ReLU whose input is a rounding away
+# from 0 lets a gradient pass on one side only: there the losses, and all gradients together as one vector, relative to
+# its length (NumPy's float32 is up to 4e-7 and 2e-3 from its float64).
+TOLERANCE = {"float64": {"array": 1e-9}, "float32": {"loss": 1e-5, "all gradients": 1e-2}}
+PIXELS = {"float64": 1e-6, "float32": 1e-2}  # how far apart the corners of a box may be
+
+# ---------------------------------------------------------------- harness
+
+
+def harness(run):
+    """Every pair and layer in float64 and float32: gradients, and CuPy's numbers beside NumPy's."""
+    files = [
+        "tests/test_harness.py",
+        *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "tests/kernels").glob("test_cuda_*.py"))),
+    ]
+    more = ["-k", "linear or relu"] if run.pretend else in_parallel()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *more, *files]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=run.limit - 5)
+        yield harness_row(ended, ET.parse(report).getroot() if report.exists() else None)
+
+
+def in_parallel():
+    """CuPy compiles a kernel for every operation that it meets first: that keeps the CPU busy, not the card."""
+    cores = min(8, os.cpu_count() or 1)
+    return ["-n", str(cores)] if cores > 1 and importlib.util.find_spec("xdist") else []
+
+
+def harness_row(ended, report):
+    """The row of a pytest run, with the names of the tests that failed and the end of what was printed."""
+    cases = [] if report is None else list(report.iter("testcase"))
+    bad = [c.get("name") for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    skipped = sum(c.find("skipped") is not None for c in cases)
+    fine = ended.returncode == 0 and len(cases) > skipped and not bad
+    note = f"{len(cases) - skipped - len(bad)} passed, {len(bad)} failed, {skipped} skipped"
+    if bad:
+        note += f": {', '.join(bad[:3])}{', ...' if len(bad) > 3 else ''}"
+    elif not fine:
+        note += f"; pytest ended with status {ended.returncode}"
+    row = {"work": "gpu_harness", "status": "ok" if fine else "failed", "note": note, "failed_tests": bad}
+    return row if fine else row | {"output": (ended.stdout + ended.stderr)[-8000:]}
+
+
+# ---------------------------------------------------------------- TF32
+
+
+def tf32(run):
+    """Products of random matrices against float64: the switch must change them, and only when it is on."""
+    if run.pretend:
+        yield {"work": "gpu_tf32", "status": "skipped", "note": "a pretended card has no TF32"}
+        return
+    errors = {}
+    for name in ("off", "on"):
+        with run.precision(name == "on"):
+            errors[name] = {what: float(error) for what, error in product_errors().items()}
+    note = "; ".join(f"{what} {errors['off'][what]:.1e} off, {errors['on'][what]:.1e} on" for what in errors["off"])
+    has_it = int(cupy().cuda.Device().compute_capability) >= 80
+    fine = all(errors["off"][what] < 5e-6 for what in errors["off"])
+    switched = all(1e-5 < errors["on"][what] < 1e-2 for what in ("product", "batch of products"))
+    yield {
+        "work": "gpu_tf32",
+        "status": "ok" if fine and (switched or not has_it) else "failed",
+        "note": note,
+        "errors": errors,
+    }
+
+
+def product_errors():
+    """The largest error of a product, of a batch of products and of a convolution, relative to the largest result."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((8, 512, 512), dtype=np.float32) for _ in range(2))
+    x, weight = rng.standard_normal((4, 32, 32, 64), np.float32), rng.standard_normal((3, 3, 64, 64), np.float32)
+    on_card = {name: to_device(array, DEVICE) for name, array in {"a": a, "b": b, "x": x, "weight": weight}.items()}
+    got = {
+        "product": (on_card["a"][0] @ on_card["b"][0], a[0].astype(np.float64) @ b[0]),
+        "batch of products": (on_card["a"] @ on_card["b"], a.astype(np.float64) @ b),
+        "convolution": (
+            conv2d_forward(on_card["x"], on_card["weight"], None, stride=1, padding=1)[0],
+            conv2d_forward(x.astype(np.float64), weight.astype(np.float64), None, stride=1, padding=1)[0],
+        ),
+    }
+    return {name: np.abs(to_host(y) - want).max() / np.abs(want).max() for name, (y, want) in got.items()}
+
+
+# ---------------------------------------------------------------- GPU against CPU
+
+
+def compare(run):
+    """The same weights, batch and random draws on both: losses and all gradients, then detections."""
+    for dtype in ("float64", "float32"):
+        yield step_row(run, dtype)
+    for dtype in ("float64", "float32"):
+        yield detections_row(run, dtype)
+
+
+def models(run, dtype):
+    """(CPU's, GPU's) with the same trained weights."""
+    pair = []
+    for device in ("cpu", DEVICE):
+        model = build_model(run.sizes.config.model, rng=np.random.default_rng(0))
+        model.load_state_dict(run.trained)
+        pair.append(model.astype(np.dtype(dtype)).to_device(device))
+    return pair
+
+
+def step_row(run, dtype):
+    """In float32 a rounding may decide which of two equal proposals is sampled: there the card learns from the CPU's.
+
+    In float64 it decides for itself.
+    """
+    host, card = models(run, dtype)
+    batch = cast(stream_of(run.sizes.config, "train").batch(run.sizes.warm_steps), dtype)
+    wanted, samples = one_step(host, batch)
+    given = map_arrays(lambda array: to_device(array, DEVICE), samples) if dtype == "float32" else None
+    found, chosen = one_step(card, batch.to_device(DEVICE), samples=given)
+    errors = {what: error(found, wanted) for what, error in ERRORS.items()}
+    fine = all(errors[what] <= most for what, most in TOLERANCE[dtype].items())  # also false for NaN
+    said = ", ".join(f"{what} {errors[what]:.1e} (bound {most:.0e})" for what, most in TOLERANCE[dtype].items())
+    note = f"{len(wanted)} losses and gradients, error by {said}"
+    if not same_bits(chosen.rois.labels, samples.rois.labels):
+        note += "; the card sampled other RoIs"
+    row = {"work": f"gpu_compare_{dtype}", "status": "ok" if fine else "failed", "note": note, "errors": errors}
+    return row | {"furthest_off": furthest(found, wanted)}
+
+
+def cast(batch, dtype):
+    """The batch with its floats in that dtype."""
+    dtype = np.dtype(dtype)
+    targets = dataclasses.replace(batch.targets, boxes=batch.targets.boxes.astype(dtype))
+    return dataclasses.replace(batch, images=batch.images.astype(dtype), targets=targets)
+
+
+def one_step(model, batch, samples=None):
+    """({name: loss or gradient, on the host}, the samples it learned from)"""
+    kept, choose = [samples], model.choose_samples
+    model.choose_samples = lambda *args, **data: kept.append(choose(*args, **data)) or kept[-1]
+    try:
+        losses, cache = model.train().forward(
+            batch.images, targets=batch.targets, sizes=batch.sizes, rng=np.random.default_rng(0), samples=samples
+        )
+    finally:
+        del model.choose_samples
+    model.zero_grad()
+    model.backward({name: 1.0 for name in losses}, cache)
+    results = {f"loss {name}": to_host(loss) for name, loss in losses.items()}
+    return results | {name: to_host(p.grad) for name, p in model.named_parameters()}, kept[-1]
+
+
+def array_errors(found, wanted):
+    """{name: error relative to the largest number}, or to a thousandth of the largest gradient where that is more."""
+    largest = {name: np.abs(want).max(initial=0) for name, want in wanted.items()}
+    floor = 1e-3 * max(value for name, value in largest.items() if not name.startswith("loss"))
+    return {n: float(np.abs(found[n] - want).max() / max(largest[n], floor)) for n, want in wanted.items()}
+
+
+def loss_error(found, wanted):
+    losses = [name for name in wanted if name.startswith("loss")]
+    return float(np.max([abs(found[name] - wanted[name]) / abs(wanted[name]) for name in losses]))
+
+
+def gradient_error(found, wanted):
+    """Length of the difference of all gradients by the length of all gradients."""
+    names = [name for name in wanted if not name.startswith("loss")]
+    squares = [(np.square(found[n] - wanted[n]).sum(), np.square(wanted[n]).sum()) for n in names]
+    off, length = np.sqrt(np.sum(squares, axis=0))
+    return float(off / length)
+
+
+def furthest(found, wanted):
+    return max(array_errors(found, wanted).items(), key=lambda item: (np.isnan(item[1]), item[1]))[0]
+
+
+ERRORS = {
+    "array": lambda found, wanted: float(np.max(list(array_errors(found, wanted).values()))),  # NaN stays NaN
+    "loss": loss_error,
+    "all gradients": gradient_error,
+}
+
+
+def detections_row(run, dtype):
+    """Found on the same pictures: as many, of the same classes, boxes and masks alike."""
+    host, card = models(run, dtype)
+    stream, size = stream_of(run.sizes.config, "test"), run.sizes.config.train.batch_size
+    images = stream.batch(0).images.astype(dtype)
+    wanted, found = host.eval().detect(images), card.eval().detect(to_device(images, DEVICE))
+    total, equal = sum(map(len, wanted)), sum(alike(f, w, PIXELS[dtype]) for f, w in zip(found, wanted))
+    needed = (
+        total if dtype == "float64" else 0.98 * total
+    )  # in float32 a score may fall on the other side of a threshold
+    fine = total > 0 and equal >= needed and abs(sum(map(len, found)) - total) <= total - needed
+    note = f"{equal} of {total} detections in {size} scenes are equal (boxes within {PIXELS[dtype]:.0e} px)"
+    return {"work": f"gpu_detections_{dtype}", "status": "ok" if fine else "failed", "note": note}
+
+
+def alike(found, wanted, pixels):
+    """How many of the wanted detections have their like among the found: same label, box, score, mask but for 0.1 %."""
+    count, left = 0, list(range(len(found)))
+    for k in range(len(wanted)):
+        for j in left:
+            near = np.abs(found.boxes[j] - wanted.boxes[k]).max() <= pixels
+            near &= found.labels[j] == wanted.labels[k] and abs(found.scores[j] - wanted.scores[k]) <= pixels
+            if near and (found.masks[j] != wanted.masks[k]).mean() <= 1e-3:
+                left.remove(j)
+                count += 1
+                break
+    return count
+
+
+# ---------------------------------------------------------------- the same bits twice
+
+
+def repeat(run):
+    """Some steps from the same weights, twice: every loss, every gradient and the weights at the end, bit for bit."""
+    for name, on in (("fp32", False), ("tf32", True)):
+        with run.precision(on):
+            first, second = (several_steps(run) for _ in range(2))
+        differing = [key for key in first if not same_bits(first[key], second[key])]
+        steps = run.sizes.repeat_steps
+        note = f"{len(first)} losses, gradients and weights of {steps} steps "
+        note += f"differ in {len(differing)}, first {differing[0]}" if differing else "have the same bits twice"
+        yield {"work": f"gpu_repeat_{name}", "status": "failed" if differing else "ok", "note": note}
+
+
+def several_steps(run):
+    """{"step 0 loss": ..., "step 0 gradient of ...": ..., "weights ...": ...} on the host"""
+    ours, stream, kept = run.ours(run.sizes.config, start=run.trained), stream_of(run.sizes.config, "train"), {}
+    for i in range(run.sizes.repeat_steps):
+        kept[f"step {i} loss"] = np.array(ours.step(stream.batch(i)))
+        kept |= {f"step {i} gradient of {n}": to_host(p.grad).copy() for n, p in ours.model.named_parameters()}
+    return kept | {f"weights {name}": array for name, array in ours.model.state_dict().items()}
