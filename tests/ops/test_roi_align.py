@@ -89,9 +89,9 @@ def test_backward_is_the_transposed_matrix(case):
     assert dfeatures.shape == features.shape and drois is None
     np.testing.assert_allclose((dcrops * crops).sum(), (dfeatures * features).sum(), rtol=1e-9, atol=1e-11)
     same, cache = forward(features, rois, **case, box_gradient=True)
-    np.testing.assert_array_equal(same, crops)
+    np.testing.assert_allclose(same, crops, rtol=1e-12, atol=1e-13)
     again, drois = backward(dcrops, cache)
-    np.testing.assert_array_equal(again, dfeatures)
+    np.testing.assert_allclose(again, dfeatures, rtol=1e-12, atol=1e-13)
     assert drois.shape == rois.shape
 
 

@@ -1,13 +1,12 @@
 """RoIAlign in blocks: the matrix of some RoIs is made and used while it is in the cache, on any thread."""
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..backend import register_kernel, sparse
-from ..ops import roi_align as text
-from ..ops.common import as_pair
 from .threads import even_pieces, run, spans
 
 BINS = 8192  # rows of a block's matrix: some 170 RoIs of 7 x 7
@@ -60,64 +59,78 @@ class Transposed:
 # ---------------------------------------------------------------- the operators
 
 
-def _takes(features, rois, *, samples=2, box_gradient=False, **data):
-    return len(rois) > 0 and samples >= 0 and not box_gradient
-
-
-def _takes_pyramid(pyramid, *, rois, samples=2, **data):
-    return len(rois) > 0 and samples >= 0
-
-
-@register_kernel("roi_align_forward", applies=_takes)
-def roi_align_forward(features, rois, *, image_index, scale, box_gradient=False, **settings):
-    """Fast twin of ops.roi_align.roi_align_forward; the backward is the text's, with this matrix."""
-    level = np.zeros(len(rois), int)
-    crops, (A, shapes) = _forward([features], rois, image_index, level, scales=[float(scale)], **settings)
-    return crops, (A, shapes[0], None)
+def _takes_pyramid(pyramid, *, rois, image_index, level, output_size, scales, samples=2, aligned=True):
+    """Whether there is something to do, and nothing for the text to complain about."""
+    shapes = [(len(features), *features.shape[3:]) for features in pyramid]
+    return (
+        len(rois) > 0
+        and samples >= 0
+        and len(shapes) == len(scales) > 0
+        and len(set(shapes)) == 1
+        and all(features.dtype == rois.dtype for features in pyramid)
+        and all(isinstance(side, int) and side > 0 for side in _pair(output_size))
+        and 0 <= image_index.min()
+        and image_index.max() < len(pyramid[0])
+        and 0 <= level.min()
+        and level.max() < len(pyramid)
+    )
 
 
 @register_kernel("pyramid_roi_align_forward", applies=_takes_pyramid)
-def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, scales, **settings):
+def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size, scales, samples=2, aligned=True):
     """Fast twin of ops.roi_align.pyramid_roi_align_forward; the backward is the text's, with this matrix."""
-    text.check_pyramid(pyramid, rois, scales)
-    text.check_image_index("pyramid_roi_align_forward", level, len(pyramid), "level")
-    return _forward(pyramid, rois, image_index, level, scales=scales, **settings)
-
-
-def _forward(pyramid, rois, image_index, level, *, output_size, samples=2, aligned=True, scales):
-    text.check_image_index("roi_align_forward", image_index, len(pyramid[0]))
     shapes = [features.shape for features in pyramid]
     n, _, _, channels = shapes[0]
-    ends = text.level_ends(shapes)
-    sides = as_pair("roi_align_forward", "output_size", output_size, at_least=1)
+    starts = list(itertools.accumulate((height * width for _, height, width, _ in shapes), initial=0))
+    sides = _pair(output_size)
     maps = np.array([(*shape[1:3], scale) for shape, scale in zip(shapes, scales)], rois.dtype)  # (L, 3)
-    starts = np.array([0, *ends[:-1]])
     crops = np.empty((len(rois), *sides, channels), rois.dtype)
 
-    def job(few, features, first_pixel, pixels):
-        """Cut some RoIs: features (N*P, C) holds these P pixels of every image, from first_pixel on."""
-        image, where = image_index[few], level[few]
+    def job(few, features, first_pixel):
+        """Cut some RoIs: features (N, P, C) are these P pixels of every image, from first_pixel on."""
+        pixels, image, where = features.shape[1], image_index[few], level[few]
         first, last = int(image.min()), int(image.max()) + 1
-        begin = (image - first) * pixels + starts[where] - first_pixel
+        begin = (image - first) * pixels + (np.array(starts)[where] - first_pixel)
         A = _matrix(rois[few], begin, maps[where].T[:, :, None], sides, (last - first) * pixels, samples, aligned)
-        crops[few] = (A @ features[first * pixels : last * pixels]).reshape(-1, *crops.shape[1:])
+        crops[few] = (A @ features[first:last].reshape(-1, channels)).reshape(-1, *crops.shape[1:])
         return Block(few, slice(first, last), slice(first_pixel, first_pixel + pixels), A)
 
     jobs = []
-    for few, features, first_pixel in _groups(pyramid, level, starts):
-        pixels = len(features) // n
-        for piece in spans(len(few), even_pieces(len(few) * sides[0] * sides[1], BINS)):
-            jobs.append(functools.partial(job, few[piece], features, first_pixel, pixels))
-    return crops, (BlockMatrix(run(jobs), len(rois), n, ends[-1]), shapes)
+    for mine, features, first_pixel in _groups(pyramid, level, starts):
+        for piece in spans(len(mine), even_pieces(len(mine) * sides[0] * sides[1], BINS)):
+            few = piece if len(mine) == len(rois) else mine[piece]
+            jobs.append(functools.partial(job, few, features, first_pixel))
+    return crops, (BlockMatrix(run(jobs), len(rois), n, starts[-1]), shapes)
+
+
+def _takes(features, rois, *, image_index, scale, box_gradient=False, **settings):
+    level = np.zeros(len(rois), np.int8)
+    return not box_gradient and _takes_pyramid(
+        [features], rois=rois, image_index=image_index, level=level, scales=[scale], **settings
+    )
+
+
+@register_kernel("roi_align_forward", applies=_takes)
+def roi_align_forward(features, rois, *, scale, box_gradient=False, **settings):
+    """Fast twin of ops.roi_align.roi_align_forward: a pyramid of one level."""
+    level = np.zeros(len(rois), np.int8)
+    crops, (A, shapes) = pyramid_roi_align_forward([features], rois=rois, level=level, scales=[scale], **settings)
+    return crops, (A, shapes[0], None)
+
+
+def _pair(output_size):
+    return tuple(output_size) if hasattr(output_size, "__len__") else (output_size, output_size)
 
 
 def _groups(pyramid, level, starts):
-    """Which RoIs are cut from which array: all from the joined levels or, where these are large, level by level."""
+    """Which RoIs are cut from which pixels: all from the joined levels or, where these are large, level by level.
+
+    (RoI numbers, features (N, P, C), first of these pixels among all of an image)
+    """
+    levels = [features.reshape(len(features), -1, features.shape[3]) for features in pyramid]
     if sum(features.nbytes for features in pyramid) <= JOINED:
-        return [(np.arange(len(level)), text.join_levels(pyramid), 0)]
-    mine = [np.flatnonzero(level == i) for i in range(len(pyramid))]
-    channels = pyramid[0].shape[3]
-    groups = zip(mine, (features.reshape(-1, channels) for features in pyramid), starts.tolist())
+        return [(np.arange(len(level)), np.concatenate(levels, axis=1), 0)]
+    groups = [(np.flatnonzero(level == i), features, starts[i]) for i, features in enumerate(levels)]
     return [group for group in groups if len(group[0])]
 
 
@@ -131,8 +144,8 @@ def _matrix(rois, begin, maps, sides, num_pixels, samples, aligned):
     """
     height, width, scale = maps
     settings = dict(scale=scale, samples=samples, aligned=aligned)
-    row, row_weights = _taps(rois[:, 1], rois[:, 3], sides[0], height, **settings)  # (K, S, T)
-    column, column_weights = _taps(rois[:, 0], rois[:, 2], sides[1], width, **settings)
+    row, row_weights = _taps(rois[:, 1:2], rois[:, 3:4], sides[0], height, **settings)  # (K, S, T)
+    column, column_weights = _taps(rois[:, 0:1], rois[:, 2:3], sides[1], width, **settings)
     row = begin.astype(np.int32)[:, None, None] + row * width.astype(np.int32)[:, :, None]
     along, across = row.shape[2], column.shape[2]
     # Each factor is first laid out over all pairs of taps: the products then run over longer stretches of memory.
@@ -153,10 +166,8 @@ def _all(taps, times):
 
 
 def _taps(start, end, bins, length, *, scale, samples, aligned):
-    """The taps of ops.roi_align along one axis, neighbouring samples merged: pixel, weight (K, S, T)."""
-    scale = scale[:, :, None]
-    position, use, _ = text.sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
-    position, use = (np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (position, use))  # (n, K, S)
+    """The taps of ops.roi_align along one axis: pixel, weight (K, S, T) with one tap for samples that meet."""
+    position, use = _sample_points(start * scale, end * scale, bins, samples, aligned)  # (n, K, S)
     use = use * ((position >= -1) & (position <= length))
     position = np.fmin(np.fmax(position, 0), length - 1)
     low = np.floor(position)
@@ -172,6 +183,18 @@ def _taps(start, end, bins, length, *, scale, samples, aligned):
         weight = np.stack([_meeting(tap, low, low_weight, high_weight) for tap in pixel])
     pixel = np.minimum(pixel, length - 1).astype(np.int32)  # beyond the border stand zeros only
     return pixel.transpose(1, 2, 0), weight.transpose(1, 2, 0)
+
+
+def _sample_points(start, end, bins, samples, aligned):
+    """start, end (K, 1) on the map  ->  position (n, K, S), and the weight of each, which fits it."""
+    dtype = start.dtype.type
+    size = end - start if aligned else np.maximum(end - start, 1)
+    bin_start = np.arange(bins, dtype=dtype)
+    count = np.full((1, 1), samples, dtype) if samples else np.ceil(size / bins)
+    point = np.arange(max(int(count.max()), 1), dtype=dtype)[:, None, None]
+    use = (point < count) / np.maximum(count, 1)
+    along = (bin_start + (point + dtype(0.5)) / np.maximum(count, 1)) / bins
+    return (start - dtype(0.5 if aligned else 0)) + along * size, use
 
 
 def _meeting(tap, low, low_weight, high_weight):
