@@ -1,0 +1,185 @@
+"""tests/benchmarks/gpu.py on a pretended card, at very small sizes: every part, its table, its file, its failures."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import strict_device
+from benchmarks import gpu, gpu_checks, gpu_speed, gpu_training
+
+from tinymaskrcnn.models.mask_rcnn import MaskRCNN
+from tinymaskrcnn.train.optimizer import SGD
+
+WORKS = {
+    "harness": {"gpu_harness"},
+    "tf32": {"gpu_tf32"},
+    "compare": {"gpu_compare_float64", "gpu_compare_float32", "gpu_detections_float64", "gpu_detections_float32"},
+    "repeat": {"gpu_repeat_fp32", "gpu_repeat_tf32"},
+    "train": {"gpu_train_digits"},
+    "ap90": {"gpu_mnist_ap90", "gpu_digits_ap90"},
+    "steps": {"gpu_step_b8_fp32", "gpu_step_b8_tf32", "gpu_step_b64_fp32", "gpu_step_b64_tf32"},
+    "r50": {"gpu_r50_800x1333", "gpu_r50_800x1333_tf32"},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_digits_of_mnist(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_training.mnist, "candidates", lambda data_dir=None: [tmp_path])
+
+
+@pytest.fixture
+def bench(tmp_path, capsys):
+    """bench(words): exit status, rows by work, the file's environment, and what was printed."""
+
+    def run(*words):
+        file = tmp_path / "rows.json"
+        status = gpu.main(["--pretend", "--json", str(file), *words])
+        document, printed = json.loads(file.read_text()), capsys.readouterr()
+        return status, {row["work"]: row for row in document["rows"]}, document["environment"], printed
+
+    return run
+
+
+@pytest.mark.parametrize("part", gpu.PARTS)
+def test_every_part_works(bench, part):
+    status, rows, environment, printed = bench("--only", part)
+    assert status == 0 and rows.keys() == WORKS[part]
+    assert {row["status"] for row in rows.values()} <= {"ok", "skipped", "missed"}
+    assert environment["pretended"] and environment["card"] == "strict device array" and environment["numpy"]
+    if part == "steps":
+        assert all(row["ours_s"] > 0 and row["pairs"] == 2 and "ours_mb" in row for row in rows.values())
+        assert all("peer_s" in row or "no ratio: " in row["note"] for row in rows.values())
+        assert [row["batch"] for row in rows.values()] == [1, 1, 2, 2]
+    lines = printed.out.splitlines()
+    assert "card strict device array, cupy pretended" in lines[0]
+    for work, line in zip(rows, lines[2:], strict=True):
+        assert line.startswith(work) and rows[work]["status"] in line and rows[work]["note"] in line
+
+
+def test_mnist_is_used_where_it_is_found(bench, monkeypatch):
+    monkeypatch.setattr(gpu_training.mnist, "find", lambda: "a folder")
+    learned = []
+
+    def learn(run, config, *, evaluate_at, aim):
+        learned.append(config.scenes.source)
+        last = {"step": 2, "seconds": 5.0, "loss": 1.0, "box_AP": 0.91, "mask_AP": 0.8}
+        return gpu_training.Progress(seconds=5.0, losses=[1.0], history=[last])
+
+    monkeypatch.setattr(gpu_training, "learn", learn)
+    status, rows, *_ = bench("--only", "ap90", "--recipe", "7,3,0.1")
+    row = rows["gpu_mnist_ap90"]
+    assert status == 0 and learned == ["mnist"] and rows.keys() == {"gpu_mnist_ap90"}
+    assert (row["status"], row["seconds"], row["recipe"]) == ("ok", 5.0, [7, 3, 0.1])
+
+
+# ---------------------------------------------------------------- failures
+
+
+def test_without_a_gpu_there_is_one_line_and_status_2(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert gpu.main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert printed.err.startswith("nothing can be measured: device 'cuda' needs CuPy")
+
+
+def test_a_part_that_fails_keeps_its_rows_and_says_why(bench, monkeypatch):
+    def half(run):
+        yield {"work": "gpu_half", "note": "done"}
+        raise ValueError("the other\nhalf")
+
+    monkeypatch.setitem(gpu.PARTS, "r50", half)
+    status, rows, _, printed = bench("--only", "r50")
+    assert status == 1 and rows["gpu_half"]["status"] == "ok"
+    assert (rows["gpu_r50"]["status"], rows["gpu_r50"]["note"]) == ("failed", "ValueError: the other half")
+    assert "in half" in rows["gpu_r50"]["trace"] and "failed" in printed.out.splitlines()[-1]
+
+
+def test_a_part_that_crashes_or_hangs_does_not_stop_the_others(bench, monkeypatch):
+    """The first writes a row and dies as a crash in the driver would, the second never ends, the third is well."""
+    command_of = gpu.command_of
+
+    def command(name, args, file):
+        if name == "tf32":
+            row = json.dumps({"environment": {}, "rows": [{"work": "gpu_early", "status": "ok"}]})
+            return [sys.executable, "-c", f"import os; open({str(file)!r}, 'w').write({row!r}); os.abort()"]
+        if name == "compare":
+            args.limit = 1
+            return [sys.executable, "-c", "import time; time.sleep(60)"]
+        args.limit = 100
+        return command_of(name, args, file)
+
+    monkeypatch.setattr(gpu, "command_of", command)
+    status, rows, _, printed = bench("--only", "tf32", "compare", "repeat")
+    assert status == 1 and list(rows) == ["gpu_early", "gpu_tf32", "gpu_compare", "gpu_repeat_fp32", "gpu_repeat_tf32"]
+    assert rows["gpu_tf32"]["note"] == "the process ended with status -6 (SIGABRT)"
+    assert rows["gpu_compare"]["note"] == "stopped after 1 s; --limit allows more"
+    assert rows["gpu_repeat_fp32"]["status"] == rows["gpu_early"]["status"] == "ok"
+    assert len(printed.out.splitlines()) == 2 + len(rows)
+
+
+def on_the_card(array):
+    return type(array) is strict_device.StrictArray
+
+
+def test_a_wrong_gradient_on_the_card_is_found(bench, monkeypatch):
+    backward = MaskRCNN.backward
+
+    def wrong(self, dlosses, cache):
+        result = backward(self, dlosses, cache)
+        p = self.parameters()[3]
+        if on_the_card(p.value):
+            p.grad *= 1 + 1e-8
+        return result
+
+    monkeypatch.setattr(MaskRCNN, "backward", wrong)
+    status, rows, *_ = bench("--only", "compare")
+    assert status == 1 and rows["gpu_compare_float64"]["status"] == "failed"
+    assert rows["gpu_compare_float32"]["status"] == "ok"  # below what float32 can tell
+
+
+def test_steps_that_differ_from_run_to_run_are_found(bench, monkeypatch):
+    step, noise = SGD.step, np.random.default_rng(0)
+
+    def unsteady(self, learning_rate):
+        step(self, learning_rate * (1 + 1e-3 * noise.random()))
+
+    monkeypatch.setattr(SGD, "step", unsteady)
+    status, rows, *_ = bench("--only", "repeat")
+    assert status == 1 and "differ in" in rows["gpu_repeat_fp32"]["note"]
+
+
+def test_a_failing_harness_is_named(tmp_path):
+    file = tmp_path / "report.xml"
+    file.write_text(
+        '<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase>'
+        '<testcase name="c"><skipped/></testcase></testsuite></testsuites>'
+    )
+    ended = type("Ended", (), {"returncode": 1, "stdout": "what was printed", "stderr": ""})
+    row = gpu_checks.harness_row(ended, gpu_checks.ET.parse(file).getroot())
+    assert (row["status"], row["failed_tests"], row["output"]) == ("failed", ["b"], "what was printed")
+    assert row["note"] == "1 passed, 1 failed, 1 skipped: b"
+    assert gpu_checks.harness_row(ended, None)["note"].endswith("pytest ended with status 1")
+
+
+def test_both_libraries_get_the_same_precision(monkeypatch):
+    """torch by itself lets its convolutions use TF32, whatever its matrix products do."""
+    switches = {}
+    torch = type("Torch", (), {})
+    torch.backends = type("Backends", (), {"cuda": type("Cuda", (), {"matmul": switches_of(switches, "matmul")})})
+    torch.backends.cudnn = switches_of(switches, "cudnn")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    run = type("Run", (), {"no_peer": None, "precision": lambda self, tf32: gpu.contextlib.nullcontext()})()
+    for tf32 in (True, False):
+        with gpu_speed.same_precision(run, tf32):
+            assert switches == {"matmul": tf32, "cudnn": tf32}
+
+
+def switches_of(switches, name):
+    class Switch:
+        def __setattr__(self, attribute, value):
+            assert attribute == "allow_tf32"
+            switches[name] = value
+
+    return Switch()
