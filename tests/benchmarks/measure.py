@@ -35,9 +35,9 @@ def race(calls, *, pairs, warm=2, clocks=(time.perf_counter, time.process_time))
     repeats = {name: 1 for name in calls}
     for turn in range(-warm, 0):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = clocks[0]()
             call(turn)
-            repeats[name] = repeats_of(time.perf_counter() - began)
+            repeats[name] = repeats_of(clocks[0]() - began)
     seconds = {name: np.zeros((pairs, len(clocks))) for name in calls}
     for turn in range(pairs):
         for name in list(calls) if turn % 2 == 0 else reversed(calls):

@@ -54,6 +54,9 @@ class Bench:
         return full_size.build(KIND, 0), full_size.picture(1, *FULL_SIZE)
 
     def time(self, name, calls, *, pairs, warm=2):
+        """The row of two functions of the turn."""
+        if torch.get_num_threads() != self.threads:
+            raise Mismatch(f"torch computes on {torch.get_num_threads()} threads; {self.threads} were asked for")
         return timing_row(name, race(calls, pairs=self.pairs or pairs, warm=warm))
 
 

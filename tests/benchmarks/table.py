@@ -1,0 +1,90 @@
+"""Print the rows of a JSON file of compare_torchvision or scaling as a table in Markdown, with where they come from.
+
+python -m tests.benchmarks.table FILE.json
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+NAMES = {  # work: (in words, the largest ratio that is allowed)
+    "tiny_step_b8": ("training step, batch 8, 128x128", 0.7),
+    "tiny_step_512": ("the same with 512 RoIs per picture", 0.5),
+    "tiny_inference_b1": ("inference, 1 picture of 128x128", 1.0),
+    "tiny_inference_b8": ("inference, 8 pictures", 1.0),
+    "r50_800x1333": ("ResNet-50-FPN inference, 800x1333, 100 detections", 1.0),
+    "roi_align_backward": ("RoIAlign backward, 512x7x7x64", 0.1),
+    "nms_1000": ("NMS at 0.7, 1,000 boxes", 0.8),
+    "nms_6000": ("NMS at 0.7, 6,000 boxes", 0.5),
+    "memory_step": ("memory of a training step", 1.0),
+    "memory_r50": ("memory of ResNet-50-FPN inference", 1.0),
+}
+
+
+def ratios_table(rows):
+    """What compare_torchvision wrote: the ratio with its middle half, against what is required of it."""
+    lines = ["| work | ours | torchvision | ratio | middle half | required |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        words, required = NAMES.get(row["work"], (row["work"], None))
+        if "error" in row:
+            lines.append(f"| {words} | | | {row['error'].replace('|', '/')} | | |")
+            continue
+        unit = "MB" if "ours_mb" in row else "s"
+        ours, peer = (amount(row[f"{who}_{unit.lower()}"], unit) for who in ("ours", "peer"))
+        half = f"{row['ratio_25']:.2f} to {row['ratio_75']:.2f}" if "ratio_25" in row else ""
+        bound = (
+            "" if required is None else f"at most {required:.2f}{'' if row['ratio'] <= required else ': **missed**'}"
+        )
+        lines.append(f"| {words} | {ours} | {peer} | **{row['ratio']:.2f}** | {half} | {bound} |")
+    return "\n".join(lines)
+
+
+def scaling_table(rows):
+    """What scaling wrote: the exponents over all values, and between the last two."""
+    lines = ["| cost grows with | from .. to | training step | at the end | inference | at the end |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in rows:
+        powers = (f"{row[f'{kind}_exponent{end}']:.2f}" for kind in ("step", "inference") for end in ("", "_at_end"))
+        lines.append(f"| {row['label']} | {row['x'][0]:,.0f} .. {row['x'][-1]:,.0f} | {' | '.join(powers)} |")
+    return "\n".join(lines)
+
+
+def amount(value, unit):
+    """Seconds in the unit that reads best, megabytes as they are."""
+    if unit == "MB":
+        return f"{value:.0f} MB"
+    return f"{value:.2f} s" if value >= 1 else f"{1e3 * value:.3g} ms"
+
+
+def origin(where):
+    """One sentence about the machine and the versions."""
+    versions = [f"{name} {where[name]}" for name in ("numpy", "scipy", "torch", "torchvision") if name in where]
+    text = f"{where['processor']}, {where['cores']} cores, {where['threads']} threads; Python {where['python']}, "
+    text += ", ".join(versions) + f"; BLAS: {', '.join(where['blas']) or 'unknown'}"
+    if where.get("torch_cpu_capability"):
+        text += f"; torch with {where['torch_cpu_capability']}"
+    if where.get("channels_last"):
+        text += ", channels last"
+    if where.get("held_back_by"):
+        text += "; with " + ", ".join(f"{name}={value}" for name, value in where["held_back_by"].items())
+    return f"{text}. Load at the start: {where['load_at_start']}."
+
+
+def table(document):
+    """The whole of a file in Markdown."""
+    rows = document["rows"]
+    ours = scaling_table if rows and "axis" in rows[0] else ratios_table
+    return f"{ours(rows)}\n\n{origin(document['environment'])}"
+
+
+def main(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("file", type=Path)
+    args = parser.parse_args(words)
+    print(table(json.loads(args.file.read_text(encoding="utf-8"))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,340 @@
+"""The machinery of the benchmarks: turns, ratios, rows, exponents, peaks and the list. What is timed is made up."""
+
+import argparse
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import __main__ as listing
+from benchmarks import compare_torchvision, measure, memory, peak, scaling, table
+
+FOLDER = Path(compare_torchvision.__file__).parent
+
+
+class Clock:
+    """Stands still but for what the contestants take."""
+
+    def __init__(self):
+        self.now, self.said = 0.0, []
+
+    def __call__(self):
+        return self.now
+
+    def contestant(self, name, seconds):
+        def call(turn):
+            self.said.append((name, turn))
+            self.now += seconds(turn) if callable(seconds) else seconds
+
+        return call
+
+
+# ---------------------------------------------------------------- turns and ratios
+
+
+def test_contestants_take_turns_and_who_begins_alternates():
+    clock = Clock()
+    calls = {"ours": clock.contestant("ours", 1.0), "peer": clock.contestant("peer", 2.0)}
+    seconds = measure.race(calls, pairs=3, warm=1, clocks=(clock,))
+    first, second = [("ours", 0), ("peer", 0)], [("peer", 1), ("ours", 1)]
+    assert clock.said == [("ours", -1), ("peer", -1), *first, *second, ("ours", 2), ("peer", 2)]
+    assert seconds["ours"].tolist() == [[1.0]] * 3 and seconds["peer"].tolist() == [[2.0]] * 3
+
+
+def test_short_calls_are_repeated_after_one_that_does_not_count():
+    clock = Clock()
+    costs = iter([0.03, 9.0, 0.01, 0.02, 0.03, 0.04])  # a warm-up, one that does not count, four that do
+    seconds = measure.race(
+        {"ours": clock.contestant("ours", lambda turn: next(costs))}, pairs=1, warm=1, clocks=(clock,)
+    )
+    assert seconds["ours"].item() == pytest.approx(0.025)
+    assert measure.repeats_of(measure.TURN) == 1 and measure.repeats_of(0.0) == measure.MOST
+
+
+def test_the_ratio_is_the_median_of_the_pairs_ratios():
+    ours = np.array([[1.0, 5.0], [2.0, 5.0], [30.0, 5.0], [4.0, 5.0], [5.0, 5.0]])
+    peer = np.array([[2.0, 7.0], [2.0, 7.0], [10.0, 7.0], [5.0, 7.0], [2.0, 7.0]])  # ratios 0.5 1 3 0.8 2.5
+    row = measure.timing_row("walk", {"ours": ours, "peer": peer})
+    assert (row["work"], row["ours_s"], row["peer_s"], row["pairs"]) == ("walk", 4.0, 2.0, 5)
+    assert (row["ratio_25"], row["ratio"], row["ratio_75"]) == pytest.approx((0.8, 1.0, 2.5))  # not 4 / 2
+    assert (row["ours_cpu_s"], row["peer_cpu_s"]) == (5.0, 7.0)
+
+
+# ---------------------------------------------------------------- rows in a file
+
+
+def arguments(path, **given):
+    return argparse.Namespace(
+        **({"only": None, "threads": 1, "load": 0.0, "channels_last": False, "json": path} | given)
+    )
+
+
+def time_row(name):
+    return measure.timing_row(name, {"ours": np.full((2, 2), 0.25), "peer": np.full((2, 2), 0.5)})
+
+
+def memory_row(name, **more):
+    measured = {"growth_mb": 50.0, "peak_mb": 80.0, "program_pages_mb": 1.0, "reset": True} | more
+    return memory.comparison_row(name, {"ours": measured, "peer": measured | {"growth_mb": 100.0, "peak_mb": 400.0}})
+
+
+def test_rows_are_written_after_every_work_and_a_failure_stops_no_other(tmp_path, capsys):
+    path, seen = tmp_path / "rows.json", []
+
+    def first(bench, name):
+        return time_row(name)
+
+    def fails(bench, name):
+        seen.append(json.loads(path.read_text())["rows"])
+        raise measure.Mismatch("other boxes")
+
+    works = {"nms_1000": first, "nms_6000": fails, "memory_step": lambda bench, name: memory_row(name)}
+    assert compare_torchvision.run_works(works, None, arguments(path)) == 1
+    assert [row["work"] for row in seen[0]] == ["nms_1000"]  # what was there when the second began
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["work"] for row in rows] == list(works)
+    assert {"work", "ours_s", "peer_s", "ratio"} <= set(rows[0]) and rows[0]["ratio"] == 0.5
+    assert rows[1]["error"] == "Mismatch: other boxes"
+    assert {"work", "ours_mb", "peer_mb", "ratio"} <= set(rows[2])
+    assert (rows[2]["ratio"], rows[2]["process_ratio"]) == (0.5, 0.2)
+    out, err = capsys.readouterr()
+    assert "[1/3] nms_1000: ours 250 ms, torchvision 500 ms, ratio 0.500 (0.500 to 0.500) of 2 pairs" in err
+    assert "[2/3] nms_6000: Mismatch: other boxes" in err and "ours 50 MB, torchvision 100 MB, ratio 0.50" in err
+    assert [line.split()[0] for line in out.splitlines()] == ["work", *works]
+
+
+def test_only_the_works_that_were_asked_for(tmp_path):
+    works = {name: lambda bench, name: time_row(name) for name in ("a", "b", "c")}
+    assert compare_torchvision.run_works(works, None, arguments(tmp_path / "x.json", only=["c", "a"])) == 0
+    assert [row["work"] for row in json.loads((tmp_path / "x.json").read_text())["rows"]] == ["a", "c"]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "rows.json"
+    measure.write_rows(path, {}, [{"work": "a"}])
+    with pytest.raises(TypeError):
+        measure.write_rows(path, {}, [{"work": "a"}, {"work": object()}])
+    assert json.loads(path.read_text())["rows"] == [{"work": "a"}] and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_environment_says_where_figures_come_from(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    where = measure.environment(threads=2, load=0.1, channels_last=True)
+    assert where["numpy"] == np.__version__ and where["threads"] == 2 and where["channels_last"] is True
+    assert where["blas"] and where["processor"] and where["cores"] >= 1
+    assert where["held_back_by"]["OPENBLAS_CORETYPE"] == "Haswell"
+    assert any("OPENBLAS_CORETYPE=Haswell is set: OpenBLAS is held" in note for note in measure.warnings())
+    monkeypatch.delenv("OPENBLAS_CORETYPE")
+    assert not any("OPENBLAS_CORETYPE" in note for note in measure.warnings())
+
+
+def test_a_busy_machine_is_said(monkeypatch):
+    monkeypatch.setattr(measure, "load_average", lambda: 1.5)
+    assert "other programs keep 1.5 cores busy; times will mislead" in measure.warnings()
+
+
+# ---------------------------------------------------------------- the comparison's words
+
+
+def test_the_names_of_the_works_agree_everywhere():
+    [names] = [
+        [key.value for key in node.value.keys]
+        for node in ast.parse((FOLDER / "works.py").read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "WORKS"
+    ]
+    assert names == list(compare_torchvision.NAMES) == list(table.NAMES)
+
+
+def test_without_a_subcommand_all_works_run():
+    args = compare_torchvision.parse(["--only", "nms_1000", "--pairs", "3", "--json", "x"])
+    assert args.run is compare_torchvision.compare_works
+    assert (args.only, args.pairs, args.threads, args.json) == (["nms_1000"], 3, 2, "x")
+    for name in ("train", "step"):
+        args = compare_torchvision.parse([name, "--threads", "1"])
+        assert args.run is compare_torchvision.run_training and (args.command, args.threads) == (name, 1)
+
+
+@pytest.mark.parametrize("words, message", [(["--pairs", "0"], "at least 1; got '0'"), (["--only", "x"], "'nms_1000'")])
+def test_bad_words_are_told(words, message, capsys):
+    with pytest.raises(SystemExit):
+        compare_torchvision.parse(words)
+    assert message in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- scaling
+
+
+def test_a_power_is_found_again():
+    x = np.array([1.0, 3.0, 10.0, 40.0])
+    assert scaling.fit(x, 0.2 * x**1.7) == pytest.approx((1.7, 0.2))
+    exponent, _ = scaling.fit(x, np.array([2.0, 2.0, 2.0, 2.0]))
+    assert exponent == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_axis_is_measured_round_by_round(monkeypatch):
+    clock = Clock()
+    calls = {"step": lambda value: value**2.0, "inference": lambda value: 3.0 * value}
+
+    def subject(axis, value):
+        made = {kind: clock.contestant(kind, cost(value)) for kind, cost in calls.items()}
+        return scaling.Subject(float(value), {kind: lambda call=call: call(value) for kind, call in made.items()})
+
+    monkeypatch.setattr(scaling, "subject", subject)
+    monkeypatch.setattr(scaling.time, "perf_counter", clock)
+    row = scaling.measure_axis("batch", 2)
+    values = scaling.AXES["batch"][1]
+    assert clock.said == [(kind, value) for _ in range(3) for value in values for kind in calls]  # one round to warm up
+    assert (row["work"], row["x"], row["rounds"]) == ("scaling_batch", list(values), 2)
+    assert row["step_s"] == pytest.approx([value**2 for value in values])
+    assert (row["step_exponent"], row["step_exponent_at_end"]) == pytest.approx((2.0, 2.0))
+    assert (row["inference_exponent"], row["inference_factor"]) == pytest.approx((1.0, 3.0))
+
+
+@pytest.mark.parametrize("axis, value, x", [("rois", 128, 128), ("anchors", 2, 2 * 1364), ("classes", 31, 31)])
+def test_a_setting_has_what_its_axis_says(axis, value, x):
+    one = scaling.subject(axis, value)
+    assert one.x == x
+    assert len(one.calls["inference"]()) == scaling.START["batch"]
+
+
+def test_inference_finds_the_full_number_and_a_step_changes_weights():
+    one = scaling.subject("batch", 1)
+    assert len(one.calls["inference"]()[0]) == 20
+    before = one.calls["inference"]()[0].scores
+    one.calls["step"]()
+    assert not np.array_equal(one.calls["inference"]()[0].scores, before)
+
+
+def test_the_boxes_of_a_scene_are_those_of_its_masks(rng):
+    image, target = scaling.scene(rng, 64, 5, 11)
+    target.validate(height=64, width=64, num_classes=11)
+    assert image.shape == (64, 64, 1) and len(target) == 5
+    assert (target.masks.sum(axis=(1, 2)) == np.prod(target.boxes[:, 2:] - target.boxes[:, :2], axis=1)).all()
+
+
+def scaling_rows():
+    rows = []
+    for axis, (label, values) in scaling.AXES.items():
+        row = {"work": f"scaling_{axis}", "axis": axis, "label": label, "x": list(values), "rounds": 1}
+        for kind, power in (("step", 1.5), ("inference", 0.25)):
+            seconds = 0.01 * np.array(values, float) ** power
+            row |= {f"{kind}_s": seconds.tolist(), f"{kind}_exponent": power, f"{kind}_factor": 0.01}
+            row[f"{kind}_exponent_at_end"] = power
+        rows.append(row)
+    return rows
+
+
+def test_the_picture_labels_every_axis_and_draws_what_was_fitted():
+    figure = scaling.scaling_figure(scaling_rows())
+    panels = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_xlabel() for ax in panels] == [label for label, _ in scaling.AXES.values()]
+    for ax, (_, values) in zip(panels, scaling.AXES.values()):
+        legend = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert legend == [
+            "training step: power 1.50, at the end 1.50",
+            "inference: power 0.25, at the end 0.25",
+        ]
+        line, points = ax.get_lines()[:2]
+        assert points.get_ydata() == pytest.approx(10 * np.array(values, float) ** 1.5)
+        assert line.get_ydata() == pytest.approx(10 * np.array([min(values), max(values)], float) ** 1.5)
+    figure.canvas.draw()
+    assert "training step" in scaling.table(scaling_rows()) and "1.50" in scaling.table(scaling_rows())
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_the_growth_is_what_the_work_takes(tmp_path, monkeypatch):
+    np.savez(tmp_path / "arrays.npz", weight=np.zeros(3))
+
+    def way(arrays, args):
+        assert list(arrays) == ["weight"]
+        return lambda: [int(np.ones(40_000_000, np.uint8)[-1]), 7]
+
+    monkeypatch.setitem(peak.WAYS, ("ours", "full_size"), way)
+    args = argparse.Namespace(who="ours", what="full_size", arrays=str(tmp_path / "arrays.npz"))
+    found = peak.measure(args)
+    assert found["found"] == 7
+    assert found["growth_mb"] == pytest.approx(found["peak_mb"] - found["level_mb"])
+    if found["reset"]:
+        assert 35 < found["growth_mb"] < 60
+
+
+def test_memory_of_ours_alone_has_no_ratio():
+    measured = {"growth_mb": 50.0, "peak_mb": 80.0, "program_pages_mb": 1.0, "reset": False}
+    row = memory.comparison_row("memory_step", {"ours": measured})
+    assert (row["ours_mb"], row["ours_process_mb"], row["peak_was_reset"]) == (50.0, 80.0, False)
+    assert "ratio" not in row and "peer_mb" not in row
+
+
+def test_different_numbers_of_detections_are_not_compared():
+    assert memory_row("memory_r50", found=100)["ours_detections"] == 100
+    measured = {"growth_mb": 50.0, "peak_mb": 80.0, "program_pages_mb": 1.0, "reset": True}
+    with pytest.raises(measure.Mismatch, match="ours 100, torchvision 3"):
+        memory.comparison_row("memory_r50", {"ours": measured | {"found": 100}, "peer": measured | {"found": 3}})
+
+
+def test_a_layer_is_spread_to_the_deviation(rng):
+    from tinymaskrcnn.nn.layers import Linear
+
+    layer, x = Linear(8, 3, rng=rng), rng.standard_normal((500, 8)).astype(np.float32)
+    layer.bias.value = np.array([5, 0, -5], np.float32)
+    memory.spread(layer, layer.forward(x)[0], 2.5)
+    y, _ = layer.forward(x)
+    assert y.std() == pytest.approx(2.5, rel=1e-4) and np.abs(y.mean(axis=0)).max() < 1e-4
+
+
+def test_the_stages_of_a_step_are_in_its_report():
+    stage = argparse.Namespace(stage="mask head", kept=25_800_000, peak=80_800_000)
+    profile = argparse.Namespace(stages=[stage], peak=80_800_000, model=17_900_000)
+    parts = memory.parts_row("memory_step", profile)
+    assert parts["work"] == "memory_step_parts"
+    assert parts["parts"] == [{"part": "mask head", "kept_mb": 25.8, "in_use_mb": 80.8}]
+    text = memory.report(parts, memory_row("memory_step"))
+    assert "mask head" in text and "grows by 50 MB" in text and "ours / torchvision: 0.50" in text
+
+
+# ---------------------------------------------------------------- tables and the list
+
+
+def test_ratios_become_a_table():
+    document = {"environment": measure.environment(threads=2, load=0.1)}
+    document["rows"] = [time_row("nms_1000"), memory_row("memory_step"), {"work": "nms_6000", "error": "Mismatch: a|b"}]
+    lines = table.table(document).splitlines()
+    assert lines[2] == "| NMS at 0.7, 1,000 boxes | 250 ms | 500 ms | **0.50** | 0.50 to 0.50 | at most 0.80 |"
+    assert lines[3] == "| memory of a training step | 50 MB | 100 MB | **0.50** |  | at most 1.00 |"
+    assert lines[4] == "| NMS at 0.7, 6,000 boxes | | | Mismatch: a/b | | |"
+    assert f"numpy {np.__version__}" in lines[-1] and "Load at the start: 0.1." in lines[-1]
+    slow = table.ratios_table([time_row("roi_align_backward")])
+    assert "at most 0.10: **missed**" in slow
+
+
+def test_exponents_become_a_table():
+    lines = table.table({"environment": measure.environment(threads=2, load=0.1), "rows": scaling_rows()}).splitlines()
+    assert lines[2] == "| pixels along a side | 64 .. 512 | 1.50 | 1.50 | 0.25 | 0.25 |"
+
+
+def test_the_list_names_every_program_with_what_it_does(capsys):
+    found = listing.programs()
+    assert {"compare_torchvision", "scaling", "memory", "ops", "evaluation"} <= set(found)
+    assert "measure" not in found and "works" not in found  # parts, not programs
+    assert all(found.values()), [name for name, what in found.items() if not what]
+    assert listing.main([]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in found) and max(map(len, out.splitlines())) <= 120
+
+
+def test_a_program_runs_by_its_name(tmp_path):
+    path = tmp_path / "rows.json"
+    measure.write_rows(path, measure.environment(threads=1, load=0.0), scaling_rows())
+    words = [sys.executable, "-m", "tests.benchmarks", "table", str(path)]
+    done = subprocess.run(words, cwd=FOLDER.parents[1], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and "| classes | 2 .. 1,001 |" in done.stdout
+
+
+def test_an_unknown_program_names_the_closest(capsys):
+    assert listing.main(["scalling"]) == 2
+    assert "did you mean scaling?" in capsys.readouterr().err
