@@ -1,6 +1,7 @@
 """The whole network: its gradient, its decisions, its images without objects, and that it learns."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.models import roi_heads
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.testing import check_layer
@@ -112,6 +114,34 @@ def test_detect_gives_sorted_boxes_inside_the_true_image():
         assert detections.boxes[:, 2].max() <= width and detections.boxes[:, 3].max() <= height
         assert detections.masks.shape == (len(detections), height, width) and detections.masks.dtype == bool
         assert detections.labels.min() >= 1
+
+
+@pytest.mark.parametrize("head", ("mask", "keypoint"))
+def test_heads_pass_over_padding_and_change_nothing(head, monkeypatch):
+    """On the host only detections reach the mask and keypoint head; as if the rows of padding had gone along."""
+    model = tiny_model(heads=("box", head)).eval()
+    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, score_threshold=0.33)
+    images = tiny_scene()[0]
+    found, seen = {}, []
+    network = getattr(model.roi_heads, f"{head}_head")
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda x: seen.append(len(x)) or forward(x))
+    for name, rows in (("some", roi_heads.rows_in_use), ("all", lambda used: np.arange(used.size))):
+        monkeypatch.setattr(roi_heads, "rows_in_use", rows)
+        found[name] = model.detect(images)
+    detections = sum(map(len, found["some"]))
+    assert seen[0] == detections and 0 < detections < seen[1]
+    for some, every in zip(*found.values()):
+        np.testing.assert_array_equal(some.boxes, every.boxes)
+        values = (some.masks, every.masks) if head == "mask" else (some.keypoints, every.keypoints)
+        np.testing.assert_allclose(*values, rtol=1e-4)
+
+
+def test_no_detection_at_all():
+    model = tiny_model().eval()
+    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, score_threshold=1.0)
+    for found in model.detect(tiny_scene()[0]):
+        assert len(found) == 0 and found.masks.shape == (0, 64, 64)
 
 
 def test_padding_of_a_batch_is_invisible_to_the_first_layer():

@@ -1,15 +1,20 @@
 """From scores to detections, and masks pasted where they belong."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
+import strict_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks
+from tinymaskrcnn.models import postprocess
+from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks, rows_in_use
+from tinymaskrcnn.ops import boxes as box_ops
+from tinymaskrcnn.ops import nms
 
 CONFIG = RoIConfig(detections_per_image=4)
 SIZES = np.array([[100, 100]])
@@ -47,6 +52,41 @@ def test_limit_per_image_and_clipping():
     assert len(found) == 5
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_detections_by_hand(seed):
+    """Image by image and class by class, every box decoded: what the few candidates together must give."""
+    rng = np.random.default_rng(seed)
+    n, p, classes = 2, 12, 4
+    logits, deltas = rng.normal(size=(n * p, classes)) * 2, rng.normal(size=(n * p, classes, 4))
+    corner = rng.uniform(0, 60, (n, p, 2))
+    proposals = np.concatenate([corner, corner + rng.uniform(1, 30, (n, p, 2))], axis=2)
+    valid, sizes = rng.random((n, p)) > 0.2, np.array([[70, 60], [50, 80]])
+    config = dataclasses.replace(CONFIG, score_threshold=0.2, min_size=3.0, detections_per_image=5)
+    found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, config, sizes=sizes)
+    assert found.shape == (n, 5, 4) and labels.shape == scores.shape == keep.shape == (n, 5)
+    score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for i in range(n):
+        wanted = []
+        for c in range(1, classes):
+            rows = slice(i * p, (i + 1) * p)
+            decoded = box_ops.decode(deltas[rows, c], proposals[i], weights=config.delta_weights)
+            decoded = box_ops.clip(decoded, height=sizes[i, 0], width=sizes[i, 1])
+            good = valid[i] & (score[rows, c] > 0.2) & ((decoded[:, 2:] - decoded[:, :2]) >= 3.0).all(axis=1)
+            good = nms.nms(decoded, score[rows, c], iou_threshold=config.nms_iou, valid=good)
+            wanted += [(score[i * p + k, c], c, decoded[k]) for k in np.flatnonzero(good)]
+        wanted = sorted(wanted, key=lambda row: -row[0])[:5]
+        assert labels[i][keep[i]].tolist() == [c for _, c, _ in wanted] and keep[i].sum() == len(wanted)
+        np.testing.assert_allclose(scores[i][keep[i]], [s for s, _, _ in wanted])
+        np.testing.assert_allclose(found[i][keep[i]], np.reshape([b for _, _, b in wanted], (-1, 4)))
+
+
+def test_rows_in_use():
+    assert rows_in_use(np.array([False, True, True])).tolist() == [1, 2]
+    on_device = rows_in_use(strict_device.xp.asarray(np.array([False, True, True])))
+    assert on_device.get().tolist() == [0, 1, 2]  # fixed shapes, and no waiting
+
+
 def test_a_full_mask_covers_exactly_its_box():
     box = np.array([[10, 20, 40, 50]], np.float32)
     pasted = paste_masks(np.ones((1, 28, 28), np.float32), box, height=64, width=64)
@@ -82,12 +122,37 @@ def test_boxes_partly_outside_and_empty_boxes_and_no_boxes():
     assert paste_masks(np.ones((0, 8, 8), np.float32), boxes[:0], height=16, width=20).shape == (0, 16, 20)
 
 
-def test_chunks_change_nothing():
-    rng = np.random.default_rng(0)
-    masks = rng.random((7, 14, 14)).astype(np.float32)
-    boxes = np.concatenate([rng.uniform(0, 20, (7, 2)), rng.uniform(25, 40, (7, 2))], axis=1).astype(np.float32)
-    whole = paste_masks(masks, boxes, height=40, width=40, chunk=100)
-    np.testing.assert_array_equal(whole, paste_masks(masks, boxes, height=40, width=40, chunk=2))
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(MODES), st.sampled_from((0.5, 0.05, 0.0)))
+def test_only_the_region_of_a_box_is_computed(seed, mode, threshold):
+    """However the regions are grouped, and as if every object had been enlarged over the whole picture."""
+    rng = np.random.default_rng(seed)
+    masks, size = rng.random((5, 6, 6)), rng.integers(2, 70, 2)
+    corner = rng.uniform(-20, 60, (5, 2))
+    found = np.concatenate([corner, corner + rng.uniform(-2, 50, (5, 2))], axis=1)
+    where = {"height": int(size[0]), "width": int(size[1]), "mode": mode}
+    weights = {"continuous": postprocess._interpolation, "integer": postprocess._integer_interpolation}[mode]
+    pixels = [np.broadcast_to(np.arange(n), (5, n)) for n in size]
+    rows, columns = (weights(found[:, 1 - i], found[:, 3 - i], pixels[i], 6) for i in (0, 1))
+    whole = rows @ masks @ columns.transpose(0, 2, 1)
+    for area in (1, 900, 1 << 20):
+        soft = paste_masks(masks, found, **where, threshold=None, area=area)
+        np.testing.assert_allclose(soft, whole, atol=1e-15)
+        np.testing.assert_array_equal(
+            paste_masks(masks, found, **where, threshold=threshold, area=area), soft >= threshold
+        )
+
+
+def test_memory_of_pasting_is_that_of_the_pictures():
+    masks = np.ones((6, 28, 28), np.float32)
+    found = np.array(
+        [[0, 0, 900, 900], [5, 5, 25, 25], [0, 0, 900, 300], [5, 5, 9, 9]] + [[1, 1, 2, 2]] * 2, np.float32
+    )
+    tracemalloc.start()
+    pasted = paste_masks(masks, found, height=900, width=900)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pasted.nbytes + 2 * 900 * 900 * 4  # the result, and the largest region in float32 with its bools
 
 
 # ---------------------------------------------------------------- whole pixels

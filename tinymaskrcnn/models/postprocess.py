@@ -1,6 +1,8 @@
 """From what the heads say to detections: decode, suppress per class, keep the best, paste the masks."""
 
-from ..backend import array_module
+import numpy as np
+
+from ..backend import array_module, to_host
 from ..errors import ArgumentError
 from ..ops import activation, boxes, nms
 from .rpn import top_n
@@ -14,69 +16,122 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
     """
     xp = array_module(logits)
     n, p = valid.shape
-    num_classes = logits.shape[1]
-    scores = activation.softmax_forward(logits)[0].reshape(n, p, num_classes)[..., 1:]  # without background
-    deltas = deltas.reshape(n, p, num_classes, 4)[:, :, 1:]
-    found = boxes.decode(deltas, proposals[:, :, None], weights=config.delta_weights)
-    height = sizes[:, 0].astype(found.dtype)[:, None, None]
-    width = sizes[:, 1].astype(found.dtype)[:, None, None]
-    found = boxes.clip(found, height=height, width=width)  # (N, P, num_classes - 1, 4)
+    classes = logits.shape[1] - 1  # without background, whose score and deltas are not asked for
+    scores = activation.softmax_forward(logits)[0][:, 1:].reshape(n, p * classes)
+    candidate = (scores > config.score_threshold) & xp.repeat(valid, classes, axis=1)
+    deltas, proposals, sizes = deltas[:, 1:].reshape(-1, 4), proposals.reshape(-1, 4), sizes.astype(deltas.dtype)
 
-    sides = found[..., 2:] - found[..., :2]
-    candidate = (scores > config.score_threshold) & (sides >= config.min_size).all(axis=-1) & valid[..., None]
-    label = xp.broadcast_to(xp.arange(1, num_classes), scores.shape)
-    group = label + num_classes * xp.arange(n)[:, None, None]
-    keep = nms.nms(
-        found.reshape(-1, 4),
-        scores.reshape(-1),
+    def box_of(rows):  # rows of N * P * classes
+        proposal = rows // classes
+        decoded = boxes.decode(deltas[rows], proposals[proposal], weights=config.delta_weights)
+        size = sizes[proposal // p]
+        return boxes.clip(decoded, height=size[:, 0], width=size[:, 1])
+
+    rows = rows_in_use(candidate.reshape(-1))
+    found = box_of(rows)
+    keep = xp.zeros(n * p * classes, bool)
+    keep[rows] = nms.nms(
+        found,
+        scores.reshape(-1)[rows],
         iou_threshold=config.nms_iou,
-        group=group.reshape(-1),
-        valid=candidate.reshape(-1),
-    ).reshape(n, -1)
+        group=rows // (p * classes) * classes + rows % classes,  # every class of every image on its own
+        valid=candidate.reshape(-1)[rows] & (found[:, 2:] - found[:, :2] >= config.min_size).all(axis=1),
+    )
+    keep = keep.reshape(n, -1)
 
-    best = top_n(xp.where(keep, scores.reshape(n, -1), -1), config.detections_per_image)  # (N, D)
+    best = top_n(xp.where(keep, scores, -1), config.detections_per_image)  # (N, D)
+    chosen = best + p * classes * xp.arange(n)[:, None]
     return (
-        xp.take_along_axis(found.reshape(n, -1, 4), best[..., None], axis=1),
-        xp.take_along_axis(label.reshape(n, -1), best, axis=1),
-        xp.take_along_axis(scores.reshape(n, -1), best, axis=1),
+        box_of(chosen.reshape(-1)).reshape(*best.shape, 4),
+        best % classes + 1,
+        xp.take_along_axis(scores, best, axis=1),
         xp.take_along_axis(keep, best, axis=1),
     )
 
 
-def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous", chunk=16):
+def rows_in_use(used):
+    """The rows that are worth computing: used (K,) bool  ->  rows (R,) int, ascending.
+
+    On the host those in use; on a device all of them, so that no shape depends on the data and nothing has to wait.
+    """
+    xp = array_module(used)
+    return xp.flatnonzero(used) if xp is np else xp.arange(len(used))
+
+
+# ---------------------------------------------------------------- masks into pictures
+
+AREA = 1 << 20  # pixels interpolated together
+
+
+def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous", area=AREA):
     """Enlarge each predicted mask to its box and set it into an empty picture.
 
     masks (K, S, S) in 0..1, found (K, 4) boxes in pixels  ->  (K, height, width) bool; soft when threshold is None
 
     Bilinear between the S x S mask pixels, zero outside the mask: rows and columns are interpolated by one small
-    matrix each, so that pasting is two matrix products. `chunk` objects at a time bound the memory.
+    matrix each, so that pasting is two matrix products. Only the region around a box is computed; regions of like size
+    go together, as many as fit into `area` pixels.
     mode "continuous" pastes into the exact box, "integer" into whole pixels, the same as torchvision.
     """
     if mode not in ("continuous", "integer"):
         raise ArgumentError(f"paste_masks: mode must be 'continuous' or 'integer'; got {mode!r}")
     xp = array_module(masks)
     weights = _interpolation if mode == "continuous" else _integer_interpolation
-    pasted = xp.zeros((len(masks), height, width), masks.dtype if threshold is None else bool)
-    for start in range(0, len(masks), chunk):
-        part = slice(start, start + chunk)
-        rows = weights(found[part, 1], found[part, 3], height, masks.shape[1])  # (k, height, S)
-        columns = weights(found[part, 0], found[part, 2], width, masks.shape[2])  # (k, width, S)
-        soft = rows @ masks[part] @ columns.transpose(0, 2, 1)
-        pasted[part] = soft if threshold is None else soft >= threshold
+    outside, dtype = (0, masks.dtype) if threshold is None else (0 >= threshold, bool)
+    pasted = xp.full((len(masks), height, width), outside, dtype)
+    regions = _regions(to_host(found), masks.shape[1:], (height, width))  # (K, 4), on the host
+    for rows in _alike(regions[:, 2:] - regions[:, :2], area):
+        x1, y1, x2, y2 = regions[rows].T
+        part = xp.asarray(rows)
+        box, first = found[part], xp.asarray(regions[rows, :2])
+        pixels = [xp.arange(int((b - a).max())) + first[:, i : i + 1] for i, a, b in ((0, x1, x2), (1, y1, y2))]
+        rows_of = weights(box[:, 1], box[:, 3], pixels[1], masks.shape[1])  # (k, h, S)
+        columns_of = weights(box[:, 0], box[:, 2], pixels[0], masks.shape[2])  # (k, w, S)
+        soft = rows_of @ masks[part] @ columns_of.transpose(0, 2, 1)  # (k, h, w), the smaller ones with a margin
+        soft = soft if threshold is None else soft >= threshold
+        for k, (a, b, c, d), values in zip(rows.tolist(), regions[rows].tolist(), soft):
+            pasted[k, b:d, a:c] = values[: d - b, : c - a]
     return pasted
 
 
-def _integer_interpolation(low, high, length, size):
+def _regions(found, size, picture):
+    """The pixels that a mask can reach: half a mask pixel beyond its box, and two more to be safe.
+
+    found (K, 4), size and picture (rows, columns)  ->  regions (K, 4) int, within the picture
+    """
+    low, high = found[:, :2].astype(np.float64), found[:, 2:].astype(np.float64)
+    reach = np.maximum(high - low, 0) / np.array(size[::-1]) + 2
+    edges = np.stack([np.floor(low - reach), np.ceil(np.maximum(low, high) + reach)], axis=1)  # (K, 2, 2)
+    return np.clip(edges, 0, picture[::-1]).astype(np.int64).reshape(-1, 4)
+
+
+def _alike(sides, area):
+    """Rows in groups of like regions, each at most `area` in sum when all are as wide and as high as the largest.
+
+    sides (K, 2) int  ->  a list of rows (k,)
+    """
+    order = np.argsort(sides.prod(axis=1), kind="stable")
+    order = order[sides[order].all(axis=1)]  # what lies outside the picture is nothing
+    groups, start = [], 0
+    for end in range(1, len(order) + 1):
+        largest = sides[order[start : end + 1]].max(axis=0).prod()
+        if end == len(order) or largest * (end + 1 - start) > area:
+            groups.append(order[start:end])
+            start = end
+    return groups
+
+
+def _integer_interpolation(low, high, pixel, size):
     """The weights of torchvision: a border of zeros around the mask, then whole pixels from first to last.
 
-    low (K,), high (K,)  ->  (K, length, size)
+    low (K,), high (K,), pixel (K, length) int  ->  (K, length, size)
     """
     xp = array_module(low)
     one, half = low.dtype.type(1), low.dtype.type(0.5)
     reach = (high - low) * half * low.dtype.type((size + 2) / size)  # the box grows as the mask does by its border
     centre = (high + low) * half
     first, last = xp.trunc(centre - reach), xp.trunc(centre + reach)
-    pixel = xp.arange(length, dtype=low.dtype)
+    pixel = pixel.astype(low.dtype)
     count = xp.maximum(last - first + one, one)[:, None]
     place = (size + 2) / count * (pixel - first[:, None] + half) - half  # (K, length), in the mask with its border
     place = xp.clip(place, 0, size + 1)
@@ -85,14 +140,14 @@ def _integer_interpolation(low, high, length, size):
     return xp.maximum(1 - distance, 0) * inside[..., None]
 
 
-def _interpolation(low, high, length, size):
-    """Weights with which the centre of every picture pixel sees the `size` mask pixels between low and high.
+def _interpolation(low, high, pixel, size):
+    """Weights with which the centre of a picture's pixel sees the `size` mask pixels between low and high.
 
-    low (K,), high (K,)  ->  (K, length, size); a tent of width 1 around the pixel's place in the mask
+    low (K,), high (K,), pixel (K, length) int  ->  (K, length, size); a tent of width 1 around its place in the mask
     """
     xp = array_module(low)
-    centre = xp.arange(length, dtype=low.dtype) + low.dtype.type(0.5)
+    centre = pixel.astype(low.dtype) + low.dtype.type(0.5)
     scale = size / xp.maximum(high - low, 1e-6)
-    place = (centre[None] - low[:, None]) * scale[:, None] - low.dtype.type(0.5)  # (K, length)
+    place = (centre - low[:, None]) * scale[:, None] - low.dtype.type(0.5)  # (K, length)
     distance = xp.abs(place[..., None] - xp.arange(size, dtype=low.dtype))
     return xp.maximum(1 - distance, 0)

@@ -10,7 +10,7 @@ from ..ops import activation
 from . import box_head as box
 from . import keypoint_head as keypoint
 from . import mask_head as mask
-from .postprocess import detections_from_boxes
+from .postprocess import detections_from_boxes, rows_in_use
 from .roi_pooling import PyramidRoIAlign
 
 
@@ -137,15 +137,24 @@ class RoIHeads(Module):
         """
         (logits, deltas), _ = self._box_forward(pyramid, proposals.reshape(-1, 4), _image_index(valid))
         found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, self.config, sizes=sizes)
-        rois, image_index = found.reshape(-1, 4), _image_index(keep)
+        rows = rows_in_use(keep.reshape(-1))
+        rois, image_index = found.reshape(-1, 4)[rows], _image_index(keep)[rows]
         masks = heatmaps = None
         if "mask" in self.heads:
-            logits, _ = self._mask_forward(pyramid, rois, image_index, labels.reshape(-1))
-            masks = activation.sigmoid_forward(logits)[0].reshape(*keep.shape, *logits.shape[1:])
+            logits, _ = self._mask_forward(pyramid, rois, image_index, labels.reshape(-1)[rows])
+            masks = _padded(activation.sigmoid_forward(logits)[0], rows, keep.shape)
         if "keypoint" in self.heads:
             heatmaps, _ = self._keypoint_forward(pyramid, rois, image_index)
-            heatmaps = heatmaps.reshape(*keep.shape, *heatmaps.shape[1:])
+            heatmaps = _padded(heatmaps, rows, keep.shape)
         return Found(found, labels, scores, keep, masks, heatmaps)
+
+
+def _padded(values, rows, shape):
+    """Put computed rows back among those that were left out, which stay 0: values (R, ...)  ->  (N, D, ...)."""
+    xp = array_module(values)
+    padded = xp.zeros((shape[0] * shape[1], *values.shape[1:]), values.dtype)
+    padded[rows] = values
+    return padded.reshape(*shape, *values.shape[1:])
 
 
 def _image_index(per_image):
