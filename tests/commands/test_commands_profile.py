@@ -74,4 +74,4 @@ def test_inference_has_no_column_of_zeros_and_a_device_is_explained():
     )
     [total] = [line for line in table.splitlines() if line.startswith("all stages")]
     assert numbers(total) == [100, 100, 100, 5]
-    assert "the host waits for the device at the end of every stage" in table and "1 thread" not in table
+    assert "the host waits for the device at the border of every stage" in table and "1 thread" not in table

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from pretended_cupy import pretended
 from tiny_model import tiny_model, tiny_scene
 
 from tinymaskrcnn.config import TrainConfig
@@ -119,6 +120,23 @@ def test_a_device_has_finished_when_the_clock_is_read():
     assert clock() == 1.5 and said == ["done", "read"]
     host = object()
     assert profile._synchronising(host, np) is host
+
+
+def test_a_step_on_a_device(monkeypatch):
+    """The strict device array refuses whatever CuPy would; its clock and its pool are pretended."""
+    waits, used = [], iter(range(1000, 10**6, 1000))
+    pool = types.SimpleNamespace(used_bytes=lambda: next(used))
+    stream = types.SimpleNamespace(synchronize=lambda: waits.append("wait"))
+    cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
+    module = types.SimpleNamespace(cuda=cuda, get_default_memory_pool=lambda: pool)
+    monkeypatch.setattr(profile, "array_module", lambda x: module if type(x).__name__ == "StrictArray" else np)
+    with pretended():
+        trainer = Trainer(tiny_model().to_device("cuda").train(), Scenes(), TrainConfig(), device="cuda")
+        found = profile.profile_training(trainer, steps=1)
+    assert found.device == "cuda" and {"mask head", "optimizer"} < {stage.stage for stage in found.stages}
+    assert len(waits) > 2 * len(found.stages) * (profile.WARM_UP + 1)  # on the way into every stage, and out
+    assert sum(stage.kept for stage in found.stages) > 100_000
+    assert found.peak > 1000 * len(found.stages)
 
 
 def test_numbers_for_a_file_are_plain(profiles):

@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 
 from ..config import SCENE_PRESETS
-from .options import add_data, add_device, build_config, data_source, given_options, override, positive
+from .options import (
+    add_data,
+    add_device,
+    add_tf32,
+    apply_tf32,
+    build_config,
+    data_source,
+    given_options,
+    override,
+    positive,
+)
 
 HELP = "show where the time and the memory of a training step go, or those of inference"
 EXAMPLES = """examples:
@@ -35,6 +45,7 @@ def add_arguments(parser):
     parser.add_argument("--out", metavar="FILE", default="profile.png", help="the picture (default: profile.png)")
     parser.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
     add_device(parser)
+    add_tf32(parser)
 
 
 def run(args):
@@ -44,6 +55,7 @@ def run(args):
     from ..visualize import profile_figure, save_figure
 
     _check(args)
+    apply_tf32(args)
     model, stream, config = _subject(args)
     options = {"steps": args.steps, "progress": lambda steps: counted(steps, label="profiling")}
     with computing(args.threads):
@@ -130,7 +142,10 @@ def profile_table(profile, *, threads=1):
     if profile.resident_megabytes:
         lines.append(f"the process holds {profile.resident_megabytes:.0f} MB")
     if profile.device != "cpu":
-        lines.append("the host waits for the device at the end of every stage: a step that is not profiled is faster")
+        lines.append(
+            "the host waits for the device at the border of every stage: a step that is not profiled is faster;"
+        )
+        lines.append("in use, on a device, is what its memory pool has handed out at these borders")
     return "\n".join(lines)
 
 
