@@ -4,12 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+import strict_device
 from pretended_cupy import pretended
+from tiny_model import tiny_model, tiny_scene
 
 from tinymaskrcnn import Config, Experiment, cli
 from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import NonFiniteError
+from tinymaskrcnn.structures import ImageBatch
+from tinymaskrcnn.testing.trees import arrays_inside
 from tinymaskrcnn.train.metrics import read_rows
+from tinymaskrcnn.train.trainer import Trainer
 
 TINY = Config(
     model=ModelConfig(
@@ -101,6 +106,34 @@ def test_resuming_on_the_device_equals_never_having_stopped(tmp_path, optimizer)
     for part in ("model", "optimizer"):
         for name, array in getattr(a, part).items():
             np.testing.assert_array_equal(array, getattr(b, part)[name], err_msg=name)
+
+
+def counted_step(objects, seed):
+    """A training step on two pictures with so many objects: what it cost, and the shapes of all that backward needs."""
+    images, targets = tiny_scene(objects=objects, seed=seed)
+    batch = ImageBatch(images, np.full((2, 2), 64), targets).to_device("cuda")
+    trainer = Trainer(tiny_model(norm="group").to_device("cuda"), None, TINY.train, device="cuda")
+    shapes, forward = [], trainer.model.forward
+
+    def watched(*args, **data):
+        losses, cache = forward(*args, **data)
+        shapes.extend(array.shape for _, array in arrays_inside(cache))
+        return losses, cache
+
+    trainer.model.forward = watched
+    with strict_device.counting() as cost:
+        trainer.train_step([batch])
+    return cost, shapes
+
+
+def test_what_a_step_does_depends_on_shapes_alone():
+    """As many operations on arrays of the same shapes, whatever is in the pictures: a CUDA graph could replay them."""
+    cost, shapes = counted_step((2, 1), 0)
+    for objects, seed in (((1, 2), 5), ((2, 0), 7)):
+        other, others = counted_step(objects, seed)
+        assert shapes == others and len(shapes) > 100
+        assert cost.operations == other.operations
+    assert cost.synchronisations == 1  # for the numbers of its row
 
 
 @pytest.mark.parametrize(
