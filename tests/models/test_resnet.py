@@ -118,7 +118,7 @@ def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
             np.testing.assert_array_equal(found[name], free[name])
         else:
             assert not found[name].any()
-    assert dx is None and cache[:4] == (None,) * 4 and cache[4][:count] == [None] * count
+    assert dx is None and cache[:4] == [None] * 4 and cache[4][:count] == [None] * count
 
 
 def test_frozen_stages_are_counted_from_the_stem():

@@ -1,12 +1,15 @@
 """The training loop on a small model: exact repetition, accumulation, and the end at the first non-finite number."""
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
 
 from tinymaskrcnn.config import TrainConfig
 from tinymaskrcnn.errors import ArgumentError, ConfigError, NonFiniteError
+from tinymaskrcnn.nn.cache import Cache
+from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.train.trainer import Trainer, check_train_config, computing
 
 CONFIG = TrainConfig(steps=6, batch_size=3, warmup_steps=2, learning_rate=0.1, seed=4, checkpoint_every=2)
@@ -95,6 +98,40 @@ def test_accumulated_gradients_are_the_mean_over_the_batches(make):
     for name, p in model.named_parameters():
         np.testing.assert_allclose(p.grad, wanted[name], rtol=1e-5, atol=1e-7)
     assert row["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_a_batch_is_forgotten_before_the_next_one(make):
+    trainer = make(accumulate=3, steps=1)
+    forward, caches, alive = trainer.model.forward, [], []
+
+    def watching(*args, **data):
+        alive.append(sum(reference() is not None for reference in caches))
+        losses, cache = forward(*args, **data)
+        caches.append(weakref.ref(cache[0]))
+        return losses, cache
+
+    trainer.model.forward = watching
+    trainer.train_step([trainer.stream.batch(i) for i in range(3)])
+    assert alive == [0, 0, 0]
+
+
+def test_what_a_model_keeps_is_spent(make):
+    """Memory is freed as backward passes: the cache that it was given is empty at the end."""
+    trainer, given = make(), []
+    model = Sequential(trainer.model.backbone, trainer.model.head)
+
+    class Composite:
+        def forward(self, images, *, targets, sizes, rng):
+            y, cache = model.forward(images.reshape(len(images), -1))
+            given.append(cache)
+            return {"mask": y.mean()}, (cache, y.shape)
+
+        def backward(self, dlosses, cache):
+            model.backward(np.full(cache[1], dlosses["mask"], np.float32), cache[0])
+
+    trainer.model = Composite()
+    trainer.train_step([trainer.stream.batch(0)])
+    assert type(given[0]) is Cache and len(given[0]) == 0
 
 
 def test_accumulation_takes_each_batch_once(make):

@@ -64,18 +64,18 @@ class RoIHeads(Module):
         """
         (logits, deltas), c_box = self._box_forward(pyramid, samples.rois, samples.image_index)
         all_losses, c_box_loss = box.box_loss_forward(logits, deltas, samples=samples, beta=self.config.beta)
-        caches = {"box": (c_box, c_box_loss)}
+        caches = {"box": self.keep((c_box, c_box_loss))}
 
         rows = samples.mask_rows
         rois, image_index = samples.rois[rows], samples.image_index[rows]
         if "mask" in self.heads:
             logits, c_mask = self._mask_forward(pyramid, rois, image_index, samples.labels[rows])
             losses, c_loss = mask.mask_loss_forward(logits, targets=mask_targets, weight=samples.mask_weight)
-            all_losses, caches["mask"] = {**all_losses, **losses}, (c_mask, c_loss)
+            all_losses, caches["mask"] = {**all_losses, **losses}, self.keep((c_mask, c_loss))
         if "keypoint" in self.heads:
             heatmaps, c_keypoint = self._keypoint_forward(pyramid, rois, image_index)
             losses, c_loss = keypoint.keypoint_loss_forward(heatmaps, targets=keypoint_targets)
-            all_losses, caches["keypoint"] = {**all_losses, **losses}, (c_keypoint, c_loss)
+            all_losses, caches["keypoint"] = {**all_losses, **losses}, self.keep((c_keypoint, c_loss))
         return all_losses, self.keep(caches)
 
     def backward(self, dlosses, cache):

@@ -2,6 +2,7 @@
 
 from ..backend import move_like, to_device, to_host
 from ..errors import CheckpointError
+from .cache import Cache
 from .parameter import Buffer, Parameter
 
 
@@ -32,8 +33,15 @@ class Module:
     # ------------------------------------------------------------ given to every module
 
     def keep(self, cache):
-        """The cache while training, None in eval mode: inference keeps nothing."""
-        return cache if self.training else None
+        """The cache while training, None in eval mode: inference keeps nothing.
+
+        The parts that a composite keeps become a Cache, which a backward can let go of one by one (nn/cache.py).
+        """
+        if not self.training:
+            return None
+        if type(cache) in (list, tuple) and any(isinstance(member, Module) for _, member in self.members()):
+            return Cache(cache)
+        return cache
 
     def members(self):
         """Yield (name, member) for every Parameter, Buffer and child Module held directly."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import array_module, to_host
 from ..data.loader import prefetch
 from ..errors import ConfigError
+from ..nn.cache import spend
 from .diagnose import explain_nonfinite
 from .metrics import resident_megabytes
 from .optimizer import build_optimizer
@@ -78,7 +79,8 @@ class Trainer:
         self.optimizer.zero_grad()
         for batch in batches:
             losses, cache = self.model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=rng)
-            self.model.backward({name: share for name in losses}, cache)
+            self.model.backward({name: share for name in losses}, spend(cache))  # memory is freed as it passes
+            del cache
             for name, loss in losses.items():
                 total[name] = total[name] + share * loss if name in total else share * loss
         return total
