@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -50,6 +51,24 @@ def test_an_error_reaches_the_caller_and_the_pool_survives(n):
     with pytest.raises(KeyError, match="job 1"):
         threads.run([lambda: 0, fail, lambda: 2])
     assert threads.run([lambda: 1, lambda: 2]) == [1, 2]
+
+
+def test_arrays_are_let_go_though_no_helper_had_time():
+    """A helper that is busy elsewhere finds the call later in its queue: it must not keep the arrays alive till then."""
+    threads.set_threads(2)
+    busy, end = threading.Event(), threading.Event()
+    helpers, executor = threads._pool.helpers()
+    assert helpers == 1
+    executor.submit(lambda: busy.set() or end.wait(5))
+    assert busy.wait(5)
+    try:
+        array = np.zeros(3)
+        alive = weakref.ref(array)
+        assert threads.run([lambda a=array: a.sum()] * 4) == [0, 0, 0, 0]
+        del array
+        assert alive() is None
+    finally:
+        end.set()
 
 
 def test_of_several_errors_the_first_in_order_is_raised():

@@ -234,9 +234,13 @@ class _Shift:
             _local.busy = False
 
     def outcome(self):
+        """The results. A helper that was called off, and has not noticed yet, is left with an empty shift: the jobs hold
+        the arrays that they worked on, and nobody should hold these longer than the caller.
+        """
+        results, self.jobs, self.results = self.results, (), ()
         if self.errors:
             raise self.errors[min(self.errors)]
-        return self.results
+        return results
 
 
 # ---------------------------------------------------------------- cutting work into jobs
