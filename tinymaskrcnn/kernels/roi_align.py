@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import register_kernel, sparse
+from ..backend import Workspace, register_kernel, sparse
 from .threads import even_pieces, run, spans
 
 BINS = 8192  # rows of a block's matrix: some 170 RoIs of 7 x 7
 JOINED = 32 << 20  # bytes of a pyramid that is copied into one array; a larger one is read level by level
+
+_workspace = Workspace()
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _groups(pyramid, level, starts):
     """
     levels = [features.reshape(len(features), -1, features.shape[3]) for features in pyramid]
     if sum(features.nbytes for features in pyramid) <= JOINED:
-        return [(np.arange(len(level)), np.concatenate(levels, axis=1), 0)]
+        shape = len(levels[0]), starts[-1], levels[0].shape[2]
+        joined = _workspace.take("joined", shape, levels[0].dtype)
+        return [(np.arange(len(level)), np.concatenate(levels, axis=1, out=joined), 0)]
     groups = [(np.flatnonzero(level == i), features, starts[i]) for i, features in enumerate(levels)]
     return [group for group in groups if len(group[0])]
 
@@ -148,12 +152,15 @@ def _matrix(rois, begin, maps, sides, num_pixels, samples, aligned):
     column, column_weights = _taps(rois[:, 0:1], rois[:, 2:3], sides[1], width, **settings)
     row = begin.astype(np.int32)[:, None, None] + row * width.astype(np.int32)[:, :, None]
     along, across = row.shape[2], column.shape[2]
+    outer = len(rois), *sides, along * across
+    pixel, weight = _workspace.take("pixel", outer, np.int32), _workspace.take("weight", outer, rois.dtype)
     # Each factor is first laid out over all pairs of taps: the products then run over longer stretches of memory.
-    pixel = _each(row, across) + _all(column, along)
-    weight = _each(row_weights, across) * _all(column_weights, along)  # (K, S, S, T * T)
+    np.add(_each(row, across), _all(column, along), out=pixel)
+    np.multiply(_each(row_weights, across), _all(column_weights, along), out=weight)
     ends = np.arange(0, weight.size + 1, along * across, dtype=np.int32)
     A = sparse(np).csr_matrix((weight.reshape(-1), pixel.reshape(-1), ends), shape=(len(ends) - 1, num_pixels))
     A.eliminate_zeros()
+    A.data, A.indices = A.data.copy(), A.indices.copy()  # out of the workspace
     return A
 
 

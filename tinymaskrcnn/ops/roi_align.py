@@ -160,13 +160,14 @@ def _both_axes(rois, output_size, height, width, **settings):
     return _axis_taps(y1, y2, rows, height, **settings), _axis_taps(x1, x2, columns, width, **settings)
 
 
-def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=False):
+def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=False, most=None):
     """Which pixels of an axis a bin reads, and how much of each.
 
     start (K,), end (K,)  ->  pixel (K, S, T) int, [weight (K, S, T)]; with slopes also its derivatives by start and end
     """
     xp = array_module(start)
-    position, use, along = sample_points(start, end, bins, scale=scale, samples=samples, aligned=aligned)
+    settings = dict(scale=scale, samples=samples, aligned=aligned, most=most)
+    position, use, along = _sample_points(start, end, bins, **settings)
 
     # A point up to one pixel outside reads the border; farther out it reads 0.
     use = use * ((position >= -1) & (position <= length))
@@ -186,10 +187,11 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=Fals
     return pixel, weights
 
 
-def sample_points(start, end, bins, *, scale, samples, aligned):
+def _sample_points(start, end, bins, *, scale, samples, aligned, most):
     """Where the points of each bin lie, the weight of each, and how far along the RoI each is when the RoI stretches.
 
     start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), along (K, S, n) 0 at start and 1 at end
+    Adaptive sampling has to look how many points the largest bin takes, unless `most` says what it cannot exceed.
     """
     xp = array_module(start)
     dtype = start.dtype
@@ -197,7 +199,7 @@ def sample_points(start, end, bins, *, scale, samples, aligned):
     size = end - start if aligned else xp.where(end - start < 1, 1, end - start)
 
     count = xp.ceil(size / bins) if samples == 0 else xp.full(size.shape, samples, dtype=dtype)  # (K, 1, 1)
-    most = samples or max(int(count.max()) if len(start) else 1, 1)
+    most = samples or most or max(int(count.max()) if len(start) else 1, 1)
     point = xp.arange(most, dtype=dtype)
     use = (point < count) / xp.maximum(count, 1)  # (K, 1, n)
     bin_start = xp.arange(bins, dtype=dtype)[:, None]
@@ -218,6 +220,21 @@ def _merge(pixel, weights, length):
     hits = [offset == step for step in range(reach)]
     weights = [np.stack([(weight * hit).sum(axis=2) for hit in hits], axis=2) for weight in weights]
     return np.minimum(first + np.arange(reach), length - 1).astype(np.int32), weights
+
+
+def adaptive_weights(start, end, bins, length, *, aligned):
+    """Adaptive sampling along one axis as a matrix per RoI: for one channel, crop = rows @ map @ columns.T.
+
+    start (K,), end (K,), both within 0 .. length  ->  weights (K, S, length)
+    """
+    xp = array_module(start)
+    most = None if xp is np else -(-length // bins)  # points per bin, since a RoI is no longer than the axis
+    pixel, (weight,) = _axis_taps(start, end, bins, length, scale=1.0, samples=0, aligned=aligned, most=most)
+    weights = xp.zeros((len(start) * bins, length), start.dtype)
+    row = xp.arange(len(weights))
+    for tap in range(pixel.shape[2]):  # one pixel for each bin at a time: nothing is added to the same place twice
+        weights[row, pixel[:, :, tap].reshape(-1)] += weight[:, :, tap].reshape(-1)
+    return weights.reshape(len(start), bins, length)
 
 
 # ---------------------------------------------------------------- the matrix
