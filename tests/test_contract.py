@@ -6,6 +6,7 @@ import pytest
 import registry
 import strict_device
 
+from tinymaskrcnn import contract
 from tinymaskrcnn.contract import checked, parse_shapes, shape_line
 from tinymaskrcnn.errors import BackendError, DtypeError, ShapeError
 
@@ -182,3 +183,53 @@ def test_backward_refuses_a_bad_dy(case):
     if dims != ("...",):
         with pytest.raises(ShapeError, match=f"{backward.__name__}: {name}"):
             backward(np.ones((*y.shape, 1)) if "..." not in dims else np.asarray(1.0), cache)
+
+
+# ---------------------------------------------------------------- what passed before
+
+
+def test_what_passed_before_says_nothing_about_what_looks_different(monkeypatch):
+    looked = []
+    look = contract._check_arrays
+    monkeypatch.setattr(contract, "_check_arrays", lambda *args: looked.append(args[0]) or look(*args))
+
+    @checked
+    def double(x, *, labels=None):
+        """Twice x.
+
+        x (K, C), labels (K,) int  ->  y (K, C)
+        """
+        return 2 * x
+
+    labels = np.zeros(5, np.int64)
+    for _ in range(3):
+        double(X, labels=labels)
+    assert len(looked) == 1  # equal kinds, shapes and dtypes are looked at once
+    for bad in (labels[:4], labels.astype(float), labels[:, None], labels.tolist(), strict_device.xp.asarray(labels)):
+        for _ in range(2):  # and what is refused is refused again
+            with pytest.raises((ShapeError, DtypeError, BackendError)):
+                double(X, labels=bad)
+    with pytest.raises(DtypeError):
+        double(X.astype(np.int64), labels=labels)
+    double(X)
+    double(X.astype(np.float32), labels=labels)
+
+
+def test_ever_new_shapes_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(contract, "REMEMBERED", 3)
+    looked = []
+    look = contract._check_arrays
+    monkeypatch.setattr(contract, "_check_arrays", lambda *args: looked.append(1) or look(*args))
+
+    @checked
+    def same(x):
+        """The same.
+
+        x (K,)  ->  y (K,)
+        """
+        return x
+
+    for _ in range(2):
+        for k in range(6):
+            same(np.zeros(k))
+    assert len(looked) == 6 + 3
