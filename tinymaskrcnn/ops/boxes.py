@@ -5,7 +5,7 @@ Nothing here has a backward pass. All leading axes are free, float32 stays float
 
 import math
 
-from ..backend import array_module
+from ..backend import array_module, has_kernel
 from ..contract import checked
 
 LARGEST_GROWTH = math.log(1000 / 16)  # decode lets a box grow at most 62.5 times, so that exp cannot overflow
@@ -33,6 +33,7 @@ def area(boxes):
 
 
 @checked
+@has_kernel
 def iou_matrix(a, b):
     """Intersection over union of every box of `a` with every box of `b`; empty boxes overlap nothing.
 

@@ -19,14 +19,15 @@ __device__ float overlap(const float* a, const float* b)
     return intersection / (both > 0.0f ? both : 1.0f);
 }
 
-// a (batch, K, 4), b (batch, M, 4) -> iou (batch, K, M): one thread per pair
-extern "C" __global__ void iou_matrix(int count, const float* a, const float* b, float* iou, int K, int M)
+// a (N, K, 4), b (N, M, 4) -> iou (N, K, M), one thread per pair. The boxes of image n start at a + n * a_step; a step
+// of 0 compares the same boxes with those of every image.
+extern "C" __global__ void iou_matrix(
+    int count, const float* a, const float* b, float* iou, int K, int M, int a_step, int b_step)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    int row = i / M;  // of all batches
-    int column = i % M;
-    iou[i] = overlap(a + 4 * row, b + 4 * (row / K * M + column));
+    int image = i / M / K;
+    iou[i] = overlap(a + image * a_step + i / M % K * 4, b + image * b_step + i % M * 4);
 }
 
 // ---------------------------------------------------------------- non-maximum suppression

@@ -1,0 +1,137 @@
+"""kernels/cuda/norm.py: sums in another order than the text's; everything per pixel as there."""
+
+import numpy as np
+import pytest
+import strict_device
+from strict_device import xp
+
+from tinymaskrcnn.ops import activation, norm
+
+BATCH = norm.batch_norm2d_forward, norm.batch_norm2d_backward
+FROZEN = norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward
+FORWARD = ["column_sums", "batch_mean", "centre", "batch_variance", "scale_and_shift"]
+SUMS = ["gradient_sums", "parameter_gradients"]
+SHAPES = [(2, 3, 4, 5), (3, 17, 11, 1), (1, 1, 1, 6), (5, 1, 1, 3), (4, 20, 9, 33)]  # more and fewer pixels than lanes
+
+
+def inputs(normal, shape):
+    return normal(*shape) + 3, normal(shape[3]), normal(shape[3])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_batch_norm(compare_pair, normal, shape):
+    *_, forward_cost, backward_cost = compare_pair(*BATCH, inputs(normal, shape), (FORWARD, [*SUMS, "batch_norm_dx"]))
+    assert forward_cost == 8 and backward_cost == 6
+
+
+def running(shape, dtype=np.float32):
+    C = shape[3]
+    return xp.asarray(np.linspace(-1, 1, C, dtype=dtype)), xp.asarray(np.linspace(0.5, 2, C, dtype=dtype))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_running_statistics(normal, shape):
+    x, weight, bias = inputs(normal, shape)
+    got, wanted = running(shape), running(shape)
+    norm.batch_norm2d_forward(x, weight, bias, running_mean=wanted[0], running_var=wanted[1], momentum=0.3)
+    with strict_device.kernels() as launched:
+        norm.batch_norm2d_forward(x, weight, bias, running_mean=got[0], running_var=got[1], momentum=0.3)
+    assert launched == FORWARD
+    for g, w in zip(got, wanted):
+        np.testing.assert_allclose(g.get(), w.get(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("eps", [0.0, 1e-3])
+def test_frozen_batch_norm(compare_pair, normal, shape, eps):
+    mean, var = running(shape)
+    data = dict(mean=mean, var=var, eps=eps)
+    arrays = inputs(normal, shape)
+    y = norm.frozen_batch_norm2d_forward(*arrays, **data)[0]
+    *_, forward_cost, backward_cost = compare_pair(
+        *FROZEN, arrays, (["frozen_batch_norm"], [*SUMS, "frozen_dx"]), **data
+    )
+    assert forward_cost == 3 and backward_cost == 6
+    with strict_device.kernels():
+        assert np.array_equal(norm.frozen_batch_norm2d_forward(*arrays, **data)[0].get(), y.get())
+
+
+def test_either_backward_follows_either_forward(on_device, normal):
+    arrays = inputs(normal, (2, 3, 4, 5))
+    mean, var = running((2, 3, 4, 5))
+    for (forward, backward), data in ((BATCH, {}), (FROZEN, dict(mean=mean, var=var))):
+        (y, kernel_cache), *_ = on_device(lambda: forward(*arrays, **data))  # noqa: B023
+        text_cache = forward.readable(*arrays, **data)[1]
+        dy = normal(*y.shape)
+        wanted = backward.readable(dy, text_cache)
+        for got in (backward.readable(dy, kernel_cache), on_device(lambda: backward(dy, text_cache))[0]):  # noqa: B023
+            for a, b in zip(got, wanted):
+                np.testing.assert_allclose(a.get(), b.get(), rtol=0, atol=1e-5 * abs(b.get()).max())
+
+
+def test_relu_backward_is_exact(on_device, normal):
+    dy, x = normal(3, 5, 7), normal(3, 5, 7)
+    dy[0, 0, 0] = np.inf
+    with strict_device.kernels():
+        y, cache = activation.relu_forward(x)
+    with np.errstate(invalid="ignore"):
+        wanted = activation.relu_backward(dy, cache).get()
+    dx, launched, operations = on_device(lambda: activation.relu_backward(dy, cache))
+    assert launched == ["relu_dx"] and operations == 2
+    assert np.array_equal(dx.get().view(np.int32), wanted.view(np.int32))  # zeros have their sign
+
+
+def test_views_with_gaps_are_taken(on_device, normal):
+    x, weight, bias = inputs(normal, (2, 4, 6, 3))
+    x = x[:, :, ::2]
+    (y, cache), launched, _ = on_device(lambda: norm.batch_norm2d_forward(x, weight, bias))
+    assert launched == FORWARD
+    np.testing.assert_allclose(y.get(), norm.batch_norm2d_forward(x, weight, bias)[0].get(), atol=1e-5)
+
+
+def test_what_is_left_to_the_text(on_device, normal):
+    for shape, kind in (((0, 3, 3, 2), np.float32), ((1, 2, 2, 2), np.float64)):
+        arrays = [a.astype(kind) for a in (normal(*shape), normal(2), normal(2))]
+        mean, var = running(shape, kind)
+        for (forward, backward), data in ((BATCH, {}), (FROZEN, dict(mean=mean, var=var))):
+            (y, cache), launched, _ = on_device(lambda: forward(*arrays, **data))  # noqa: B023
+            assert launched == on_device(lambda: backward(y, cache))[1] == []  # noqa: B023
+        assert on_device(lambda: activation.relu_backward(arrays[0], arrays[0]))[1] == []  # noqa: B023
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("row += lanes) sum += x", "row += lanes + 1) sum += x"),
+        ("lane < lanes; ++lane) sum", "lane + 1 < lanes; ++lane) sum"),
+        ("distance = x[row * C + i % C] - middle", "distance = x[row * C + i % C]"),
+        ("var * unbiased", "var"),
+        ("+ bias[c];", ";"),
+        ("* (x[row * C + i % C] - middle)", "* x[row * C + i % C]"),
+        ("partial[lanes * C + i] = sum", "partial[lanes * C + i] = along"),
+        ("gradients[C + c] / M)", "gradients[C + c])"),
+        ("inv_std[c] * gradients[c] / -(float)M", "gradients[c] / -(float)M"),
+        ("mean[c] * scale", "mean[c]"),
+        ("dy[i] * (inv_std[i % C] * weight[i % C])", "dy[i] * inv_std[i % C]"),
+        ("y[i] > 0.0f ? 1.0f", "y[i] >= 0.0f ? 1.0f"),
+    ],
+)
+def test_planted_faults_are_seen(normal, old, new):
+    shape = (2, 13, 20, 3)
+    arrays, dy = inputs(normal, shape), normal(*shape)
+
+    def everything():
+        mean, var = running(shape)
+        y, cache = norm.batch_norm2d_forward(*arrays, running_mean=mean, running_var=var)
+        z, frozen_cache = norm.frozen_batch_norm2d_forward(*arrays, mean=running(shape)[0], var=running(shape)[1])
+        gradients = *norm.batch_norm2d_backward(dy, cache), *norm.frozen_batch_norm2d_backward(dy, frozen_cache)
+        return y, z, mean, var, *gradients, activation.relu_backward(dy, activation.relu_forward(dy)[0])
+
+    def agree(got, wanted):
+        return all(np.allclose(a.get(), b.get(), rtol=0, atol=2e-5 * abs(b.get()).max()) for a, b in zip(got, wanted))
+
+    wanted = everything()
+    with strict_device.kernels():
+        assert agree(everything(), wanted)
+    with strict_device.kernels(faults={"norm": ((old, new),)}):
+        assert not agree(everything(), wanted)

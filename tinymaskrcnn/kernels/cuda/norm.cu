@@ -1,0 +1,138 @@
+// Normalisation and ReLU in float32, channels last: x is a matrix (M, C), a row per pixel, and what belongs to a channel is a
+// column. A column is added up by `lanes` threads, lane l taking the rows l, l + lanes, ...; then one thread adds up the
+// lanes. The order never changes, so every run gives the same bits.
+
+__device__ float total(const float* partial, int lanes, int C, int c)
+{
+    float sum = 0.0f;
+    for (int lane = 0; lane < lanes; ++lane) sum += partial[lane * C + c];
+    return sum;
+}
+
+// ---------------------------------------------------------------- batch normalisation: the batch's mean and variance
+
+// partial (lanes, C): sums of x
+extern "C" __global__ void column_sums(int lanes, int M, int C, const float* x, float* partial)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= lanes * C) return;
+    float sum = 0.0f;
+    for (int row = i / C; row < M; row += lanes) sum += x[row * C + i % C];
+    partial[i] = sum;
+}
+
+extern "C" __global__ void batch_mean(int lanes, int M, int C, const float* partial, float* mean)
+{
+    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c < C) mean[c] = total(partial, lanes, C, c) / M;
+}
+
+// centred (M, C) = x - mean, and partial (lanes, C): sums of its squares
+extern "C" __global__ void centre(
+    int lanes, int M, int C, const float* x, const float* mean, float* centred, float* partial)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= lanes * C) return;
+    float sum = 0.0f, middle = mean[i % C];
+    for (int row = i / C; row < M; row += lanes) {
+        float distance = x[row * C + i % C] - middle;
+        centred[row * C + i % C] = distance;
+        sum += distance * distance;
+    }
+    partial[i] = sum;
+}
+
+// The variance of each channel, and the running statistics, which may be null. unbiased is M / (M - 1).
+extern "C" __global__ void batch_variance(
+    int lanes, int M, int C, const float* partial, const float* mean, float* inv_std, float* running_mean,
+    float* running_var, float eps, float momentum, float unbiased)
+{
+    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= C) return;
+    float var = total(partial, lanes, C, c) / M;
+    inv_std[c] = 1.0f / sqrtf(var + eps);
+    if (!running_mean) return;
+    running_mean[c] += momentum * (mean[c] - running_mean[c]);
+    running_var[c] += momentum * (var * unbiased - running_var[c]);
+}
+
+extern "C" __global__ void scale_and_shift(
+    int count, int C, const float* centred, const float* inv_std, const float* weight, const float* bias, float* y)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int c = i % C;
+    y[i] = centred[i] * (inv_std[c] * weight[c]) + bias[c];
+}
+
+// ---------------------------------------------------------------- its way back, and that of frozen statistics
+
+// partial (2, lanes, C): sums of dy * (x - mean), then of dy; mean may be null, when x is centred already
+extern "C" __global__ void gradient_sums(
+    int lanes, int M, int C, const float* dy, const float* x, const float* mean, float* partial)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= lanes * C) return;
+    float along = 0.0f, sum = 0.0f, middle = mean ? mean[i % C] : 0.0f;
+    for (int row = i / C; row < M; row += lanes) {
+        float d = dy[row * C + i % C];
+        along += d * (x[row * C + i % C] - middle);
+        sum += d;
+    }
+    partial[i] = along;
+    partial[lanes * C + i] = sum;
+}
+
+// gradients (2, C): dweight, dbias
+extern "C" __global__ void parameter_gradients(
+    int lanes, int C, const float* partial, const float* inv_std, float* gradients)
+{
+    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= C) return;
+    gradients[c] = total(partial, lanes, C, c) * inv_std[c];
+    gradients[C + c] = total(partial + lanes * C, lanes, C, c);
+}
+
+// dx = weight * inv_std * (dy - dbias / M - xhat * dweight / M)
+extern "C" __global__ void batch_norm_dx(
+    int count, int M, int C, const float* dy, const float* centred, const float* inv_std, const float* weight,
+    const float* gradients, float* dx)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int c = i % C;
+    float along = centred[i] * (inv_std[c] * gradients[c] / -(float)M);
+    dx[i] = (along + dy[i] - gradients[C + c] / M) * (weight[c] * inv_std[c]);
+}
+
+// ---------------------------------------------------------------- frozen statistics
+
+// One pass: y = (x - mean) * inv_std * weight + bias, and inv_std (C,) for the way back
+extern "C" __global__ void frozen_batch_norm(
+    int count, int C, const float* x, const float* weight, const float* bias, const float* mean, const float* var,
+    float* y, float* inv_std, float eps)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int c = i % C;
+    float inverse = 1.0f / sqrtf(var[c] + eps);
+    float scale = inverse * weight[c];
+    y[i] = x[i] * scale + (bias[c] - mean[c] * scale);
+    if (i < C) inv_std[i] = inverse;
+}
+
+extern "C" __global__ void frozen_dx(
+    int count, int C, const float* dy, const float* inv_std, const float* weight, float* dx)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    dx[i] = dy[i] * (inv_std[i % C] * weight[i % C]);
+}
+
+// ---------------------------------------------------------------- ReLU
+
+extern "C" __global__ void relu_dx(int count, const float* dy, const float* y, float* dx)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = dy[i] * (y[i] > 0.0f ? 1.0f : 0.0f);
+}

@@ -1,0 +1,107 @@
+"""Batch normalisation, frozen statistics and ReLU's way back on a device: few passes over the pixels, few launches."""
+
+import numpy as np
+
+from ...backend import DEVICE, array_module, register_kernel
+from .launch import contiguous, fits, launch
+
+LANES = 256  # threads that add up one column
+
+
+def _shape(x):
+    """x (N, H, W, C) as a matrix: lanes, M pixels, C channels."""
+    C = x.shape[-1]
+    M = x.size // C
+    return min(LANES, M), M, C
+
+
+def _columns(*arrays):
+    """Whether the arrays hold float32 numbers without gaps; None is passed over."""
+    return fits(*arrays) and all(a is None or a.flags.c_contiguous for a in arrays)
+
+
+# ---------------------------------------------------------------- batch normalisation
+
+
+def _takes_batch_norm(x, weight, bias, *, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
+    known = (running_mean is None) == (running_var is None) and 0 <= momentum <= 1 and eps > 0
+    return known and fits(x) and _columns(weight, bias, running_mean, running_var)
+
+
+@register_kernel("batch_norm2d_forward", module=DEVICE, applies=_takes_batch_norm)
+def batch_norm2d_forward(x, weight, bias, *, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
+    """Device twin of ops.norm.batch_norm2d_forward."""
+    xp, x = array_module(x), contiguous(x)
+    lanes, M, C = size = _shape(x)
+    scratch = xp.empty((lanes + 2, C), x.dtype)
+    mean, inv_std, partial = scratch[0], scratch[1], scratch[2:]
+    centred, y = xp.empty(x.shape, x.dtype), xp.empty(x.shape, x.dtype)
+    statistics = running_mean, running_var, eps, momentum, M / max(M - 1, 1)
+    launch("norm", "column_sums", lanes * C, *size, x, partial)
+    launch("norm", "batch_mean", C, *size, partial, mean)
+    launch("norm", "centre", lanes * C, *size, x, mean, centred, partial)
+    launch("norm", "batch_variance", C, *size, partial, mean, inv_std, *statistics)
+    launch("norm", "scale_and_shift", x.size, x.size, C, centred, inv_std, weight, bias, y)
+    return y, (centred, inv_std, weight)
+
+
+@register_kernel(
+    "batch_norm2d_backward", module=DEVICE, applies=lambda dy, cache: fits(dy, cache[0]) and _columns(*cache)
+)
+def batch_norm2d_backward(dy, cache):
+    """Device twin of ops.norm.batch_norm2d_backward."""
+    centred, inv_std, weight = cache
+    dy, dx = contiguous(dy), array_module(dy).empty(dy.shape, dy.dtype)
+    gradients = _gradients(dy, centred, None, inv_std)
+    _, M, C = _shape(dy)
+    launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, centred, inv_std, weight, gradients, dx)
+    return dx, gradients[0], gradients[1]
+
+
+def _gradients(dy, x, mean, inv_std):
+    """dweight and dbias as the rows of (2, C)."""
+    xp = array_module(dy)
+    lanes, M, C = size = _shape(dy)
+    partial, gradients = xp.empty((2, lanes, C), dy.dtype), xp.empty((2, C), dy.dtype)
+    launch("norm", "gradient_sums", lanes * C, *size, dy, x, mean, partial)
+    launch("norm", "parameter_gradients", C, lanes, C, partial, inv_std, gradients)
+    return gradients
+
+
+# ---------------------------------------------------------------- frozen statistics
+
+
+@register_kernel(
+    "frozen_batch_norm2d_forward",
+    module=DEVICE,
+    applies=lambda x, *columns, mean, var, eps=1e-5: fits(x) and _columns(*columns, mean, var) and eps >= 0,
+)
+def frozen_batch_norm2d_forward(x, weight, bias, *, mean, var, eps=1e-5):
+    """Device twin of ops.norm.frozen_batch_norm2d_forward, in one pass."""
+    xp, x = array_module(x), contiguous(x)
+    C = x.shape[-1]
+    y, inv_std = xp.empty(x.shape, x.dtype), xp.empty(C, x.dtype)
+    launch("norm", "frozen_batch_norm", x.size, x.size, C, x, weight, bias, mean, var, y, inv_std, eps)
+    return y, (x, mean, inv_std, weight)
+
+
+@register_kernel("frozen_batch_norm2d_backward", module=DEVICE, applies=lambda dy, cache: fits(dy) and _columns(*cache))
+def frozen_batch_norm2d_backward(dy, cache):
+    """Device twin of ops.norm.frozen_batch_norm2d_backward."""
+    x, mean, inv_std, weight = cache
+    dy, dx = contiguous(dy), array_module(dy).empty(dy.shape, dy.dtype)
+    gradients = _gradients(dy, x, mean, inv_std)
+    launch("norm", "frozen_dx", dy.size, dy.size, dy.shape[-1], dy, inv_std, weight, dx)
+    return dx, gradients[0], gradients[1]
+
+
+# ---------------------------------------------------------------- ReLU
+
+
+@register_kernel("relu_backward", module=DEVICE, applies=lambda dy, cache: fits(dy, cache) and dy.shape == cache.shape)
+def relu_backward(dy, cache):
+    """Device twin of ops.activation.relu_backward: one pass instead of two."""
+    dy, y = contiguous(dy), contiguous(cache)
+    dx = array_module(dy).empty(dy.shape, np.float32)
+    launch("norm", "relu_dx", dy.size, dy.size, dy, y, dx)
+    return dx
