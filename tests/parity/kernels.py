@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinymaskrcnn import backend
-from tinymaskrcnn.ops import conv, linear, nms
-from tinymaskrcnn.testing.trees import leaves
+from tinymaskrcnn.ops import conv, linear, nms, roi_align
+from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
 @dataclass(frozen=True)
 class Work:
-    """One call that a kernel takes: inputs are shapes, filled with normal numbers."""
+    """One call that a kernel takes: inputs are arrays, shapes to be filled with normal numbers, or lists of these."""
 
     what: str
     functions: tuple
@@ -23,6 +23,11 @@ CONV = conv.conv2d_forward, conv.conv2d_backward
 TRANSPOSE = conv.conv_transpose2d_forward, conv.conv_transpose2d_backward
 SELECT = conv.select_conv1x1_forward, conv.select_conv1x1_backward
 LINEAR = linear.linear_forward, linear.linear_backward
+ROI = roi_align.roi_align_forward, roi_align.roi_align_backward
+PYRAMID = roi_align.pyramid_roi_align_forward, roi_align.pyramid_roi_align_backward
+
+ROIS = np.tile(np.array([[3.3, 10.1, 40.2, 33.9], [60.5, 0, 128, 77.7], [20.2, 95.1, 51.4, 128]], np.float32), (8, 1))
+PLACES = dict(image_index=np.arange(24) // 6, output_size=7)
 
 WORKS = [
     Work("stem, 7x7 stride 2", CONV, ((2, 64, 64, 3), (7, 7, 3, 32), (32,)), dict(stride=2, padding=3)),
@@ -34,6 +39,13 @@ WORKS = [
     Work("1x1 stride 2", CONV, ((4, 32, 32, 64), (1, 1, 64, 128), (128,)), dict(stride=2)),
     Work("2x2 stride 2", TRANSPOSE, ((16, 14, 14, 64), (2, 2, 64, 64), (64,)), dict(stride=2)),
     Work("28x28, 11 classes", SELECT, ((16, 28, 28, 64), (1, 1, 64, 11), (11,)), dict(channel=np.arange(16) % 11)),
+    Work("24 RoIs of 7x7", ROI, ((4, 32, 32, 64), ROIS), dict(PLACES, scale=0.25)),
+    Work(
+        "24 RoIs of 7x7",
+        PYRAMID,
+        ([(4, 32, 32, 64), (4, 16, 16, 64)],),
+        dict(PLACES, rois=ROIS, level=np.arange(24) % 2, scales=(0.25, 0.125)),
+    ),
     Work("3136 to 128", LINEAR, ((64, 3136), (3136, 128), (128,))),
 ]
 
@@ -44,15 +56,33 @@ def measure(work):
     Raises AssertionError when no kernel takes the call.
     """
     rng = np.random.default_rng(0)
-    inputs = tuple(rng.standard_normal(shape).astype(np.float32) for shape in work.inputs)
+    inputs = _drawn(work.inputs, rng)
     forward, backward = work.functions
-    wide = (x.astype(np.float64) for x in inputs)
-    want, wide_cache = forward.readable(*wide, **work.data)
+    wide, wide_data = map_arrays(_wide, (inputs, work.data))
+    want, wide_cache = forward.readable(*wide, **wide_data)
     dy = rng.standard_normal(want.shape).astype(np.float32)
     want_gradients = backward.readable(dy.astype(np.float64), wide_cache)
     got, cache = _with_kernel(forward, *inputs, **work.data)
-    gradients = _with_kernel(backward, dy, cache)
+    gradients = (_with_kernel if backward.__name__ in registered() else _plainly)(backward, dy, cache)
     return {forward.__name__: _error(got, want), backward.__name__: _error(gradients, want_gradients)}
+
+
+def _drawn(inputs, rng):
+    """Arrays in the place of shapes, in tuples and lists."""
+    if isinstance(inputs, np.ndarray):
+        return inputs
+    if isinstance(inputs[0], int):
+        return rng.standard_normal(inputs).astype(np.float32)
+    return type(inputs)(_drawn(x, rng) for x in inputs)
+
+
+def _wide(array):
+    return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def _plainly(function, *args):
+    """A backward without a kernel of its own: the kernel is in what forward left in the cache."""
+    return function(*args)
 
 
 def _with_kernel(function, *args, **data):

@@ -16,7 +16,7 @@ def test_the_nms_kernel_decides_as_the_text_does():
 
 def test_every_registered_kernel_is_measured():
     measured = {function.__name__ for work in kernels.WORKS for function in work.functions} | {"nms"}
-    assert kernels.registered() == measured
+    assert kernels.registered() <= measured
 
 
 def test_a_call_that_no_kernel_takes_is_not_measured():
