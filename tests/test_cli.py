@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tinymaskrcnn import __version__, cli
+from tinymaskrcnn.kernels.threads import set_threads
 
 
 def fails(capsys, *argv):
@@ -65,6 +66,7 @@ def test_every_command_that_computes_has_threads(command, capsys):
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
 def test_a_wrong_number_of_threads_is_said_before_anything_else(text, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("TINYMASKRCNN_THREADS", text)
+    set_threads(None)  # as in a new process
     message = f"error: TINYMASKRCNN_THREADS must be a whole number, at least 1; got {text!r}"
     for words in (["train", "--out", str(tmp_path / "run")], ["predict", "none.png", "--model", "none"], ["doctor"]):
         assert fails(capsys, *words) == message

@@ -17,10 +17,11 @@ HEADS = {
 
 
 def hooks_of_training(trainer):
-    """Every stage of a Trainer's step; what is left of the step itself is the optimizer's."""
+    """Every stage of a Trainer's step."""
     model = trainer.model
     return [
-        Hook(trainer, "train_step", OPTIMIZER, "update"),
+        Hook(trainer, "train_step", BETWEEN, "update"),
+        *(Hook(trainer.optimizer, name, OPTIMIZER, "update") for name in ("zero_grad", "clip", "step")),
         *_module_hooks(model, BETWEEN),
         *_network_hooks(model),
         Hook(model, "choose_samples", "sampling and targets", "forward"),
