@@ -85,6 +85,14 @@ def test_evaluate_on_its_own_and_on_other_pictures(pictures_run, tmp_path, capsy
     assert set(json.loads(capsys.readouterr().out)) == {"bbox", "segm", "keypoints"}
 
 
+def test_profile(pictures_run, tmp_path, capsys):
+    words = ["profile", "--run", str(pictures_run), "--steps", "1", "--out", str(tmp_path / "p.png")]
+    assert cli.main(words) == 0
+    assert cli.main([*words, "--inference", "--batch-size", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "training step" in out and "inference" in out and "keypoint predictor" in out
+
+
 def test_fine_tuning_names_what_starts_anew_and_keeps_what_is_frozen(run, learn, tmp_path, capsys):
     folder = tmp_path / "tuned"
     # the digits' run is grey, so are the pictures then; it has ten classes, the pictures two

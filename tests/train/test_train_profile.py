@@ -1,5 +1,6 @@
 """The figures of the stages add up to the step, and a network that is watched computes the same bits."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -16,6 +17,12 @@ from tinymaskrcnn.train.trainer import Trainer
 
 class Scenes:
     """Batch i is two rectangles, and one, somewhere."""
+
+    batch_size = 2
+
+    def scene(self, i):
+        images, _ = tiny_scene(seed=i // 2)
+        return images[i % 2], None
 
     def batch(self, i):
         images, targets = tiny_scene(seed=i)
@@ -82,6 +89,19 @@ def test_profiling_computes_the_same_bits():
 
 def owner(array):
     return owner(array.base) if isinstance(array.base, np.ndarray) else array
+
+
+def test_inference_works_on_the_pictures_as_detectors_do(monkeypatch):
+    """Resized as the model asks for, and found in pixels of the original."""
+    model, asked = tiny_model(), []
+    model.config = dataclasses.replace(model.config, resize_shorter=32, resize_longer=32)
+    detect = model.detect
+    monkeypatch.setattr(model, "detect", lambda images, **data: asked.append((images, data)) or detect(images, **data))
+    found = profile.profile_inference(model, Scenes(), steps=1)
+    assert found.size == (32, 32) and found.batch == 2 and len(asked) == profile.WARM_UP + 2
+    images, data = asked[0]
+    assert images.shape == (2, 32, 32, 1) and data["original_sizes"].tolist() == [[64, 64]] * 2
+    assert not np.array_equal(asked[0][0], asked[1][0])
 
 
 def test_memory_that_waits_for_backward_is_counted_once():

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..backend import array_module
+from ..models.transform import resize_to_config
+from ..structures import collate
 from .metrics import resident_megabytes
 from .recorder import Recorder, memory_behind, watching
 from .stages import BETWEEN, DATA, LOSSES, OPTIMIZER, hooks_of_inference, hooks_of_training
@@ -89,15 +91,19 @@ def profile_training(trainer, *, steps=10, clock=time.perf_counter, progress=ite
 
 
 def profile_inference(model, stream, *, steps=10, device="cpu", clock=time.perf_counter, progress=iter):
-    """Find the objects of so many batches of a stream; memory and warm-up as in profile_training."""
+    """Find the objects in so many batches of a stream's pictures; memory and warm-up as in profile_training."""
     model.eval()
 
     def load(i):
-        return [stream.batch(i).to_device(device)]
+        numbers = range(i * stream.batch_size, (i + 1) * stream.batch_size)
+        images = [stream.scene(n)[0] for n in numbers]
+        originals.append([image.shape[:2] for image in images])
+        return [collate([resize_to_config(image, model.config) for image in images]).to_device(device)]
 
     def step(batches):
-        model.detect(batches[0].images, sizes=batches[0].sizes)
+        model.detect(batches[0].images, sizes=batches[0].sizes, original_sizes=np.array(originals[-1]))
 
+    originals = []
     options = {"steps": steps, "clock": clock, "progress": progress, "device": device}
     return _profile("inference", model, hooks_of_inference(model), load, step, model.parameters(), **options)
 
