@@ -1,5 +1,6 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
+from ..nn import fused
 from ..nn.containers import sum_grads
 from ..nn.init import lecun_uniform
 from ..nn.module import Module
@@ -26,9 +27,9 @@ class FPN(Module):
         lateral, c_inner = _each(self.inner_blocks, features)
 
         merged, c_up = [lateral[-1]], []
-        for level in reversed(lateral[:-1]):
+        for level, block in zip(reversed(lateral[:-1]), reversed(self.inner_blocks[:-1])):
             up, c = resize.upsample_nearest2d_forward(merged[0], size=level.shape[1:3])
-            merged.insert(0, level + up)
+            merged.insert(0, fused.add(level, up, own=fused.is_fresh(block)))  # level + up
             c_up.insert(0, c)
 
         pyramid, c_layer = _each(self.layer_blocks, merged)

@@ -52,11 +52,17 @@ def rectify(x):
     return xp.maximum(x, xp.zeros(x.shape[-2:], x.dtype), out=x)  # NumPy compares rows faster than single numbers
 
 
+def add(a, b, *, own):
+    """a + b, in the memory of a when that is the caller's own."""
+    return array_module(a).add(a, b, out=a) if own else a + b
+
+
 def add_relu(relu, a, b, *, own):
-    """The ReLU of a + b, made in the memory of a when that is the caller's own: -> y and the cache of the ReLU."""
+    """The ReLU of a + b, in the memory of a when that is the caller's own: -> y and the cache of the ReLU."""
+    total = add(a, b, own=own)
     if not is_plain(relu, (ReLU,)):
-        return relu.forward(a + b)
-    y = rectify(array_module(a).add(a, b, out=a) if own else a + b)
+        return relu.forward(total)
+    y = rectify(total)
     return y, relu.keep(y)
 
 

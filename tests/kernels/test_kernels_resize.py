@@ -1,0 +1,47 @@
+"""kernels/resize.py: upsampling by whole factors equals the text, which keeps all the rest."""
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn import backend
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.kernels import resize as fast
+from tinymaskrcnn.ops import resize
+
+PAIR = (
+    fast.upsample_nearest2d_forward,
+    fast.upsample_nearest2d_backward,
+    resize.upsample_nearest2d_forward,
+    resize.upsample_nearest2d_backward,
+)
+
+
+@pytest.mark.parametrize(
+    "options", ({"factor": 2}, {"factor": (1, 3)}, {"size": (10, 8)}, {"size": (15, 4)}, {"factor": 1}), ids=str
+)
+def test_equals_the_text(compare_pair, normal, options):
+    x = normal(2, 5, 4, 3)
+    assert fast._takes_forward(x, **options)
+    compare_pair(*PAIR, (x,), **options)
+    y, _ = fast.upsample_nearest2d_forward(x, **options)
+    np.testing.assert_array_equal(y, resize.upsample_nearest2d_forward.__wrapped__.readable(x, **options)[0])
+    assert not np.shares_memory(x, y)
+
+
+def test_views_with_gaps(compare_pair, normal):
+    compare_pair(*PAIR, (normal(2, 4, 6, 3)[:, ::2, ::3],), factor=2)
+    y, cache = fast.upsample_nearest2d_forward(normal(1, 2, 2, 3), factor=2)
+    dy = normal(1, 4, 8, 3)[:, :, ::2]
+    want = resize.upsample_nearest2d_backward.__wrapped__.readable(dy, cache)
+    np.testing.assert_allclose(fast.upsample_nearest2d_backward(dy, cache), want, rtol=1e-5)
+
+
+def test_the_rest_is_left_to_the_text(normal):
+    x = normal(1, 4, 6, 2)
+    for options in ({"size": (6, 9)}, {"size": (2, 3)}, {}, {"factor": 2, "size": (8, 12)}, {"factor": (2, 2, 2)}):
+        assert not fast._takes_forward(x, **options)
+    assert not fast._takes_forward(x, factor=2.0) and not fast._takes_forward(x, factor=0)
+    assert not fast._takes_forward(x[:, :0], factor=2)
+    with pytest.raises(ArgumentError, match="factor"):
+        resize.upsample_nearest2d_forward(x, factor=0)
+    assert "upsample_nearest2d_forward" in backend._KERNELS and "upsample_nearest2d_backward" in backend._KERNELS
