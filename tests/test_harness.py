@@ -1,14 +1,21 @@
 """The harness over everything: every public pair and Module, on NumPy, on the strict device array, on CuPy if there."""
 
+from dataclasses import fields
+
 import cases
+import cuda_emulator
 import numpy as np
 import pytest
 import registry
 import strict_device
 from tiny_model import tiny_model, tiny_scene
 
+from tinymaskrcnn.config import Config, TrainConfig
+from tinymaskrcnn.data.loader import SceneStream
+from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
 from tinymaskrcnn.testing import available_backends
+from tinymaskrcnn.train.optimizer import build_optimizer
 
 BACKENDS = (strict_device.BACKEND, *available_backends())
 
@@ -28,14 +35,43 @@ def test_every_public_module_is_registered():
     assert not cases.public_modules() - registered, "add a line to tests/registry.py"
 
 
-def test_how_often_a_training_step_makes_the_host_wait_for_a_device(device):
-    """Four levels times two poolings look for their RoIs, two poolings count their samples; backward never waits."""
-    model = tiny_model(norm="group").convert(device.asarray)
-    images, targets = tiny_scene()
-    targets = TargetBatch(*(device.asarray(a) for a in (targets.boxes, targets.labels, targets.masks, targets.valid)))
-    with strict_device.counting() as forward:
-        losses, cache = model.forward(device.asarray(images), targets=targets, rng=np.random.default_rng(0))
-    with strict_device.counting() as backward:
-        model.backward({name: 0 * loss + 1 for name, loss in losses.items()}, cache)
-    assert forward.synchronisations <= 10
-    assert backward.synchronisations == 0
+# ---------------------------------------------------------------- what a training step costs a device
+
+
+def training_step(model, images, targets, device):
+    """Forward, backward, clipping and the optimizer's step on the device; returns what they cost.
+
+    Reading the losses for the log, once after the step, is not part of it.
+    """
+    model = model.convert(device.asarray)
+    optimizer = build_optimizer(model.named_parameters(), TrainConfig())
+    moved = {f.name: getattr(targets, f.name) for f in fields(targets)}
+    targets = TargetBatch(**{name: a if a is None else device.asarray(a) for name, a in moved.items()})
+    images = device.asarray(images)
+    with strict_device.counting() as cost:
+        optimizer.zero_grad()
+        losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+        model.backward(dict.fromkeys(losses, 1.0), cache)
+        optimizer.clip(10.0)
+        optimizer.step(0.01)
+    return cost
+
+
+@pytest.mark.parametrize("heads", [("box", "mask"), ("box", "keypoint")])
+def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads):
+    """Also without kernels: nothing in the text looks at a number to decide what comes next."""
+    images, targets = tiny_scene(keypoints=3)
+    cost = training_step(tiny_model(norm="group", heads=heads), images, targets, device)
+    assert cost.synchronisations == 0
+
+
+@pytest.mark.skipif(not cuda_emulator.available(), reason="a C++ compiler runs the kernels of the device")
+def test_a_training_step_of_the_default_model_is_few_launches(device):
+    """Batch 8 at 128 x 128, with the kernels of a device: each launch and each array operation counts as one."""
+    config = Config()
+    model = build_model(config.model, rng=np.random.default_rng(0))
+    batch = SceneStream(config.scenes, split="train", seed=0, batch_size=8).batch(0)
+    with strict_device.kernels():
+        cost = training_step(model, batch.images, batch.targets, device)
+    assert cost.synchronisations == 0
+    assert cost.operations <= 3000
