@@ -112,11 +112,15 @@ def test_only_the_works_that_were_asked_for(tmp_path):
     assert [row["work"] for row in json.loads((tmp_path / "x.json").read_text())["rows"]] == ["a", "c"]
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "rows.json"
     measure.write_rows(path, {}, [{"work": "a"}])
     with pytest.raises(TypeError):
         measure.write_rows(path, {}, [{"work": "a"}, {"work": object()}])
+    monkeypatch.setattr(measure.os, "replace", lambda *paths: open(tmp_path / "none" / "full"))
+    with pytest.raises(OSError):
+        measure.write_rows(path, {}, [{"work": "b"}])
+    monkeypatch.undo()
     assert json.loads(path.read_text())["rows"] == [{"work": "a"}] and list(tmp_path.iterdir()) == [path]
 
 
@@ -252,6 +256,7 @@ def test_the_growth_is_what_the_work_takes(tmp_path, monkeypatch):
 
     def way(arrays, args):
         assert list(arrays) == ["weight"]
+        np.ones(90_000_000, np.uint8)  # what was needed only to prepare is no part of it
         return lambda: [int(np.ones(40_000_000, np.uint8)[-1]), 7]
 
     monkeypatch.setitem(peak.WAYS, ("ours", "full_size"), way)
