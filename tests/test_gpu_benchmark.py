@@ -8,11 +8,14 @@ import pytest
 import strict_device
 from benchmarks import gpu, gpu_checks, gpu_speed, gpu_training
 
+from tinymaskrcnn import backend
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
+from tinymaskrcnn.ops import activation
 from tinymaskrcnn.train.optimizer import SGD
 
 WORKS = {
     "harness": {"gpu_harness"},
+    "kernels": {"gpu_kernels"},
     "tf32": {"gpu_tf32"},
     "compare": {"gpu_compare_float64", "gpu_compare_float32", "gpu_detections_float64", "gpu_detections_float32"},
     "repeat": {"gpu_repeat_fp32", "gpu_repeat_tf32"},
@@ -137,6 +140,18 @@ def test_a_wrong_gradient_on_the_card_is_found(bench, monkeypatch):
     status, rows, *_ = bench("--only", "compare")
     assert status == 1 and rows["gpu_compare_float64"]["status"] == "failed"
     assert rows["gpu_compare_float32"]["status"] == "ok"  # below what float32 can tell
+
+
+def test_a_wrong_kernel_is_named(bench, monkeypatch):
+    backend._load_kernels()
+    text = activation.relu_backward.readable
+    wrong = [(backend.DEVICE, lambda dy, cache: True, lambda dy, cache: 1.0001 * text(dy, cache))]
+    monkeypatch.setitem(backend._KERNELS, "relu_backward", wrong)
+    status, rows, *_ = bench("--only", "kernels")
+    if rows["gpu_kernels"]["status"] == "skipped":
+        pytest.skip(rows["gpu_kernels"]["note"])
+    assert status == 1 and "furthest from its text: relu_backward, 1.0e-04" in rows["gpu_kernels"]["note"]
+    assert rows["gpu_kernels"]["errors"]["conv2d_backward"] < 2e-5
 
 
 def test_steps_that_differ_from_run_to_run_are_found(bench, monkeypatch):

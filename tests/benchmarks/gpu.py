@@ -5,6 +5,7 @@
 on a machine with an NVIDIA GPU and CuPy 14 or newer (torch and torchvision with CUDA for the ratios). The parts:
 
     harness   every operator and layer: pytest's harness on CuPy, and the tests of the CUDA kernels
+    kernels   every CUDA kernel that a step calls, beside its readable twin on the same arrays
     tf32      how exact matrix products are with the TF32 switch off and on
     compare   a training step and detections, GPU against CPU, in float64 and float32
     repeat    training steps twice: the same bits
@@ -41,13 +42,14 @@ from tinymaskrcnn.backend import to_device  # noqa: E402
 from tinymaskrcnn.errors import BackendError  # noqa: E402
 from tinymaskrcnn.train.trainer import computing  # noqa: E402
 
-from . import gpu_checks, gpu_speed, gpu_training  # noqa: E402
+from . import gpu_checks, gpu_operations, gpu_speed, gpu_training  # noqa: E402
 from .gpu_card import Run, about_the_card, recipe, sizes_of  # noqa: E402
 from .measure import at_least, environment, load_average, say, write_rows  # noqa: E402
 
 PARTS = {
     "harness": gpu_checks.harness,
-    "tf32": gpu_checks.tf32,
+    "kernels": gpu_operations.kernels,
+    "tf32": gpu_operations.tf32,
     "compare": gpu_checks.compare,
     "repeat": gpu_checks.repeat,
     "train": gpu_training.train,

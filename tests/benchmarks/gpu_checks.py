@@ -13,11 +13,10 @@ import numpy as np
 
 from tinymaskrcnn.backend import to_device, to_host
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.ops.conv import conv2d_forward
 from tinymaskrcnn.testing.trees import map_arrays, same_bits
 
 from .contestants import stream_of
-from .gpu_card import DEVICE, cupy
+from .gpu_card import DEVICE
 
 ROOT = Path(__file__).resolve().parents[2]
 # In float64 every loss and gradient, relative to its largest number. In float32 a ReLU whose input is a rounding away
@@ -31,14 +30,20 @@ PIXELS = {"float64": 1e-6, "float32": 1e-2}  # how far apart the corners of a bo
 
 def harness(run):
     """Every pair and layer in float64 and float32: gradients, and CuPy's numbers beside NumPy's."""
-    files = [
-        "tests/test_harness.py",
-        *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "tests/kernels").glob("test_cuda_*.py"))),
-    ]
-    more = ["-k", "linear or relu"] if run.pretend else in_parallel()
+    kernels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/kernels/cuda").glob("test_*.py"))
+    more = ["-k", "linear or relu"] if run.pretend else [*in_parallel(), *kernels]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *more, *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            "tests/test_harness.py",
+            *more,
+        ]
         alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         how = {"capture_output": True, "text": True, "timeout": max(1, run.limit - 5)}
         ended = subprocess.run(command, cwd=ROOT, env=alone, **how)
@@ -64,47 +69,6 @@ def harness_row(ended, report):
         note += f"; pytest ended with status {ended.returncode}"
     row = {"work": "gpu_harness", "status": "ok" if fine else "failed", "note": note, "failed_tests": bad}
     return row if fine else row | {"output": (ended.stdout + ended.stderr)[-8000:]}
-
-
-# ---------------------------------------------------------------- TF32
-
-
-def tf32(run):
-    """Products of random matrices against float64: the switch must change them, and only when it is on."""
-    if run.pretend:
-        yield {"work": "gpu_tf32", "status": "skipped", "note": "a pretended card has no TF32"}
-        return
-    errors = {}
-    for name in ("off", "on"):
-        with run.precision(name == "on"):
-            errors[name] = {what: float(error) for what, error in product_errors().items()}
-    note = "; ".join(f"{what} {errors['off'][what]:.1e} off, {errors['on'][what]:.1e} on" for what in errors["off"])
-    has_it = int(cupy().cuda.Device().compute_capability) >= 80
-    fine = all(errors["off"][what] < 5e-6 for what in errors["off"])
-    switched = all(1e-5 < errors["on"][what] < 1e-2 for what in ("product", "batch of products"))
-    yield {
-        "work": "gpu_tf32",
-        "status": "ok" if fine and (switched or not has_it) else "failed",
-        "note": note,
-        "errors": errors,
-    }
-
-
-def product_errors():
-    """The largest error of a product, of a batch of products and of a convolution, relative to the largest result."""
-    rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal((8, 512, 512), dtype=np.float32) for _ in range(2))
-    x, weight = rng.standard_normal((4, 32, 32, 64), np.float32), rng.standard_normal((3, 3, 64, 64), np.float32)
-    on_card = {name: to_device(array, DEVICE) for name, array in {"a": a, "b": b, "x": x, "weight": weight}.items()}
-    got = {
-        "product": (on_card["a"][0] @ on_card["b"][0], a[0].astype(np.float64) @ b[0]),
-        "batch of products": (on_card["a"] @ on_card["b"], a.astype(np.float64) @ b),
-        "convolution": (
-            conv2d_forward(on_card["x"], on_card["weight"], None, stride=1, padding=1)[0],
-            conv2d_forward(x.astype(np.float64), weight.astype(np.float64), None, stride=1, padding=1)[0],
-        ),
-    }
-    return {name: np.abs(to_host(y) - want).max() / np.abs(want).max() for name, (y, want) in got.items()}
 
 
 # ---------------------------------------------------------------- GPU against CPU

@@ -9,6 +9,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tinymaskrcnn.data import mnist
 from tinymaskrcnn.data.loader import prefetch
@@ -27,6 +28,7 @@ _stream = None  # of a process that makes batches
 
 def _open(config, split):
     global _stream
+    threadpool_limits(1)  # there is a process for every core
     _stream = stream_of(config, split)
 
 
