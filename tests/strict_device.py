@@ -63,11 +63,12 @@ def _operate():
 
 
 @contextmanager
-def kernels(*, seed=1, faults=None):
+def kernels(*, seed=1, faults=None, dry=False):
     """Inside the block the device has its CUDA kernels; outside it computes the readable text.
 
-    seed shuffles the order in which threads run; faults {source: ((old, new), ...)} change what is compiled. Gives the
-    list of the kernels that were launched.
+    seed shuffles the order in which threads run; faults {source: ((old, new), ...)} change what is compiled. dry only
+    counts: what a kernel should write becomes 0, and no compiler is needed. Where nothing waits for the device, no
+    number decides what is launched, so that the count is the same. Gives the list of the kernels that were launched.
     """
     launched = []
 
@@ -75,8 +76,11 @@ def kernels(*, seed=1, faults=None):
         _operate()
         launched.append(kernel)
         memory = [a._memory if isinstance(a, StrictArray) else a for a in arguments]
-        replacements = (faults or {}).get(source, ())
-        cuda_emulator.run(source, kernel, blocks, block, memory, seed=seed, replacements=replacements)
+        if dry:
+            cuda_emulator.clear(source, kernel, memory)
+        else:
+            replacements = (faults or {}).get(source, ())
+            cuda_emulator.run(source, kernel, blocks, block, memory, seed=seed, replacements=replacements)
 
     register_launcher(xp.__name__, launch)
     try:
@@ -340,6 +344,9 @@ ON_HOST = {
 }  # fmt: skip
 
 
+_UNWRITTEN = {"f": np.nan, "i": -1, "b": True}  # what is found where nobody wrote: a device has other leftovers
+
+
 class _Namespace:
     """A module that has the names of a CuPy module and works on StrictArrays."""
 
@@ -387,6 +394,8 @@ def _create(name, function, args, kwargs):
     moved = [a._memory if isinstance(a, StrictArray) else a for a in args]
     kwargs = {k: v for k, v in kwargs.items() if k != "blocking"}
     result = np.asarray(function(*moved, **kwargs))
+    if name == "empty":
+        result.fill(_UNWRITTEN.get(result.dtype.kind, 0))
     if name == "asarray" and args and isinstance(args[0], StrictArray) and result is args[0]._memory:
         return args[0]
     return StrictArray(result.copy() if any(result is m for m in moved) else result)

@@ -2,6 +2,7 @@
 
 import copy
 
+import cuda_emulator
 import cupy_names
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from strict_device import StrictArray, counting, xp
 
 from tinymaskrcnn.backend import array_module, sparse, to_host
 from tinymaskrcnn.errors import BackendError
-from tinymaskrcnn.ops import linear
+from tinymaskrcnn.ops import conv, linear
 
 HOST = np.arange(12.0).reshape(3, 4)
 
@@ -220,6 +221,33 @@ def test_cost_of_a_linear_layer():
     with counting() as cost:
         _, cache = linear.linear_forward(xp.asarray(HOST), weight, bias)
     assert (cost.synchronisations, cost.operations) == (0, 3)  # to the device, matrix product, addition
+
+
+def test_what_nobody_wrote_shows():
+    assert np.isnan(to_host(xp.empty((2, 3), np.float32))).all() and to_host(xp.empty(2, int)).tolist() == [-1, -1]
+
+
+# ---------------------------------------------------------------- kernels
+
+
+def convolution():
+    x, weight = (xp.asarray(np.ones(shape, np.float32)) for shape in ((1, 4, 4, 2), (3, 3, 2, 3)))
+    with counting() as cost:
+        y, cache = conv.conv2d_forward(x, weight, None)
+        conv.conv2d_backward(y, cache)
+    return cost.operations, to_host(y)
+
+
+@pytest.mark.skipif(not cuda_emulator.available(), reason="g++ is missing: the CUDA kernels cannot be run on the host")
+def test_each_launch_counts_as_one_operation_and_dry_ones_count_the_same():
+    text, wanted = convolution()
+    with strict_device.kernels() as launched:
+        operations, y = convolution()
+    with strict_device.kernels(dry=True) as dry:
+        counted, nothing = convolution()
+    assert launched == dry == ["image_to_columns", "image_to_columns", "columns_to_image"]
+    assert operations == counted == 9 < text and np.array_equal(y, wanted) and not nothing.any()
+    assert convolution()[0] == text  # the kernels are gone
 
 
 # ---------------------------------------------------------------- the list of names

@@ -88,7 +88,7 @@ def test_what_is_left_to_the_text(boxes, threshold):
     scores = xp.asarray(np.zeros(len(boxes), boxes.dtype))
     with strict_device.kernels() as launched:
         assert nms.nms(xp.asarray(boxes), scores, iou_threshold=threshold).shape == (len(boxes),)
-    assert launched == []
+    assert "nms_groups" not in launched
 
 
 @pytest.mark.parametrize(
