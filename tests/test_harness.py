@@ -75,3 +75,23 @@ def test_a_training_step_of_the_default_model_is_few_launches(device):
         cost = training_step(model, batch.images, batch.targets, device)
     assert cost.synchronisations == 0
     assert cost.operations <= 3000
+
+
+@pytest.mark.parametrize("heads", [("box", "mask"), ("box", "keypoint")])
+def test_inference_waits_for_a_device_once_and_finds_the_same(device, heads):
+    """What was found comes to the host together; enlarging masks and keypoints to their boxes is done there."""
+    model = tiny_model(norm="group", heads=heads).eval()
+    images, _ = tiny_scene()
+    sizes = dict(sizes=np.array([[64, 50], [60, 64]]), original_sizes=np.array([[100, 90], [60, 64]]))
+    wanted = model.detect(images, **sizes)
+    model = model.convert(device.asarray)
+    with strict_device.counting() as cost:
+        found = model.detect(device.asarray(images), **sizes)
+    assert cost.synchronisations == 1
+    assert sum(len(detections) for detections in wanted) > 0
+    for a, b in zip(found, wanted, strict=True):
+        assert a.labels.dtype == b.labels.dtype and np.array_equal(a.labels, b.labels)
+        for name in ("boxes", "scores", "masks", "keypoints"):
+            if getattr(b, name) is not None:
+                assert getattr(a, name).dtype == getattr(b, name).dtype
+                np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-4, atol=1e-4)

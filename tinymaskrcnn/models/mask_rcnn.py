@@ -37,16 +37,22 @@ class Normalize(Module):
 
     def forward(self, images, *, sizes):
         xp = array_module(images)
-        mean, std = (xp.asarray(values, images.dtype) for values in (self.mean, self.std))
-        height, width = images.shape[1:3]
-        rows = xp.arange(height)[None, :] < sizes[:, 0:1]  # (N, H)
-        columns = xp.arange(width)[None, :] < sizes[:, 1:2]  # (N, W)
-        inside = (rows[:, :, None] & columns[:, None, :])[..., None].astype(images.dtype)
-        scale = inside / std
-        return (images - mean) * scale, self.keep(scale)
+        n, height, width, channels = images.shape
+        mean, std = (xp.tile(xp.asarray(values, images.dtype), width) for values in (self.mean, self.std))  # (W*C,)
+        rows = xp.arange(height) < sizes[:, 0:1]  # (N, H)
+        columns = xp.repeat(xp.arange(width), channels) < sizes[:, 1:2]  # (N, W*C)
+        y = images.reshape(n, height, width * channels) - mean  # long rows: NumPy is slow on one pixel's few channels
+        scales = columns[:, None] / std, rows[..., None]
+        for scale in scales:
+            y *= scale
+        return y.reshape(images.shape), self.keep(scales)
 
     def backward(self, dy, cache):
-        return None if dy is None else dy * cache  # None: the first layers are frozen
+        if dy is None:  # the first layers are frozen
+            return None
+        columns, rows = cache
+        n, height, width, channels = dy.shape
+        return (dy.reshape(n, height, width * channels) * columns * rows).reshape(dy.shape)
 
 
 class MaskRCNN(Module):
@@ -136,16 +142,16 @@ class MaskRCNN(Module):
         """
         if self.training:
             raise ArgumentError("MaskRCNN.detect: call model.eval() first, so that nothing is kept and statistics rest")
+        true_sizes = [images.shape[1:3]] * len(images) if sizes is None else to_host(sizes).tolist()
         sizes = self._sizes(images, sizes)
         x, _ = self.normalize.forward(images, sizes=sizes)
         pyramid, _ = self.backbone.forward(x)
         (logits, deltas), _ = self.rpn.forward(pyramid)
         anchors = self.rpn.anchors(pyramid, images.shape[1:3])
         proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
-        found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes)
-        sizes = to_host(sizes).tolist()
-        originals = sizes if original_sizes is None else to_host(original_sizes).tolist()
-        return [self._detections(found, n, *both) for n, both in enumerate(zip(sizes, originals, strict=True))]
+        found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes).to_host()  # the one wait for a device
+        originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
+        return [self._detections(found, n, *both) for n, both in enumerate(zip(true_sizes, originals, strict=True))]
 
     def _detections(self, found, n, size, original):
         """The Detections of image n, which was found at `size` and is reported at `original` size."""
@@ -153,13 +159,12 @@ class MaskRCNN(Module):
         boxes, masks, keypoints = found.boxes[n][rows], None, None
         if found.heatmaps is not None:
             keypoints = decode_keypoints(found.heatmaps[n][rows], boxes)
-            keypoints = to_host(resize_keypoints(keypoints, old=size, new=original))
+            keypoints = resize_keypoints(keypoints, old=size, new=original)
         boxes = resize_boxes(boxes, old=size, new=original)
         if found.masks is not None:
             where = {"height": original[0], "width": original[1], "threshold": config.mask_threshold}
-            masks = to_host(paste_masks(found.masks[n][rows], boxes, **where, mode=config.paste))
-        labels, scores = found.labels[n][rows], found.scores[n][rows]
-        return Detections(to_host(boxes), to_host(labels), to_host(scores), masks, keypoints)
+            masks = paste_masks(found.masks[n][rows], boxes, **where, mode=config.paste)
+        return Detections(boxes, found.labels[n][rows], found.scores[n][rows], masks, keypoints)
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""

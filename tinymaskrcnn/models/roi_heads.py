@@ -1,9 +1,11 @@
 """The heads on their crops: losses in training, detections at inference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from ..backend import array_module
+import numpy as np
+
+from ..backend import array_module, to_host
 from ..nn.containers import sum_grads
 from ..nn.module import Module
 from ..ops import activation
@@ -27,6 +29,20 @@ class Found:
     valid: Any
     masks: Any = None
     heatmaps: Any = None
+
+    def to_host(self):
+        """The same in NumPy arrays. All come in one array, because a device is waited for at each that is fetched."""
+        xp, shape = array_module(self.boxes), self.valid.shape
+        if xp is np:
+            return self
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        rows = {name: array.reshape(*shape, -1).astype(self.boxes.dtype) for name, array in arrays.items()}
+        together, start, host = to_host(xp.concatenate(list(rows.values()), axis=2)), 0, {}
+        for name, row in rows.items():
+            end = start + row.shape[2]
+            host[name] = together[..., start:end].reshape(arrays[name].shape).astype(arrays[name].dtype)
+            start = end
+        return Found(**host)
 
 
 class RoIHeads(Module):
