@@ -11,6 +11,7 @@ from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models import roi_heads
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.models.mask_rcnn import Normalize
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.testing import check_layer
 
@@ -114,6 +115,16 @@ def test_detect_gives_sorted_boxes_inside_the_true_image():
         assert detections.boxes[:, 2].max() <= width and detections.boxes[:, 3].max() <= height
         assert detections.masks.shape == (len(detections), height, width) and detections.masks.dtype == bool
         assert detections.labels.min() >= 1
+
+
+def test_normalize():
+    mean, std, sizes = (0.1, 0.2, 0.3), (0.5, 0.4, 0.3), np.array([[7, 5], [4, 6]])
+    images = np.random.default_rng(0).random((2, 7, 6, 3), np.float32)
+    y, _ = Normalize(mean, std).forward(images, sizes=sizes)
+    for image, wanted, (height, width) in zip(y, images, sizes):
+        inside = (wanted[:height, :width] - np.float32(mean)) / np.float32(std)
+        np.testing.assert_allclose(image[:height, :width], inside, rtol=1e-6)
+        assert not image[height:].any() and not image[:, width:].any()
 
 
 @pytest.mark.parametrize("head", ("mask", "keypoint"))

@@ -1,6 +1,7 @@
 """Proposals: trimmed, clipped, suppressed, sorted, and padded where an image has fewer."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tinymaskrcnn.config import RPNConfig
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.models.rpn import RPN, top_n
 from tinymaskrcnn.ops import boxes
+from tinymaskrcnn.ops.anchors import pyramid_anchors
 
 CONFIG = RPNConfig(anchor_sizes=((8,), (16,)), pre_nms_top_n=(40, 40), post_nms_top_n=(12, 6))
 
@@ -21,6 +23,24 @@ def outputs(objectness="sigmoid", *, training=True, scale=0.3):
     logits = logits + rng.standard_normal(logits.shape).astype(np.float32)
     deltas = deltas + scale * rng.standard_normal(deltas.shape).astype(np.float32)
     return rpn, logits, deltas, rpn.anchors(pyramid, (32, 32))
+
+
+def test_anchors_are_made_once_for_a_size_and_never_mixed_up():
+    rpn, _, _, _ = outputs()
+    pyramids = {side: [np.zeros((1, side // s, side // s, 4)) for s in (4, 8)] for side in (32, 64)}
+    cases = itertools.product(pyramids, (np.float32, np.float64), (CONFIG.anchor_ratios, (0.5, 4.0, 9.0)))
+    for side, dtype, ratios in 2 * list(cases):
+        pyramid = [level.astype(dtype) for level in pyramids[side]]
+        rpn.config = dataclasses.replace(CONFIG, anchor_ratios=ratios)
+        got = rpn.anchors(pyramid, (side, side))
+        grid_sizes = [level.shape[1:3] for level in pyramid]
+        want = pyramid_anchors(CONFIG.anchor_sizes, ratios, grid_sizes=grid_sizes, image_size=(side, side))
+        for one, other in zip(got, want, strict=True):
+            assert one.dtype == dtype
+            np.testing.assert_array_equal(one, other.astype(dtype))
+    assert rpn.anchors(pyramid, (side, side))[0] is got[0]
+    with pytest.raises(ValueError, match="read-only"):
+        got[0][0] = 1
 
 
 @pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])

@@ -1,6 +1,8 @@
 """Region proposal network (Ren et al. 2015): where, at every place and scale, might an object be?"""
 
-from ..backend import array_module, move_like
+import functools
+
+from ..backend import array_module, has_kernel, move_like
 from ..errors import ConfigError
 from ..nn.containers import Sequential
 from ..nn.init import normal
@@ -79,11 +81,10 @@ class RPN(Module):
 
     def anchors(self, pyramid, image_size):
         """Anchors of all levels in the order of the logits: a list of (A, 4) in pixels of an image of (H, W)."""
-        grid_sizes = [level.shape[1:3] for level in pyramid]
-        levels = anchors.pyramid_anchors(
-            self.config.anchor_sizes, self.config.anchor_ratios, grid_sizes=grid_sizes, image_size=image_size
-        )
-        return [move_like(level.astype(pyramid[0].dtype), pyramid[0]) for level in levels]
+        sizes, ratios = tuple(map(tuple, self.config.anchor_sizes)), tuple(self.config.anchor_ratios)
+        grid_sizes = tuple(tuple(level.shape[1:3]) for level in pyramid)
+        levels = _anchors(sizes, ratios, grid_sizes, tuple(image_size), pyramid[0].dtype)
+        return [move_like(level, pyramid[0]) for level in levels]
 
     # ------------------------------------------------------------ the losses
 
@@ -174,6 +175,17 @@ class RPN(Module):
         return xp.take_along_axis(proposals, best[..., None], axis=1), xp.take_along_axis(keep, best, axis=1)
 
 
+@functools.lru_cache(maxsize=4)  # pictures mostly have one size; those of a photograph's size take 4 MB
+def _anchors(sizes, ratios, grid_sizes, image_size, dtype):
+    """pyramid_anchors on the host, made once for a size of pictures: everything that they depend on is an argument."""
+    levels = anchors.pyramid_anchors(sizes, ratios, grid_sizes=grid_sizes, image_size=image_size)
+    levels = [level.astype(dtype) for level in levels]
+    for level in levels:
+        level.flags.writeable = False  # shared by all who ask
+    return levels
+
+
+@has_kernel
 def top_n(scores, n):
     """Indices of the n largest scores of each row, largest first; ties in order of position.
 
