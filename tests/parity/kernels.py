@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinymaskrcnn import backend
-from tinymaskrcnn.ops import conv, linear, nms, roi_align
+from tinymaskrcnn.ops import conv, linear, mask_logits, nms, roi_align
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
@@ -23,6 +23,7 @@ CONV = conv.conv2d_forward, conv.conv2d_backward
 TRANSPOSE = conv.conv_transpose2d_forward, conv.conv_transpose2d_backward
 SELECT = conv.select_conv1x1_forward, conv.select_conv1x1_backward
 LINEAR = linear.linear_forward, linear.linear_backward
+MASK_LOGITS = mask_logits.mask_logits_forward, mask_logits.mask_logits_backward
 ROI = roi_align.roi_align_forward, roi_align.roi_align_backward
 PYRAMID = roi_align.pyramid_roi_align_forward, roi_align.pyramid_roi_align_backward
 
@@ -39,6 +40,12 @@ WORKS = [
     Work("1x1 stride 2", CONV, ((4, 32, 32, 64), (1, 1, 64, 128), (128,)), dict(stride=2)),
     Work("2x2 stride 2", TRANSPOSE, ((16, 14, 14, 64), (2, 2, 64, 64), (64,)), dict(stride=2)),
     Work("28x28, 11 classes", SELECT, ((16, 28, 28, 64), (1, 1, 64, 11), (11,)), dict(channel=np.arange(16) % 11)),
+    Work(
+        "16 maps of 14x14, 11 classes",
+        MASK_LOGITS,
+        ((16, 14, 14, 64), (2, 2, 64, 64), (64,), (1, 1, 64, 11), (11,)),
+        dict(channel=np.arange(16) % 11),
+    ),
     Work("24 RoIs of 7x7", ROI, ((4, 32, 32, 64), ROIS), dict(PLACES, scale=0.25)),
     Work(
         "24 RoIs of 7x7",
