@@ -3,7 +3,7 @@
     python -m tests.benchmarks.scaling [--only AXIS ...] [--rounds 10] [--threads 2] [--json FILE] [--picture FILE]
 
 One setting of the tiny model changes at a time, the others stay as they are at START. All values of an axis take turns,
-round by round. Costs are fitted as factor * x ** exponent, by least squares of the logarithms over all values; where a
+round by round, there and back. Costs are fitted as factor * x ** exponent, by least squares of the logarithms over all values; where a
 constant part hides the growth of the small ones, the exponent between the last two says where it goes. The weights
 are fresh, the objects rectangles, and every picture gets its full number of detections (score_threshold 0).
 """
@@ -24,7 +24,7 @@ from tinymaskrcnn.train.trainer import Trainer, computing
 from tinymaskrcnn.visualize import save_figure, style
 
 from .contestants import with_model
-from .measure import at_least, environment, load_average, say, warnings, write_rows
+from .measure import at_least, environment, load_average, race, say, warnings, write_rows
 
 START = {"image_size": 128, "objects": 3, "rois": 64, "anchors": 3, "batch": 4, "classes": 11}
 AXES = {  # name: (what it counts, its values); RoIs and anchors are counted in the run
@@ -120,19 +120,13 @@ def measure_axis(axis, rounds):
     """The row of an axis: its values, the medians of the seconds, and the exponents that fit them."""
     label, values = AXES[axis]
     subjects = [subject(axis, value) for value in values]
-    seconds = {kind: np.zeros((rounds, len(values))) for kind in KINDS}
-    for turn in range(-1, rounds):  # the first round warms up
-        for i, one in enumerate(subjects):
-            for kind, call in one.calls.items():
-                began = time.perf_counter()
-                call()
-                if turn >= 0:
-                    seconds[kind][turn, i] = time.perf_counter() - began
+    calls = {(kind, i): one.calls[kind] for i, one in enumerate(subjects) for kind in KINDS}
+    seconds = race({who: lambda turn, call=call: call() for who, call in calls.items()}, pairs=rounds, warm=1)
     x = [one.x for one in subjects]
     row = {"work": f"scaling_{axis}", "axis": axis, "label": label, "x": x, "rounds": rounds}
-    for kind, taken in seconds.items():
-        medians = np.median(taken, axis=0)
-        row[f"{kind}_s"] = medians.tolist()
+    for kind in KINDS:
+        medians, cpu = np.median([seconds[kind, i] for i in range(len(x))], axis=1).T
+        row |= {f"{kind}_s": medians.tolist(), f"{kind}_cpu_s": cpu.tolist()}
         exponent, factor = fit(x, medians)
         row |= {f"{kind}_exponent": exponent, f"{kind}_factor": factor}
         row[f"{kind}_exponent_at_end"] = fit(x[-2:], medians[-2:])[0]
@@ -202,7 +196,7 @@ def draw_axis(ax, row):
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(lambda value, place: f"{value:g}")
     ax.set_xlabel(row["label"], fontsize=style.TEXT)
-    ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left")
+    ax.legend(fontsize=style.SMALL, frameon=True, framealpha=1, edgecolor="white", borderpad=0.2, loc="upper left")
 
 
 # ---------------------------------------------------------------- the program
