@@ -3,9 +3,9 @@
     python -m tests.benchmarks.scaling [--only AXIS ...] [--rounds 10] [--threads 2] [--json FILE] [--picture FILE]
 
 One setting of the tiny model changes at a time, the others stay as they are at START. All values of an axis take turns,
-round by round, there and back. Costs are fitted as factor * x ** exponent, by least squares of the logarithms over all values; where a
-constant part hides the growth of the small ones, the exponent between the last two says where it goes. The weights
-are fresh, the objects rectangles, and every picture gets its full number of detections (score_threshold 0).
+round by round, there and back. Costs are fitted as factor * x ** exponent, by least squares of the logarithms over all
+values; where a constant part hides the growth of the small ones, the exponent between the last two says where it goes.
+The weights are fresh, the objects rectangles, and every picture gets its full number of detections (score_threshold 0).
 """
 
 import argparse
