@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinymaskrcnn import backend
-from tinymaskrcnn.ops import conv, linear, mask_logits, nms, roi_align
+from tinymaskrcnn.ops import conv, linear, mask_logits, nms, resize, roi_align
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
@@ -23,12 +23,14 @@ CONV = conv.conv2d_forward, conv.conv2d_backward
 TRANSPOSE = conv.conv_transpose2d_forward, conv.conv_transpose2d_backward
 SELECT = conv.select_conv1x1_forward, conv.select_conv1x1_backward
 LINEAR = linear.linear_forward, linear.linear_backward
+UPSAMPLE = resize.upsample_nearest2d_forward, resize.upsample_nearest2d_backward
 MASK_LOGITS = mask_logits.mask_logits_forward, mask_logits.mask_logits_backward
 ROI = roi_align.roi_align_forward, roi_align.roi_align_backward
 PYRAMID = roi_align.pyramid_roi_align_forward, roi_align.pyramid_roi_align_backward
 
 ROIS = np.tile(np.array([[3.3, 10.1, 40.2, 33.9], [60.5, 0, 128, 77.7], [20.2, 95.1, 51.4, 128]], np.float32), (8, 1))
 PLACES = dict(image_index=np.arange(24) // 6, output_size=7)
+AWAY_FROM_THE_KNEE = np.where(np.arange(64) % 2, 60, -60).astype(np.float32)  # of ReLU, where float32 may fall off
 
 WORKS = [
     Work("stem, 7x7 stride 2", CONV, ((2, 64, 64, 3), (7, 7, 3, 32), (32,)), dict(stride=2, padding=3)),
@@ -43,7 +45,7 @@ WORKS = [
     Work(
         "16 maps of 14x14, 11 classes",
         MASK_LOGITS,
-        ((16, 14, 14, 64), (2, 2, 64, 64), (64,), (1, 1, 64, 11), (11,)),
+        ((16, 14, 14, 64), (2, 2, 64, 64), AWAY_FROM_THE_KNEE, (1, 1, 64, 11), (11,)),
         dict(channel=np.arange(16) % 11),
     ),
     Work("24 RoIs of 7x7", ROI, ((4, 32, 32, 64), ROIS), dict(PLACES, scale=0.25)),
@@ -53,6 +55,7 @@ WORKS = [
         ([(4, 32, 32, 64), (4, 16, 16, 64)],),
         dict(PLACES, rois=ROIS, level=np.arange(24) % 2, scales=(0.25, 0.125)),
     ),
+    Work("twice as large", UPSAMPLE, ((2, 16, 16, 64),), dict(factor=2)),
     Work("3136 to 128", LINEAR, ((64, 3136), (3136, 128), (128,))),
 ]
 

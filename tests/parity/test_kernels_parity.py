@@ -7,7 +7,9 @@ from parity import kernels
 
 @pytest.mark.parametrize("work", kernels.WORKS, ids=lambda work: f"{work.functions[0].__name__}-{work.what}")
 def test_a_kernel_is_as_good_as_float32(work):
-    assert all(0 < error < 2e-5 for error in kernels.measure(work).values())
+    errors = kernels.measure(work).values()
+    assert max(errors) < 2e-5
+    assert max(errors) > 0  # or nothing was compared
 
 
 def test_the_nms_kernel_decides_as_the_text_does():
@@ -15,7 +17,8 @@ def test_the_nms_kernel_decides_as_the_text_does():
 
 
 def test_every_registered_kernel_is_measured():
-    measured = {function.__name__ for work in kernels.WORKS for function in work.functions} | {"nms"}
+    measured = {function.__name__ for work in kernels.WORKS for function in work.functions}
+    measured |= {"nms", "top_n"}  # these choose, and must choose the same
     assert kernels.registered() <= measured
 
 
