@@ -64,6 +64,12 @@ def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads):
     assert cost.synchronisations == 0
 
 
+def test_batch_norms_in_the_heads_wait_for_the_number_of_rows(device):
+    """Their statistics are those of the sampled RoIs alone: how many, and which of them are positive."""
+    images, targets = tiny_scene()
+    assert training_step(tiny_model(version="v2"), images, targets, device).synchronisations == 2
+
+
 def test_a_training_step_of_the_default_model_is_few_launches(device):
     """Batch 8 at 128 x 128, with the kernels of a device: each launch and each array operation counts as one."""
     config = Config()
