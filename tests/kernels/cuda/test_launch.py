@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import cuda_emulator
 import numpy as np
@@ -14,8 +13,6 @@ from tinymaskrcnn.backend import launcher_of
 from tinymaskrcnn.errors import BackendError
 from tinymaskrcnn.kernels.cuda import launch
 
-FOLDER = Path(launch.__file__).parent
-SOURCES = sorted(path.stem for path in FOLDER.glob("*.cu"))
 ARCHITECTURES = (75, 80, 86, 90)
 
 
@@ -30,26 +27,26 @@ def compile_for_gpus(path, folder):
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is missing: the CUDA kernels cannot be compiled")
 def test_every_kernel_compiles_for_every_gpu(tmp_path):
     everything = tmp_path / "everything.cu"  # the sources in one, each in a room of its own
-    rooms = (f"namespace {source}_room {{\n{launch.read(source).code}\n}}" for source in SOURCES)
+    rooms = (f"namespace {source}_room {{\n{launch.read(source).code}\n}}" for source in launch.SOURCES)
     everything.write_text("\n".join(rooms))
     done = compile_for_gpus(everything, tmp_path)
     assert done.returncode == 0, done.stderr
     binary = (tmp_path / "kernels.fatbin").read_bytes()
-    for source in SOURCES:
+    for source in launch.SOURCES:
         for kernel in launch.read(source).kernels:
             assert binary.count(f".text.{kernel}\0".encode()) >= len(ARCHITECTURES) or kernel.encode() in binary, kernel
 
 
 @pytest.mark.needs_no_compiler
 def test_every_global_function_is_found():
-    for source in SOURCES:
+    for source in launch.SOURCES:
         code, kernels = launch.read(source)
         assert len(kernels) == code.count("__global__") > 0
         assert "atomic" not in code.replace("atomically", "")
 
 
 def test_every_source_runs_on_the_host():
-    for source in SOURCES:
+    for source in launch.SOURCES:
         assert cuda_emulator.library(source)
 
 

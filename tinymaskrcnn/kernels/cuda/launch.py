@@ -20,8 +20,10 @@ import numpy as np
 from ...backend import array_module, launcher_of, register_launcher
 from ...errors import BackendError
 
+FOLDER = Path(__file__).parent
+SOURCES = sorted(path.stem for path in FOLDER.glob("*.cu"))
 BLOCK = 256  # threads per block
-OPTIONS = ("--std=c++17", "--fmad=false")
+OPTIONS = ("--fmad=false",)
 MOST = 1 << 30  # kernels count with 32 bits: larger arrays are left to the text
 TYPES = {"float": np.float32, "int": np.int32, "long long": np.int64, "bool": np.bool_}
 
@@ -45,7 +47,7 @@ class Source(NamedTuple):
 @functools.cache
 def read(source):
     """The code of `source`.cu and the parameters of its kernels."""
-    code = (Path(__file__).parent / f"{source}.cu").read_text()
+    code = (FOLDER / f"{source}.cu").read_text()
     return Source(code, {name: tuple(map(_parameter, text.split(","))) for name, text in _KERNEL.findall(code)})
 
 

@@ -65,18 +65,18 @@ extern "C" __global__ void scale_and_shift(
     y[i] = centred[i] * (inv_std[c] * weight[c]) + bias[c];
 }
 
-// ---------------------------------------------------------------- its way back, and that of frozen statistics
+// ---------------------------------------------------------------- its way back
 
-// partial (2, lanes, C): sums of dy * (x - mean), then of dy; mean may be null, when x is centred already
+// partial (2, lanes, C): sums of dy * centred, then of dy
 extern "C" __global__ void gradient_sums(
-    int lanes, int M, int C, const float* dy, const float* x, const float* mean, float* partial)
+    int lanes, int M, int C, const float* dy, const float* centred, float* partial)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= lanes * C) return;
-    float along = 0.0f, sum = 0.0f, middle = mean ? mean[i % C] : 0.0f;
+    float along = 0.0f, sum = 0.0f;
     for (int row = i / C; row < M; row += lanes) {
         float d = dy[row * C + i % C];
-        along += d * (x[row * C + i % C] - middle);
+        along += d * centred[row * C + i % C];
         sum += d;
     }
     partial[i] = along;
@@ -107,7 +107,7 @@ extern "C" __global__ void batch_norm_dx(
 
 // ---------------------------------------------------------------- frozen statistics
 
-// One pass: y = (x - mean) * inv_std * weight + bias, and inv_std (C,) for the way back
+// One pass: y = (x - mean) * inv_std * weight + bias, and inv_std (C,) for the cache
 extern "C" __global__ void frozen_batch_norm(
     int count, int C, const float* x, const float* weight, const float* bias, const float* mean, const float* var,
     float* y, float* inv_std, float eps)
@@ -119,14 +119,6 @@ extern "C" __global__ void frozen_batch_norm(
     float scale = inverse * weight[c];
     y[i] = x[i] * scale + (bias[c] - mean[c] * scale);
     if (i < C) inv_std[i] = inverse;
-}
-
-extern "C" __global__ void frozen_dx(
-    int count, int C, const float* dy, const float* inv_std, const float* weight, float* dx)
-{
-    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= count) return;
-    dx[i] = dy[i] * (inv_std[i % C] * weight[i % C]);
 }
 
 // ---------------------------------------------------------------- ReLU

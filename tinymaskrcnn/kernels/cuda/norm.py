@@ -51,21 +51,14 @@ def batch_norm2d_forward(x, weight, bias, *, running_mean=None, running_var=None
 def batch_norm2d_backward(dy, cache):
     """Device twin of ops.norm.batch_norm2d_backward."""
     centred, inv_std, weight = cache
-    dy, dx = contiguous(dy), array_module(dy).empty(dy.shape, dy.dtype)
-    gradients = _gradients(dy, centred, None, inv_std)
-    _, M, C = _shape(dy)
-    launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, centred, inv_std, weight, gradients, dx)
-    return dx, gradients[0], gradients[1]
-
-
-def _gradients(dy, x, mean, inv_std):
-    """dweight and dbias as the rows of (2, C)."""
-    xp = array_module(dy)
+    xp, dy = array_module(dy), contiguous(dy)
     lanes, M, C = size = _shape(dy)
     partial, gradients = xp.empty((2, lanes, C), dy.dtype), xp.empty((2, C), dy.dtype)
-    launch("norm", "gradient_sums", lanes * C, *size, dy, x, mean, partial)
+    dx = xp.empty(dy.shape, dy.dtype)
+    launch("norm", "gradient_sums", lanes * C, *size, dy, centred, partial)
     launch("norm", "parameter_gradients", C, lanes, C, partial, inv_std, gradients)
-    return gradients
+    launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, centred, inv_std, weight, gradients, dx)
+    return dx, gradients[0], gradients[1]
 
 
 # ---------------------------------------------------------------- frozen statistics
@@ -77,22 +70,12 @@ def _gradients(dy, x, mean, inv_std):
     applies=lambda x, *columns, mean, var, eps=1e-5: fits(x) and _columns(*columns, mean, var) and eps >= 0,
 )
 def frozen_batch_norm2d_forward(x, weight, bias, *, mean, var, eps=1e-5):
-    """Device twin of ops.norm.frozen_batch_norm2d_forward, in one pass."""
+    """Device twin of ops.norm.frozen_batch_norm2d_forward, in one pass; its backward is left to the text."""
     xp, x = array_module(x), contiguous(x)
     C = x.shape[-1]
     y, inv_std = xp.empty(x.shape, x.dtype), xp.empty(C, x.dtype)
     launch("norm", "frozen_batch_norm", x.size, x.size, C, x, weight, bias, mean, var, y, inv_std, eps)
     return y, (x, mean, inv_std, weight)
-
-
-@register_kernel("frozen_batch_norm2d_backward", module=DEVICE, applies=lambda dy, cache: fits(dy) and _columns(*cache))
-def frozen_batch_norm2d_backward(dy, cache):
-    """Device twin of ops.norm.frozen_batch_norm2d_backward."""
-    x, mean, inv_std, weight = cache
-    dy, dx = contiguous(dy), array_module(dy).empty(dy.shape, dy.dtype)
-    gradients = _gradients(dy, x, mean, inv_std)
-    launch("norm", "frozen_dx", dy.size, dy.size, dy.shape[-1], dy, inv_std, weight, dx)
-    return dx, gradients[0], gradients[1]
 
 
 # ---------------------------------------------------------------- ReLU
