@@ -1,5 +1,7 @@
 """The pyramid: top-down addition at any size, P6, and who influences whom."""
 
+import weakref
+
 import numpy as np
 
 from tinymaskrcnn.models.fpn import FPN
@@ -50,3 +52,16 @@ def test_norms_replace_biases_and_no_relu_follows():
     names = set(fpn.state_dict())
     assert {"inner_blocks.3.0.weight", "inner_blocks.3.1.running_mean", "layer_blocks.0.1.weight"} <= names
     assert not any(name.endswith("0.bias") for name in names)
+
+
+def test_inference_lets_the_largest_map_of_a_pyramid_go():
+    """While the second level is finished, what the first one was made from is gone."""
+    rng = np.random.default_rng(0)
+    fpn, alive = FPN((2, 2), 2, rng=rng).eval(), []
+    watched = []
+    first, second = fpn.layer_blocks
+    forwards = first.forward, second.forward
+    first.forward = lambda x: watched.append(weakref.ref(x)) or forwards[0](x)
+    second.forward = lambda x: alive.append(watched[0]() is not None) or forwards[1](x)
+    fpn.forward([np.ones((1, 4, 4, 2), np.float32), np.ones((1, 2, 2, 2), np.float32)])
+    assert alive == [False]

@@ -10,7 +10,7 @@ from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.nn import Module
 from tinymaskrcnn.nn.cache import Cache, spend
 from tinymaskrcnn.nn.containers import Sequential
-from tinymaskrcnn.nn.layers import Linear, ReLU
+from tinymaskrcnn.nn.layers import FrozenBatchNorm2d, Linear, ReLU
 from tinymaskrcnn.testing.trees import arrays_inside
 
 
@@ -114,3 +114,9 @@ def test_heads_are_let_go_before_the_backbone_begins_and_gradients_are_the_same(
     assert all(np.array_equal(a, b) for a, b in zip(got, want))
     assert alive[0] == len(watched) > 20
     assert alive[1] == 0, alive
+
+
+def test_a_fixed_norm_keeps_one_number_per_channel():
+    """It learns nothing, so it has no use for its input: half of what a frozen network would keep."""
+    _, cache = FrozenBatchNorm2d(3).forward(np.ones((2, 4, 4, 3), np.float32))
+    assert [array.shape for _, array in arrays_inside([cache])] == [(3,)]

@@ -1,6 +1,5 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
-from ..nn import fused
 from ..nn.containers import sum_grads
 from ..nn.init import lecun_uniform
 from ..nn.module import Module
@@ -26,13 +25,16 @@ class FPN(Module):
     def forward(self, features):
         lateral, c_inner = _each(self.inner_blocks, features)
 
-        merged, c_up = [lateral[-1]], []
-        for level, block in zip(reversed(lateral[:-1]), reversed(self.inner_blocks[:-1])):
-            up, c = resize.upsample_nearest2d_forward(merged[0], size=level.shape[1:3])
-            merged.insert(0, fused.add(level, up, own=fused.is_fresh(block)))  # level + up
+        top = lateral.pop()
+        merged, c_up = [top], []
+        while lateral:
+            top, c = resize.upsample_nearest2d_forward(top, size=lateral[-1].shape[1:3])
+            top += lateral.pop()  # an array of our own
+            merged.insert(0, top)
             c_up.insert(0, c)
 
-        pyramid, c_layer = _each(self.layer_blocks, merged)
+        del top  # in inference the largest map goes as soon as its layer is done
+        pyramid, c_layer = _each(self.layer_blocks, (merged.pop(0) for _ in range(len(merged))))
         p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)  # every second pixel of P5
         return [*pyramid, p6], self.keep((c_inner, c_up, c_layer, c_p6))
 

@@ -96,9 +96,11 @@ class MaskRCNN(Module):
         line that would carry it is absent here. That is approximate joint training (Faster R-CNN, section 3.2).
         """
         c_normalize, c_backbone, c_rpn, c_rpn_loss, c_roi = cache
-        dpyramid_roi = self.roi_heads.backward(dlosses, c_roi)
-        dpyramid_rpn = self.rpn.backward(self.rpn.loss_backward(dlosses, c_rpn_loss), c_rpn)
-        dx = self.backbone.backward(sum_grads(dpyramid_rpn, dpyramid_roi), c_backbone)
+        dpyramid = sum_grads(
+            self.roi_heads.backward(dlosses, c_roi),
+            self.rpn.backward(self.rpn.loss_backward(dlosses, c_rpn_loss), c_rpn),
+        )
+        dx = self.backbone.backward(dpyramid, c_backbone)
         return self.normalize.backward(dx, c_normalize)
 
     def choose_samples(self, pyramid, logits, deltas, image_size, targets, sizes, *, rng):

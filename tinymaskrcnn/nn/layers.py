@@ -128,14 +128,13 @@ class FrozenBatchNorm2d(Module):
 
     def forward(self, x):
         mean, var = self.running_mean.value, self.running_var.value
-        y, cache = norm.frozen_batch_norm2d_forward(
+        y, (_, _, inv_std, weight) = norm.frozen_batch_norm2d_forward(
             x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
         )
-        return y, self.keep(cache)
+        return y, self.keep(inv_std * weight)  # nothing here learns, so x need not be kept
 
     def backward(self, dy, cache):
-        dx, _, _ = norm.frozen_batch_norm2d_backward(dy, cache)
-        return dx
+        return dy * cache
 
 
 class GroupNorm(Module):
