@@ -110,3 +110,15 @@ def test_results_are_the_callers(rng):
     fast.pyramid_roi_align_forward(**dict(case, rois=case["rois"] + 3))
     after = [crops, *roi_align.pyramid_roi_align_backward(crops, cache)]
     assert all(np.array_equal(a, b) for a, b in zip(before, after))
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_no_pixel_is_read_twice_by_a_bin(samples, rng):
+    """Samples that meet share a tap, also beside RoIs whose samples are far apart."""
+    case = drawn(rng, samples=samples)
+    case["rois"][:, 2:] = np.maximum(case["rois"][:, 2:], case["rois"][:, :2])
+    _, (A, _) = fast.pyramid_roi_align_forward(**case)
+    for block in A.blocks:
+        entries = block.matrix.nnz
+        block.matrix.sum_duplicates()
+        assert block.matrix.nnz == entries

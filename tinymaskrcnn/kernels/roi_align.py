@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import Workspace, register_kernel, sparse
 from .threads import even_pieces, run, spans
 
-BINS = 8192  # rows of a block's matrix: some 170 RoIs of 7 x 7
+BINS = 16384  # rows of a block's matrix: some 330 RoIs of 7 x 7
 JOINED = 32 << 20  # bytes of a pyramid that is copied into one array; a larger one is read level by level
 
 _workspace = Workspace()
@@ -183,7 +183,8 @@ def _taps(start, end, bins, length, *, scale, samples, aligned):
 
     first = np.minimum(low[0], low[-1])  # samples run in one direction, up or down
     reach = int(np.abs(low[-1] - low[0]).max()) + 2
-    if reach >= 2 * len(low):  # far apart: nothing to merge
+    if reach >= 2 * len(low):  # some are far apart
+        _hand_on(low, low_weight, high_weight)
         pixel, weight = np.concatenate([low, low + 1]), np.concatenate([low_weight, high_weight])
     else:
         pixel = first + np.arange(reach, dtype=low.dtype)[:, None, None]
@@ -202,6 +203,17 @@ def _sample_points(start, end, bins, samples, aligned):
     use = (point < count) / np.maximum(count, 1)
     along = (bin_start + (point + dtype(0.5)) / np.maximum(count, 1)) / bins
     return (start - dtype(0.5 if aligned else 0)) + along * size, use
+
+
+def _hand_on(low, low_weight, high_weight):
+    """From the last sample to the first, in place: a pixel that the sample before reads too is left to that one."""
+    for sample in range(len(low) - 1, 0, -1):
+        step = low[sample] - low[sample - 1]
+        same, next_one = step == 0, step == 1
+        low_weight[sample - 1] += low_weight[sample] * same
+        high_weight[sample - 1] += high_weight[sample] * same + low_weight[sample] * next_one
+        low_weight[sample] *= ~(same | next_one)
+        high_weight[sample] *= ~same
 
 
 def _meeting(tap, low, low_weight, high_weight):
