@@ -1,7 +1,14 @@
 """Mask targets lie on the grid of the prediction."""
 
-import numpy as np
+import tracemalloc
 
+import numpy as np
+import pytest
+from strict_device import counting
+
+from tinymaskrcnn.backend import to_host
+from tinymaskrcnn.ops import roi_align
+from tinymaskrcnn.targets import mask
 from tinymaskrcnn.targets.mask import mask_targets
 
 
@@ -21,3 +28,49 @@ def test_values_are_shares_of_the_bin():
     masks[0, 0, :, :6] = 1
     target = mask_targets(masks, np.array([[0, 0, 16, 16]], np.float32), np.array([0]), size=4, aligned=True)
     np.testing.assert_allclose(target[0, 1], [1, 0.5, 0, 0], atol=0.13)
+
+
+def drawn(count=9, size=40):
+    """Masks of blobs, and boxes within the picture, one of them as large as it, one of them empty."""
+    rng = np.random.default_rng(0)
+    masks = (rng.random((2, 3, size, size + 8)) < 0.5).astype(np.uint8)
+    corner = rng.uniform(0, size / 2, (count, 2))
+    rois = np.concatenate([corner, corner + rng.uniform(0, size / 2, (count, 2))], axis=1).astype(np.float32)
+    rois[0], rois[1] = (0, 0, size + 8, size), (5, 5, 5, 5)
+    return masks, rois, rng.integers(0, 6, count)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("pixels", [1, 5000, 1 << 22])
+def test_equals_adaptive_roi_align(aligned, pixels, monkeypatch):
+    """Also when only one mask, or three, are looked at together."""
+    monkeypatch.setattr(mask, "PIXELS", pixels)
+    masks, rois, matched = drawn()
+    features = masks.reshape(6, 40, 48, 1).astype(np.float32)
+    settings = dict(image_index=matched, output_size=7, scale=1.0, samples=0, aligned=aligned)
+    wanted, _ = roi_align.roi_align_forward.readable(features, rois, **settings)
+    found = mask_targets(masks, rois, matched, size=7, aligned=aligned)
+    np.testing.assert_allclose(found, wanted[..., 0], atol=1e-6)
+    assert mask_targets(masks, rois[:0], matched[:0], size=7, aligned=aligned).shape == (0, 7, 7)
+
+
+def test_a_device_gives_the_same_without_waiting(device):
+    arrays = drawn()
+    there = [device.asarray(x) for x in arrays]
+    with counting() as cost:
+        found = mask_targets(*there, size=7, aligned=True)
+    assert cost.synchronisations == 0
+    np.testing.assert_allclose(to_host(found), mask_targets(*arrays, size=7, aligned=True), atol=1e-6)
+
+
+def test_memory_is_that_of_a_few_masks():
+    """Large RoIs take many samples per bin: rows times columns of them, for every bin, would be over 100 MB here."""
+    masks = np.ones((1, 2, 400, 600), np.uint8)
+    rois = np.tile(np.array([[1, 2, 590, 390]], np.float32), (40, 1))
+    tracemalloc.start()
+    try:
+        targets = mask_targets(masks, rois, np.zeros(40, int), size=14, aligned=True)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 4 * mask.PIXELS
+    finally:
+        tracemalloc.stop()
+    assert targets.min() > 0.999

@@ -3,7 +3,7 @@
 from ..backend import array_module
 from ..ops import roi_align
 
-PIXELS = 1 << 22  # of masks that are looked at together, 16 MB
+PIXELS = 1 << 21  # of masks that are looked at together, 8 MB
 
 
 def mask_targets(masks, rois, matched, *, size, aligned):
