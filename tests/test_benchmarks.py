@@ -345,3 +345,40 @@ def test_a_program_runs_by_its_name(tmp_path):
 def test_an_unknown_program_names_the_closest(capsys):
     assert listing.main(["scalling"]) == 2
     assert "did you mean scaling?" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- the works themselves, where torch is installed
+
+
+@pytest.fixture
+def works():
+    torch = pytest.importorskip("torch", reason="needs torch", exc_type=Exception)
+    pytest.importorskip("torchvision", reason="needs torchvision", exc_type=Exception)
+    from benchmarks import works
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield works
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["tiny_step_b8", "tiny_inference_b1", "roi_align_backward", "nms_1000"])
+def test_both_do_the_same_work(works, name):
+    row = works.WORKS[name](works.Bench(threads=1, pairs=1, warm_steps=1), name)
+    assert row["work"] == name and row["pairs"] == 1
+    assert row["ratio"] == pytest.approx(row["ours_s"] / row["peer_s"])
+    if name == "tiny_step_b8":
+        assert row["ours_rois_per_image"] == pytest.approx(row["peer_rois_per_image"], rel=0.1)
+
+
+def test_other_work_has_no_ratio(works, monkeypatch):
+    bench = works.Bench(threads=1, pairs=1)
+    monkeypatch.setattr(works.nms, "nms", lambda boxes, scores, **options: np.ones(len(boxes), bool))
+    with pytest.raises(works.Mismatch, match="different boxes"):
+        works.WORKS["nms_1000"](bench, "nms_1000")
+    with pytest.raises(works.Mismatch, match="2 were asked for"):
+        works.Bench(threads=2, pairs=1).time("a", {}, pairs=1)
+    for ours, peer in ((1.0, 1.6), (np.nan, 1.0), (0.0, 1.0), (-1.0, 1.0)):
+        with pytest.raises(works.Mismatch, match="loss: ours"):
+            works.require_similar("loss", ours, peer, within=1.5)
+    works.require_similar("loss", 1.0, 1.4, within=1.5)

@@ -66,7 +66,7 @@ class Bench:
 def training_step(bench, name, *, pairs, rpn=None, roi=None):
     """Forward, backward, clipping and SGD on the same batches; making the scenes is not timed."""
     both, stream = bench.tiny(with_model(bench.config, rpn=rpn, roi=roi)), stream_of(bench.config, "train")
-    batch_of, losses = functools.cache(lambda turn: stream.batch(bench.warm_steps + turn)), {"ours": [], "peer": []}
+    batch_of, losses = functools.cache(lambda turn: stream.batch(bench.warm_steps + 2 + turn)), {"ours": [], "peer": []}
     for turn in range(-2, bench.pairs or pairs):
         batch_of(turn)
 
