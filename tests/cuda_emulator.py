@@ -19,12 +19,11 @@ from tinymaskrcnn.kernels.cuda.launch import read
 
 HEADER = Path(__file__).parent / "cuda_emulator.h"
 COMPILER = shutil.which("g++")
-OPTIONS = ("-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+OPTIONS = ("-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w")
 GUARD = 4096  # bytes before and after an array
 UNREADABLE, UNWRITTEN = 0xFF, 0xA5  # what guards hold around an array that is read (as a float, NaN), or written
 
 _lock = threading.Lock()  # a kernel's threadIdx is one global variable
-_folder = None
 
 
 def available():
@@ -34,20 +33,34 @@ def available():
 @functools.cache
 def library(source, replacements=()):
     """The kernels of `source`.cu as a library; replacements ((old, new), ...) plant faults in the source."""
-    global _folder
     code, kernels = read(source)
     for old, new in replacements:
         assert old in code, f"{old!r} does not stand in {source}.cu"
         code = code.replace(old, new)
-    if _folder is None:
-        _folder = tempfile.TemporaryDirectory(prefix="tinymaskrcnn-emulator-")
-    path = Path(_folder.name) / f"{source}-{abs(hash(code))}"
+    path = _folder() / f"{source}-{abs(hash(code))}"
     entries = [_entry(code, *kernel) for kernel in kernels.items()]
-    path.with_suffix(".cpp").write_text("\n".join([f'#include "{HEADER}"', code, *entries]))
-    command = [COMPILER, *OPTIONS, str(path.with_suffix(".cpp")), "-o", str(path.with_suffix(".so"))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    path.with_suffix(".cpp").write_text("\n".join([f'#include "{HEADER.name}"', code, *entries]))
+    _compile("-shared", path.with_suffix(".cpp"), "-o", path.with_suffix(".so"))
     return ctypes.CDLL(str(path.with_suffix(".so")))
+
+
+@functools.cache
+def _folder():
+    """A folder of this process, with the header, which is read once: most of a compilation is its standard library."""
+    folder = Path(_keep_until_exit().name)
+    shutil.copy(HEADER, folder)
+    _compile("-x", "c++-header", folder / HEADER.name, "-o", folder / f"{HEADER.name}.gch")
+    return folder
+
+
+@functools.cache
+def _keep_until_exit():
+    return tempfile.TemporaryDirectory(prefix="tinymaskrcnn-emulator-")
+
+
+def _compile(*arguments):
+    done = subprocess.run([COMPILER, *OPTIONS, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def _entry(code, name, parameters):

@@ -1,7 +1,8 @@
-"""A whole training step with the CUDA kernels, run on the host, beside the same step without them."""
+"""A whole training step with the CUDA kernels, run on the host, beside the same step without them; and the harness."""
 
 import numpy as np
 import pytest
+import registry
 import strict_device
 from strict_device import xp
 from tiny_model import tiny_model, tiny_scene
@@ -52,3 +53,23 @@ def test_a_step_twice_is_the_same_step():
             results.append(step(norm="batch"))
     for one, other in zip(*results):
         assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+OPERATORS = (
+    "conv2d",
+    "conv_transpose2d",
+    "batch_norm2d",
+    "frozen_batch_norm2d",
+    "relu",
+    "roi_align",
+    "pyramid_roi_align",
+)
+
+
+@pytest.mark.parametrize("case", [case for case in registry.PAIRS if case.what in OPERATORS], ids=str)
+def test_the_harness_with_kernels(case):
+    """Ownership, zero rows, linearity and the rest; what it does in float32 goes through the kernels."""
+    with strict_device.kernels() as launched:
+        case.check((strict_device.BACKEND,))
+    left_to_the_text = ("1x1", "groups", "depthwise", "box", "one-sample")  # no columns, groups, boxes with a gradient
+    assert launched or any(word in str(case) for word in left_to_the_text)
