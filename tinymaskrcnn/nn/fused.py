@@ -39,7 +39,7 @@ def is_plain(layer, kinds):
 def is_fresh(layer):
     """Whether what this layer returns is new, and in no cache: whoever called it may write into it.
 
-    A Sequential, which every container that ends in such a layer looks like, is as fresh as its last layer.
+    A Sequential (known by its `layers`) is as fresh as its last layer.
     """
     while hasattr(layer, "layers") and layer.layers and "forward" not in vars(layer):
         layer = layer.layers[-1]
