@@ -145,7 +145,12 @@ def test_wrong_number_of_axes(case):
 @pytest.mark.parametrize("case", CHECKED, ids=str)
 def test_integers_and_lists(case):
     forward, arguments, data, known, _ = arrays(case)
-    assert known, "the shape line names no positional array"
+    lists = {name: value for name, value in arguments.items() if isinstance(value, list)}
+    assert known or lists, "the shape line names no positional array"
+    for name, value in lists.items():
+        refused(DtypeError, forward, name, arguments, data, **{name: [array.astype(np.int64) for array in value]})
+        refused(DtypeError, forward, name, arguments, data, **{name: [array.tolist() for array in value]})
+        refused(ShapeError, forward, name, arguments, data, **{name: [array[0] for array in value]})
     for name, array, _ in known:
         refused(DtypeError, forward, name, arguments, data, **{name: array.astype(np.int64)})
         refused(DtypeError, forward, name, arguments, data, **{name: array.tolist()})

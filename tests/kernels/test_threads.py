@@ -54,7 +54,7 @@ def test_an_error_reaches_the_caller_and_the_pool_survives(n):
 
 
 def test_arrays_are_let_go_though_no_helper_had_time():
-    """A helper that is busy elsewhere finds the call later in its queue: it must not keep the arrays alive till then."""
+    """A helper that is busy elsewhere finds the call later in its queue: it must not keep the arrays until then."""
     threads.set_threads(2)
     busy, end = threading.Event(), threading.Event()
     helpers, executor = threads._pool.helpers()

@@ -103,7 +103,7 @@ def test_messages():
         forward(**dict(case, scales=(0.5,)))
     with pytest.raises(ShapeError, match="with the same N and C"):
         forward(**dict(case, pyramid=[case["pyramid"][0], case["pyramid"][1][..., :2]]))
-    with pytest.raises(DtypeError, match="rois must be float64 like pyramid; got float32"):
+    with pytest.raises(DtypeError, match="pyramid must be a list of float32 arrays like rois; got float64"):
         forward(**dict(case, rois=case["rois"].astype(np.float32)))
     with pytest.raises(DtypeError, match="level must hold integers"):
         forward(**dict(case, level=np.zeros(3)))

@@ -234,7 +234,7 @@ class _Shift:
             _local.busy = False
 
     def outcome(self):
-        """The results. A helper that was called off, and has not noticed yet, is left with an empty shift: the jobs hold
+        """The results. A helper that was called off, and has not noticed yet, is left with an empty shift: jobs hold
         the arrays that they worked on, and nobody should hold these longer than the caller.
         """
         results, self.jobs, self.results = self.results, (), ()

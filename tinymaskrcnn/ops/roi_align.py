@@ -286,12 +286,14 @@ def check_pyramid(pyramid, rois, scales):
             f"pyramid_roi_align_forward: pyramid must be a list of levels, and scales as long; got {len(pyramid)} "
             f"levels and {len(scales)} scales"
         )
-    first = pyramid[0].shape
     for features in pyramid:
-        if len(features.shape) != 4 or (features.shape[0], features.shape[3]) != (first[0], first[-1]):
-            raise ShapeError(
-                f"pyramid_roi_align_forward: pyramid must be a list of (N, H, W, C) with the same N and C; "
-                f"got {[tuple(features.shape) for features in pyramid]}"
+        given = getattr(features, "dtype", type(features).__name__)
+        if given != rois.dtype:
+            raise DtypeError(
+                f"pyramid_roi_align_forward: pyramid must be a list of {rois.dtype} arrays like rois; got {given}"
             )
-        if features.dtype != rois.dtype:
-            raise DtypeError(f"pyramid_roi_align_forward: rois must be {features.dtype} like pyramid; got {rois.dtype}")
+    shapes = [tuple(features.shape) for features in pyramid]
+    if any(len(shape) != 4 or (shape[0], shape[3]) != (shapes[0][0], shapes[0][-1]) for shape in shapes):
+        raise ShapeError(
+            f"pyramid_roi_align_forward: pyramid must be a list of (N, H, W, C) with the same N and C; got {shapes}"
+        )
