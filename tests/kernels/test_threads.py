@@ -236,4 +236,4 @@ def test_spans_and_pieces():
             assert np.concatenate([np.arange(length)[s] for s in cut]).tolist() == list(range(length))
             assert len(cut) == min(pieces, length)
             assert max(s.stop - s.start for s in cut) - min(s.stop - s.start for s in cut) <= 1
-    assert [threads.even_pieces(cost, 100) for cost in (0, 33, 34, 200, 201, 1000)] == [1, 1, 2, 2, 4, 10]
+    assert [threads.even_pieces(cost, 100) for cost in (0, 50, 51, 200, 201, 1000)] == [1, 1, 2, 2, 4, 10]

@@ -216,9 +216,10 @@ def test_detections_are_reported_at_the_original_size():
 
 def test_a_frozen_backbone_ends_the_way_back():
     images, targets = tiny_scene()
+    images = images.astype(np.float64)
     gradients = []
     for count in (None, 2):
-        model = tiny_model(norm="frozen")
+        model = tiny_model(norm="frozen").astype(np.float64)
         if count is not None:
             model.backbone.body.freeze_stages(count)
         losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
@@ -226,8 +227,8 @@ def test_a_frozen_backbone_ends_the_way_back():
         assert (dimages is None) == (count is not None)
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.trainable})
     assert set(gradients[1]) < set(gradients[0])
-    for name, gradient in gradients[1].items():
-        np.testing.assert_array_equal(gradient, gradients[0][name])
+    for name, gradient in gradients[1].items():  # the frozen norms were folded into their convolutions
+        np.testing.assert_allclose(gradient, gradients[0][name], atol=1e-12 * abs(gradients[0][name]).max())
 
 
 def test_integer_pasting_is_a_setting():

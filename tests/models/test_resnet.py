@@ -5,6 +5,7 @@ import pytest
 
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.models.resnet import ResNet, basic_block, bottleneck
+from tinymaskrcnn.nn.layers import ReLU
 
 
 def resnet(**changes):
@@ -107,18 +108,39 @@ def gradients(net, x):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4])
 def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
-    x = np.random.default_rng(1).standard_normal((1, 32, 32, 1)).astype(np.float32)
-    free, _, _ = gradients(resnet(norm="frozen"), x)
-    net = resnet(norm="frozen").freeze_stages(count)
+    x = np.random.default_rng(1).standard_normal((1, 32, 32, 1))
+    free, _, _ = gradients(resnet(norm="frozen").astype(np.float64), x)
+    net = resnet(norm="frozen").astype(np.float64).freeze_stages(count)
     found, dx, cache = gradients(net, x)
     still = ("conv1", "bn1", *(f"layer{i + 1}." for i in range(count)))
     for name, p in net.named_parameters():
         assert p.trainable == (not name.startswith(still))
         if p.trainable:
-            np.testing.assert_array_equal(found[name], free[name])
+            np.testing.assert_allclose(found[name], free[name], atol=1e-12 * abs(free[name]).max())
         else:
             assert not found[name].any()
     assert dx is None and cache[:4] == [None] * 4 and cache[4][:count] == [None] * count
+
+
+def test_frozen_stages_keep_nothing_while_they_compute():
+    """Their norms become part of the convolutions, which needs eval mode; afterwards all of them train again."""
+    net = resnet(norm="frozen").freeze_stages(2)
+    kept = {}
+    for name, layer in net.named_modules():
+        if isinstance(layer, ReLU):
+            kept[name] = []
+            layer.keep = lambda cache, layer=layer, into=kept[name]: into.append(layer.training) or cache
+    net.forward(np.zeros((1, 32, 32, 1), np.float32))
+    frozen = {name: flags for name, flags in kept.items() if name.startswith(("relu", "layer1", "layer2"))}
+    assert frozen and not any(sum(frozen.values(), []))
+    assert all(all(flags) for name, flags in kept.items() if name not in frozen)
+    assert all(layer.training for _, layer in net.named_modules())
+
+
+def test_frozen_stages_whose_statistics_move_still_follow_the_batch():
+    net = resnet(norm="batch").freeze_stages(1)
+    net.forward(np.random.default_rng(1).standard_normal((2, 32, 32, 1)).astype(np.float32))
+    assert net.bn1.running_mean.value.any() and all(layer.training for _, layer in net.named_modules())
 
 
 def test_frozen_stages_are_counted_from_the_stem():

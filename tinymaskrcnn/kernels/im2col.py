@@ -53,21 +53,20 @@ def scatter_jobs(dx, dy, weight, *, stride, origin, dilation):
     KH, KW, C, O = weight.shape
     N, H, W, _ = dx.shape
     HO, WO = dy.shape[1:3]
-    transposed = weight.reshape(KH * KW * C, O).T
+    transposed = [row.reshape(KW * C, O).T for row in weight]  # one row of the kernel at a time: a third of the memory
     size = tuple((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((HO, WO), stride, (KH, KW), dilation))
 
     def job(images):
         dout = dy[images].reshape(-1, O)
-        dcolumns = _workspace.take("columns", (len(dout), KH * KW * C))
-        np.matmul(dout, transposed, out=dcolumns)
-        dcolumns = dcolumns.reshape(-1, HO, WO, KH, KW, C)
-        seen = _workspace.take("seen", (len(dcolumns), *size, C))  # all that any window reads
+        dcolumns = _workspace.take("columns", (len(dout), KW * C))
+        seen = _workspace.take("seen", (len(dy[images]), *size, C))  # all that any window reads
         seen[...] = 0
         for i in range(KH):
+            np.matmul(dout, transposed[i], out=dcolumns)
+            rows = slice(i * dilation[0], i * dilation[0] + HO * stride[0], stride[0])
             for j in range(KW):
-                rows = slice(i * dilation[0], i * dilation[0] + HO * stride[0], stride[0])
                 columns = slice(j * dilation[1], j * dilation[1] + WO * stride[1], stride[1])
-                seen[:, rows, columns] += dcolumns[:, :, :, i, j]
+                seen[:, rows, columns] += dcolumns.reshape(-1, HO, WO, KW, C)[:, :, :, j]
         copy_window(dx[images], seen, -origin[0], -origin[1])
 
     whole = blocks(N, 1, HO * WO * KH * KW * C * 4, BUDGET)

@@ -255,6 +255,6 @@ def spans(length, pieces):
 
 def even_pieces(cost, budget):
     """Into how many pieces work is cut so that one fits the budget: 1, or an even number (cores come in pairs)."""
-    if 3 * cost <= budget:
+    if 2 * cost <= budget:
         return 1
     return 2 * max(1, -(-cost // (2 * budget)))

@@ -3,8 +3,8 @@
 from ..errors import ConfigError
 from ..nn import fused
 from ..nn.containers import Identity, Sequential, sum_grads
-from ..nn.layers import Conv2d, MaxPool2d, ReLU
-from ..nn.module import Module
+from ..nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
+from ..nn.module import Module, at_rest
 from .blocks import make_norm
 
 
@@ -147,15 +147,28 @@ class ResNet(Module):
         return self
 
     def forward(self, x):
-        x, (c_conv, c_bn, c_relu, c_pool) = fused.forward((self.conv1, self.bn1, self.relu, self.maxpool), x)
-        features, c_stages = [], []
-        for i, stage in enumerate(self.stages):
+        frozen = max(self.frozen_stages, 0)
+        with at_rest(*self._resting()):
+            x, c_stem = fused.forward((self.conv1, self.bn1, self.relu, self.maxpool), x)
+            features, c_stages = [], [None] * frozen
+            for stage in self.stages[:frozen]:
+                x, _ = stage.forward(x)
+                features.append(x)
+        for stage in self.stages[frozen:]:
             x, c_stage = stage.forward(x)
             features.append(x)
-            c_stages.append(c_stage if i >= self.frozen_stages else None)
+            c_stages.append(c_stage)
         if self.frozen_stages >= 0:
-            c_conv = c_bn = c_relu = c_pool = None
-        return features, self.keep((c_conv, c_bn, c_relu, c_pool, c_stages))
+            c_stem = [None] * 4
+        return features, self.keep((*c_stem, c_stages))
+
+    def _resting(self):
+        """The frozen parts, unless the statistics of their norms still follow the batches: they need no cache."""
+        if self.frozen_stages < 0:
+            return ()
+        parts = self.conv1, self.bn1, self.relu, self.maxpool, *self.stages[: self.frozen_stages]
+        moving = any(isinstance(m, BatchNorm2d) for part in parts for _, m in part.named_modules())
+        return () if moving else parts
 
     def backward(self, dfeatures, cache):
         c_conv, c_bn, c_relu, c_pool, c_stages = cache

@@ -1,5 +1,7 @@
 """The base class of everything that owns parameters."""
 
+from contextlib import contextmanager
+
 from ..backend import move_like, to_device, to_host
 from ..errors import CheckpointError
 from .cache import Cache
@@ -135,3 +137,16 @@ class Module:
         for name, member in members.items():
             member.value[...] = move_like(arrays[name], member.value)
         return self
+
+
+@contextmanager
+def at_rest(*modules):
+    """Inside, these modules compute as in eval mode and keep nothing; afterwards they are as they were."""
+    resting = [part for module in modules for _, part in module.named_modules() if part.training]
+    for part in resting:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in resting:
+            part.training = True
