@@ -216,7 +216,7 @@ def test_detections_are_reported_at_the_original_size():
 
 def test_a_frozen_backbone_ends_the_way_back():
     images, targets = tiny_scene()
-    images = images.astype(np.float64)
+    images, targets = images.astype(np.float64), dataclasses.replace(targets, boxes=targets.boxes.astype(np.float64))
     gradients = []
     for count in (None, 2):
         model = tiny_model(norm="frozen").astype(np.float64)
