@@ -74,6 +74,7 @@ PAIRS = [
     pair("softmax", "maps", x=(2, 3, 2, 4)),
     # normalisation
     pair("batch_norm2d", x=(3, 2, 3, 2), weight=(2,), bias=(2,)),
+    pair("batch_norm2d_relu", x=(3, 2, 3, 2), weight=(2,), bias=(2,)),
     pair(
         "frozen_batch_norm2d", x=(2, 3, 2, 3), weight=(3,), bias=(3,), mean=draw.normal(3), var=draw.uniform(0.5, 2, 3)
     ),

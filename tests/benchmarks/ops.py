@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.ops import activation, conv, linear, nms, norm, roi_align
+from tinymaskrcnn.ops import activation, conv, linear, mask_logits, nms, norm, roi_align
 
 torch = __import__("torch") if importlib.util.find_spec("torch") else None
 rng = np.random.default_rng(0)
@@ -97,7 +97,14 @@ def heads():
     yield from pair(name, conv.conv_transpose2d_forward, conv.conv_transpose2d_backward, inputs, deconv, stride=2)
     inputs = normal(128, 28, 28, 64), normal(1, 1, 64, 11), normal(11)
     select = conv.select_conv1x1_forward, conv.select_conv1x1_backward
-    yield from pair("mask logits, 128 RoIs of 28x28", *select, inputs, channel=rng.integers(0, 11, 128))
+    channel = rng.integers(0, 11, 128)
+    yield from pair("one channel of 1x1, 128 of 28x28", *select, inputs, channel=channel)
+    inputs = normal(128, 14, 14, 64), normal(2, 2, 64, 64), normal(64), *inputs[1:]
+    logits = (
+        mask_logits.mask_logits_forward,
+        mask_logits.mask_logits_backward,
+    )  # the text: the kernels of its three steps
+    yield from pair("mask logits, 128 RoIs of 14x14", *logits, inputs, channel=channel)
     inputs = normal(512, 3136), normal(3136, 128), normal(128)
     fully = linear.linear_forward, linear.linear_backward
     yield from pair("linear 512x3136>128", *fully, inputs, lambda x, w, b: x @ w + b)

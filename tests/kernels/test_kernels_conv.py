@@ -31,6 +31,8 @@ DRAWN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 @pytest.fixture(autouse=True)
 def no_case_is_too_small(monkeypatch):
     monkeypatch.setattr(fast, "LEAST", 0)
+    monkeypatch.setattr(fast, "FEWEST", 0)
+    monkeypatch.setattr(fast, "SMALL", 0)
 
 
 def pairs(low, high):
@@ -128,6 +130,11 @@ def test_what_the_kernel_leaves_to_the_text(monkeypatch, normal):
     assert not fast._takes_forward(x.astype(np.float64), weight.astype(np.float64), None)
     assert not fast._takes_forward(x, normal(3, 3, 2, 4), None, groups=2)
     assert not fast._takes_forward(x[:0], weight, None)
+    with mock.patch.object(fast, "FEWEST", 10):
+        assert not fast._takes_forward(x, weight, None) and fast._takes_forward(x, weight, None, padding=1)
+    with mock.patch.object(fast, "SMALL", 9 * 9 + 1):
+        assert fast._takes_forward(x, weight, None) and not fast._takes_forward(x[..., :1], weight[:, :, :1], None)
+        assert fast._takes_forward(x[..., :1], weight[:, :, :1], None, padding=1)
     monkeypatch.setattr(fast, "LEAST", x.size * weight.size + 1)
     assert not fast._takes_forward(x, weight, None, padding=1)
     _, cache = fast.conv2d_forward(x, weight, None, padding=1)

@@ -1,7 +1,11 @@
 """Layers in a row give what each alone gives, forward and backward, however few passes they take together."""
 
+import copy
+from unittest import mock
+
 import numpy as np
 import pytest
+import strict_device
 
 from tinymaskrcnn.nn import fused
 from tinymaskrcnn.nn.containers import Identity, Sequential
@@ -15,6 +19,7 @@ from tinymaskrcnn.nn.layers import (
     Linear,
     ReLU,
 )
+from tinymaskrcnn.ops import norm
 
 KINDS = {"batch": BatchNorm2d, "frozen": FrozenBatchNorm2d}
 
@@ -203,3 +208,34 @@ def test_the_sum_of_a_residual_block():
     assert y is a
     assert fused.is_fresh(Sequential(ReLU(), Sequential(Linear(2, 2, rng=rng))))
     assert not any(map(fused.is_fresh, (Identity(), Sequential(), ReLU(), Sequential(Linear(2, 2, rng=rng), ReLU()))))
+
+
+# ---------------------------------------------------------------- batch norm and ReLU on a device
+
+
+def test_batch_norm_and_relu_are_one_operator_on_a_device():
+    """Forward and backward, with the gradients of the norm, as on the host one by one; a watched layer stays itself."""
+    rng = np.random.default_rng(0)
+    layers = norm_of("batch", 4, rng), ReLU(), norm_of("batch", 4, rng), ReLU()
+    host = network(*copy.deepcopy(layers))
+    device = network(*layers).convert(strict_device.xp.asarray)
+    x, dy = rng.normal(size=(2, 3, 3, 4)), rng.normal(size=(2, 3, 3, 4))
+    wanted, caches = one_by_one(host.layers, x)
+    wanted_dx = backward(host.layers, dy, caches)
+
+    with mock.patch.object(norm, "batch_norm2d_relu_forward", wraps=norm.batch_norm2d_relu_forward) as there:
+        y, cache = device.forward(strict_device.xp.asarray(x))
+    with mock.patch.object(norm, "batch_norm2d_relu_backward", wraps=norm.batch_norm2d_relu_backward) as back:
+        dx = device.backward(strict_device.xp.asarray(dy), cache)
+    assert there.call_count == back.call_count == 2 and len(cache) == 4
+    np.testing.assert_allclose(y.get(), wanted, atol=1e-12)
+    np.testing.assert_allclose(dx.get(), wanted_dx, atol=1e-12)
+    for (name, p), (_, q) in zip(device.named_parameters(), host.named_parameters()):
+        np.testing.assert_allclose(p.grad.get(), q.grad, atol=1e-12, err_msg=name)
+    for name, buffer in device.named_buffers():
+        np.testing.assert_allclose(buffer.value.get(), dict(host.named_buffers())[name].value, atol=1e-12)
+
+    layers[1].forward = layers[1].forward  # somebody looks
+    with mock.patch.object(norm, "batch_norm2d_relu_forward", wraps=norm.batch_norm2d_relu_forward) as there:
+        device.forward(strict_device.xp.asarray(x))
+    assert there.call_count == 1

@@ -8,6 +8,8 @@ from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 LEAST = 2 << 20  # multiplications: below, a kernel's preparations take longer than the text
+FEWEST = 256  # pixels: likewise
+SMALL = 1 << 20  # numbers in the columns of a picture of one channel
 FEW = 512  # pixels: below, tiles hold too few rows for their products
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
@@ -57,7 +59,13 @@ def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     if not (_is_pair(stride, 1) and _is_pair(padding, 0) and _is_pair(dilation, 1)):
         return False
     size = _output_size(x.shape, weight.shape, _pair(stride), _pair(padding), _pair(dilation))
-    return min(size) > 0 and len(x) * size[0] * size[1] * weight.size >= LEAST
+    return min(size) > 0 and _is_worth_it(len(x) * size[0] * size[1], weight)
+
+
+def _is_worth_it(pixels, weight):
+    """Whether a kernel's preparations pay; and what of a single channel stays in the cache, the text moves as fast."""
+    one_channel = weight.shape[2] == 1 and pixels * weight.shape[0] * weight.shape[1] < SMALL
+    return pixels >= FEWEST and pixels * weight.size >= LEAST and not one_channel
 
 
 def _output_size(x_shape, weight_shape, stride, padding, dilation):
@@ -84,7 +92,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 def _takes_backward(dy, cache):
     x, weight, _, _, _, _, groups = cache
-    return groups == 1 and _is_float32(dy, x, weight) and dy.size // dy.shape[3] * weight.size >= LEAST
+    return groups == 1 and _is_float32(dy, x, weight) and _is_worth_it(dy.size // dy.shape[3], weight)
 
 
 @register_kernel("conv2d_backward", applies=_takes_backward)

@@ -6,7 +6,8 @@ from ..backend import Workspace, register_kernel
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 WORK = 8 << 20  # multiplications worth a job of their own, some 0.2 ms
-ROWS = 128  # a product with fewer rows spends its time on packing the other matrix
+LEAST = 2 * WORK  # below, the text is done sooner
+ROWS = 256  # a product with fewer rows spends its time on packing the other matrix
 LANES = 8
 
 _workspace = Workspace()
@@ -14,7 +15,7 @@ _workspace = Workspace()
 
 def _row_spans(rows, work_per_row, at_most=1 << 20):
     pieces = even_pieces(rows * work_per_row, WORK)
-    return spans(rows, min(pieces, max(rows // ROWS, 2), at_most))
+    return spans(rows, min(pieces, 2 * max(rows // ROWS // 2, 1), at_most))
 
 
 def add_up(parts):
@@ -61,7 +62,11 @@ def _is_float32(*arrays):
     return all(a.dtype == np.float32 and a.size > 0 for a in arrays)
 
 
-@register_kernel("linear_forward", applies=_is_float32)
+def _takes_forward(x, weight, bias):
+    return _is_float32(x, weight, bias) and len(x) * weight.size >= LEAST
+
+
+@register_kernel("linear_forward", applies=_takes_forward)
 @single_threaded_blas()
 def linear_forward(x, weight, bias):
     """Fast twin of ops.linear.linear_forward."""
@@ -70,7 +75,11 @@ def linear_forward(x, weight, bias):
     return y, (x, weight)
 
 
-@register_kernel("linear_backward", applies=lambda dy, cache: _is_float32(dy, *cache))
+def _takes_backward(dy, cache):
+    return _is_float32(dy, *cache) and len(dy) * cache[1].size >= LEAST
+
+
+@register_kernel("linear_backward", applies=_takes_backward)
 @single_threaded_blas()
 def linear_backward(dy, cache):
     """Fast twin of ops.linear.linear_backward."""

@@ -19,9 +19,7 @@ class Sequential(Module):
         return x, self.keep(caches)
 
     def backward(self, dy, cache):
-        for layer, c_layer in zip(reversed(self.layers), reversed(cache)):
-            dy = layer.backward(dy, c_layer)
-        return dy
+        return fused.backward(self.layers, dy, cache)
 
 
 class Identity(Module):

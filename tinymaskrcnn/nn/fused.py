@@ -1,11 +1,14 @@
 """What a container may do in one go when layers stand in a row: the same numbers, fewer passes over the pixels.
 
 In inference a convolution and the fixed norm behind it are one convolution with another weight and bias, made from the
-weights of this very call. A ReLU behind a layer whose output nobody else holds rectifies in place.
+weights of this very call. A ReLU behind a layer whose output nobody else holds rectifies in place. On a device, batch
+norm and ReLU are one operator, forward and backward.
 """
 
+import numpy as np
+
 from ..backend import array_module
-from ..ops import conv
+from ..ops import conv, norm
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, FrozenBatchNorm2d, GroupNorm, Linear, ReLU
 
 FRESH = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, FrozenBatchNorm2d, GroupNorm)  # y is new and not in the cache
@@ -21,6 +24,9 @@ def forward(layers, x):
         if behind and _is_fixed(layer, behind[0]):
             x = _normalized_conv(layer, behind[0], x)
             caches += [None, None]
+        elif behind and _is_norm_and_relu(layer, behind[0], x):
+            x, both = _norm_and_relu(layer, x)
+            caches += both
         elif before is not None and is_fresh(before) and is_plain(layer, (ReLU,)):
             x = rectify(x)
             caches.append(layer.keep(x))
@@ -29,6 +35,18 @@ def forward(layers, x):
             caches.append(cache)
         before = layers[len(caches) - 1]
     return x, caches
+
+
+def backward(layers, dy, cache):
+    """Mirror of forward, last layer first."""
+    layers, caches = list(layers), reversed(cache)
+    while layers:
+        layer, c_layer = layers.pop(), next(caches)
+        if layers and _is_norm_and_relu(layers[-1], layer, dy):
+            dy = _norm_and_relu_backward(layers.pop(), dy, (next(caches), c_layer))
+        else:
+            dy = layer.backward(dy, c_layer)
+    return dy
 
 
 def is_plain(layer, kinds):
@@ -94,3 +112,28 @@ def _scale_and_shift(norm):
     xp = array_module(norm.weight.value)
     scale = norm.weight.value / xp.sqrt(norm.running_var.value + norm.eps)
     return scale, norm.bias.value - norm.running_mean.value * scale
+
+
+# ---------------------------------------------------------------- batch norm and ReLU on a device
+
+
+def _is_norm_and_relu(norm_layer, relu, x):
+    """On the host the ReLU rectifies in place instead: there a pass over what the cache holds costs little."""
+    plain = is_plain(norm_layer, (BatchNorm2d,)) and is_plain(relu, (ReLU,))
+    return plain and norm_layer.training and relu.training and array_module(x) is not np
+
+
+def _norm_and_relu(layer, x):
+    """relu(norm(x)) and both caches, each as its layer alone would have kept it."""
+    statistics = {"running_mean": layer.running_mean.value, "running_var": layer.running_var.value}
+    y, caches = norm.batch_norm2d_relu_forward(
+        x, layer.weight.value, layer.bias.value, **statistics, momentum=layer.momentum, eps=layer.eps
+    )
+    return y, list(caches)
+
+
+def _norm_and_relu_backward(layer, dy, caches):
+    dx, dweight, dbias = norm.batch_norm2d_relu_backward(dy, caches)
+    layer.weight.grad += dweight
+    layer.bias.grad += dbias
+    return dx

@@ -7,6 +7,7 @@ that of a channel over the batch, a stored one, or that of a group of channels w
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError
+from .activation import relu_backward, relu_forward
 from .common import column_sum
 
 # ---------------------------------------------------------------- batch normalisation
@@ -63,6 +64,31 @@ def batch_norm2d_backward(dy, cache):
     dx -= dbias / M
     dx *= weight * inv_std
     return dx, dweight, dbias
+
+
+@checked
+@has_kernel
+def batch_norm2d_relu_forward(x, weight, bias, *, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
+    """Batch normalisation and ReLU under one name, since on a GPU each pass over the pixels counts.
+
+    x (N, H, W, C), weight (C,), bias (C,), running_mean (C,) float, running_var (C,) float  ->  y (N, H, W, C)
+    """
+    statistics = {"running_mean": running_mean, "running_var": running_var, "momentum": momentum}
+    y, c_norm = batch_norm2d_forward(x, weight, bias, **statistics, eps=eps)
+    y, c_relu = relu_forward(y)
+    return y, (c_norm, c_relu)
+
+
+@checked
+@has_kernel
+def batch_norm2d_relu_backward(dy, cache):
+    """Mirror of batch_norm2d_relu_forward.
+
+    dy (N, H, W, C)  ->  dx (N, H, W, C), dweight (C,), dbias (C,)
+    """
+    c_norm, c_relu = cache
+    dy = relu_backward(dy, c_relu)
+    return batch_norm2d_backward(dy, c_norm)
 
 
 def _check_batch_norm(running_mean, running_var, momentum, eps):

@@ -8,6 +8,7 @@ from strict_device import xp
 from tinymaskrcnn.ops import activation, norm
 
 BATCH = norm.batch_norm2d_forward, norm.batch_norm2d_backward
+RELU = norm.batch_norm2d_relu_forward, norm.batch_norm2d_relu_backward
 FROZEN = norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward
 FORWARD = ["column_sums", "batch_mean", "centre", "batch_variance", "scale_and_shift"]
 BACKWARD = ["gradient_sums", "parameter_gradients", "batch_norm_dx"]
@@ -19,9 +20,17 @@ def inputs(normal, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_batch_norm(compare_pair, normal, shape):
-    *_, forward_cost, backward_cost = compare_pair(*BATCH, inputs(normal, shape), (FORWARD, BACKWARD))
+@pytest.mark.parametrize("pair", [BATCH, RELU], ids=["alone", "with ReLU"])
+def test_batch_norm(compare_pair, normal, pair, shape):
+    *_, forward_cost, backward_cost = compare_pair(*pair, inputs(normal, shape), (FORWARD, BACKWARD))
     assert forward_cost == 8 and backward_cost == 6
+
+
+def test_not_a_number_stays_one_behind_the_relu(on_device, normal):
+    x, weight, bias = inputs(normal, (2, 3, 4, 5))
+    x[0, 0, 0, 0] = np.nan
+    (y, _), *_ = on_device(lambda: norm.batch_norm2d_relu_forward(x, weight, bias))
+    assert np.isnan(y.get()[..., 0]).all() and (y.get()[..., 1:] >= 0).all()
 
 
 def running(shape, dtype=np.float32):
@@ -111,7 +120,12 @@ def test_what_is_left_to_the_text(on_device, normal):
         ("inv_std[c] * gradients[c] / -(float)M", "gradients[c] / -(float)M"),
         ("mean[c] * scale", "mean[c]"),
         ("inverse * weight[c]", "inverse"),
-        ("y[i] > 0.0f ? 1.0f", "y[i] >= 0.0f ? 1.0f"),
+        ("y ? d * (y[i] > 0.0f ? 1.0f", "y ? d * (y[i] >= 0.0f ? 1.0f"),
+        ("dx[i] = dy[i] * (y[i] > 0.0f ? 1.0f", "dx[i] = dy[i] * (y[i] >= 0.0f ? 1.0f"),
+        ("rectify && value", "value"),
+        ("rectify && value <= 0.0f", "false"),
+        ("behind_relu(dy[i], y, i)", "dy[i]"),
+        ("behind_relu(dy[row * C + i % C], y, row * C + i % C)", "dy[row * C + i % C]"),
     ],
 )
 def test_planted_faults_are_seen(normal, old, new):
@@ -121,9 +135,11 @@ def test_planted_faults_are_seen(normal, old, new):
     def everything():
         mean, var = running(shape)
         y, cache = norm.batch_norm2d_forward(*arrays, running_mean=mean, running_var=var)
+        r, relu_cache = norm.batch_norm2d_relu_forward(*arrays)
         z, frozen_cache = norm.frozen_batch_norm2d_forward(*arrays, mean=running(shape)[0], var=running(shape)[1])
         gradients = *norm.batch_norm2d_backward(dy, cache), *norm.frozen_batch_norm2d_backward(dy, frozen_cache)
-        return y, z, mean, var, *gradients, activation.relu_backward(dy, activation.relu_forward(dy)[0])
+        gradients += norm.batch_norm2d_relu_backward(dy, relu_cache)
+        return y, r, z, mean, var, *gradients, activation.relu_backward(dy, activation.relu_forward(dy)[0])
 
     def agree(got, wanted):
         return all(np.allclose(a.get(), b.get(), rtol=0, atol=2e-5 * abs(b.get()).max()) for a, b in zip(got, wanted))

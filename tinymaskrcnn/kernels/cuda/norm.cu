@@ -56,26 +56,32 @@ extern "C" __global__ void batch_variance(
     running_var[c] += momentum * (var * unbiased - running_var[c]);
 }
 
+// and ReLU, when asked for
 extern "C" __global__ void scale_and_shift(
-    int count, int C, const float* centred, const float* inv_std, const float* weight, const float* bias, float* y)
+    int count, int C, const float* centred, const float* inv_std, const float* weight, const float* bias, float* y,
+    bool rectify)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
     int c = i % C;
-    y[i] = centred[i] * (inv_std[c] * weight[c]) + bias[c];
+    float value = centred[i] * (inv_std[c] * weight[c]) + bias[c];
+    y[i] = rectify && value <= 0.0f ? 0.0f : value;
 }
 
 // ---------------------------------------------------------------- its way back
 
+// What is left of a gradient behind a ReLU that returned y; without one, y is null
+__device__ float behind_relu(float d, const float* y, int i) { return y ? d * (y[i] > 0.0f ? 1.0f : 0.0f) : d; }
+
 // partial (2, lanes, C): sums of dy * centred, then of dy
 extern "C" __global__ void gradient_sums(
-    int lanes, int M, int C, const float* dy, const float* centred, float* partial)
+    int lanes, int M, int C, const float* dy, const float* y, const float* centred, float* partial)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= lanes * C) return;
     float along = 0.0f, sum = 0.0f;
     for (int row = i / C; row < M; row += lanes) {
-        float d = dy[row * C + i % C];
+        float d = behind_relu(dy[row * C + i % C], y, row * C + i % C);
         along += d * centred[row * C + i % C];
         sum += d;
     }
@@ -95,14 +101,14 @@ extern "C" __global__ void parameter_gradients(
 
 // dx = weight * inv_std * (dy - dbias / M - xhat * dweight / M)
 extern "C" __global__ void batch_norm_dx(
-    int count, int M, int C, const float* dy, const float* centred, const float* inv_std, const float* weight,
-    const float* gradients, float* dx)
+    int count, int M, int C, const float* dy, const float* y, const float* centred, const float* inv_std,
+    const float* weight, const float* gradients, float* dx)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
     int c = i % C;
     float along = centred[i] * (inv_std[c] * gradients[c] / -(float)M);
-    dx[i] = (along + dy[i] - gradients[C + c] / M) * (weight[c] * inv_std[c]);
+    dx[i] = (along + behind_relu(dy[i], y, i) - gradients[C + c] / M) * (weight[c] * inv_std[c]);
 }
 
 // ---------------------------------------------------------------- frozen statistics

@@ -29,8 +29,19 @@ def _takes_batch_norm(x, weight, bias, *, running_mean=None, running_var=None, m
 
 
 @register_kernel("batch_norm2d_forward", module=DEVICE, applies=_takes_batch_norm)
-def batch_norm2d_forward(x, weight, bias, *, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
+def batch_norm2d_forward(x, weight, bias, **data):
     """Device twin of ops.norm.batch_norm2d_forward."""
+    return _forward(x, weight, bias, rectify=False, **data)
+
+
+@register_kernel("batch_norm2d_relu_forward", module=DEVICE, applies=_takes_batch_norm)
+def batch_norm2d_relu_forward(x, weight, bias, **data):
+    """Device twin of ops.norm.batch_norm2d_relu_forward: ReLU costs neither a launch nor a pass of its own."""
+    y, cache = _forward(x, weight, bias, rectify=True, **data)
+    return y, (cache, y)
+
+
+def _forward(x, weight, bias, *, rectify, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
     xp, x = array_module(x), contiguous(x)
     lanes, M, C = size = _shape(x)
     scratch = xp.empty((lanes + 2, C), x.dtype)
@@ -41,23 +52,41 @@ def batch_norm2d_forward(x, weight, bias, *, running_mean=None, running_var=None
     launch("norm", "batch_mean", C, *size, partial, mean)
     launch("norm", "centre", lanes * C, *size, x, mean, centred, partial)
     launch("norm", "batch_variance", C, *size, partial, mean, inv_std, *statistics)
-    launch("norm", "scale_and_shift", x.size, x.size, C, centred, inv_std, weight, bias, y)
+    launch("norm", "scale_and_shift", x.size, x.size, C, centred, inv_std, weight, bias, y, rectify)
     return y, (centred, inv_std, weight)
 
 
-@register_kernel(
-    "batch_norm2d_backward", module=DEVICE, applies=lambda dy, cache: fits(dy, cache[0]) and _columns(*cache)
-)
+def _takes_gradient(dy, cache):
+    return fits(dy, cache[0]) and _columns(*cache)
+
+
+@register_kernel("batch_norm2d_backward", module=DEVICE, applies=_takes_gradient)
 def batch_norm2d_backward(dy, cache):
     """Device twin of ops.norm.batch_norm2d_backward."""
+    return _backward(dy, None, cache)
+
+
+@register_kernel(
+    "batch_norm2d_relu_backward",
+    module=DEVICE,
+    applies=lambda dy, cache: _takes_gradient(dy, cache[0]) and _columns(cache[1]),
+)
+def batch_norm2d_relu_backward(dy, cache):
+    """Device twin of ops.norm.batch_norm2d_relu_backward."""
+    c_norm, y = cache
+    return _backward(dy, y, c_norm)
+
+
+def _backward(dy, y, cache):
+    """y is what the ReLU behind the norm returned, None without one."""
     centred, inv_std, weight = cache
     xp, dy = array_module(dy), contiguous(dy)
     lanes, M, C = size = _shape(dy)
     partial, gradients = xp.empty((2, lanes, C), dy.dtype), xp.empty((2, C), dy.dtype)
     dx = xp.empty(dy.shape, dy.dtype)
-    launch("norm", "gradient_sums", lanes * C, *size, dy, centred, partial)
+    launch("norm", "gradient_sums", lanes * C, *size, dy, y, centred, partial)
     launch("norm", "parameter_gradients", C, lanes, C, partial, inv_std, gradients)
-    launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, centred, inv_std, weight, gradients, dx)
+    launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, y, centred, inv_std, weight, gradients, dx)
     return dx, gradients[0], gradients[1]
 
 
