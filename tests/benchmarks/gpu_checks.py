@@ -21,7 +21,7 @@ from .gpu_card import DEVICE
 ROOT = Path(__file__).resolve().parents[2]
 # In float64 every loss and gradient, relative to its largest number. In float32 a ReLU whose input is a rounding away
 # from 0 lets a gradient pass on one side only: there the losses, and all gradients together as one vector, relative to
-# its length (NumPy's float32 is up to 4e-7 and 2e-3 from its float64).
+# its length (NumPy's float32 was up to 4e-7 and 5e-4 from its float64).
 TOLERANCE = {"float64": {"array": 1e-9}, "float32": {"loss": 1e-5, "all gradients": 1e-2}}
 PIXELS = {"float64": 1e-6, "float32": 1e-2}  # how far apart the corners of a box may be
 

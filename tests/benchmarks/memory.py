@@ -22,8 +22,6 @@ from tinymaskrcnn.config import torchvision_preset
 from tinymaskrcnn.experiment import Detector
 from tinymaskrcnn.interop.torchvision import to_state_dict
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.models.transform import resize_to_config
-from tinymaskrcnn.structures import collate
 from tinymaskrcnn.train.profile import profile_inference, profile_training
 from tinymaskrcnn.train.trainer import computing
 
@@ -81,17 +79,19 @@ def profile_of_step(arrays):
 
 def profile_of_full_size(model, picture):
     """The stages of inference on one picture."""
-    return profile_inference(model, OnePicture(picture, model.config), steps=1)
+    return profile_inference(model, OnePicture(picture), steps=1)
 
 
 class OnePicture:
-    """A stream that always gives the same picture."""
+    """A stream of batches of one picture, always the same."""
 
-    def __init__(self, picture, config):
-        self.same = collate([resize_to_config(picture, config)])
+    batch_size = 1
 
-    def batch(self, i):
-        return self.same
+    def __init__(self, picture):
+        self.picture = picture
+
+    def scene(self, i):
+        return self.picture, None
 
 
 def parts_row(name, profile):

@@ -5,8 +5,8 @@ import numpy as np
 from ..backend import Workspace, register_kernel
 from .threads import even_pieces, run, single_threaded_blas, spans
 
-WORK = 8 << 20  # multiplications worth a job of their own, some 0.2 ms
-LEAST = 2 * WORK  # below, the text is done sooner
+WORK = 16 << 20  # multiplications worth a job of their own, some 0.2 ms
+LEAST = 16 << 20  # multiplications: below, the text is done sooner
 ROWS = 256  # a product with fewer rows spends its time on packing the other matrix
 LANES = 8
 

@@ -28,7 +28,8 @@ def assign_anchors(anchors, targets, config, *, image_size=None):
     Faster R-CNN paper; torchvision keeps them.
     """
     xp = array_module(anchors)
-    iou = boxes.iou_matrix(anchors[None], targets.boxes)  # (N, A, M)
+    iou = boxes.iou_matrix(targets.boxes, anchors[None])  # (N, M, A): in memory, anchors lie side by side
+    iou = iou.transpose(0, 2, 1)  # (N, A, M)
     matched, label = match(
         iou,
         targets.valid,
