@@ -6,8 +6,11 @@ import weakref
 import numpy as np
 import pytest
 
-from tinymaskrcnn.config import TrainConfig
+from tinymaskrcnn.config import Config, TrainConfig
+from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.errors import ArgumentError, ConfigError, NonFiniteError
+from tinymaskrcnn.kernels import threads
+from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.nn.cache import Cache
 from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.train.trainer import Trainer, check_train_config, computing
@@ -198,3 +201,24 @@ def test_unknown_schedule_and_optimizer_fail_before_training(make):
 def test_computing_wraps_any_work():
     with computing(threads=1):
         assert np.ones(3).sum() == 3
+
+
+def test_the_default_model_has_the_same_bits_on_any_number_of_threads():
+    """Whole steps through every kernel that a training calls, then a detection."""
+    config = Config()
+    stream = SceneStream(config.scenes, split="train", seed=0, batch_size=8)
+    batches = [stream.batch(i) for i in range(2)]
+    states, found = [], []
+    for count in (1, 2, 4):
+        model = build_model(config.model, rng=np.random.default_rng(0)).train()
+        trainer = Trainer(model, None, config.train)
+        with computing(count):
+            for batch in batches:
+                trainer.train_step([batch])
+            found.append(model.eval().detect(batches[0].images)[0])
+        states.append(trainer.state_dict())
+    threads.set_threads(None)
+    for state, detections in zip(states[1:], found[1:]):
+        assert_same_state(state, states[0])
+        for name in ("boxes", "scores", "labels", "masks"):
+            np.testing.assert_array_equal(getattr(detections, name), getattr(found[0], name))
