@@ -31,7 +31,7 @@ def available():
 
 
 @functools.cache
-def library(source, replacements=()):
+def compiled(source, replacements=()):
     """The kernels of `source`.cu as a library; replacements ((old, new), ...) plant faults in the source."""
     code, kernels = read(source)
     for old, new in replacements:
@@ -101,7 +101,7 @@ def run(source, kernel, blocks, block, arguments, *, seed=1, replacements=()):
     guarded = [Guarded(a, p) if isinstance(a, np.ndarray) else None for a, p in zip(arguments, parameters)]
     values = [g.pointer if g else _as_c(a) for g, a in zip(guarded, arguments)]
     pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-    function = getattr(library(source, replacements), f"emulate_{kernel}")
+    function = getattr(compiled(source, replacements), f"emulate_{kernel}")
     with _lock:
         wrong = function(blocks, block, ctypes.c_ulonglong(seed), pointers)
     assert not wrong, f"{kernel}: some threads ended while others of their block waited"
