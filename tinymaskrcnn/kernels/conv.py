@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import register_kernel
 from . import im2col, matmul, winograd
+from .common import is_float32, is_pair, paint_matrix, pair
 from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
@@ -35,30 +36,16 @@ def _tiles(size, m):
     return -(-size[0] // m) * -(-size[1] // m)
 
 
-def _is_pair(value, least):
-    if isinstance(value, int):
-        return value >= least
-    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int) and v >= least for v in value)
-
-
-def _pair(value):
-    return (value, value) if isinstance(value, int) else value
-
-
-def _is_float32(*arrays):
-    return all(a is None or (a.dtype == np.float32 and a.size > 0) for a in arrays)
-
-
 # ---------------------------------------------------------------- convolution
 
 
 def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Whether the kernel knows the case; everything doubtful goes to the text, which has the messages."""
-    if not (groups == 1 and _is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
+    if not (groups == 1 and is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
         return False
-    if not (_is_pair(stride, 1) and _is_pair(padding, 0) and _is_pair(dilation, 1)):
+    if not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
         return False
-    size = _output_size(x.shape, weight.shape, _pair(stride), _pair(padding), _pair(dilation))
+    size = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
     return min(size) > 0 and _is_worth_it(len(x) * size[0] * size[1], weight)
 
 
@@ -68,7 +55,7 @@ def _is_worth_it(pixels, weight):
     return pixels >= FEWEST and pixels * weight.size >= LEAST and not one_channel
 
 
-def _output_size(x_shape, weight_shape, stride, padding, dilation):
+def output_size(x_shape, weight_shape, stride, padding, dilation):
     spans = (d * (k - 1) + 1 for d, k in zip(dilation, weight_shape[:2]))
     return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x_shape[1:3], padding, spans, stride))
 
@@ -77,8 +64,8 @@ def _output_size(x_shape, weight_shape, stride, padding, dilation):
 @single_threaded_blas()
 def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Fast twin of ops.conv.conv2d_forward, for float32 and one group."""
-    stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
-    size = _output_size(x.shape, weight.shape, stride, padding, dilation)
+    stride, padding, dilation = pair(stride), pair(padding), pair(dilation)
+    size = output_size(x.shape, weight.shape, stride, padding, dilation)
     y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
     way = choose(len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, padding=padding, dilation=dilation)
     if way == "matmul":
@@ -92,7 +79,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 def _takes_backward(dy, cache):
     x, weight, _, _, _, _, groups = cache
-    return groups == 1 and _is_float32(dy, x, weight) and _is_worth_it(dy.size // dy.shape[3], weight)
+    return groups == 1 and is_float32(dy, x, weight) and _is_worth_it(dy.size // dy.shape[3], weight)
 
 
 @register_kernel("conv2d_backward", applies=_takes_backward)
@@ -158,10 +145,10 @@ def _pointwise_backward(dy, x, matrix, stride):
 def _takes_transpose(x, weight, bias, *, stride=1, padding=0):
     """Only kernels that paint side by side: as wide as the stride, and nothing cut away."""
     return (
-        _is_float32(x, weight, bias)
-        and _is_pair(stride, 1)
+        is_float32(x, weight, bias)
+        and is_pair(stride, 1)
         and padding in (0, (0, 0))
-        and _pair(stride) == weight.shape[:2]
+        and pair(stride) == weight.shape[:2]
         and weight.shape[2] == x.shape[3]
     )
 
@@ -174,13 +161,13 @@ def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     N, H, W, _ = x.shape
     y = np.empty((N, H * KH, W * KW, O), np.float32)
     painted = y.reshape(N, H, KH, W, KW, O).transpose(0, 1, 3, 2, 4, 5)  # (N, H, W, KH, KW, O)
-    run(matmul.paint_jobs(painted, x, _paint_matrix(weight), bias))
-    return y, (x, weight, bias is not None, _pair(stride), _pair(padding))
+    run(matmul.paint_jobs(painted, x, paint_matrix(weight), bias))
+    return y, (x, weight, bias is not None, pair(stride), pair(padding))
 
 
 @register_kernel(
     "conv_transpose2d_backward",
-    applies=lambda dy, cache: _is_float32(dy, *cache[:2]) and cache[3] == cache[1].shape[:2] and cache[4] == (0, 0),
+    applies=lambda dy, cache: is_float32(dy, *cache[:2]) and cache[3] == cache[1].shape[:2] and cache[4] == (0, 0),
 )
 @single_threaded_blas()
 def conv_transpose2d_backward(dy, cache):
@@ -190,15 +177,9 @@ def conv_transpose2d_backward(dy, cache):
     N, H, W, _ = x.shape
     painted = np.ascontiguousarray(dy).reshape(N, H, KH, W, KW, O).transpose(0, 1, 3, 2, 4, 5)
     dx = np.empty(x.shape, np.float32)
-    dmatrix, dbias = matmul.add_up(run(matmul.unpaint_jobs(dx, painted, x, _paint_matrix(weight))))
+    dmatrix, dbias = matmul.add_up(run(matmul.unpaint_jobs(dx, painted, x, paint_matrix(weight))))
     dweight = dmatrix.reshape(C, KH, KW, O).transpose(1, 2, 0, 3)
     return dx, dweight, dbias if has_bias else None
-
-
-def _paint_matrix(weight):
-    """What one pixel paints, channel by channel: weight (KH, KW, C, O) -> (C, KH*KW*O)."""
-    KH, KW, C, O = weight.shape
-    return weight.transpose(2, 0, 1, 3).reshape(C, KH * KW * O)
 
 
 # ---------------------------------------------------------------- 1x1 convolution, one channel per map
@@ -206,7 +187,7 @@ def _paint_matrix(weight):
 
 def _takes_select(x, weight, bias, *, channel):
     """Channels out of range go to the text, which has the message."""
-    return _is_float32(x, weight, bias) and channel.min() >= 0 and channel.max() < weight.shape[3]
+    return is_float32(x, weight, bias) and channel.min() >= 0 and channel.max() < weight.shape[3]
 
 
 def _map_spans(x):
@@ -231,7 +212,7 @@ def select_conv1x1_forward(x, weight, bias, *, channel):
     return y, (x, chosen, one_hot)
 
 
-@register_kernel("select_conv1x1_backward", applies=lambda dy, cache: _is_float32(dy, *cache))
+@register_kernel("select_conv1x1_backward", applies=lambda dy, cache: is_float32(dy, *cache))
 @single_threaded_blas()
 def select_conv1x1_backward(dy, cache):
     """Fast twin of ops.conv.select_conv1x1_backward."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..backend import Workspace, register_kernel
+from .common import is_float32, paint_matrix
 from .matmul import add_up
 from .threads import even_pieces, run, single_threaded_blas, spans
 
@@ -12,19 +13,10 @@ LANES = 8  # gradients for the weights are added up in at most this many sums, w
 _workspace = Workspace()
 
 
-def _is_float32(*arrays):
-    return all(a.dtype == np.float32 and a.size > 0 for a in arrays)
-
-
 def _takes(x, deconv_weight, deconv_bias, weight, bias, *, channel):
     """Channels out of range go to the text, which has the message."""
     floats = x, deconv_weight, deconv_bias, weight, bias
-    return _is_float32(*floats) and channel.min() >= 0 and channel.max() < weight.shape[3]
-
-
-def _paint_matrix(weight):
-    """What one pixel paints, channel by channel: weight (2, 2, C, D) -> (C, 4 * D)."""
-    return weight.transpose(2, 0, 1, 3).reshape(weight.shape[2], -1)
+    return is_float32(*floats) and channel.min() >= 0 and channel.max() < weight.shape[3]
 
 
 def _painted(maps, S, T):
@@ -44,7 +36,7 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     D = deconv_weight.shape[3]
     one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
     chosen, shift = one_hot @ weight[0, 0].T, one_hot @ bias  # (Q, D), (Q,)
-    matrix, matrix_bias = _paint_matrix(deconv_weight), np.tile(deconv_bias, 4)
+    matrix, matrix_bias = paint_matrix(deconv_weight), np.tile(deconv_bias, 4)
     h, logits = np.empty((Q, 2 * S, 2 * T, D), np.float32), np.empty((Q, 2 * S, 2 * T), np.float32)
 
     def job(maps):
@@ -63,14 +55,14 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     return logits, ((x, deconv_weight, True, (2, 2), (0, 0)), h, (h, chosen, one_hot))
 
 
-@register_kernel("mask_logits_backward", applies=lambda dlogits, cache: _is_float32(dlogits, cache[1]))
+@register_kernel("mask_logits_backward", applies=lambda dlogits, cache: is_float32(dlogits, cache[1]))
 @single_threaded_blas()
 def mask_logits_backward(dlogits, cache):
     """Fast twin of ops.mask_logits.mask_logits_backward."""
     (x, deconv_weight, *_), h, (_, chosen, one_hot) = cache
     Q, S, T, C = x.shape
     D = h.shape[3]
-    matrix = _paint_matrix(deconv_weight)
+    matrix = paint_matrix(deconv_weight)
     dx, dchosen = np.empty(x.shape, np.float32), np.empty((Q, 1, D), np.float32)
 
     def job(lane):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..backend import Workspace, register_kernel
+from .common import is_float32
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 WORK = 16 << 20  # multiplications worth a job of their own, some 0.2 ms
@@ -58,12 +59,8 @@ def backward(dy, x, matrix):
     return dx, *add_up(results[len(jobs) :])
 
 
-def _is_float32(*arrays):
-    return all(a.dtype == np.float32 and a.size > 0 for a in arrays)
-
-
 def _takes_forward(x, weight, bias):
-    return _is_float32(x, weight, bias) and len(x) * weight.size >= LEAST
+    return is_float32(x, weight, bias) and len(x) * weight.size >= LEAST
 
 
 @register_kernel("linear_forward", applies=_takes_forward)
@@ -76,7 +73,7 @@ def linear_forward(x, weight, bias):
 
 
 def _takes_backward(dy, cache):
-    return _is_float32(dy, *cache) and len(dy) * cache[1].size >= LEAST
+    return is_float32(dy, *cache) and len(dy) * cache[1].size >= LEAST
 
 
 @register_kernel("linear_backward", applies=_takes_backward)

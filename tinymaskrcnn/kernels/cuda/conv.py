@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backend import DEVICE, array_module, register_kernel
-from ..conv import _is_pair, _output_size, _pair
+from ..common import is_pair, paint_matrix, pair
+from ..conv import output_size
 from .launch import MOST, contiguous, fits, launch
 
 WORKSPACE = 256 << 20  # bytes of columns at a time; more images than that are done in turn
@@ -72,14 +73,14 @@ def _within_reach(windows):
 def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     if not (groups == 1 and fits(x, weight, bias) and weight.shape[2] == x.shape[3]):
         return False
-    if not (_is_pair(stride, 1) and _is_pair(padding, 0) and _is_pair(dilation, 1)):
+    if not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
         return False
-    windows = _windows(x, weight, _pair(stride), _pair(padding), _pair(dilation))
+    windows = _windows(x, weight, pair(stride), pair(padding), pair(dilation))
     return min(windows.count) > 0 and len(x) * windows.rows * weight.shape[3] < MOST and _within_reach(windows)
 
 
 def _windows(x, weight, stride, padding, dilation):
-    count = _output_size(x.shape, weight.shape, stride, padding, dilation)
+    count = output_size(x.shape, weight.shape, stride, padding, dilation)
     return Windows(tuple(x.shape[1:]), count, tuple(weight.shape[:2]), stride, padding, dilation)
 
 
@@ -87,7 +88,7 @@ def _windows(x, weight, stride, padding, dilation):
 def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Device twin of ops.conv.conv2d_forward: one launch, one product and the bias, for each piece of the images."""
     xp = array_module(x)
-    windows = _windows(x, weight, _pair(stride), _pair(padding), _pair(dilation))
+    windows = _windows(x, weight, pair(stride), pair(padding), pair(dilation))
     cache = x, weight, bias is not None, windows.stride, windows.padding, windows.dilation, groups
     x, matrix = contiguous(x), weight.reshape(windows.row, -1)
     pieces = windows.pieces(len(x))
@@ -139,9 +140,9 @@ def conv2d_backward(dy, cache):
 
 
 def _takes_transpose(x, weight, bias, *, stride=1, padding=0):
-    if not (fits(x, weight, bias) and weight.shape[2] == x.shape[3] and _is_pair(stride, 1) and _is_pair(padding, 0)):
+    if not (fits(x, weight, bias) and weight.shape[2] == x.shape[3] and is_pair(stride, 1) and is_pair(padding, 0)):
         return False
-    windows = _painted(x, weight, _pair(stride), _pair(padding))
+    windows = _painted(x, weight, pair(stride), pair(padding))
     return min(windows.image) > 0 and len(x) * np.prod(windows.image) < MOST and _within_reach(windows)
 
 
@@ -152,17 +153,12 @@ def _painted(x, weight, stride, padding):
     return Windows((*size, O), (H, W), (KH, KW), stride, padding, (1, 1))
 
 
-def _paint_matrix(weight):
-    """What one pixel paints, channel by channel: weight (KH, KW, C, O) -> (C, KH*KW*O)."""
-    return weight.transpose(2, 0, 1, 3).reshape(weight.shape[2], -1)
-
-
 @register_kernel("conv_transpose2d_forward", module=DEVICE, applies=_takes_transpose)
 def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     """Device twin of ops.conv.conv_transpose2d_forward: one product, and one launch that also adds the bias."""
-    windows = _painted(x, weight, _pair(stride), _pair(padding))
+    windows = _painted(x, weight, pair(stride), pair(padding))
     y = array_module(x).empty((len(x), *windows.image), x.dtype)
-    matrix = _paint_matrix(weight)
+    matrix = paint_matrix(weight)
     for images in windows.pieces(len(x)):
         windows.gather(x[images].reshape(-1, len(matrix)) @ matrix, y[images], bias)
     return y, (x, weight, bias is not None, windows.stride, windows.padding)
@@ -179,7 +175,7 @@ def conv_transpose2d_backward(dy, cache):
     x, weight, has_bias, stride, padding = cache
     KH, KW, C, O = weight.shape
     xp = array_module(dy)
-    windows, matrix = _painted(x, weight, stride, padding), _paint_matrix(weight)
+    windows, matrix = _painted(x, weight, stride, padding), paint_matrix(weight)
     dy = contiguous(dy)
     flat = dy.reshape(-1, O)
     dbias = xp.ones(len(flat), dy.dtype) @ flat if has_bias else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backend import DEVICE, array_module, register_kernel
-from ..conv import _is_pair, _pair
+from ..common import is_pair, pair
 from .launch import BLOCK, MOST, contiguous, fits, launch
 
 LANES = 4  # as in roi_align.cu: channels that a thread serves
@@ -77,9 +77,9 @@ def _takes_pyramid(pyramid, *, rois, image_index, level, output_size, scales, sa
 
 
 def _takes_map(features, rois, *, output_size, samples=2, box_gradient=False, **data):
-    if box_gradient or not (fits(features, rois) and _is_pair(output_size, 1) and isinstance(samples, int)):
+    if box_gradient or not (fits(features, rois) and is_pair(output_size, 1) and isinstance(samples, int)):
         return False
-    rows, columns = _pair(output_size)
+    rows, columns = pair(output_size)
     return samples >= 0 and len(rois) * rows * columns * features.shape[3] < MOST
 
 
@@ -91,7 +91,7 @@ def _takes_backward(dcrops, cache):
 def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size, scales, samples=2, aligned=True):
     """Device twin of ops.roi_align.pyramid_roi_align_forward: one launch for each level."""
     bins = SampledBins(
-        contiguous(rois), _long(image_index), _long(level), list(scales), _pair(output_size), samples, aligned
+        contiguous(rois), _long(image_index), _long(level), list(scales), pair(output_size), samples, aligned
     )
     return bins.read(pyramid), (bins, [features.shape for features in pyramid])
 
@@ -106,7 +106,7 @@ def pyramid_roi_align_backward(dcrops, cache):
 @register_kernel("roi_align_forward", module=DEVICE, applies=_takes_map)
 def roi_align_forward(features, rois, *, image_index, output_size, scale, samples=2, aligned=True, box_gradient=False):
     """Device twin of ops.roi_align.roi_align_forward: a pyramid of one level."""
-    bins = SampledBins(contiguous(rois), _long(image_index), None, [float(scale)], _pair(output_size), samples, aligned)
+    bins = SampledBins(contiguous(rois), _long(image_index), None, [float(scale)], pair(output_size), samples, aligned)
     return bins.read([features]), (bins, features.shape, None)
 
 

@@ -1,0 +1,25 @@
+"""What several kernels ask of their arguments, and a matrix that three of them use."""
+
+import numpy as np
+
+
+def is_float32(*arrays):
+    """Whether all arrays hold float32 numbers, and any at all; None is passed over."""
+    return all(a is None or (a.dtype == np.float32 and a.size > 0) for a in arrays)
+
+
+def is_pair(value, least):
+    """Whether it is an int, or a pair of ints, of at least that much."""
+    if isinstance(value, int):
+        return value >= least
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int) and v >= least for v in value)
+
+
+def pair(value):
+    return (value, value) if isinstance(value, int) else value
+
+
+def paint_matrix(weight):
+    """What one pixel paints, channel by channel: weight (KH, KW, C, O) -> (C, KH*KW*O)."""
+    KH, KW, C, O = weight.shape
+    return weight.transpose(2, 0, 1, 3).reshape(C, KH * KW * O)
