@@ -49,7 +49,7 @@ def curves_figure(rows):
         f"points: single steps; line: mean over {window} steps" if window > 1 else "line: single steps",
         ha="center",
         fontsize=style.SMALL,
-        color="#444444",
+        color=style.muted(),
     )
     figure.tight_layout(rect=(0, 0.3 / figure.get_figheight(), 1, 1), h_pad=1.2, w_pad=1.2)
     return figure
@@ -111,7 +111,8 @@ def _limits(ax, values, smooth):
     above = int((values > top).sum())
     if above:
         text = f"{above} higher {'point' if above == 1 else 'points'}, up to {values.max():.3g}"
-        ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=style.SMALL, color="#444444")
+        place = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+        ax.text(0.98, 0.97, text, **place, fontsize=style.SMALL, color=style.muted())
     return lowest, top
 
 

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ..errors import ArgumentError
@@ -15,6 +17,49 @@ BLUE, ORANGE, GREEN, PURPLE, YELLOW, DARK_BLUE, RED = PALETTE[:7]
 GREY = "#7F7F7F"
 TITLE, TEXT, SMALL = 11, 9, 8  # font sizes in points
 DPI = 110
+
+
+# What is drawn on the bare page, in light and in dark; colours that carry meaning are the palette's in both
+THEMES = {
+    "light": {"ink": "#000000", "muted": "#444444", "faint": "#E5E5E5", "paper": "#FFFFFF"},
+    "dark": {"ink": "#F2F2F2", "muted": "#B8B8B8", "faint": "#3A3A3A", "paper": "#16181D"},
+}
+
+
+def use_theme(name):
+    """Draw all further figures dark on light ("light") or light on dark ("dark"), by matplotlib's own settings."""
+    if name not in THEMES:
+        raise ArgumentError(f"use_theme: name must be one of {tuple(THEMES)}; got {name!r}")
+    theme = THEMES[name]
+    lines = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    pages = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    rcParams.update({key: theme["ink"] for key in lines} | {key: theme["paper"] for key in pages})
+    rcParams["grid.color"] = theme["faint"]
+
+
+def _of_theme(part):
+    dark = sum(to_rgb(rcParams["figure.facecolor"])) < 1.5
+    return THEMES["dark" if dark else "light"][part]
+
+
+def ink():
+    """The colour of text and lines on the page."""
+    return _of_theme("ink")
+
+
+def muted():
+    """The colour of what stands back: remarks, secondary lines."""
+    return _of_theme("muted")
+
+
+def faint():
+    """The colour of grids and of what only hints."""
+    return _of_theme("faint")
+
+
+def paper():
+    """The colour of the page."""
+    return _of_theme("paper")
 
 
 class NotebookFigure(Figure):
@@ -30,7 +75,7 @@ class NotebookFigure(Figure):
 
 def new_figure(width, height):
     """An empty figure of width x height inches."""
-    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor=paper())
     FigureCanvasAgg(figure)
     return figure
 
@@ -43,7 +88,7 @@ def new_axes(ax=None, *, width=4.0, height=4.0):
 def plain_axes(ax):
     """A quiet frame for curves: no upper and right line, a light grid behind."""
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="#E5E5E5", linewidth=0.8)
+    ax.grid(True, color=faint(), linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(labelsize=SMALL)
     return ax
@@ -78,7 +123,7 @@ def say(ax, message, *, y=0.07):
         fontsize=TEXT,
         wrap=True,
         zorder=10,
-        bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": GREY, "alpha": 0.9},
+        bbox={"boxstyle": "round,pad=0.4", "facecolor": paper(), "edgecolor": GREY, "alpha": 0.9},
     )
 
 
