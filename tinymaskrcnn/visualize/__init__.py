@@ -4,8 +4,10 @@ Functions called draw_... put something on axes and return them; functions calle
 work without a screen, and a notebook shows the figures by itself.
 """
 
+from .arrays import draw_array, draw_gradient
 from .boxes import draw_boxes, draw_image
 from .detections import draw_detections, draw_judged, draw_truth
+from .features import draw_feature_map, feature_maps_figure, pyramid_figure
 from .figures import (
     coverage_figure,
     curves_figure,
@@ -20,13 +22,18 @@ __all__ = [
     "coverage_figure",
     "curves_figure",
     "detections_figure",
+    "draw_array",
     "draw_boxes",
     "draw_detections",
+    "draw_feature_map",
+    "draw_gradient",
     "draw_image",
     "draw_judged",
     "draw_masks",
     "draw_truth",
+    "feature_maps_figure",
     "precision_recall_figure",
     "profile_figure",
+    "pyramid_figure",
     "save_figure",
 ]
