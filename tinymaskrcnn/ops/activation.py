@@ -56,10 +56,12 @@ def softmax_forward(x):
 
     x (..., C)  ->  y (..., C)
     """
+    # BEGIN SOLUTION hw01.softmax_forward
     xp = array_module(x)
     e = xp.exp(x - x.max(axis=-1, keepdims=True))  # the largest exponent is 0: no overflow, and no sum below 1
     y = e / e.sum(axis=-1, keepdims=True)
     return y, y
+    # END SOLUTION
 
 
 @checked
@@ -69,5 +71,8 @@ def softmax_backward(dy, cache):
 
     dy (..., C)  ->  dx (..., C)
     """
+    # BEGIN SOLUTION hw01.softmax_backward
     y = cache
-    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+    expected = (dy * y).sum(axis=-1, keepdims=True)  # the mean of dy, weighted by the probabilities
+    return y * (dy - expected)
+    # END SOLUTION

@@ -26,10 +26,12 @@ def base_anchors(sizes, ratios):
     """
     sizes = _positive("base_anchors", "sizes", sizes)
     ratios = _positive("base_anchors", "ratios", ratios)
+    # BEGIN SOLUTION hw03.base_anchors
     stretch = np.sqrt(ratios)[:, None]  # (R, 1)
     widths = (1 / stretch * sizes).reshape(-1)  # (R, sizes) -> (A,)
     heights = (stretch * sizes).reshape(-1)
     return np.round(np.stack([-widths, -heights, widths, heights], axis=1) / 2)
+    # END SOLUTION
 
 
 def grid_anchors(base, *, grid_size, stride):
@@ -45,11 +47,13 @@ def grid_anchors(base, *, grid_size, stride):
         raise ArgumentError(
             f"grid_anchors: grid_size must be at least 0 and stride above 0; got {tuple(grid_size)} and {stride}"
         )
+    # BEGIN SOLUTION hw03.grid_anchors
     y, x = np.meshgrid(
         np.arange(rows, dtype=base.dtype) * stride_y, np.arange(columns, dtype=base.dtype) * stride_x, indexing="ij"
     )
     centres = np.stack([x, y, x, y], axis=-1).astype(base.dtype)  # (h, w, 4)
     return (centres[:, :, None] + base).reshape(-1, 4)
+    # END SOLUTION
 
 
 def pyramid_anchors(sizes_per_level, ratios, *, grid_sizes, image_size):

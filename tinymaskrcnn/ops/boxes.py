@@ -39,6 +39,7 @@ def iou_matrix(a, b):
 
     a (..., K, 4), b (..., M, 4)  ->  iou (..., K, M)
     """
+    # BEGIN SOLUTION hw03.iou_matrix
     xp = array_module(a, b)
     ax1, ay1, ax2, ay2 = _corners(a[..., :, None, :])  # (..., K, 1)
     bx1, by1, bx2, by2 = _corners(b[..., None, :, :])  # (..., 1, M)
@@ -47,6 +48,7 @@ def iou_matrix(a, b):
     intersection = width * height
     union = area(a)[..., :, None] + area(b)[..., None, :] - intersection
     return intersection / xp.where(union > 0, union, 1)  # where the union is empty, so is the intersection
+    # END SOLUTION
 
 
 @checked
@@ -77,6 +79,7 @@ def encode(boxes, anchors, *, weights=(1.0, 1.0, 1.0, 1.0)):
     dx = (gx - ax) / aw, dw = log(gw / aw), each times its weight. The result is finite for every finite box: rows
     that only fill up an array may be zero.
     """
+    # BEGIN SOLUTION hw03.encode
     xp = array_module(boxes, anchors)
     gx, gy, gw, gh = _corners(to_center(boxes))
     ax, ay, aw, ah = _corners(to_center(anchors))
@@ -84,6 +87,7 @@ def encode(boxes, anchors, *, weights=(1.0, 1.0, 1.0, 1.0)):
     wx, wy, ww, wh = weights
     deltas = [wx * (gx - ax) / aw, wy * (gy - ay) / ah, ww * xp.log(gw / aw), wh * xp.log(gh / ah)]
     return xp.stack(deltas, axis=-1)
+    # END SOLUTION
 
 
 @checked
@@ -92,6 +96,7 @@ def decode(deltas, anchors, *, weights=(1.0, 1.0, 1.0, 1.0), clamp=LARGEST_GROWT
 
     deltas (..., 4), anchors (..., 4)  ->  boxes (..., 4)
     """
+    # BEGIN SOLUTION hw03.decode
     xp = array_module(deltas, anchors)
     dx, dy, dw, dh = _corners(deltas)
     ax, ay, aw, ah = _corners(to_center(anchors))
@@ -101,6 +106,7 @@ def decode(deltas, anchors, *, weights=(1.0, 1.0, 1.0, 1.0), clamp=LARGEST_GROWT
     w = aw * xp.exp(xp.minimum(dw / ww, clamp))
     h = ah * xp.exp(xp.minimum(dh / wh, clamp))
     return from_center(xp.stack([cx, cy, w, h], axis=-1))
+    # END SOLUTION
 
 
 @checked

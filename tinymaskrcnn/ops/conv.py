@@ -16,11 +16,13 @@ from .common import add_border, as_pair, column_sum, count_windows, remove_borde
 
 def _image_to_columns(x, kernel, stride, padding, dilation, windows):
     """Copy what each window sees: x (N, H, W, C) -> columns (N, HO, WO, KH, KW, C)."""
+    # BEGIN SOLUTION hw02.image_to_columns
     padded = add_border(x, padding)
     columns = array_module(x).empty((x.shape[0], *windows, *kernel, x.shape[3]), x.dtype)
     for i, j, rows, cols in taps(kernel, stride, windows, dilation):
         columns[:, :, :, i, j] = padded[:, rows, cols]
     return columns
+    # END SOLUTION
 
 
 def _columns_to_image(columns, size, stride, padding, dilation):
@@ -28,12 +30,14 @@ def _columns_to_image(columns, size, stride, padding, dilation):
 
     Pixels that no window read, as at the lower border when the stride does not divide, stay zero.
     """
+    # BEGIN SOLUTION hw02.columns_to_image
     N, HO, WO, KH, KW, C = columns.shape
     shape = (N, size[0] + 2 * padding[0], size[1] + 2 * padding[1], C)
     padded = array_module(columns).zeros(shape, columns.dtype)
     for i, j, rows, cols in taps((KH, KW), stride, (HO, WO), dilation):
         padded[:, rows, cols] += columns[:, :, :, i, j]
     return remove_border(padded, padding)
+    # END SOLUTION
 
 
 def _split(rows, groups):
@@ -71,6 +75,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     KH, KW, _, O = weight.shape
     HO, WO = count_windows("conv2d_forward", "weight", (H, W), (KH, KW), stride, padding, dilation)
 
+    # BEGIN SOLUTION hw02.conv2d_forward
     columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
     rows = _split(columns.reshape(N * HO * WO, KH * KW, C), groups)  # (G, N*HO*WO, KH*KW*C/G)
     matrices = _weight_matrices(weight, groups)  # (G, KH*KW*C/G, O/G)
@@ -78,6 +83,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     if bias is not None:
         y += bias
     return y, (x, weight, bias is not None, stride, padding, dilation, groups)
+    # END SOLUTION
 
 
 @checked
@@ -93,6 +99,7 @@ def conv2d_backward(dy, cache):
     N, H, W, C = x.shape
     KH, KW, _, O = weight.shape
     _, HO, WO, _ = dy.shape
+    # BEGIN SOLUTION hw02.conv2d_backward
     dbias = column_sum(dy) if has_bias else None  # every window was shifted by the same bias
 
     columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
@@ -106,6 +113,7 @@ def conv2d_backward(dy, cache):
     dcolumns = _join(drows, KH * KW).reshape(N, HO, WO, KH, KW, C)
     dx = _columns_to_image(dcolumns, (H, W), stride, padding, dilation)
     return dx, dweight, dbias
+    # END SOLUTION
 
 
 def _weight_matrices(weight, groups):

@@ -78,10 +78,12 @@ def softmax_cross_entropy_forward(logits, *, labels, weight=None, normalizer=Non
     xp = array_module(logits)
     weight = _row_weight("softmax_cross_entropy_forward", weight, logits)  # (K, 1)
     logits = xp.where(weight != 0, logits, 0)
+    # BEGIN SOLUTION hw01.softmax_cross_entropy_forward
     shifted = logits - logits.max(axis=1, keepdims=True)  # the largest is 0: exp cannot overflow
     log_softmax = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))  # (K, C)
     is_label = labels[:, None] == xp.arange(logits.shape[1])  # (K, C)
     element = -xp.where(is_label, log_softmax, 0).sum(axis=1, keepdims=True)  # (K, 1)
+    # END SOLUTION
     loss, normalizer = _reduce("softmax_cross_entropy_forward", element, weight, normalizer)
     return loss, (log_softmax, is_label, weight, normalizer)
 
@@ -93,9 +95,11 @@ def softmax_cross_entropy_backward(dloss, cache):
 
     dloss 0-d array or number  ->  dlogits (K, C)
     """
+    # BEGIN SOLUTION hw01.softmax_cross_entropy_backward
     log_softmax, is_label, weight, normalizer = cache
     delement = _scaled(weight, dloss, normalizer)  # (K, 1)
     return (array_module(log_softmax).exp(log_softmax) - is_label) * delement
+    # END SOLUTION
 
 
 # ---------------------------------------------------------------- yes or no
@@ -114,10 +118,12 @@ def sigmoid_cross_entropy_forward(logits, *, targets, weight=None, normalizer=No
     weight = _row_weight("sigmoid_cross_entropy_forward", weight, logits)
     logits = xp.where(weight != 0, logits, 0)
     targets = targets.astype(logits.dtype)
+    # BEGIN SOLUTION hw04.sigmoid_cross_entropy_forward
     # -t log(s) - (1 - t) log(1 - s), written so that exp only sees negative numbers
     element = xp.maximum(logits, 0) - logits * targets + xp.log1p(xp.exp(-xp.abs(logits)))
     loss, normalizer = _reduce("sigmoid_cross_entropy_forward", element, weight, normalizer)
     return loss, (logits, targets, weight, normalizer)
+    # END SOLUTION
 
 
 @checked
@@ -127,12 +133,14 @@ def sigmoid_cross_entropy_backward(dloss, cache):
 
     dloss 0-d array or number  ->  dlogits (...)
     """
+    # BEGIN SOLUTION hw04.sigmoid_cross_entropy_backward
     logits, targets, weight, normalizer = cache
     xp = array_module(logits)
     delement = _scaled(weight, dloss, normalizer)
     small = xp.exp(-xp.abs(logits))
     probability = xp.where(logits >= 0, 1, small) / (1 + small)
     return (probability - targets) * delement
+    # END SOLUTION
 
 
 # ---------------------------------------------------------------- distances

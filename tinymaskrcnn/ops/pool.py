@@ -20,12 +20,14 @@ def max_pool2d_forward(x, *, kernel, stride=None, padding=0):
     window fits.
     """
     kernel, stride, padding, windows = _pool_geometry("max_pool2d_forward", x, kernel, stride, padding)
+    # BEGIN SOLUTION hw02.max_pool2d_forward
     xp = array_module(x)
     padded = add_border(x, padding, -xp.inf)
     y = xp.full((x.shape[0], *windows, x.shape[3]), -xp.inf, x.dtype)
     for _, _, rows, columns in taps(kernel, stride, windows):
         xp.maximum(y, padded[:, rows, columns], out=y)
     return y, (x, y, kernel, stride, padding)
+    # END SOLUTION
 
 
 @checked
@@ -37,6 +39,7 @@ def max_pool2d_backward(dy, cache):
 
     A pixel that wins several overlapping windows adds up their gradients. In a tie the first pixel, row by row, wins.
     """
+    # BEGIN SOLUTION hw02.max_pool2d_backward
     x, y, kernel, stride, padding = cache
     xp = array_module(x)
     padded = add_border(x, padding, -xp.inf)
@@ -47,6 +50,7 @@ def max_pool2d_backward(dy, cache):
         open_windows ^= winner
         dpadded[:, rows, columns] += dy * winner
     return remove_border(dpadded, padding)
+    # END SOLUTION
 
 
 # ---------------------------------------------------------------- mean
@@ -78,12 +82,14 @@ def avg_pool2d_backward(dy, cache):
 
     dy (N, HO, WO, C)  ->  dx (N, H, W, C)
     """
+    # BEGIN SOLUTION hw02.avg_pool2d_backward
     (N, H, W, C), kernel, stride, padding = cache
     share = dy / (kernel[0] * kernel[1])
     dpadded = array_module(dy).zeros((N, H + 2 * padding[0], W + 2 * padding[1], C), dy.dtype)
     for _, _, rows, columns in taps(kernel, stride, dy.shape[1:3]):
         dpadded[:, rows, columns] += share
     return remove_border(dpadded, padding)
+    # END SOLUTION
 
 
 @checked

@@ -42,10 +42,12 @@ def roi_align_backward(dcrops, cache):
 
     dcrops (K, S, T, C)  ->  dfeatures (N, H, W, C), drois (K, 4) or None
     """
+    # BEGIN SOLUTION hw04.roi_align_backward
     A, shape, for_boxes = cache
     drois = None if for_boxes is None else _box_gradient(dcrops, *for_boxes)
     dfeatures = transposed(A, dcrops) @ dcrops.reshape(-1, shape[3])  # (N*H*W, C)
     return dfeatures.reshape(shape), drois
+    # END SOLUTION
 
 
 def interpolation_matrix(rois, *, image_index, feature_shape, output_size, scale, samples=2, aligned=True):
@@ -193,6 +195,7 @@ def _sample_points(start, end, bins, *, scale, samples, aligned, most):
     start (K,), end (K,)  ->  position (K, S, n), use (K, 1, n), along (K, S, n) 0 at start and 1 at end
     Adaptive sampling has to look how many points the largest bin takes, unless `most` says what it cannot exceed.
     """
+    # BEGIN SOLUTION hw04.roi_align_points
     xp = array_module(start)
     dtype = start.dtype
     start, end = start[:, None, None] * scale, end[:, None, None] * scale
@@ -208,6 +211,7 @@ def _sample_points(start, end, bins, *, scale, samples, aligned, most):
     if not aligned:  # a RoI that was held at one pixel does not stretch
         along = xp.where(end - start < 1, 0, along)
     return position, use.astype(dtype), along
+    # END SOLUTION
 
 
 def _merge(pixel, weights, length):
