@@ -1,0 +1,105 @@
+"""Runs a lesson as a script or in a notebook's kernel, in an empty folder and without a network."""
+
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from . import pair
+
+OFFLINE = Path(__file__).parent / "offline"
+LIMIT = 240  # seconds; a lesson takes less than 120 on a machine that has nothing else to do
+DEAD = "http://127.0.0.1:9"  # the port that discards: nobody answers
+
+
+def environment(folder, *, fast=True):
+    """The variables a lesson runs with: no screen, no network, nothing of the user's own."""
+    own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    own |= {name: DEAD for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+    own |= {"PYTHONPATH": str(OFFLINE), "IPYTHONDIR": str(folder / ".ipython"), "OPENBLAS_NUM_THREADS": "1"}
+    own |= {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "default::RuntimeWarning", "JUPYTER_PREFER_ENV_PATH": "1"}
+    own.pop("TINYMASKRCNN_FAST", None)
+    return own | ({"TINYMASKRCNN_FAST": "1"} if fast else {})
+
+
+def run_script(source, folder, *, fast=True, limit=LIMIT):
+    """Run a lesson as a plain script in an empty folder  ->  CompletedProcess with its stdout and stderr."""
+    script = environment(folder, fast=fast)
+    return subprocess.run(
+        [sys.executable, str(source)], cwd=folder, env=script, capture_output=True, text=True, timeout=limit
+    )
+
+
+def run_notebook(source, folder, *, fast=True, limit=LIMIT):
+    """Run a lesson in a kernel  ->  the notebook with its outputs; an error in a cell is an output too."""
+    notebook = pair.read(Path(source).read_text(encoding="utf-8"))
+    kernel = environment(folder, fast=fast)
+    del kernel["MPLBACKEND"]  # the kernel chooses, as it does for a student
+    client = NotebookClient(
+        notebook, timeout=limit, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute(env=kernel)
+    return notebook
+
+
+# ---------------------------------------------------------------- what came out
+
+
+def outputs(notebook):
+    """(number of the cell, output) of everything that the cells said."""
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", ()):
+            yield number, output
+
+
+def errors(notebook):
+    """The exceptions, with the cell that raised them."""
+    plain = re.compile(r"\x1b\[[0-9;]*m")
+    found = [(number, output) for number, output in outputs(notebook) if output.output_type == "error"]
+    return [f"cell {number}: {plain.sub('', chr(10).join(output.traceback))[-3000:]}" for number, output in found]
+
+
+def warnings(text):
+    """The lines of a text that are warnings."""
+    return [line for line in text.splitlines() if re.search(r"\bWarning\b|\w+Warning:", line)]
+
+
+def said_as_error(notebook):
+    """Everything that went to stderr."""
+    return "".join(o.text for _, o in outputs(notebook) if o.output_type == "stream" and o.name == "stderr")
+
+
+def texts(notebook):
+    """(number of the cell, text) of every cell and of every output that is text; of HTML what a reader sees."""
+    for number, cell in enumerate(notebook.cells):
+        yield number, cell.source
+    for number, output in outputs(notebook):
+        yield number, output.get("text", "")
+        data = output.get("data", {})
+        yield number, data.get("text/plain", "")
+        yield number, unescape(re.sub(r"<[^>]*>", "", _without_pictures(data.get("text/html", ""))))
+
+
+def _without_pictures(html):
+    return re.sub(r"data:image/[^\"')]*", "", html)
+
+
+def pictures(notebook):
+    """The sizes in bytes of all pictures, those inside a slider included."""
+    sizes = []
+    for _, output in outputs(notebook):
+        data = output.get("data", {})
+        if "image/png" in data:
+            sizes.append(len(data["image/png"]) * 3 // 4)
+        sizes += [len(found) * 3 // 4 for found in re.findall(r"data:image/[^\"')]*", data.get("text/html", ""))]
+    return sizes
+
+
+def size(notebook):
+    """Bytes of the notebook file, outputs included."""
+    return len(nbformat.writes(notebook, version=nbformat.NO_CONVERT).encode())
