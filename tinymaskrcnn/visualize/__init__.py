@@ -17,8 +17,11 @@ from .figures import (
     save_figure,
 )
 from .masks import draw_masks
+from .steps import Steps
+from .style import use_theme
 
 __all__ = [
+    "Steps",
     "coverage_figure",
     "curves_figure",
     "detections_figure",
@@ -36,4 +39,5 @@ __all__ = [
     "profile_figure",
     "pyramid_figure",
     "save_figure",
+    "use_theme",
 ]

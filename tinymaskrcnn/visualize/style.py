@@ -148,23 +148,28 @@ def running_mean(values, window):
     return (total[high] - total[low]) / (high - low)
 
 
-def save_figure(figure, path):
-    """Write a picture in one move (.png, .pdf, .svg or .jpg): a reader never sees half a file. Returns the path."""
+def write_whole(path, write):
+    """Let `write(file)` fill a file that appears in one move: a reader never sees half of it. Returns the path."""
     path = Path(path)
-    kind = path.suffix[1:].lower()
-    if kind not in figure.canvas.get_supported_filetypes():
-        raise ArgumentError(f"save_figure: path must end in .png, .pdf, .svg or .jpg; got {str(path)!r}")
     temporary = Path(f"{path}.tmp")
     try:
         with open(temporary, "wb") as file:
-            figure.savefig(file, format=kind)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, f"could not write the picture: {error.strerror or error}", str(path)) from error
+        raise OSError(error.errno, f"could not write the file: {error.strerror or error}", str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def save_figure(figure, path):
+    """Write a picture in one move (.png, .pdf, .svg or .jpg). Returns the path."""
+    kind = Path(path).suffix[1:].lower()
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise ArgumentError(f"save_figure: path must end in .png, .pdf, .svg or .jpg; got {str(path)!r}")
+    return write_whole(path, lambda file: figure.savefig(file, format=kind))
