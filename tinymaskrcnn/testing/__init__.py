@@ -7,7 +7,7 @@
     check_layer(Linear(3, 4, rng=rng), x)
 
 Both return a Report of the errors they measured when all is well, and raise CheckFailed, an AssertionError whose
-message says what is wrong.
+message says what is wrong. What a cache costs in memory is told by cache_bytes(cache) and cache_table(cache).
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,19 @@ from ..backend import cuda_available, to_device
 from . import checks
 from .case import Case
 from .gradients import check_gradients
+from .memory import cache_bytes, cache_table
 from .subject import CheckFailed, Layer, Pair
 
-__all__ = ["Backend", "CheckFailed", "Report", "available_backends", "check_layer", "check_pair"]
+__all__ = [
+    "Backend",
+    "CheckFailed",
+    "Report",
+    "available_backends",
+    "cache_bytes",
+    "cache_table",
+    "check_layer",
+    "check_pair",
+]
 
 CHECKS = (
     "gradient",

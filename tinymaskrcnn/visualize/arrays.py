@@ -1,0 +1,134 @@
+"""A small array as a grid of cells with its numbers in them."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import Normalize, to_hex
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+
+from ..backend import to_host
+from ..errors import ShapeError
+from . import style
+
+CELL = 0.46  # inches, of a figure made here
+EDGE = 0.08  # inches of page around the grid
+SMALLEST = 4.0  # points; numbers that would have to be smaller are left out
+DIVERGING = "RdBu"  # red below the centre, blue above
+NUMBERS = "{:.2g}"
+
+
+def draw_array(
+    values,
+    *,
+    ax=None,
+    title=None,
+    fmt=NUMBERS,
+    cmap=None,
+    center=None,
+    vmin=None,
+    vmax=None,
+    highlight=(),
+):
+    """Draw a small array as cells with numbers: row 0 on top, cell (i, j) covers x j..j+1 and y i..i+1.
+
+    values (H, W), or (W,) as one row  ->  axes
+
+    - fmt: how a number is written; the default writes whole numbers in full, and "" writes none
+    - cmap: colours the cells from vmin to vmax; None leaves them plain
+    - center: the value that a diverging map shows in white, with the same reach on both sides
+    - highlight: rectangles (row0, col0, row1, col1, colour) to be outlined, row1 and col1 not included
+
+    NaN stays blank.
+    """
+    values = _numbers(values)
+    ax = _axes(ax, values.shape, title)
+    colors = _colors(values, cmap, center, vmin, vmax)
+    texts = [[_written(value, fmt) for value in row] for row in values]
+    size = _font_size(ax, [text for row in texts for text in row])
+    for i, j in np.ndindex(values.shape):
+        face = colors[i][j]
+        ax.add_patch(Rectangle((j, i), 1, 1, facecolor=face, edgecolor=style.GREY, linewidth=0.6, zorder=1))
+        if texts[i][j] and size >= SMALLEST:
+            look = {"fontsize": size, "color": style.ink_on(face), "ha": "center", "va": "center", "zorder": 3}
+            ax.text(j + 0.5, i + 0.5, texts[i][j], **look)
+    for row0, col0, row1, col1, color in highlight:
+        place = {"xy": (col0, row0), "width": col1 - col0, "height": row1 - row0}
+        ax.add_patch(Rectangle(**place, fill=False, edgecolor=color, linewidth=2.6, zorder=4, clip_on=False))
+    return ax
+
+
+def draw_gradient(values, *, ax=None, title=None, fmt=NUMBERS, vmax=None, highlight=()):
+    """Draw a small array of signed numbers: red below zero, white at zero, blue above.
+
+    values (H, W), or (W,) as one row  ->  axes
+    """
+    return draw_array(values, ax=ax, title=title, fmt=fmt, center=0, vmax=vmax, highlight=highlight)
+
+
+def _numbers(values):
+    values = np.atleast_2d(np.asarray(to_host(values)))
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "biuf":
+        raise ShapeError(
+            f"draw_array: values must be numbers, (H, W) or (W,), at least one; got {values.dtype} {values.shape}"
+        )
+    return values.astype(np.float64)
+
+
+def _axes(ax, shape, title):
+    """Axes with H x W square cells and nothing else; those of a new figure leave room for the title."""
+    height, width = shape
+    if ax is None:
+        grid_w, grid_h = CELL * width, CELL * height
+        scale = min(1, 9.3 / grid_w)
+        grid_w, grid_h = grid_w * scale, grid_h * scale
+        lines = title.split("\n") if title else []
+        wide = max([grid_w, *(_text_width(line, style.TITLE) / 72 for line in lines)]) + 2 * EDGE
+        high = grid_h + 2 * EDGE + (0.1 + 0.19 * len(lines) if lines else 0)
+        place = ((wide - grid_w) / 2 / wide, EDGE / high, grid_w / wide, grid_h / high)
+        ax = style.new_figure(wide, high).add_axes(place)
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    ax.set_aspect("equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=style.TITLE)
+    return ax
+
+
+def _colors(values, cmap, center, vmin, vmax):
+    """One "#RRGGBB" a cell; the page's own where there is no map or no number."""
+    paper = style.paper()
+    if cmap is None and center is None:
+        return [[paper] * values.shape[1] for _ in values]
+    finite = values[np.isfinite(values)]
+    if center is not None:
+        reach = max([abs(v - center) for v in (vmin, vmax) if v is not None], default=None)
+        reach = reach or (np.abs(finite - center).max() if finite.size else 0) or 1
+        vmin, vmax = center - reach, center + reach
+    vmin = (finite.min() if finite.size else 0) if vmin is None else vmin
+    vmax = (finite.max() if finite.size else 1) if vmax is None else vmax
+    scale, colors = Normalize(vmin, vmax, clip=True), colormaps[cmap or DIVERGING]
+    return [[paper if np.isnan(v) else to_hex(colors(float(scale(v)))) for v in row] for row in values]
+
+
+def _written(value, fmt):
+    if np.isnan(value):
+        return ""
+    if fmt == NUMBERS and value == round(value, 0) and abs(value) < 1e5:
+        return str(int(value))
+    text = fmt.format(value)
+    return text[1:] if text.strip("-0.") == "" and text.startswith("-") else text  # no "-0.00"
+
+
+def _font_size(ax, texts):
+    """The size in points at which the longest number still fits its cell."""
+    ax.apply_aspect()
+    cell = ax.get_window_extent().width * 72 / ax.figure.dpi / abs(np.subtract(*ax.get_xlim()))
+    longest = max((_text_width(text, 10) for text in texts), default=0)
+    return min(style.TEXT, 0.6 * cell, 10 * 0.86 * cell / longest if longest else np.inf)
+
+
+def _text_width(text, size):
+    return TextPath((0, 0), text, size=size).get_extents().width if text.strip() else 0.0
