@@ -47,7 +47,7 @@ def draw_array(
     size = _font_size(ax, [text for row in texts for text in row])
     for i, j in np.ndindex(values.shape):
         face = colors[i][j]
-        ax.add_patch(Rectangle((j, i), 1, 1, facecolor=face, edgecolor=style.GREY, linewidth=0.6, zorder=1))
+        ax.add_patch(Rectangle((j, i), 1, 1, facecolor=face, edgecolor=style.GREY, linewidth=0.6, clip_on=False))
         if texts[i][j] and size >= SMALLEST:
             look = {"fontsize": size, "color": style.ink_on(face), "ha": "center", "va": "center", "zorder": 3}
             ax.text(j + 0.5, i + 0.5, texts[i][j], **look)
