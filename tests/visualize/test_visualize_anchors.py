@@ -1,11 +1,14 @@
-"""The anchor report as bars."""
+"""The anchor report as bars; anchors, their labels and deltas on a picture."""
 
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
+from matplotlib.colors import to_hex
 
+from tinymaskrcnn.errors import ArgumentError, ShapeError
+from tinymaskrcnn.ops.anchors import base_anchors, grid_anchors
 from tinymaskrcnn.train.anchor_report import AnchorReport
-from tinymaskrcnn.visualize import coverage_figure
+from tinymaskrcnn.visualize import coverage_figure, draw_anchor_grid, draw_anchor_labels, draw_deltas, style
 
 REPORT = [
     {"size": (8, 12), "objects": 0, "share_50": float("nan"), "share_70": float("nan")},
@@ -39,3 +42,81 @@ def test_takes_the_report_of_the_training():
 @pytest.mark.parametrize("report", [[], REPORT[:1], AnchorReport(np.zeros(0), np.zeros(0))])
 def test_no_objects_are_said(report):
     assert words(coverage_figure(report)) == ["no anchor coverage: the scenes that were looked at hold no objects"]
+
+
+# ---------------------------------------------------------------- anchors on a picture
+
+IMAGE = np.full((64, 64, 1), 0.2, np.float32)
+LEVEL = grid_anchors(base_anchors(20, (1.0, 2.0)), grid_size=(8, 8), stride=8)
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request):
+    style.use_theme(request.param)
+    yield request.param
+    style.use_theme("light")
+
+
+def outlines(ax):
+    """(x1, y1, x2, y2) of every outlined box, in the order of drawing."""
+    return [(*p.get_xy(), p.get_xy()[0] + p.get_width(), p.get_xy()[1] + p.get_height()) for p in ax.patches]
+
+
+def test_the_anchors_of_one_cell_are_drawn_where_they_stand(theme):
+    ax = draw_anchor_grid(IMAGE, LEVEL, 8, cell=(3, 5), title="P3")
+    assert outlines(ax) == [tuple(LEVEL[k]) for k in (2 * (3 * 8 + 5), 2 * (3 * 8 + 5) + 1)]
+    centres = np.array(outlines(ax)).reshape(2, 2, 2).mean(axis=1)
+    np.testing.assert_allclose(centres, [[5 * 8, 3 * 8]] * 2)  # no half cell
+    assert {"20 × 20", "14 × 28", "8 × 8 cells"} <= set(words(ax.figure))
+    assert_legible(ax.figure)
+
+
+def test_border_crossing_anchors_are_dashed():
+    ax = draw_anchor_grid(IMAGE, LEVEL, 8, cell=(0, 0), margin=16)
+    assert [p.get_linestyle() != "-" for p in ax.patches] == [True, True]
+    assert "20 × 20 crosses" in words(ax.figure)
+    assert ax.get_xlim() == (-16, 80)
+    inside = draw_anchor_grid(IMAGE, LEVEL, 8, cell=(4, 4))
+    assert [p.get_linestyle() for p in inside.patches] == ["-", "-"]
+
+
+def test_anchor_labels_draw_a_readable_number_and_count_all(theme):
+    label = np.full(len(LEVEL), -1)
+    label[::2] = 0
+    label[[5, 9]] = 1
+    ax = draw_anchor_labels(IMAGE, LEVEL, label, objects=LEVEL[5:6], limits={-1: 3})
+    assert {"positive: 2", "neutral: 64 (16 drawn)", "negative: 62 (3 drawn)", "object: 1"} <= set(words(ax.figure))
+    assert len(ax.patches) == 2 + 16 + 3 + 1
+    by_color = {}
+    for patch, box in zip(ax.patches, outlines(ax)):
+        by_color.setdefault(to_hex(patch.get_edgecolor()).upper(), []).append((box, patch.get_linestyle()))
+    assert by_color[style.GREEN] == [(tuple(LEVEL[5]), "-"), (tuple(LEVEL[9]), "-")]
+    assert all(tuple(b) in {tuple(r) for r in LEVEL[label == 0]} for b, _ in by_color[style.ORANGE])
+    assert len({str(entries[0][1]) for entries in by_color.values() if entries}) == 3  # solid, dashed, dotted
+    assert_legible(ax.figure)
+
+
+def test_labels_without_any_anchor():
+    ax = draw_anchor_labels(IMAGE, np.zeros((0, 4), np.float32), np.zeros(0, int), limits={0: 0})
+    assert "positive: 0" in words(ax.figure)
+
+
+def test_deltas_are_those_of_encode(theme):
+    anchor, box = np.array([10.0, 10, 34, 34]), np.array([14.0, 6, 46, 54])
+    ax = draw_deltas(anchor, box)
+    assert ax.get_title() == "deltas +0.33, +0.33, +0.29, +0.69"
+    assert "dw = log(32 / 24) = +0.29" in words(ax.figure)
+    [arrow] = [t for t in ax.texts if getattr(t, "arrow_patch", None) is not None]
+    assert (arrow.xyann, arrow.xy) == ((22, 22), (30, 30))  # from centre to centre
+    assert_legible(ax.figure)
+
+
+def test_messages():
+    with pytest.raises(ShapeError, match="draw_anchor_grid: anchors must have A rows for each of 16 x 16 cells"):
+        draw_anchor_grid(IMAGE, LEVEL[:100], 4)
+    with pytest.raises(ArgumentError, match="draw_anchor_grid: cell must lie in the grid of 8 x 8"):
+        draw_anchor_grid(IMAGE, LEVEL, 8, cell=(8, 0))
+    with pytest.raises(ShapeError, match="draw_anchor_labels: label must be"):
+        draw_anchor_labels(IMAGE, LEVEL, np.zeros(3))
+    with pytest.raises(ShapeError, match=r"draw_deltas: anchor and box must be \(4,\)"):
+        draw_deltas(LEVEL[:1], LEVEL[0])

@@ -4,8 +4,10 @@ Functions called draw_... put something on axes and return them; functions calle
 work without a screen, and a notebook shows the figures by itself.
 """
 
+from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas
 from .arrays import draw_array, draw_gradient
 from .boxes import draw_boxes, draw_image
+from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
 from .detections import draw_detections, draw_judged, draw_truth
 from .features import draw_feature_map, feature_maps_figure, pyramid_figure
 from .figures import (
@@ -16,28 +18,56 @@ from .figures import (
     profile_figure,
     save_figure,
 )
+from .im2col import im2col_figure
+from .iou import draw_iou, iou_steps
 from .masks import draw_masks
+from .nms import draw_nms_state, nms_states, nms_steps
+from .receptive_field import draw_receptive_field, receptive_field
+from .pooling import draw_pooling_grid
+from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
+from .pooling_steps import roi_align_steps
 from .steps import Steps
 from .style import use_theme
 
 __all__ = [
     "Steps",
+    "convolution_figure",
     "coverage_figure",
     "curves_figure",
     "detections_figure",
+    "draw_anchor_grid",
+    "draw_anchor_labels",
     "draw_array",
     "draw_boxes",
+    "draw_deltas",
     "draw_detections",
     "draw_feature_map",
     "draw_gradient",
     "draw_image",
+    "draw_interpolation_matrix",
+    "draw_iou",
     "draw_judged",
+    "draw_kernel",
     "draw_masks",
+    "draw_matrix_row",
+    "draw_nms_state",
+    "draw_pooling_grid",
+    "draw_reads",
+    "draw_receptive_field",
     "draw_truth",
+    "draw_window",
+    "draw_windows",
     "feature_maps_figure",
+    "im2col_figure",
+    "interpolation_matrix_figure",
+    "iou_steps",
+    "nms_states",
+    "nms_steps",
     "precision_recall_figure",
     "profile_figure",
     "pyramid_figure",
+    "receptive_field",
+    "roi_align_steps",
     "save_figure",
     "use_theme",
 ]

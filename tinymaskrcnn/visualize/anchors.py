@@ -1,8 +1,15 @@
-"""Do the anchors fit the objects? The anchor report as a picture."""
+"""Anchors as pictures: where they stand, how they are labelled, what a delta does, whether they fit the objects."""
 
 import numpy as np
 
+from ..backend import to_host
+from ..errors import ArgumentError, ShapeError
+from ..ops.anchors import crosses_border
+from ..ops.boxes import encode, to_center
+from ..targets.matcher import NEGATIVE, NEUTRAL, POSITIVE
 from . import style
+from .boxes import draw_boxes, draw_image, write_labels
+from .legends import legend_below, line_handle, picture_axes
 
 
 def coverage_figure(report):
@@ -48,3 +55,132 @@ def _from_report(report):
 def _bin_name(size):
     low, high = size
     return f"{low:g}+" if high is None or high >= 1e9 else f"{low:g}–{high:g}"
+
+
+# ---------------------------------------------------------------- anchors on a picture
+
+
+def draw_anchor_grid(image, anchors, stride, *, ax=None, cell=None, margin=0.0, title=None):
+    """The cells of one level and their centres; the anchors of one cell, dashed where they leave the image.
+
+    image (H, W, C), anchors (h*w*A, 4) of the level, stride: pixels per cell, cell (row, column) or None  ->  axes
+    margin: how many pixels around the image are shown, so that one sees what crosses its border.
+    """
+    anchors = np.asarray(to_host(anchors), np.float64).reshape(-1, 4)
+    H, W = np.shape(image)[:2]
+    rows, columns = -(-H // stride), -(-W // stride)
+    per_cell, rest = divmod(len(anchors), rows * columns)
+    if rest or per_cell == 0:
+        raise ShapeError(
+            f"draw_anchor_grid: anchors must have A rows for each of {rows} x {columns} cells of stride {stride}; "
+            f"got {len(anchors)} rows"
+        )
+    i, j = (rows // 2, columns // 2) if cell is None else cell
+    if not (0 <= i < rows and 0 <= j < columns):
+        raise ArgumentError(f"draw_anchor_grid: cell must lie in the grid of {rows} x {columns}; got {tuple(cell)}")
+    ax = draw_image(image, ax=picture_axes(ax), title=title)
+    ax.set_xlim(-margin, W + margin)
+    ax.set_ylim(H + margin, -margin)
+    ax.spines[:].set_visible(not margin)
+    _grid(ax, rows, columns, stride, W, H)
+    start = (i * columns + j) * per_cell
+    shown = anchors[start : start + per_cell]
+    crossing = crosses_border(shown, height=H, width=W)
+    colors = [style.PALETTE[k % 3 if per_cell <= 3 else k % len(style.PALETTE)] for k in range(per_cell)]
+    draw_boxes(shown, ax=ax, colors=colors, linestyles=[(0, (4, 2)) if c else "-" for c in crossing])
+    ax.plot(j * stride, i * stride, "o", color=style.RED, markersize=5, markeredgecolor="white", zorder=7)
+    handles = [
+        line_handle(f"{x2 - x1:g} × {y2 - y1:g}{' crosses' if c else ''}", color, (0, (4, 2)) if c else "-")
+        for (x1, y1, x2, y2), color, c in zip(shown, colors, crossing)
+    ]
+    handles.append(line_handle(f"{rows} × {columns} cells", style.GREY, "none", marker="."))
+    legend_below(ax, handles, ncols=3 if per_cell > 3 else 2)
+    ax.get_legend().set_title(f"width × height of the anchors of cell ({i}, {j})", {"size": style.SMALL})
+    return ax
+
+
+def _grid(ax, rows, columns, stride, width, height):
+    """Thin lines between the cells of the feature map, and a dot at the place where each cell's anchors are centred."""
+    for j in range(columns):
+        ax.plot([j * stride] * 2, [0, height], color="white", linewidth=0.4, alpha=0.35)
+    for i in range(rows):
+        ax.plot([0, width], [i * stride] * 2, color="white", linewidth=0.4, alpha=0.35)
+    y, x = np.mgrid[0:rows, 0:columns] * stride
+    ax.plot(x.ravel(), y.ravel(), ".", color=style.YELLOW, markersize=2 if rows > 16 else 4, zorder=5, clip_on=False)
+
+
+# positive, neutral, negative -> colour, line, width, how many are drawn at most
+LABEL_LOOKS = {
+    POSITIVE: ("positive", style.GREEN, "-", 1.8, 40),
+    NEUTRAL: ("neutral", style.ORANGE, (0, (4, 2)), 0.9, 16),
+    NEGATIVE: ("negative", style.BLUE, (0, (1, 2)), 0.9, 14),
+}
+
+
+def draw_anchor_labels(image, anchors, label, *, ax=None, objects=None, title=None, limits=None):
+    """Anchors coloured by their label, as many as can be read; the legend counts them all.
+
+    image (H, W, C), anchors (A, 4), label (A,) of 1 positive, 0 neutral, -1 negative  ->  axes
+    objects (M, 4) are the true boxes; limits {label: how many are drawn at most}. Which ones is no accident: they are
+    spread evenly over the array.
+    """
+    anchors, label = np.asarray(to_host(anchors)).reshape(-1, 4), np.asarray(to_host(label))
+    if label.shape != anchors.shape[:1]:
+        raise ShapeError(f"draw_anchor_labels: label must be ({len(anchors)},) like anchors; got {label.shape}")
+    ax = draw_image(image, ax=picture_axes(ax), title=title)
+    handles = []
+    for kind in (NEGATIVE, NEUTRAL, POSITIVE):  # what matters most on top
+        name, color, line, width, most = LABEL_LOOKS[kind]
+        rows = np.flatnonzero(label == kind)
+        drawn = _spread(rows, most if limits is None else limits.get(kind, most))
+        draw_boxes(anchors[drawn], ax=ax, colors=color, linestyles=[line] * len(drawn), linewidth=width)
+        text = f"{name}: {len(rows)}" + (f" ({len(drawn)} drawn)" if len(drawn) < len(rows) else "")
+        handles.insert(0, line_handle(text, color, line))
+    if objects is not None:
+        objects = np.asarray(to_host(objects)).reshape(-1, 4)
+        draw_boxes(objects, ax=ax, colors=style.PURPLE, linewidth=1.2)
+        handles.append(line_handle(f"object: {len(objects)}", style.PURPLE, linewidth=1.2))
+    return legend_below(ax, handles)
+
+
+def _spread(rows, most):
+    """At most `most` of the rows, evenly spread, the same ones each time."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)] if most else rows[:0]
+
+
+def draw_deltas(anchor, box, *, ax=None):
+    """What the four deltas of a box mean: an arrow from centre to centre, and how the sides grow.
+
+    anchor (4,), box (4,)  ->  axes
+    """
+    anchor, box = (np.asarray(to_host(b), np.float64) for b in (anchor, box))
+    if anchor.shape != (4,) or box.shape != (4,):
+        raise ShapeError(f"draw_deltas: anchor and box must be (4,); got {anchor.shape} and {box.shape}")
+    ax = picture_axes(ax, left=0.11)
+    both = np.array([anchor, box])
+    low, high = both[:, :2].min(axis=0), both[:, 2:].max(axis=0)
+    reach = 0.62 * (high - low).max()
+    (x1, y1), (x2, y2) = (low + high) / 2 - reach, (low + high) / 2 + reach
+    ax.set_xlim(x1, x2)
+    ax.set_ylim(y2, y1)
+    ax.set_aspect("equal")
+    style.plain_axes(ax).xaxis.tick_top()
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.tick_params(length=0)
+    draw_boxes(both, ax=ax, colors=[style.BLUE, style.ORANGE], linestyles=[(0, (4, 2)), "-"])
+    write_labels(both, ["anchor", "box"], [style.BLUE, style.ORANGE], ax=ax)
+    (ax_, ay, aw, ah), (gx, gy, gw, gh) = to_center(both)
+    arrow = {"arrowstyle": "-|>", "color": style.RED, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (gx, gy), (ax_, ay), arrowprops=arrow)
+    ax.plot([ax_], [ay], "o", color=style.RED, markersize=5)
+    dx, dy, dw, dh = encode(box, anchor)
+    ax.set_title(f"deltas {dx:+.2f}, {dy:+.2f}, {dw:+.2f}, {dh:+.2f}", fontsize=style.TITLE)
+    handles = [
+        line_handle(f"dx = {gx - ax_:+.3g} / {aw:.3g} = {dx:+.2f}", style.RED),
+        line_handle(f"dy = {gy - ay:+.3g} / {ah:.3g} = {dy:+.2f}", style.RED),
+        line_handle(f"dw = log({gw:.3g} / {aw:.3g}) = {dw:+.2f}", style.ORANGE),
+        line_handle(f"dh = log({gh:.3g} / {ah:.3g}) = {dh:+.2f}", style.ORANGE),
+    ]
+    return legend_below(ax, handles)
