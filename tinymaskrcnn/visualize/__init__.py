@@ -22,10 +22,10 @@ from .im2col import im2col_figure
 from .iou import draw_iou, iou_steps
 from .masks import draw_masks
 from .nms import draw_nms_state, nms_states, nms_steps
-from .receptive_field import draw_receptive_field, receptive_field
 from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
 from .pooling_steps import roi_align_steps
+from .receptive_field import draw_receptive_field, receptive_field
 from .steps import Steps
 from .style import use_theme
 
