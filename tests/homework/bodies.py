@@ -1,0 +1,28 @@
+"""A student's file with some of its blanks filled in."""
+
+import textwrap
+from dataclasses import dataclass
+
+from tinymaskrcnn.homework.release import student_file
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A plausible wrong solution: the lines a student puts in the place of the blank.
+
+    says: words that the diagnosis must hold, "" where the mistake need not be named.
+    """
+
+    name: str
+    body: str
+    says: str = ""
+
+
+def fill(homework, bodies):
+    """The released file with bodies {id: lines} in the place of the blanks.  ->  text"""
+    lines = student_file(homework).splitlines()
+    for identifier, body in bodies.items():
+        place = next(i for i, line in enumerate(lines) if f'raise NotImplementedError("{identifier}")' in line)
+        indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
+        lines[place : place + 1] = textwrap.indent(textwrap.dedent(body).strip("\n"), indent).splitlines()
+    return "\n".join(lines) + "\n"

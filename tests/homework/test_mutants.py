@@ -1,0 +1,100 @@
+"""Every wrong solution is rejected and most mistakes are named; every right one passes, however it is written."""
+
+import importlib
+
+import numpy as np
+import pytest
+from homework.bodies import fill
+
+from tinymaskrcnn.homework.answer import local_answer
+from tinymaskrcnn.homework.blanks import all_blanks
+from tinymaskrcnn.homework.check import explanation
+from tinymaskrcnn.homework.diagnose import diagnosed, imitation
+from tinymaskrcnn.homework.exercises import all_exercises, find_exercise, titles
+from tinymaskrcnn.homework.judge import judge
+from tinymaskrcnn.homework.overlay import student_function
+
+BOOKS = {name: importlib.import_module(f"homework.mutants.{name}") for name in titles()}
+MUTANTS = [(i, m) for book in BOOKS.values() for i, mutants in book.MUTANTS.items() for m in mutants]
+RIGHT = [(i, body) for book in BOOKS.values() for i, body in book.RIGHT.items()]
+
+
+def verdict_of(identifier, body, *, hidden=False):
+    """What checking says of a body, all in this process."""
+    exercise = find_exercise(identifier)
+    code = compile(fill(exercise.homework, {identifier: body}), "student.py", "exec")
+    function = student_function(code, exercise.blank)
+    return diagnosed(judge(exercise, lambda call: local_answer(exercise, function, call), hidden=hidden))
+
+
+@pytest.mark.parametrize("identifier, mutant", MUTANTS, ids=lambda v: getattr(v, "name", v))
+def test_every_mutant_is_rejected_and_named(identifier, mutant):
+    verdict = verdict_of(identifier, mutant.body)
+    assert verdict.word in ("wrong", "crashed"), f"{identifier}: {mutant.name} passed"
+    assert verdict.points < verdict.exercise.points
+    assert explanation(verdict)
+    if mutant.says:
+        assert verdict.known and mutant.says in verdict.diagnosis, verdict.diagnosis
+
+
+def test_two_thirds_of_the_mistakes_are_named():
+    named = [bool(mutant.says) for _, mutant in MUTANTS]
+    assert np.mean(named) >= 2 / 3
+
+
+@pytest.mark.parametrize("identifier", [e.id for e in all_exercises()])
+def test_every_blank_has_three_mutants_and_a_right_solution(identifier):
+    book = BOOKS[identifier.split(".")[0]]
+    assert len(book.MUTANTS.get(identifier, ())) >= 3
+    assert identifier in book.RIGHT
+
+
+@pytest.mark.parametrize("identifier, body", RIGHT, ids=lambda v: v if v.startswith("hw") else "")
+def test_right_solutions_in_other_words_pass(identifier, body):
+    verdict = verdict_of(identifier, body, hidden=True)
+    assert verdict.word == "right", explanation(verdict)
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_the_reference_passes_on_other_seeds_too(exercise):
+    for seed in (0, 2026, 2027):
+        reference = exercise.blank.reference()
+        verdict = judge(exercise, lambda call: local_answer(exercise, reference, call), seed=seed, hidden=True)
+        assert verdict.word == "right" and verdict.points == exercise.points, explanation(verdict)
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_the_package_s_own_lines_fit_the_released_file(exercise):
+    import textwrap
+
+    body = textwrap.dedent("\n".join(exercise.blank.solution))
+    if any(name in body for name in exercise.without):
+        pytest.skip("its helpers are not given away")
+    assert verdict_of(exercise.id, body, hidden=True).word == "right"
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_an_empty_blank_is_empty(exercise):
+    verdict = verdict_of(exercise.id, f'raise NotImplementedError("{exercise.id}")')
+    assert verdict.word == "empty" and verdict.points == 0 and "not filled in" in verdict.diagnosis
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_known_mistakes_are_mistakes(exercise):
+    for mistake in exercise.mistakes:
+        function = imitation(exercise, mistake)  # its edits fit the solution
+        verdict = judge(exercise, lambda call: local_answer(exercise, function, call))
+        assert verdict.word != "right", mistake.says
+
+
+def test_every_blank_has_an_exercise_and_the_other_way_round():
+    assert sorted(e.id for e in all_exercises()) == sorted(all_blanks())
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_an_exercise_is_of_a_good_size(exercise):
+    lines = [line for line in exercise.blank.solution if line.strip() and not line.strip().startswith("#")]
+    assert 3 <= len(lines) <= 15
+    kinds = {case.kind for case in exercise.cases}
+    assert {"value", "shape", "ownership", "adversarial"} <= kinds
+    assert len(exercise.mistakes) >= 2 and exercise.points > 0 and exercise.recipe.strip()

@@ -1,0 +1,74 @@
+"""Calling a function that may do anything: what it answered, what it wrote into, or how it failed."""
+
+import copy
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..testing.trees import arrays_inside
+from .overlay import laid_over
+
+MESSAGE = 2000  # characters kept of an exception's text
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """How a call failed.
+
+    kind: "empty" (NotImplementedError), "exception", "memory", "slow", "died", "forbidden", or "missing"; line: where in
+    the student's file, 0 when unknown, and `text` that line.
+    """
+
+    kind: str
+    message: str
+    line: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """output, or trouble; changed: names of the arguments that were written into."""
+
+    output: Any = None
+    trouble: Trouble | None = None
+    changed: tuple = field(default=())
+
+
+def local_answer(exercise, function, call, *, path=None, lines=()):
+    """Call a function in this process, laid over the package, on copies of the arguments."""
+    given = copy.deepcopy(call)
+    drive = exercise.drive or (lambda function, *args, **data: function(*args, **data))
+    try:
+        with laid_over(exercise.blank, function), np.errstate(all="ignore"), warnings.catch_warnings():
+            if path is None:  # the package's function or an imitation: nobody wants to read of it
+                warnings.simplefilter("ignore")
+            output = drive(function, *given.args, **given.data)
+    except Exception as error:
+        return Answer(trouble=trouble_of(error, path, lines))
+    return Answer(output, changed=_changed(exercise, call, given))
+
+
+def _changed(exercise, before, after):
+    """The names of arguments whose arrays no longer hold what they held."""
+    names = exercise.blank.parameters()
+    named = [(names[i] if i < len(names) else f"argument {i + 1}", i) for i in range(len(before.args))]
+    pairs = [(name, before.args[i], after.args[i]) for name, i in named]
+    pairs += [(name, value, after.data[name]) for name, value in before.data.items()]
+    found = []
+    for name, old, new in pairs:
+        both = zip(arrays_inside(old, name), arrays_inside(new, name))
+        found += [path for (path, a), (_, b) in both if not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")]
+    return tuple(found)
+
+
+def trouble_of(error, path=None, lines=()):
+    """The Trouble of an exception; the line is the last one in the student's file."""
+    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if path and f.filename == str(path)]
+    line = frames[-1] if frames else 0
+    text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    kinds = {NotImplementedError: "empty", MemoryError: "memory", RecursionError: "exception"}
+    kind = next((k for t, k in kinds.items() if isinstance(error, t)), "exception")
+    return Trouble(kind, f"{type(error).__name__}: {error}"[:MESSAGE], line, text)

@@ -1,0 +1,127 @@
+"""Checking a file: every exercise in it, the first wrong case in numbers, in a picture, and where possible by name."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+from .answer import Trouble, local_answer
+from .audit import audit
+from .diagnose import diagnosed
+from .exercises import exercises_of, find_exercise, titles
+from .judge import judge, refused
+from .remote import MEMORY, SECONDS, RemoteStudent
+
+NAME = re.compile(r"(hw\d\d)")
+
+
+def homework_of(path):
+    """hw02 of ".../hw02.py" or ".../hw02_alice.py"; ArgumentError when the name does not say."""
+    match = NAME.search(Path(path).stem)
+    if match is None or match.group(1) not in titles():
+        raise ArgumentError(
+            f"the file's name must say which homework it is, like hw01.py; got {Path(path).name!r} "
+            f"(known are {', '.join(titles())})"
+        )
+    return match.group(1)
+
+
+def chosen(homework, only):
+    """The exercises of a homework, or those named in `only`."""
+    exercises = exercises_of(homework)
+    known = [exercise.id for exercise in exercises]
+    for name in only or ():
+        if name not in known:
+            raise ArgumentError(f"--only must name exercises of {homework}: {', '.join(known)}; got {name!r}")
+    return [exercise for exercise in exercises if not only or exercise.id in only]
+
+
+def read_file(path):
+    """The text of a student's file; DataError when it cannot be read as text."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+
+
+def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=SECONDS, memory=MEMORY):
+    """Yield the diagnosed Verdict of each exercise of a file, as they come.
+
+    The file runs in a process of its own, with `seconds` for each call and `memory` bytes. strict: as in grading, where
+    a file that does what homework does not need is called tampered.
+    """
+    homework = homework_of(path)
+    exercises = chosen(homework, only)
+    findings = audit(read_file(path))
+    if strict and findings:
+        line, words = findings[0]
+        trouble = Trouble("forbidden", f"line {line}: {words} has no place in homework", line)
+        yield from (refused(exercise, trouble) for exercise in exercises)
+        return
+    with RemoteStudent(path, seconds=seconds, memory=memory, strict=strict) as student:
+        for exercise in exercises:
+            trouble = student.take(exercise)
+            if trouble is not None:
+                yield refused(exercise, trouble)
+            else:
+                yield diagnosed(judge(exercise, student.answer, seed=seed, hidden=hidden))
+
+
+def check_function(identifier, function, *, seed=0, hidden=False):
+    """The diagnosed Verdict of one function, in this process: for notebooks.
+
+    "hw01.linear_backward", function  ->  Verdict
+    """
+    exercise = find_exercise(identifier)
+    return diagnosed(judge(exercise, lambda call: local_answer(exercise, function, call), seed=seed, hidden=hidden))
+
+
+# ---------------------------------------------------------------- words
+
+
+def headline(verdict):
+    """hw01.linear_backward   right   (7 of 7 cases)."""
+    total = len(verdict.exercise.cases)
+    passed = sum(result.passed for result in verdict.results)
+    count = f"{passed} of {len(verdict.results)} cases" if verdict.results[0].case is not None else ""
+    if len(verdict.results) < total and verdict.word != "right" and count:
+        count += " tried"
+    return f"{verdict.exercise.id:<40} {verdict.word:<16} {count}".rstrip()
+
+
+def explanation(verdict):
+    """The lines below the headline: the first wrong case, its numbers, what they mean; [] when all is right."""
+    first = verdict.first
+    if first is None:
+        return []
+    lines = []
+    if first.case is not None:
+        lines.append(f"first wrong: {first.case.name}" + f" ({first.case.why})" * bool(first.case.why))
+    if first.trouble is not None and first.trouble.kind != "empty":
+        where = f"line {first.trouble.line}: {first.trouble.text}" if first.trouble.line else ""
+        lines += [first.trouble.message, *([where] if where else [])]
+    elif first.wrong is not None:
+        lines += [first.wrong.words, *small_arrays(first.wrong)]
+    elif first.message:
+        lines += first.message.splitlines()
+    if verdict.diagnosis and verdict.diagnosis not in lines:
+        lines.append(f"=> {verdict.diagnosis}")
+    return lines
+
+
+def small_arrays(wrong):
+    """Wanted and given side by side, when they are small enough to read."""
+    want, got = wrong.want, wrong.got
+    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray) or not 0 < want.size <= 64 or got.size > 64:
+        return []
+    left, right = (np.array2string(np.squeeze(a), precision=4, suppress_small=True).splitlines() for a in (want, got))
+    height, width = max(len(left), len(right)), max(map(len, left)) + 4
+    left, right = (side + [""] * (height - len(side)) for side in (left, right))
+    return [f"  {'wanted':<{width}}yours", *(f"  {a:<{width}}{b}" for a, b in zip(left, right))]
+
+
+def with_points(verdict, points):
+    """The same Verdict with other points."""
+    return dataclasses.replace(verdict, points=points)

@@ -1,0 +1,166 @@
+"""The file a student gets: every function of a homework with its solution cut out and a recipe in its place."""
+
+import ast
+import builtins
+import os
+import textwrap
+from pathlib import Path
+
+from ..errors import ArgumentError
+from .blanks import PACKAGE, find_blank
+from .exercises import exercises_of, titles
+
+WIDTH = 116
+
+HEADER = '''"""Homework {number}: {title}.
+
+Fill in the {count} blanks below, in any order: each is checked on its own, with the package's solutions for all the others.
+Where it says `raise NotImplementedError(...)`, put your lines in its place; the recipe above it says what to do. Names and
+shapes are those of the package (its documentation page "Conventions" explains them). Plain NumPy is all you need.
+
+    tinymaskrcnn homework check {name}.py                     # all blanks
+    tinymaskrcnn homework check {name}.py --only {first}
+
+What you were given is read-only: write `a + b`, never `a += b`, on an array that came in. dname is the gradient of the
+loss by name.
+"""
+'''
+
+
+def student_file(homework):
+    """The text of hwNN.py as a student gets it."""
+    exercises = exercises_of(homework)
+    header = HEADER.format(
+        number=int(homework[2:]),
+        title=titles()[homework],
+        count=len(exercises),
+        name=homework,
+        first=exercises[0].id,
+    )
+    parts = [_function(exercise, number) for number, exercise in enumerate(exercises, start=1)]
+    return header + "\n" + _imports(exercises) + "\n\n" + "\n\n".join(parts)
+
+
+def release(homework, out):
+    """Write hwNN.py into the folder `out`; ArgumentError when it is there already: a student's work is never overwritten.
+
+    Returns the path.
+    """
+    text = student_file(homework)
+    path = Path(out) / f"{homework}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".tmp{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # fails, in one step, when the path is taken
+        except FileExistsError:
+            raise ArgumentError(f"{path} is there already and stays as it is; name another folder with --out") from None
+        except OSError:  # no hard links on this file system
+            _rename_to_free(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _rename_to_free(temporary, path):
+    if path.exists():
+        raise ArgumentError(f"{path} is there already and stays as it is; name another folder with --out")
+    os.rename(temporary, path)
+
+
+# ---------------------------------------------------------------- one blank
+
+
+def _function(exercise, number):
+    blank = exercise.blank
+    plural = "point" if exercise.points == 1 else "points"
+    lines = sum(bool(line.strip()) for line in blank.solution)
+    title = f"# {number}. {exercise.title} ({exercise.id}, {exercise.points} {plural}, lesson {exercise.lesson})"
+    indent = blank.indent()
+    recipe = _comment(exercise.recipe, indent)
+    hole = [*recipe, f'{indent}raise NotImplementedError("{exercise.id}")  # about {lines} lines']
+    text = blank.with_solution(hole)
+    if blank.class_name:
+        text = f"class {blank.class_name}({blank.class_name}):\n" + textwrap.indent(text, "    ")
+    return f"# {'-' * 100}\n{title}\n\n\n{text}"
+
+
+def _comment(recipe, indent):
+    """The recipe as comment lines; a line that begins with a number or spaces keeps its own line."""
+    found = []
+    for paragraph in textwrap.dedent(recipe).strip().splitlines():
+        inner = paragraph[: len(paragraph) - len(paragraph.lstrip())]
+        hang = inner + ("   " if paragraph.lstrip()[:2].rstrip(".").isdigit() else "")
+        wrapped = textwrap.wrap(
+            paragraph.strip(), WIDTH - len(indent) - 2, initial_indent=inner, subsequent_indent=hang
+        )
+        found += [f"{indent}# {line}" for line in wrapped] or [f"{indent}#"]
+    return found
+
+
+# ---------------------------------------------------------------- what it imports
+
+
+def _imports(exercises):
+    """Import lines for all names the functions use: those the package's modules import, and those they define."""
+    own = {exercise.blank.function for exercise in exercises if not exercise.blank.class_name}
+    plain, wanted = {"import numpy as np"}, {}
+    for exercise in exercises:
+        known = _module_names(exercise.blank.module)
+        for name in sorted(_free_names(exercise.blank) - own - set(exercise.without)):
+            origin = known.get(name)
+            if isinstance(origin, str):
+                plain.add(origin)
+            elif origin is not None:
+                wanted.setdefault(origin[0], set()).add(origin[1])
+        if exercise.blank.class_name:
+            wanted.setdefault(exercise.blank.module, set()).add(exercise.blank.class_name)
+    lines = sorted(line for line in plain if line.split()[1].split(".")[0] != "numpy")
+    lines += [""] * bool(lines) + ["import numpy as np", ""]
+    for module, names in sorted(wanted.items()):
+        lines += _from(module, sorted(names))
+    return "\n".join(lines) + "\n"
+
+
+def _from(module, names):
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
+
+
+def _free_names(blank):
+    """The global names that a function uses, its solution included."""
+    tree = ast.parse(blank.with_solution(blank.solution))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return used - set(dir(builtins))
+
+
+def _module_names(module):
+    """{name: "import line", or (module, name)} of the imports and definitions at a module's top level."""
+    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"import {alias.name}" + f" as {alias.asname}" * bool(alias.asname)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {alias.asname or alias.name: (source, alias.name) for alias in node.names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found[node.name] = (module, node.name)
+        elif isinstance(node, ast.Assign):
+            names = [n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+            found |= {name: (module, name) for name in names}
+    return found
+
+
+def recipe_of(identifier):
+    """The recipe of a blank as plain text."""
+    blank = find_blank(identifier)
+    return next(e.recipe for e in exercises_of(blank.id.split(".")[0]) if e.id == identifier)
