@@ -147,32 +147,52 @@ class RPN(Module):
         ->  proposals (N, P, 4), best first, and valid (N, P) bool: rows beyond what an image has are False
         """
         xp = array_module(logits)
-        mode = 0 if self.training else 1
+        proposals, scores, _, level = self.candidates(logits, deltas, anchors, sizes=sizes)
+        keep = self.suppress(proposals, scores, level)
+        best = top_n(xp.where(keep, scores, -1), self.config.post_nms_top_n[self._mode])
+        return xp.take_along_axis(proposals, best[..., None], axis=1), xp.take_along_axis(keep, best, axis=1)
+
+    def candidates(self, logits, deltas, anchors, *, sizes):
+        """The anchors of each level that are most likely objects, moved by their deltas and clipped to the image.
+
+        as `propose`  ->  boxes (N, R, 4), scores (N, R), anchor (N, R) int: its row of all levels', level (R,) from 0
+        """
+        xp = array_module(logits)
         scores, margin = self.objectness(logits), self.margin(logits)
         height, width = sizes[:, 0:1].astype(deltas.dtype), sizes[:, 1:2].astype(deltas.dtype)
-        found, found_scores, level_of, start = [], [], [], 0
+        found, rows, level_of, start = [], [], [], 0
         for i, level in enumerate(anchors):  # the best of each level, so that small objects are not crowded out
             end = start + len(level)
-            best = top_n(margin[:, start:end], self.config.pre_nms_top_n[mode])  # (N, k)
+            best = top_n(margin[:, start:end], self.config.pre_nms_top_n[self._mode])  # (N, k)
             level_deltas = xp.take_along_axis(deltas[:, start:end], best[..., None], axis=1)
             decoded = boxes.decode(level_deltas, level[best])
             found.append(boxes.clip(decoded, height=height, width=width))
-            found_scores.append(xp.take_along_axis(scores[:, start:end], best, axis=1))
+            rows.append(best + start)
             level_of.append(xp.full(best.shape[1], i))
             start = end
-        proposals = xp.concatenate(found, axis=1)  # (N, k1 + k2 + ..., 4)
-        scores = xp.concatenate(found_scores, axis=1)
-        group = xp.arange(len(proposals))[:, None] * len(anchors) + xp.concatenate(level_of)
+        rows = xp.concatenate(rows, axis=1)  # (N, k1 + k2 + ...)
+        scores = xp.take_along_axis(scores, rows, axis=1)
+        return xp.concatenate(found, axis=1), scores, rows, xp.concatenate(level_of)
+
+    def suppress(self, proposals, scores, level):
+        """NMS in every level of every image on its own; boxes without an area go too.
+
+        proposals (N, R, 4), scores (N, R), level (R,)  ->  keep (N, R) bool
+        """
+        xp = array_module(proposals)
+        group = xp.arange(len(proposals))[:, None] * len(self.config.anchor_sizes) + level
         sides = proposals[..., 2:] - proposals[..., :2]
-        keep = nms.nms(
+        return nms.nms(
             proposals.reshape(-1, 4),
             scores.reshape(-1),
             iou_threshold=self.config.nms_iou,
             group=group.reshape(-1),
             valid=(sides >= self.config.min_size).all(axis=-1).reshape(-1),
         ).reshape(scores.shape)
-        best = top_n(xp.where(keep, scores, -1), self.config.post_nms_top_n[mode])
-        return xp.take_along_axis(proposals, best[..., None], axis=1), xp.take_along_axis(keep, best, axis=1)
+
+    @property
+    def _mode(self):
+        return 0 if self.training else 1  # of the pairs (training, inference) in the configuration
 
 
 @functools.lru_cache(maxsize=4)  # pictures mostly have one size; those of a photograph's size take 4 MB
