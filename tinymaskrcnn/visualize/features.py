@@ -49,7 +49,7 @@ def feature_maps_figure(features, *, channels=8, title=None, columns=4, cmap="vi
     columns = min(columns, len(numbers))
     rows = -(-len(numbers) // columns)
     side = min(2.0, 8.4 / columns)
-    top = 0.45 if title else 0.1
+    top = 0.34 if title else 0.1
     width, height = columns * side + 0.9, rows * (side + 0.25) + top
     figure = style.new_figure(width, height)
     for place, number in enumerate(numbers):
@@ -81,7 +81,7 @@ def pyramid_figure(pyramid, image=None, *, lowest=2):
     rows = -(-panels // columns)
     H, W, _ = levels[0].shape
     side, tall = 2.3, 2.3 * min(max(H / W, 0.4), 2.0)
-    figure = style.new_figure(columns * side, rows * (tall + 0.42))
+    figure = style.new_figure(columns * side, rows * (tall + 0.3))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     if image is not None:
         draw_image(image, ax=axes[0])
