@@ -18,8 +18,8 @@ MESSAGE = 2000  # characters kept of an exception's text
 class Trouble:
     """How a call failed.
 
-    kind: "empty" (NotImplementedError), "exception", "memory", "slow", "died", "forbidden", or "missing"; line: where in
-    the student's file, 0 when unknown, and `text` that line.
+    kind: "empty" (NotImplementedError), "exception", "memory", "slow", "died", "forbidden" or "missing"; line: where
+    in the student's file, 0 when unknown, and `text` that line.
     """
 
     kind: str
