@@ -59,8 +59,8 @@ class GradientCase:
 class Mistake:
     """A known mistake: `says` names it to the student; edits ((old, new), ...) turn the package's solution into it.
 
-    A student's function that answers every case as the edited solution does has made this mistake. Each `old` must stand
-    in the solution exactly once.
+    A student's function that answers every case as the edited solution does has made this mistake. Each `old` must
+    stand in the solution exactly once.
     """
 
     says: str
@@ -71,11 +71,11 @@ class Mistake:
 class Exercise:
     """One blank with all that belongs to it.
 
-    returns: the names of what the function returns, in order. results(output, call) -> {name: value} turns an output into
-    what is compared; by default the parts of the output by their names. drive(function, *args, **data) calls the
+    returns: the names of what the function returns, in order. results(output, call) -> {name: value} turns an output
+    into what is compared; by default the parts of the output by their names. drive(function, *args, **data) calls the
     student's function where it is not called with plain arrays (a method, say); it runs beside the student's code, with
-    the function laid over the package. without: names used by the solution that the student's file does not import, since
-    they would give it away. picture(call, want, got) -> Figure or None replaces the general picture of a wrong case.
+    the function laid over the package. without: names used by the solution that the student's file does not import,
+    since they would give it away. picture(call, want, got) -> Figure or None replaces the general picture of a wrong case.
     """
 
     id: str
@@ -111,7 +111,7 @@ class Exercise:
 
 
 def name_parts(names, output):
-    """Give the parts of an output their names; a single one is the output itself. ValueError when the count is wrong."""
+    """Give the parts of an output their names; a single one is the output itself. ValueError for a wrong count."""
     if len(names) == 1:
         return {names[0]: output}
     if not isinstance(output, (tuple, list)):

@@ -36,7 +36,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Result:
-    """One case: passed, or the trouble, or what was wrong, or the harness's message. call and output serve a diagnosis."""
+    """One case: passed, or the trouble, what was wrong, or the harness's message; call and output for a diagnosis."""
 
     case: Any
     passed: bool
@@ -49,7 +49,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an exercise. word: right, wrong, crashed, empty, missing, too slow, too much memory or tampered."""
+    """What became of an exercise: right, wrong, crashed, empty, missing, too slow, too much memory or tampered."""
 
     exercise: Any
     word: str

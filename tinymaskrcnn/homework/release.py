@@ -14,9 +14,9 @@ WIDTH = 116
 
 HEADER = '''"""Homework {number}: {title}.
 
-Fill in the {count} blanks below, in any order: each is checked on its own, with the package's solutions for all the others.
-Where it says `raise NotImplementedError(...)`, put your lines in its place; the recipe above it says what to do. Names and
-shapes are those of the package (its documentation page "Conventions" explains them). Plain NumPy is all you need.
+Fill in the {count} blanks below, in any order: each is checked on its own, with the package's solutions for all the
+others. Where it says `raise NotImplementedError(...)`, put your lines in its place; the recipe above it says what to do.
+Names and shapes are those of the package (the page "Conventions" of its documentation). Plain NumPy is all you need.
 
     tinymaskrcnn homework check {name}.py                     # all blanks
     tinymaskrcnn homework check {name}.py --only {first}
@@ -42,9 +42,9 @@ def student_file(homework):
 
 
 def release(homework, out):
-    """Write hwNN.py into the folder `out`; ArgumentError when it is there already: a student's work is never overwritten.
+    """Write hwNN.py into the folder `out` and return its path.
 
-    Returns the path.
+    ArgumentError when it is there already: a student's work is never overwritten.
     """
     text = student_file(homework)
     path = Path(out) / f"{homework}.py"

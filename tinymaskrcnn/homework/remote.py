@@ -1,4 +1,4 @@
-"""A student's file in a process of its own: asked from here, with limits on time and memory, started again when it dies."""
+"""A student's file in a process of its own, with limits on time and memory, started again when it dies."""
 
 import os
 import select
@@ -18,8 +18,8 @@ MEMORY = 2 << 30  # bytes of address space
 class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
-    strict: as in grading: what is printed is thrown away, and the package's source cannot be read. seconds bounds each call,
-    and `spent` counts what calls have taken.
+    strict: as in grading: what is printed is thrown away, and the package's source cannot be read. seconds bounds each
+    call, memory the address space in bytes.
     """
 
     def __init__(self, path, *, seconds=SECONDS, memory=MEMORY, strict=False):

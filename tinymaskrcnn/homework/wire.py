@@ -1,4 +1,4 @@
-"""Trees of arrays as bytes between two processes, without pickle: what comes back from a student's code is data only."""
+"""Trees of arrays as bytes between two processes, without pickle: what a student's code sends back is data only."""
 
 import json
 import math
