@@ -1,15 +1,57 @@
-"""Sphinx: `python -m sphinx -W docs docs/_build` builds the pages (extra `docs`)."""
+"""Sphinx: `python -m sphinx -W docs docs/_build` runs the lessons and builds the pages (extra `docs`)."""
+
+import sys
+from pathlib import Path
 
 import tinymaskrcnn
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project = "tinymaskrcnn"
 author = "The tinymaskrcnn authors"
 release = tinymaskrcnn.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax itself, so that a page asks nobody for it
+    "blanks",
+    "docstrings",
+    "lessons",
+]
+exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 3
-html_theme = "furo"
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+# Lessons run while the site is built, each in an empty folder; one that fails fails the build. TINYMASKRCNN_FAST=1
+# makes those that train do so for a few steps only.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+nb_ipywidgets_js = {}  # nothing needs widgets, and their scripts would come from elsewhere
+
+html_theme = "pydata_sphinx_theme"
 html_title = "tinymaskrcnn"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_sourcelink_suffix = ""
+html_show_sphinx = False
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,  # the arrow keys belong to the pictures
+    "show_nav_level": 1,
+    "secondary_sidebar_items": ["page-toc", "sourcelink"],
+    "footer_start": [],
+    "footer_end": [],
+    "icon_links": [],
+}
+html_context = {"default_mode": "auto"}
+
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
+autodoc_typehints = "none"
