@@ -177,6 +177,13 @@ def scene_preset(name):
     return presets[name]
 
 
+def tour_preset():
+    """The small digit detector that the package ships: a fifth of the default's weights, trained twice as long."""
+    backbone = BackboneConfig(depths=(1, 1, 1, 1), widths=(16, 32, 48, 64), fpn_channels=32)
+    roi = RoIConfig(head_width=64, mask_widths=(32, 32, 32, 32), mask_deconv_width=32)
+    return Config(model=ModelConfig(backbone=backbone, roi=roi), train=TrainConfig(steps=3000))
+
+
 def photograph_preset(class_names, *, channels=3, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), heads=None):
     """A small model for photographs of about 256 pixels that is trained from scratch, so with group normalisation."""
     return ModelConfig(

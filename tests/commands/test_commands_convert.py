@@ -11,6 +11,7 @@ from PIL import Image
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.config import COCO_CLASSES, torchvision_preset
+from tinymaskrcnn.experiment import Experiment
 from tinymaskrcnn.interop.model_file import load_model, save_model
 from tinymaskrcnn.interop.torchvision import from_state_dict
 
@@ -47,6 +48,33 @@ def test_convert_takes_class_names_and_eps(weights, tmp_path):
     assert convert(weights, out, "--classes", tmp_path / "names.txt", "--norm-eps", "1e-5") == 0
     config = load_model(out).config
     assert config.class_names == ("background", "cat", "dog", "owl", "ant") and config.backbone.norm_eps == 1e-5
+
+
+def test_convert_makes_one_small_file_of_a_run(run, tmp_path, capsys):
+    whole, half = tmp_path / "whole.npz", tmp_path / "half.npz"
+    assert cli.main(["convert", str(run), "--out", str(whole)]) == 0
+    assert cli.main(["convert", str(run), "--half", "--out", str(half)]) == 0
+    assert "11 classes, background included" in capsys.readouterr().out
+    trained = Experiment.open(run).model.state_dict()
+    exact, rounded = load_model(whole).state_dict(), load_model(half).state_dict()
+    assert all(np.array_equal(exact[name], array) for name, array in trained.items())
+    assert all(array.dtype == np.float32 for array in rounded.values())
+    assert any(not np.array_equal(rounded[name], array) for name, array in trained.items())
+    assert half.stat().st_size < 0.75 * whole.stat().st_size
+
+
+def test_convert_halves_other_weights_too(weights, tmp_path):
+    assert convert(weights, tmp_path / "whole.npz") == convert(weights, tmp_path / "half.npz", "--half") == 0
+    assert (tmp_path / "half.npz").stat().st_size < 0.75 * (tmp_path / "whole.npz").stat().st_size
+
+
+def test_convert_says_what_a_run_or_a_file_needs(run, weights, tmp_path, fails):
+    out = tmp_path / "model.npz"
+    given = "is a run and knows its own settings; leave out --kind, --norm-eps"
+    assert given in fails("convert", run, "--out", out, "--kind", KIND, "--norm-eps", "0")
+    assert "--kind must name its model" in fails("convert", weights, "--out", out)
+    assert "is not a run folder" in fails("convert", tmp_path, "--out", out)
+    assert not out.exists()
 
 
 def test_convert_fails_in_one_line_and_writes_nothing(weights, tmp_path, fails):

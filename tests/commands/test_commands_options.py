@@ -6,7 +6,7 @@ import pytest
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands import options
-from tinymaskrcnn.config import SCENE_PRESETS, Config
+from tinymaskrcnn.config import SCENE_PRESETS, Config, tour_preset
 from tinymaskrcnn.data.scenes import validate
 from tinymaskrcnn.errors import ConfigError
 
@@ -31,6 +31,19 @@ def test_options_win_over_the_file_and_set_wins_over_options(tmp_path):
     words = ["train", "--config", str(file), "--seed", "8", "--batch-size", "8", "--set", "train.batch_size=9"]
     train = options.build_config(cli.parse(words)).train
     assert (train.steps, train.seed, train.batch_size) == (7, 8, 9)
+
+
+def test_a_preset_is_where_the_options_start():
+    config = options.build_config(cli.parse(["train", "--preset", "tour"]))
+    assert config == tour_preset() and config.train.steps != Config().train.steps
+    shorter = options.build_config(cli.parse(["train", "--preset", "tour", "--steps", "7"]))
+    assert shorter.model == config.model and shorter.train.steps == 7
+
+
+def test_a_preset_and_a_file_cannot_both_be_the_start(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="--config and --preset"):
+        options.build_config(cli.parse(["train", "--preset", "tour", "--config", str(tmp_path / "config.json")]))
 
 
 def test_colour_scenes_bring_a_colour_model():

@@ -11,7 +11,7 @@ import pytest
 from interop import small
 
 from tinymaskrcnn.config import BackboneConfig, Config, ModelConfig, RoIConfig, RPNConfig, to_dict
-from tinymaskrcnn.errors import CheckpointError
+from tinymaskrcnn.errors import ArgumentError, CheckpointError
 from tinymaskrcnn.interop.model_file import load_model, save_model
 from tinymaskrcnn.interop.torchvision import from_state_dict
 from tinymaskrcnn.models.build import build_model
@@ -32,6 +32,22 @@ def test_a_model_comes_back_the_same(model, tmp_path, dtype):
     state = again.state_dict()
     assert all(np.array_equal(state[n], a) and state[n].dtype == dtype for n, a in model.state_dict().items())
     assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_half_rounds_kernels_and_matrices_and_nothing_else(model, tmp_path):
+    save_model(tmp_path / "model.npz", model, half=True)
+    again = load_model(tmp_path / "model.npz").state_dict()
+    for name, array in model.state_dict().items():
+        stored = array.astype(np.float16) if array.ndim > 1 else array
+        assert again[name].dtype == np.float32 and np.array_equal(again[name], stored.astype(np.float32)), name
+
+
+def test_half_refuses_numbers_beyond_its_range(model, tmp_path):
+    name, weight = next((n, p.value) for n, p in model.named_parameters() if p.value.ndim > 1)
+    weight.flat[0] = 1e5
+    with pytest.raises(ArgumentError, match=f"{name} must lie within 65504"):
+        save_model(tmp_path / "model.npz", model, half=True)
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_checkpoint_of_a_run_is_a_model_too(tmp_path):

@@ -7,7 +7,9 @@ import json
 import os
 from pathlib import Path
 
-from ..config import Config, ConfigError, from_dict, scene_preset, to_dict
+from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
+
+PRESETS = {None: Config, "tour": tour_preset}  # what `train` starts from
 
 COLOR_MODEL = {
     "model.backbone.in_channels": 3,
@@ -141,8 +143,10 @@ def parse_setting(word):
 
 
 def build_config(args):
-    """The configuration that the options of `train` describe, in this order: file, scenes, options, --set."""
-    config = load_config_file(args.config) if args.config else Config()
+    """The configuration that the options of `train` describe, in this order: preset or file, scenes, options, --set."""
+    if args.config and args.preset:
+        raise ConfigError("--config and --preset both say where to start from; leave one out")
+    config = load_config_file(args.config) if args.config else PRESETS[args.preset]()
     if args.scenes:
         config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
     source, _ = data_source(args.data)

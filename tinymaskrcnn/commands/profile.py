@@ -100,7 +100,7 @@ def _subject(args):
         config = override(experiment.config, batch)
         return experiment.model, open_stream(config, split=split, data_dir=experiment.data_dir), config
     named = {name: getattr(args, name) for name in (*DESCRIBES, "batch_size")}
-    config = build_config(argparse.Namespace(**named, steps=None, learning_rate=None))
+    config = build_config(argparse.Namespace(**named, steps=None, learning_rate=None, preset=None))
     check_experiment(config)
     stream = open_stream(config, split=split, data_dir=data_source(args.data)[1])
     model = build_model(config.model, rng=np.random.default_rng(config.train.seed))

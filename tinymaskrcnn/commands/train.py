@@ -3,7 +3,9 @@
 import sys
 
 from ..config import SCENE_PRESETS
+from ..errors import ConfigError
 from .options import (
+    PRESETS,
     add_annotations,
     add_data,
     add_device,
@@ -46,6 +48,8 @@ def add_arguments(parser):
     parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default: 0.02)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")
     parser.add_argument("--config", metavar="FILE", help="start from the settings in this JSON file")
+    names = [name for name in PRESETS if name]
+    parser.add_argument("--preset", choices=names, help="start from the settings of the detector in the package")
     add_device(parser)
     add_tf32(parser)
 
@@ -78,6 +82,8 @@ def _start(args):
         refuse_picture_options(args)
         _, data_dir = data_source(args.data)
         return Experiment.start(args.out, build_config(args), data_dir=data_dir, **where)
+    if args.preset:
+        raise ConfigError("--preset is for scenes of digits; leave it out with --data coco")
     start = starting_weights(args.model)
     config = build_picture_config(args, start)
     experiment = Experiment.start(args.out, config, **where, weights=start.arrays if start else None)
@@ -95,7 +101,7 @@ def _resumed_folder(args):
     if path is None:
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
-    fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "set", *PICTURE_OPTIONS)
+    fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set", *PICTURE_OPTIONS)
     if given := given_options(args, fixed):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")
     if args.steps is not None and args.steps != folder.config.train.steps:

@@ -8,16 +8,30 @@ import math
 import numpy as np
 
 from ..config import ModelConfig, from_dict, to_dict
-from ..errors import CheckpointError, ConfigError, DataError
+from ..errors import ArgumentError, CheckpointError, ConfigError, DataError
 from ..models.build import build_model
 from ..train.checkpoint import load_checkpoint, save_checkpoint
 from .shapes import expected_shapes
 from .weights import check_npz
 
 
-def save_model(path, model):
-    """Write a model, its settings included, so that `path` is the old file or the new one, never something between."""
-    save_checkpoint(path, step=0, config={"model": to_dict(model.config)}, model=model.state_dict(), optimizer={})
+def save_model(path, model, *, half=False):
+    """Write a model, its settings included, so that `path` is the old file or the new one, never something between.
+
+    half stores kernels and matrices as float16, half as many bytes; biases and norms stay as they are. What is loaded
+    computes in float32 again.
+    """
+    state = model.state_dict()
+    if half:
+        state = {name: _halved(name, array) if array.ndim > 1 else array for name, array in state.items()}
+    save_checkpoint(path, step=0, config={"model": to_dict(model.config)}, model=state, optimizer={})
+
+
+def _halved(name, array):
+    largest = float(np.abs(array).max(initial=0))
+    if largest > float(np.finfo(np.float16).max):
+        raise ArgumentError(f"save_model: {name} must lie within 65504 to be stored as float16; got {largest:g}")
+    return array.astype(np.float16)
 
 
 def load_model(path):
