@@ -6,6 +6,7 @@ work without a screen, and a notebook shows the figures by itself.
 
 from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas
 from .arrays import draw_array, draw_gradient
+from .bars import bars_figure
 from .boxes import draw_boxes, draw_image
 from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
 from .detections import draw_detections, draw_judged, draw_truth
@@ -18,19 +19,25 @@ from .figures import (
     profile_figure,
     save_figure,
 )
+from .film import TrainingFilm
 from .im2col import im2col_figure
 from .iou import draw_iou, iou_steps
+from .graph import draw_graph
+from .lines import draw_bars, draw_histogram, draw_lines, mark_x
 from .masks import draw_masks
 from .nms import draw_nms_state, nms_states, nms_steps
 from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
 from .pooling_steps import roi_align_steps
 from .receptive_field import draw_receptive_field, receptive_field
+from .pool_windows import pool_gradient_steps, pool_steps
 from .steps import Steps
 from .style import use_theme
 
 __all__ = [
     "Steps",
+    "TrainingFilm",
+    "bars_figure",
     "convolution_figure",
     "coverage_figure",
     "curves_figure",
@@ -38,16 +45,20 @@ __all__ = [
     "draw_anchor_grid",
     "draw_anchor_labels",
     "draw_array",
+    "draw_bars",
     "draw_boxes",
     "draw_deltas",
     "draw_detections",
     "draw_feature_map",
     "draw_gradient",
+    "draw_graph",
+    "draw_histogram",
     "draw_image",
     "draw_interpolation_matrix",
     "draw_iou",
     "draw_judged",
     "draw_kernel",
+    "draw_lines",
     "draw_masks",
     "draw_matrix_row",
     "draw_nms_state",
@@ -61,8 +72,11 @@ __all__ = [
     "im2col_figure",
     "interpolation_matrix_figure",
     "iou_steps",
+    "mark_x",
     "nms_states",
     "nms_steps",
+    "pool_gradient_steps",
+    "pool_steps",
     "precision_recall_figure",
     "profile_figure",
     "pyramid_figure",

@@ -1,0 +1,116 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from drawing_checks import assert_legible, words
+from tiny_model import tiny_model
+
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.structures import Detections, Target
+from tinymaskrcnn.visualize import TrainingFilm, style, use_theme
+
+NAMES = ("background", "flat", "tall")
+TRUTH = Target(
+    np.array([[4, 6, 30, 18], [40, 20, 52, 44]], np.float32),
+    np.array([1, 2]),
+    np.zeros((2, 64, 64), bool),
+)
+
+
+def image():
+    return np.random.default_rng(0).random((64, 64, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def film():
+    """Two shots of a model that learns nothing, and forty steps of made-up losses."""
+    film = TrainingFilm(image(), TRUTH, NAMES, best=5, min_score=0.3)
+    model = tiny_model(seed=3)
+    film.shoot(model, 0)
+    for step in range(1, 41):
+        losses = {"rpn_objectness": 0.7 / step, "box_class": np.float32(1.1), "mask": 0.69}
+        film.note({"step": step, "loss": 9.0, **losses, "gradient_norm": 3.0, "learning_rate": 0.1, "seconds": 1.0})
+    return film.shoot(model, 20)
+
+
+def test_the_model_goes_on_as_it_was():
+    model = tiny_model(seed=3)
+    before = model.state_dict()
+    TrainingFilm(image(), TRUTH, NAMES).shoot(model, 0)
+    assert all(part.training for _, part in model.named_modules())
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    TrainingFilm(image(), TRUTH, NAMES).shoot(model.eval(), 0)
+    assert not any(part.training for _, part in model.named_modules())
+
+
+def test_only_losses_are_noted(film):
+    assert list(film.history) == ["rpn_objectness", "box_class", "mask"]
+    assert film.history["rpn_objectness"][1] == (2, 0.35)
+    with pytest.raises(ArgumentError, match="'step'"):
+        film.note({"mask": 1.0})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_frames_are_legible_of_one_size_and_say_what_they_show(film, theme):
+    use_theme(theme)
+    try:
+        figures = [film.frame(0), film.frame(1)]
+        assert figures[0].get_size_inches().tolist() == figures[1].get_size_inches().tolist()
+        for figure in figures:
+            assert_legible(figure)
+            assert {"losses (running mean)", "rpn objectness", "mask", "step"} <= set(words(figure))
+            assert any(text.startswith("5 best proposals, objectness") for text in words(figure))
+            assert any(text.startswith("score ≥ 0.3: ") for text in words(figure))
+        assert len(film.steps().pictures) == 2 and film.steps().captions[1].startswith("After 20 steps: 8 proposals")
+    finally:
+        use_theme("light")
+
+
+def test_curves_end_at_the_step_of_the_shot_on_axes_that_fit_all(film):
+    early, late = film.frame(0).axes[0], film.frame(1).axes[0]
+    assert early.get_xlim() == late.get_xlim() and early.get_ylim() == late.get_ylim()
+    assert late.get_xlim()[1] > 40
+    curves = [line for line in late.lines if len(line.get_xdata()) > 1]
+    assert [line.get_xdata().max() for line in curves] == [20, 20, 20]
+    assert all(len(line.get_xdata()) == 0 for line in early.lines)
+    np.testing.assert_allclose(curves[1].get_ydata(), 1.1, rtol=1e-6)
+    assert len({str(line.get_linestyle()) + str(line.get_color()) for line in curves}) == 3
+
+
+def test_the_best_proposals_are_drawn_the_likeliest_on_top(film):
+    boxes = np.array([[k, k, k + 9, k + 9] for k in range(7)], np.float32)
+    ax = film.draw_proposals(boxes, np.linspace(0.9, 0.1, 7))
+    drawn = [patch.get_bbox().extents.tolist() for patch in ax.patches]
+    assert drawn[:5] == boxes[:5][::-1].tolist()
+    assert drawn[5:] == TRUTH.boxes.tolist()
+    assert ax.get_title(loc="left") == "5 best proposals, objectness 0.90 to 0.37"
+    assert "0 best" in film.draw_proposals(boxes[:0], np.zeros(0)).get_title(loc="left")
+
+
+def test_the_caption_counts_what_is_there(film):
+    found = Detections(TRUTH.boxes[[0, 0]], np.array([1, 2]), np.array([0.9, 0.29]), None)
+    proposals = np.array([[40, 20, 52, 44], [0, 0, 9, 9]], np.float32)
+    film.shots.append((30, proposals, np.array([0.9, 0.8]), found))
+    assert film.covered(2) == (1, pytest.approx((1 + 15 / 378) / 2))
+    assert film.caption(2) == (
+        "After 30 steps: 2 proposals cover 1 of 2 objects (best IoU 0.52 in the mean); "
+        "1 found with the right class, 0 other detections, 1 missed."
+    )
+    film.shots.append((31, proposals[:0], np.zeros(0), dataclasses.replace(found, labels=np.array([2, 1]))))
+    assert "0 proposals cover 0 of 2 objects (best IoU 0.00" in film.caption(3)
+    assert "0 found with the right class, 1 other detections" in film.caption(3)
+    assert_legible(film.frame(3))
+
+
+def test_what_cannot_be_filmed():
+    empty = Target(TRUTH.boxes[:0], TRUTH.labels[:0], TRUTH.masks[:0])
+    with pytest.raises(ArgumentError, match="at least one object"):
+        TrainingFilm(image(), empty)
+    with pytest.raises(ArgumentError, match="call shoot"):
+        TrainingFilm(image(), TRUTH).steps()
+
+
+def test_losses_alone_also_without_any():
+    figure = TrainingFilm(image(), TRUTH).draw_losses().figure
+    assert figure.get_facecolor()[:3] == tuple(style.to_rgb(style.paper()))
