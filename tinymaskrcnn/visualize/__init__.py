@@ -20,17 +20,17 @@ from .figures import (
     save_figure,
 )
 from .film import TrainingFilm
+from .graph import draw_graph
 from .im2col import im2col_figure
 from .iou import draw_iou, iou_steps
-from .graph import draw_graph
 from .lines import draw_bars, draw_histogram, draw_lines, mark_x
 from .masks import draw_masks
 from .nms import draw_nms_state, nms_states, nms_steps
+from .pool_windows import pool_gradient_steps, pool_steps
 from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
 from .pooling_steps import roi_align_steps
 from .receptive_field import draw_receptive_field, receptive_field
-from .pool_windows import pool_gradient_steps, pool_steps
 from .steps import Steps
 from .style import use_theme
 

@@ -1,0 +1,112 @@
+"""A small computation as a graph: numbers run forward along the arrows, gradients run back."""
+
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from ..errors import ArgumentError
+from . import style
+
+COLUMN, ROW = 1.85, 1.05  # inches from one node to the next
+WIDE, HIGH = 0.5, 0.34  # of a node, in units of columns and rows
+
+
+def draw_graph(
+    places, edges, *, labels=None, values=None, gradients=None, notes=None, backward=(), active=(), ax=None, title=None
+):
+    """Draw the nodes of a computation, what each holds, and what has come back to it.
+
+    places {node: (column, row)}, edges [(from, to)]  ->  axes
+
+    - labels: {node: what stands in it}; the node's own name unless given
+    - values: {node: number or text}, written above it; gradients: the same below, after a "d"
+    - notes: {edge: text on the arrow}, the local derivative for instance
+    - backward: edges that a gradient has gone back along, drawn reversed and dashed
+    - active: nodes to be filled: those that are being computed now
+    """
+    _check(places, edges, labels, values, gradients, notes, backward, active)
+    ax = _axes(ax, places, title)
+    for edge in edges:
+        _draw_edge(ax, places, edge, back=edge in set(backward), note=(notes or {}).get(edge))
+    for node, (column, row) in places.items():
+        _draw_node(ax, column, row, (labels or {}).get(node, node), active=node in active)
+        if node in (values or {}):
+            text = _text(values[node])
+            ax.text(column, row - 0.29, text, fontsize=style.TEXT, color=style.ink(), ha="center", va="center")
+        if node in (gradients or {}):
+            text = f"d = {_text(gradients[node])}"
+            ax.text(
+                column, row + 0.3, text, fontsize=style.TEXT, color=_back(), ha="center", va="center", weight="bold"
+            )
+    return ax
+
+
+def _back():
+    """The colour of what flows back, readable on the page."""
+    return style.RED if style.paper() == style.THEMES["light"]["paper"] else style.ORANGE
+
+
+def _text(value):
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _check(places, edges, labels, values, gradients, notes, backward, active):
+    named = {*(labels or {}), *(values or {}), *(gradients or {}), *active, *(node for edge in edges for node in edge)}
+    if unknown := sorted(named - set(places)):
+        raise ArgumentError(f"draw_graph: places must hold every node; {unknown} are missing from {list(places)}")
+    if unknown := sorted(({*(notes or {}), *backward}) - set(edges)):
+        raise ArgumentError(f"draw_graph: notes and backward must be among the edges; got {unknown}")
+
+
+def _axes(ax, places, title):
+    columns, rows = ([place[i] for place in places.values()] for i in (0, 1))
+    left, right, top, bottom = min(columns) - 0.5, max(columns) + 0.5, min(rows) - 0.5, max(rows) + 0.5
+    if ax is None:
+        width, height = COLUMN * (right - left), ROW * (bottom - top) + (0.35 if title else 0)
+        share = ROW * (bottom - top) / height
+        ax = style.new_figure(width, height).add_axes((0, 0, 1, share))
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title, fontsize=style.TITLE)
+    return ax
+
+
+def _draw_node(ax, column, row, label, *, active):
+    face = style.BLUE if active else style.paper()
+    corner = (column - WIDE / 2 + 0.06, row - HIGH / 2 + 0.06)
+    ax.add_patch(
+        FancyBboxPatch(
+            corner,
+            WIDE - 0.12,
+            HIGH - 0.12,
+            boxstyle="round,pad=0.06",
+            facecolor=face,
+            edgecolor=style.ink(),
+            linewidth=2.2 if active else 1.2,
+            zorder=3,
+        )
+    )
+    ax.text(column, row, label, fontsize=style.TEXT, color=style.ink_on(face), ha="center", va="center", zorder=4)
+
+
+def _draw_edge(ax, places, edge, *, back, note):
+    (x0, y0), (x1, y1) = (places[node] for node in edge)
+    start, end = (x0 + WIDE / 2 + 0.02, y0), (x1 - WIDE / 2 - 0.02, y1)
+    look = {"color": _back(), "linestyle": (0, (4, 2)), "linewidth": 2.0} if back else {"color": style.muted()}
+    if back:
+        start, end = end, start
+    ax.add_patch(
+        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13, shrinkA=0, shrinkB=0, zorder=2, **look)
+    )
+    if note:
+        ax.text(
+            (start[0] + end[0]) / 2,
+            (start[1] + end[1]) / 2,
+            note,
+            fontsize=style.SMALL,
+            color=_back(),
+            ha="center",
+            va="center",
+            zorder=5,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": style.paper(), "edgecolor": "none"},
+        )
