@@ -9,7 +9,7 @@ from . import __version__
 from .commands.options import check_threads
 from .errors import TinyMaskRCNNError
 
-COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data")
+COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data", "homework")
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 

@@ -75,7 +75,8 @@ class Exercise:
     into what is compared; by default the parts of the output by their names. drive(function, *args, **data) calls the
     student's function where it is not called with plain arrays (a method, say); it runs beside the student's code, with
     the function laid over the package. without: names used by the solution that the student's file does not import,
-    since they would give it away. picture(call, want, got) -> Figure or None replaces the general picture of a wrong case.
+    since they would give it away. picture(call, want, got) -> Figure or None replaces the general picture of what is
+    wrong.
     """
 
     id: str

@@ -2,20 +2,19 @@
 
 import ast
 import builtins
-import os
 import textwrap
 from pathlib import Path
 
-from ..errors import ArgumentError
-from .blanks import PACKAGE, find_blank
+from .blanks import PACKAGE
 from .exercises import exercises_of, titles
+from .files import write_new
 
 WIDTH = 116
 
 HEADER = '''"""Homework {number}: {title}.
 
 Fill in the {count} blanks below, in any order: each is checked on its own, with the package's solutions for all the
-others. Where it says `raise NotImplementedError(...)`, put your lines in its place; the recipe above it says what to do.
+others. Where it says `raise NotImplementedError(...)`, put your lines in its place; the recipe above says what to do.
 Names and shapes are those of the package (the page "Conventions" of its documentation). Plain NumPy is all you need.
 
     tinymaskrcnn homework check {name}.py                     # all blanks
@@ -38,7 +37,7 @@ def student_file(homework):
         first=exercises[0].id,
     )
     parts = [_function(exercise, number) for number, exercise in enumerate(exercises, start=1)]
-    return header + "\n" + _imports(exercises) + "\n\n" + "\n\n".join(parts)
+    return header + "\n" + imports(exercises) + "\n\n" + "\n\n".join(parts)
 
 
 def release(homework, out):
@@ -46,30 +45,7 @@ def release(homework, out):
 
     ArgumentError when it is there already: a student's work is never overwritten.
     """
-    text = student_file(homework)
-    path = Path(out) / f"{homework}.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".tmp{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # fails, in one step, when the path is taken
-        except FileExistsError:
-            raise ArgumentError(f"{path} is there already and stays as it is; name another folder with --out") from None
-        except OSError:  # no hard links on this file system
-            _rename_to_free(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def _rename_to_free(temporary, path):
-    if path.exists():
-        raise ArgumentError(f"{path} is there already and stays as it is; name another folder with --out")
-    os.rename(temporary, path)
+    return write_new(Path(out) / f"{homework}.py", student_file(homework))
 
 
 # ---------------------------------------------------------------- one blank
@@ -105,7 +81,7 @@ def _comment(recipe, indent):
 # ---------------------------------------------------------------- what it imports
 
 
-def _imports(exercises):
+def imports(exercises):
     """Import lines for all names the functions use: those the package's modules import, and those they define."""
     own = {exercise.blank.function for exercise in exercises if not exercise.blank.class_name}
     plain, wanted = {"import numpy as np"}, {}
@@ -158,9 +134,3 @@ def _module_names(module):
             names = [n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
             found |= {name: (module, name) for name in names}
     return found
-
-
-def recipe_of(identifier):
-    """The recipe of a blank as plain text."""
-    blank = find_blank(identifier)
-    return next(e.recipe for e in exercises_of(blank.id.split(".")[0]) if e.id == identifier)

@@ -10,7 +10,7 @@ import time
 from .answer import Answer, Trouble
 from .wire import WireError, receive, send
 
-SECONDS = 10.0  # for one call
+SECONDS = 10.0  # for all calls of an exercise together
 START = 60.0  # for the process to import what it needs, on a busy machine
 MEMORY = 2 << 30  # bytes of address space
 
@@ -18,13 +18,14 @@ MEMORY = 2 << 30  # bytes of address space
 class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
-    strict: as in grading: what is printed is thrown away, and the package's source cannot be read. seconds bounds each
-    call, memory the address space in bytes.
+    strict: as in grading: what is printed is thrown away (else that of the first case is shown), and the package's source
+    cannot be read. seconds bounds what the calls of an exercise take together, memory the address space in bytes.
     """
 
     def __init__(self, path, *, seconds=SECONDS, memory=MEMORY, strict=False):
         self.path, self.seconds, self.memory, self.strict = str(path), seconds, memory, strict
         self.process = self.answers = self.taken = None
+        self.left, self.quiet = seconds, strict
         self.violations = []
 
     def __enter__(self):
@@ -35,10 +36,12 @@ class RemoteStudent:
 
     def take(self, exercise):
         """Turn to the function of another exercise; None, or the Trouble that its file or its function is in."""
-        self.taken = exercise
+        self.taken, self.left, self.quiet = exercise, self.seconds, self.strict
         if self.process is None:
             self._start()
-            return self._ask({"do": "take", "id": exercise.id}, START).trouble
+            trouble = self._ask({"do": "ready"}, START).trouble  # what it needs is imported, on a busy machine too
+            if trouble is not None:
+                return trouble
         return self._ask({"do": "take", "id": exercise.id}, self.seconds).trouble
 
     def answer(self, call):
@@ -47,7 +50,12 @@ class RemoteStudent:
             trouble = self.take(self.taken)
             if trouble is not None:
                 return Answer(trouble=trouble)
-        return self._ask({"do": "call", "args": list(call.args), "data": call.data}, self.seconds)
+        began = time.monotonic()
+        request = {"do": "call", "args": list(call.args), "data": call.data, "quiet": self.quiet}
+        answer = self._ask(request, max(self.left, 0.1))
+        self.quiet = True
+        self.left -= time.monotonic() - began
+        return answer
 
     # ------------------------------------------------------------ the process
 
@@ -91,7 +99,7 @@ class RemoteStudent:
             return self._read(reply)
         except TimeoutError:
             self.stop()
-            return Answer(trouble=Trouble("slow", f"no answer within {seconds:g} seconds: an endless loop?"))
+            return Answer(trouble=Trouble("slow", f"no answer within {self.seconds:g} seconds: an endless loop?"))
         except (EOFError, BrokenPipeError):
             self.answers.deadline = time.monotonic() + 5
             return Answer(trouble=Trouble("died", f"the process ended{_how(self.process, self)}"))
@@ -106,7 +114,7 @@ class RemoteStudent:
         if "trouble" in reply:
             kind, message, line, text = reply["trouble"]
             return Answer(trouble=Trouble(str(kind), str(message), int(line), str(text)))
-        if "taken" in reply:
+        if "done" in reply:
             return Answer()
         return Answer(reply["output"], changed=tuple(map(str, reply["changed"])))
 

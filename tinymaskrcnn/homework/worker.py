@@ -68,14 +68,17 @@ class _Student:
 
 def _reply(student, request, answer, exercises, overlay):
     try:
+        if request["do"] == "ready":
+            return {"done": True}
         if request["do"] == "take":
             student.code = student.code or compile(student.text, student.path, "exec")
             student.exercise = exercises.find_exercise(request["id"])
             student.function = overlay.student_function(student.code, student.exercise.blank)
-            return {"taken": True}
+            return {"done": True}
         call = exercises.Call(tuple(request["args"]), request["data"])
         options = {"path": student.path, "lines": student.lines}
-        found = answer.local_answer(student.exercise, student.function, call, **options)
+        with _silence() if request["quiet"] else contextlib.nullcontext():
+            found = answer.local_answer(student.exercise, student.function, call, **options)
     except overlay.MissingFunction as error:
         return {"trouble": ["missing", str(error), 0, ""]}
     except (Exception, SystemExit) as error:
@@ -86,6 +89,21 @@ def _reply(student, request, answer, exercises, overlay):
         t = found.trouble
         return {"trouble": [t.kind, t.message, t.line, t.text]}
     return {"output": found.output, "changed": list(found.changed)}
+
+
+@contextlib.contextmanager
+def _silence():
+    """What is printed goes nowhere: a student's own messages are of use once, not once a case."""
+    with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
+        yield
+
+
+class _Nowhere:
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        pass
 
 
 # ---------------------------------------------------------------- limits

@@ -1,0 +1,72 @@
+"""The page a student gets back: every exercise with its verdict, the first wrong case, and a picture of it."""
+
+import base64
+import html
+import io
+
+from .exercises import find_exercise
+
+STYLE = """
+:root { color-scheme: light dark; --card: #f4f5f7; --line: #c9ced6; --right: #00735a; --wrong: #b04a00; }
+@media (prefers-color-scheme: dark) { :root { --card: #1d2128; --line: #444b57; --right: #2fc79f; --wrong: #ff9d4d; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
+section { padding: .5rem 1.2rem; margin: 1rem 0; }
+h2 { font-size: 1.05rem; } .right { color: var(--right); } .wrong { color: var(--wrong); }
+pre { overflow-x: auto; font-size: .85rem; line-height: 1.35; } img { max-width: 100%; background: white; }
+td, th { padding: .15rem .9rem .15rem 0; text-align: left; } .says { font-weight: 600; }
+"""
+
+
+def picture_of(verdict):
+    """The PNG of a verdict's first wrong case, or None: no picture is worth a page."""
+    from .picture import wrong_figure
+
+    try:
+        figure = wrong_figure(verdict)
+        if figure is None:
+            return None
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+    except Exception:  # a picture of strange numbers failed; the words are there all the same
+        return None
+    return buffer.getvalue()
+
+
+def feedback_page(record, images):
+    """A self-contained page.
+
+    record: as grade_one makes it, images: {exercise id: PNG bytes or None}  ->  HTML text
+    """
+    head = f"{record['homework']}: {record['points']:g} of {record['of']} points"
+    rows = "".join(_row(entry) for entry in record["exercises"])
+    table = f"<table><tr><th>exercise<th>verdict<th>points</tr>{rows}</table>" if rows else ""
+    note = f"<pre>{html.escape(record['note'])}</pre>" if record["note"] else ""
+    sections = "".join(_section(entry, images.get(entry["id"])) for entry in record["exercises"])
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(record["student"])}, {head}'
+        f'</title><meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
+        f"<h1>{html.escape(record['student'])}</h1><p>{head}; {html.escape(record['verdict'])}</p>{note}{table}"
+        f"{sections}</body></html>\n"
+    )
+
+
+def _row(entry):
+    tone = "right" if entry["verdict"] == "right" else "wrong"
+    points = f"{entry['points']:g} of {entry['of']}"
+    return f'<tr><td>{entry["id"]}<td class="{tone}">{html.escape(entry["verdict"])}<td>{points}</tr>'
+
+
+def _section(entry, image):
+    title = find_exercise(entry["id"]).title
+    if entry["verdict"] == "right":
+        return ""
+    lines = [line for line in entry["explanation"] if not line.startswith("=> ")]
+    words = html.escape("\n".join(lines))
+    says = f'<p class="says">{html.escape(entry["diagnosis"])}</p>' if entry["diagnosis"] else ""
+    cases = f"<p>{entry['cases_passed']} of {entry['cases_tried']} cases right</p>"
+    picture = ""
+    if image:
+        data = base64.b64encode(image).decode()
+        picture = f'<img alt="wanted, yours, and the difference" src="data:image/png;base64,{data}">'
+    return f"<section><h2>{entry['id']}: {html.escape(title)}</h2>{cases}{says}<pre>{words}</pre>{picture}</section>"

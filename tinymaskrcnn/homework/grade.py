@@ -1,0 +1,175 @@
+"""Grading a class: every submission in processes of its own, hidden cases, points, and a page for each student.
+
+Whatever a file does, it gets a verdict and the run goes on; what cannot be graded is said so, with zero points, for a
+person to look at.
+"""
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ArgumentError, TinyMaskRCNNError
+from ..train.progress import counted
+from .check import NAME, check_file, explanation
+from .exercises import exercises_of, titles
+from .feedback import feedback_page, picture_of
+from .files import write_text
+from .remote import MEMORY
+
+SECONDS = 5.0  # for all calls of an exercise together
+# The verdict of a whole submission is the first of these that one of its exercises has.
+GRAVE = ("tampered", "too much memory", "too slow", "crashed")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a student handed in for a homework; path is None when there is nothing."""
+
+    student: str
+    homework: str
+    path: Path | None
+
+
+def find_submissions(folder, homework=None):
+    """The submissions in a folder: a folder per student that holds hwNN.py, or files like alice_hw01.py.
+
+    With `homework` only those; a student's folder without the file counts as nothing handed in. ArgumentError when
+    there is nothing to grade.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArgumentError(f"grade needs a folder of submissions; {folder} is none")
+    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith((".", "__"))]
+    files = [(e.name, f) for e in entries if e.is_dir() for f in sorted(e.glob("*.py"))]
+    files += [(NAME.sub("", e.stem).strip("_- ") or e.stem, e) for e in entries if e.is_file() and e.suffix == ".py"]
+    found = {}
+    for student, path in files:
+        match = NAME.search(path.stem)
+        if match and match.group(1) in titles() and homework in (None, match.group(1)):
+            found.setdefault((student, match.group(1)), path)
+    wanted = sorted({name for _, name in found}) if homework is None else [homework]
+    students = sorted({e.name for e in entries if e.is_dir()} | {student for student, _ in found})
+    submissions = [Submission(s, name, found.get((s, name))) for name in wanted for s in students]
+    if not submissions:
+        raise ArgumentError(f"{folder} holds no submissions: a folder per student with hw01.py in it, or alice_hw01.py")
+    return submissions
+
+
+def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY, processes=None, pictures=True):
+    """Grade all submissions of a folder into `out`: grades.csv, grades.json and feedback/STUDENT_hwNN.html.
+
+    seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns the list of records, one a
+    submission, ordered as find_submissions orders them.
+    """
+    submissions = find_submissions(folder, homework)
+    out = Path(out)
+    options = {"out": str(out), "seed": seed, "seconds": seconds, "memory": memory, "pictures": pictures}
+    records = {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=context) as pool:
+        futures = {pool.submit(grade_one, submission, **options): submission for submission in submissions}
+        for future in counted(as_completed(futures), label=f"grading {len(submissions)} submissions"):
+            submission = futures[future]
+            records[submission] = future.result() if future.exception() is None else _failed(submission, future)
+    ordered = [records[submission] for submission in submissions]
+    write_text(out / "grades.csv", grades_csv(ordered))
+    write_text(out / "grades.json", json.dumps({"seed": seed, "submissions": ordered}, indent=1) + "\n")
+    return ordered
+
+
+def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures=True):
+    """Grade one submission and write its feedback page; returns a record of plain values."""
+    limits = {"seconds": seconds, "memory": memory}
+    try:
+        verdicts = _verdicts(submission, seed, limits)
+    except TinyMaskRCNNError as error:
+        return _write(out, _record(submission, [], "crashed", str(error)), {})
+    images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
+    return _write(out, _record(submission, [_entry(v) for v in verdicts], _overall(submission, verdicts)), images)
+
+
+def _verdicts(submission, seed, limits):
+    if submission.path is None:
+        return []
+    return list(check_file(submission.path, seed=seed, hidden=True, strict=True, **limits))
+
+
+def _entry(verdict):
+    """What the record keeps of one exercise."""
+    passed = sum(result.passed for result in verdict.results)
+    return {
+        "id": verdict.exercise.id,
+        "verdict": verdict.word,
+        "points": verdict.points,
+        "of": verdict.exercise.points,
+        "cases_passed": passed,
+        "cases_tried": len(verdict.results),
+        "diagnosis": verdict.diagnosis,
+        "explanation": explanation(verdict),
+    }
+
+
+def _overall(submission, verdicts):
+    words = [verdict.word for verdict in verdicts]
+    if submission.path is None:
+        return "nothing handed in"
+    if set(words) == {"right"}:
+        return "right"
+    if set(words) <= {"empty", "missing"}:
+        return "empty"
+    grave = next((word for word in GRAVE if word in words), None)
+    if grave in ("tampered", None) or "right" not in words:
+        return grave or ("partly right" if "right" in words else "wrong")
+    return f"partly right, {grave}"
+
+
+def _record(submission, entries, verdict, note=""):
+    total = sum(exercise.points for exercise in exercises_of(submission.homework))
+    return {
+        "student": submission.student,
+        "homework": submission.homework,
+        "verdict": verdict,
+        "points": sum(entry["points"] for entry in entries),
+        "of": total,
+        "note": note,
+        "exercises": entries,
+    }
+
+
+def _failed(submission, future):
+    """The record of a submission that the grading itself stumbled over."""
+    words = "".join(traceback.format_exception(future.exception()))[-2000:]
+    return _record(submission, [], "not graded: look at it by hand", words)
+
+
+def _write(out, record, images):
+    name = f"{record['student']}_{record['homework']}.html"
+    write_text(Path(out) / "feedback" / name, feedback_page(record, images))
+    return record
+
+
+def grades_csv(records):
+    """One line a submission: student, homework, verdict, points, of, and the points of every exercise."""
+    identifiers = [e.id for name in titles() for e in exercises_of(name) if any(r["homework"] == name for r in records)]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["student", "homework", "verdict", "points", "of", *identifiers])
+    for record in records:
+        points = {entry["id"]: f"{entry['points']:g}" for entry in record["exercises"]}
+        own = [i for i in identifiers if i.startswith(record["homework"])]
+        cells = [points.get(i, "0" if i in own else "") for i in identifiers]
+        student = _plain(record["student"])
+        head = [student, record["homework"], record["verdict"], f"{record['points']:g}", record["of"]]
+        writer.writerow([*head, *cells])
+    return table.getvalue()
+
+
+def _plain(text):
+    """A cell that a spreadsheet does not take for a formula."""
+    return "'" + text if text[:1] in "=+-@" else text
