@@ -107,8 +107,8 @@ def test_frames_are_legible(theme):
     path = np.stack([A + [shift, 0, shift, 0] for shift in range(-30, 31, 5)])
     curve = boxes.iou_matrix(A[None], path)[0]
     for image in (None, np.zeros((40, 50, 1), np.float32)):
-        window = _around(A, *path) if image is None else None
-        assert_legible(_frame(A, path[7], path[:, 0], curve, 7, "shift in pixels", image, window))
+        frame = _frame(A, path[7], path[:, 0], curve, 7, "shift in pixels", image, _around(A, *path))
+        assert_legible(frame)
 
 
 def test_messages():

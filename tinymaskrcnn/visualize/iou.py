@@ -41,7 +41,7 @@ def draw_iou(a, b, *, ax=None, image=None, window=None):
     return _say_numbers(ax, a, b, shared, outline)
 
 
-def iou_steps(a, path, *, values=None, label="position along the path", image=None, frames=9, title=None):
+def iou_steps(a, path, *, values=None, label="position along the path", image=None, frames=7, title=None):
     """Drag a box along a path past box `a`: one frame per place, and beside it the curve of the IoU.
 
     a (4,), path (K, 4), values (K,) what the horizontal axis of the curve counts  ->  Steps
@@ -53,7 +53,7 @@ def iou_steps(a, path, *, values=None, label="position along the path", image=No
     if values.shape != path.shape[:1]:
         raise ShapeError(f"iou_steps: values must have one entry for each of {len(path)} boxes; got {values.shape}")
     curve = iou_matrix(a[None], path)[0]
-    window = _around(a, *path) if image is None else None
+    window = _around(a, *path)  # the same for all frames; on an image, this part of it
     shown = np.unique(np.linspace(0, len(path) - 1, frames).round().astype(int))
     figures = [_frame(a, path[k], values, curve, k, label, image, window) for k in shown]
     captions = [f"{label} {values[k]:g}: IoU {curve[k]:.2f}" for k in shown]
