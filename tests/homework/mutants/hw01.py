@@ -12,32 +12,510 @@ RIGHT = {
             dw += np.outer(x[k], dy[k])
         return dx, dw, np.sum(dy, axis=0)
     """,
+    "hw01.linear_layer_backward": """
+        grads = linear.linear_backward(dy, cache)
+        self.weight.grad = self.weight.grad + grads[1]
+        self.bias.grad = self.bias.grad + grads[2]
+        return grads[0]
+    """,
+    "hw01.softmax_forward": """
+        y = np.empty_like(x)
+        for place in np.ndindex(x.shape[:-1]):
+            row = np.exp(x[place] - np.max(x[place]))
+            y[place] = row / np.sum(row)
+        return y, y
+    """,
+    "hw01.softmax_backward": """
+        p = cache.reshape(-1, cache.shape[-1])
+        d = dy.reshape(p.shape)
+        out = np.zeros_like(d)
+        for k in range(len(p)):
+            jacobian = np.diag(p[k]) - np.outer(p[k], p[k])
+            out[k] = jacobian @ d[k]
+        return out.reshape(dy.shape)
+    """,
+    "hw01.softmax_cross_entropy_forward": """
+        log_softmax = np.zeros_like(logits)
+        is_label = np.zeros(logits.shape, bool)
+        element = np.zeros((len(logits), 1), logits.dtype)
+        for k, row in enumerate(logits):
+            top = max(row)
+            log_softmax[k] = row - top - np.log(np.sum(np.exp(row - top)))
+            if 0 <= labels[k] < len(row):
+                is_label[k, labels[k]] = True
+                element[k, 0] = -log_softmax[k, labels[k]]
+    """,
+    "hw01.softmax_cross_entropy_backward": """
+        logp, onehot, w, total = cache
+        d = np.exp(logp) - onehot.astype(logp.dtype)
+        for k in range(len(d)):
+            d[k] = d[k] * _scaled(w, dloss, total)[k if len(w) > 1 else 0]
+        return d
+    """,
+    "hw01.sum_grads": """
+        total = None
+        for term in gradients:
+            if term is None:
+                continue
+            if total is None:
+                total = term
+            elif isinstance(term, (tuple, list)):
+                total = [sum_grads(a, b) for a, b in zip(total, term)]
+            else:
+                total = total + term
+        return total
+    """,
 }
 
+LINEAR = [
+    Mutant(
+        "bias by the mean",
+        """
+        x, w = cache
+        return dy @ w.T, x.T @ dy, np.mean(dy, axis=0)
+        """,
+        "take the sum",
+    ),
+    Mutant(
+        "results in another order",
+        """
+        x, w = cache
+        return x.T @ dy, dy @ w.T, dy.sum(axis=0)
+        """,
+        "wrong order",
+    ),
+    Mutant(
+        "bias keeps its row axis",
+        """
+        x, w = cache
+        return dy @ w.T, x.T @ dy, dy.sum(axis=0, keepdims=True)
+        """,
+        "axes instead of",
+    ),
+    Mutant(
+        "weight by the outer product of the wrong way round",
+        """
+        x, w = cache
+        dw = np.einsum("ko,kc->oc", dy, x)
+        return np.einsum("ko,co->kc", dy, w), dw, np.einsum("ko->o", dy)
+        """,
+        "dweight is transposed",
+    ),
+    Mutant(
+        "only the first row moves the bias",
+        """
+        x, w = cache
+        db = np.zeros(w.shape[1], x.dtype)
+        for row in dy[:1]:
+            db += row
+        return dy.dot(w.T), x.T.dot(dy), db
+        """,
+        "first row alone",
+    ),
+    Mutant(
+        "everything divided by the batch",
+        """
+        x, w = cache
+        n = max(x.shape[0], 1)
+        return dy @ w.T / n, x.T @ dy / n, dy.sum(0) / n
+        """,
+    ),
+]
+
+LAYER = [
+    Mutant(
+        "assigns",
+        """
+        grads = linear.linear_backward(dy, cache)
+        self.weight.grad = grads[1]
+        self.bias.grad = grads[2]
+        return grads[0]
+        """,
+        "assign to grad instead of adding",
+    ),
+    Mutant(
+        "writes over what was there",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        self.weight.grad[...] = dw
+        self.bias.grad[:] = db
+        return dx
+        """,
+        "assign to grad instead of adding",
+    ),
+    Mutant(
+        "forgets the bias",
+        """
+        dx, dw, _ = linear.linear_backward(dy, cache)
+        self.weight.grad = self.weight.grad + dw
+        return dx
+        """,
+        "gradient of the bias is lost",
+    ),
+    Mutant(
+        "no return",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        np.add(self.weight.grad, dw, out=self.weight.grad)
+        np.add(self.bias.grad, db, out=self.bias.grad)
+        """,
+        "dx is not returned",
+    ),
+    Mutant(
+        "takes a step at once",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        self.weight.value = self.weight.value - 0.1 * dw
+        self.bias.value = self.bias.value - 0.1 * db
+        return dx
+        """,
+    ),
+]
+
+SOFTMAX = [
+    Mutant(
+        "no largest subtracted",
+        """
+        y = np.exp(x)
+        y = y / np.sum(y, axis=-1, keepdims=True)
+        return y, y
+        """,
+        "is not subtracted before exp",
+    ),
+    Mutant(
+        "one largest for all",
+        """
+        top = np.max(x) if x.size else 0
+        powers = np.exp(x - top)
+        y = powers / powers.sum(-1)[..., None]
+        return y, y
+        """,
+        "largest score of the whole array",
+    ),
+    Mutant(
+        "axis 1",
+        """
+        z = x - np.max(x, axis=1, keepdims=True)
+        y = np.exp(z) / np.sum(np.exp(z), axis=1, keepdims=True)
+        return y, y
+        """,
+        "axis=-1 is always the last",
+    ),
+    Mutant(
+        "all add up to one",
+        """
+        z = np.exp(x - np.max(x, axis=-1)[..., np.newaxis])
+        y = z / np.sum(z)
+        return y, y
+        """,
+        "sum of the whole array",
+    ),
+    Mutant(
+        "keeps x",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        return z / np.sum(z, axis=-1, keepdims=True), x
+        """,
+        "the cache holds x",
+    ),
+    Mutant(
+        "keeps a tuple",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        y = z / np.sum(z, axis=-1, keepdims=True)
+        return y, (x, y)
+        """,
+    ),
+    Mutant(
+        "returns y alone",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        return z / np.sum(z, axis=-1, keepdims=True)
+        """,
+    ),
+]
+
+SOFTMAX_BACK = [
+    Mutant(
+        "as a sigmoid",
+        """
+        p = cache
+        return dy * p * (1.0 - p)
+        """,
+        "as a sigmoid would",
+    ),
+    Mutant(
+        "plain sum of dy",
+        """
+        p = cache
+        total = np.sum(dy, -1)
+        return p * dy - p * total[..., None]
+        """,
+        "not weighted by the probabilities",
+    ),
+    Mutant(
+        "Jacobian without the diagonal",
+        """
+        p = cache
+        return -p * np.sum(p * dy, axis=-1, keepdims=True)
+        """,
+    ),
+    Mutant(
+        "loses the second term",
+        """
+        return np.multiply(cache, dy)
+        """,
+        "second term is missing",
+    ),
+    Mutant(
+        "sums the wrong axis of maps",
+        """
+        p = cache
+        if p.ndim == 1:
+            return p * (dy - np.dot(dy, p))
+        inner = np.sum(dy * p, axis=1, keepdims=True)
+        return p * (dy - inner)
+        """,
+        "axis=-1 is always the last",
+    ),
+    Mutant(
+        "one sum for all rows",
+        """
+        p = cache
+        return p * (dy - np.vdot(dy, p))
+        """,
+        "rows know nothing of each other",
+    ),
+]
+
+CROSS_ENTROPY = [
+    Mutant(
+        "overflows",
+        """
+        total = np.exp(logits).sum(axis=1)[:, None]
+        log_softmax = logits - np.log(total)
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -(log_softmax * is_label).sum(axis=1, keepdims=True)
+        """,
+        "largest logit of each row is not subtracted",
+    ),
+    Mutant(
+        "log of softmax",
+        """
+        e = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+        probability = e / np.sum(e, axis=1, keepdims=True)
+        log_softmax = np.log(probability)
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "logarithm of a probability that has become 0",
+    ),
+    Mutant(
+        "plus",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "the minus is missing",
+    ),
+    Mutant(
+        "mean over the classes",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.eye(logits.shape[1], dtype=bool)[np.clip(labels, 0, logits.shape[1] - 1)]
+        element = np.mean(-np.where(is_label, log_softmax, 0), axis=1)[:, None]
+        """,
+        "averaged over the classes",
+    ),
+    Mutant(
+        "batch mean already",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None] / logits.shape[0]
+        """,
+        "divide by the number of rows already",
+    ),
+    Mutant(
+        "all classes count",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -log_softmax.sum(axis=1, keepdims=True)
+        """,
+    ),
+    Mutant(
+        "the loss of a sum over rows",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=0, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "runs over the rows",
+    ),
+]
+
+CROSS_ENTROPY_BACK = [
+    Mutant(
+        "no one-hot",
+        """
+        logp, onehot, w, total = cache
+        return np.exp(logp) * _scaled(w, dloss, total)
+        """,
+        "one-hot label is not subtracted",
+    ),
+    Mutant(
+        "logarithms",
+        """
+        logp, onehot, w, total = cache
+        return _scaled(w, dloss, total) * np.where(onehot, logp - 1, logp)
+        """,
+        "as if they were probabilities",
+    ),
+    Mutant(
+        "divides by the rows",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * w * dloss / max(d.shape[0], 1)
+        """,
+        "divide by the number of rows",
+    ),
+    Mutant(
+        "no weight, no normalizer",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * dloss
+        """,
+        "weight and normalizer are missing",
+    ),
+    Mutant(
+        "dloss left out",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * w / total
+        """,
+        "dloss is not used",
+    ),
+    Mutant(
+        "the other way round",
+        """
+        logp, onehot, w, total = cache
+        return (onehot - np.exp(logp)) * _scaled(w, dloss, total)
+        """,
+        "wrong sign",
+    ),
+]
+
+SUM_GRADS = [
+    Mutant(
+        "adds into the first",
+        """
+        total = None
+        for term in gradients:
+            if term is None:
+                continue
+            if isinstance(term, (list, tuple)):
+                total = term if total is None else [sum_grads(a, b) for a, b in zip(total, term)]
+            elif total is None:
+                total = term
+            else:
+                total += term
+        return total
+        """,
+        "it belongs to whoever sent it",
+    ),
+    Mutant(
+        "sum of everything",
+        """
+        first = gradients[0]
+        if isinstance(first, (list, tuple)):
+            return [sum_grads(*parts) for parts in zip(*gradients)]
+        result = first
+        for g in gradients[1:]:
+            result = result + g
+        return result
+        """,
+        "leave out the terms that are None first",
+    ),
+    Mutant(
+        "a sum from 0",
+        """
+        some = [g for g in gradients if g is not None]
+        if some and isinstance(some[0], (list, tuple)):
+            return [sum_grads(*parts) for parts in zip(*some)]
+        return sum(some)
+        """,
+        "you return 0",
+    ),
+    Mutant(
+        "lists are joined",
+        """
+        some = [g for g in gradients if g is not None]
+        if len(some) == 0:
+            return None
+        result = some[0]
+        for g in some[1:]:
+            result = result + g
+        return result
+        """,
+        "joined end to end",
+    ),
+    Mutant(
+        "lists only",
+        """
+        some = [g for g in gradients if g is not None]
+        if len(some) == 0:
+            return None
+        if type(some[0]) is list:
+            return [sum_grads(*parts) for parts in zip(*some)]
+        result = some[0]
+        for g in some[1:]:
+            result = result + g
+        return result
+        """,
+        "a term may be a list or a tuple",
+    ),
+    Mutant(
+        "levels by the plain sum",
+        """
+        import functools
+
+        some = [g for g in gradients if g is not None]
+        if len(some) == 0:
+            return None
+        if isinstance(some[0], (list, tuple)):
+            return [functools.reduce(np.add, parts) for parts in zip(*some)]
+        return functools.reduce(np.add, some)
+        """,
+        "None inside a pyramid",
+    ),
+    Mutant(
+        "only two terms",
+        """
+        a, b = gradients[0], gradients[1]
+        return a + b
+        """,
+    ),
+]
+
 MUTANTS = {
-    "hw01.linear_backward": [
-        Mutant(
-            "bias by the mean",
-            """
-            x, w = cache
-            return dy @ w.T, x.T @ dy, np.mean(dy, axis=0)
-            """,
-            "take the sum",
-        ),
-        Mutant(
-            "results in another order",
-            """
-            x, w = cache
-            return x.T @ dy, dy @ w.T, dy.sum(axis=0)
-            """,
-            "wrong order",
-        ),
-        Mutant(
-            "bias keeps its row axis",
-            """
-            x, w = cache
-            return dy @ w.T, x.T @ dy, dy.sum(axis=0, keepdims=True)
-            """,
-        ),
-    ],
+    "hw01.linear_backward": LINEAR,
+    "hw01.linear_layer_backward": LAYER,
+    "hw01.softmax_forward": SOFTMAX,
+    "hw01.softmax_backward": SOFTMAX_BACK,
+    "hw01.softmax_cross_entropy_forward": CROSS_ENTROPY,
+    "hw01.softmax_cross_entropy_backward": CROSS_ENTROPY_BACK,
+    "hw01.sum_grads": SUM_GRADS,
 }

@@ -1,0 +1,46 @@
+"""What several exercises need: numbers without ties, and the proof that a cache serves its backward."""
+
+import numpy as np
+
+from ..judge import first_difference
+
+
+def distinct(rng, shape):
+    """Numbers around 0, no two of them close: maxima without ties, far from any kink."""
+    size = int(np.prod(shape))
+    return ((rng.permutation(size) - size / 2 + 0.5) * 0.1).reshape(shape)
+
+
+def cache_proven_by(forward, backward, gradients, layout, *, result="y"):
+    """How a forward's (result, cache) is compared: the result itself, and the gradients the package makes of the cache.
+
+    gradients: names of what backward returns; layout: the cache in words  ->  results(output, call) of an Exercise
+    """
+    keys = [f"{name} of the package's {backward.__name__}, made from your cache," for name in gradients]
+
+    def results(output, call):
+        if not isinstance(output, (tuple, list)) or len(output) != 2:
+            raise ValueError(f"returns {_count(output)}; wanted two, as one pair: {result}, cache")
+        y, cache = output
+        parts = {result: y, **dict.fromkeys(keys)}
+        want = forward(*call.args, **call.data)[0]
+        if first_difference({"": want}, {"": y}) is not None:
+            return parts  # the first thing to say; and the cache of a wrong result proves nothing
+        dy = np.asarray(np.random.default_rng(0).standard_normal(want.shape), dtype=want.dtype)
+        try:
+            with np.errstate(all="ignore"):
+                found = backward(dy, cache)
+        except Exception as error:
+            raise ValueError(
+                f"{result} is right, but the cache must be {layout}: from yours the package's {backward.__name__} "
+                f"makes no gradient ({type(error).__name__}: {error})"
+            ) from error
+        return {**parts, **dict(zip(keys, found if len(keys) > 1 else (found,)))}
+
+    return results
+
+
+def _count(output):
+    if isinstance(output, (tuple, list)):
+        return f"{len(output)} things"
+    return f"one thing, of type {type(output).__name__}"
