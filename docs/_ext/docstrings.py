@@ -1,4 +1,4 @@
-"""Makes pages of the docstrings as they are written: the shape line stands out, `code` is code, examples are examples."""
+"""Makes pages of the docstrings as they are written: shape lines stand out, `code` is code, examples are examples."""
 
 import re
 

@@ -1,0 +1,99 @@
+"""What the site does to docstrings, to the source it shows, and to the lessons it brings in."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PACKAGE = DOCS.parent / "tinymaskrcnn"
+
+
+def extension(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Sum of `a`.\n\nx (K,)  ->  y ()\nmore `b`", "Sum of ``a``.\n\n::\n\n    x (K,)  ->  y ()\n\nmore ``b``"),
+        ("One.\n\nx (K,), b (2,)\n->  y ()\n\nTwo.", "One.\n\n::\n\n    x (K,), b (2,)\n    ->  y ()\n\n\n\nTwo."),
+        ("One.\n\ndy ()  ->  dx (),\ndw ()", "One.\n\n::\n\n    dy ()  ->  dx (),\n    dw ()\n\n"),
+        ("One.\n\n    a = 1\n\n    b = 2\n\nTwo.", "One.\n\n::\n\n    a = 1\n\n    b = 2\n\nTwo."),
+        ("Called draw_... and a_b, ``c``.", "Called draw\\_... and a_b, ``c``."),
+        ("Not a shape: a -> b.", "Not a shape: a -> b."),
+    ],
+)
+def test_docstrings_become_pages(text, wanted):
+    assert "\n".join(extension("docstrings").arrange(text.split("\n"))) == wanted
+
+
+def test_the_shown_source_holds_no_answer():
+    emptied = extension("blanks").without_answers
+    blanks = 0
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name in ("homework", "exercises"):
+            continue  # it speaks of the markers, and holds none
+        text = path.read_text(encoding="utf-8")
+        shown = emptied(text)
+        names = re.findall(r"# BEGIN SOLUTION (\S+)", text)
+        assert re.findall(r'NotImplementedError\("(\S+)"\)  # this', shown) == names
+        assert "SOLUTION" not in shown
+        compile(shown, str(path), "exec")
+        blanks += len(names)
+    assert blanks >= 20
+
+
+def test_the_places_of_functions_fit_the_shown_source():
+    pytest.importorskip("sphinx")
+    shown, tags = extension("blanks").find_source(None, "tinymaskrcnn.ops.linear")
+    kind, first, last = tags["linear_backward"]
+    lines = shown.split("\n")[first - 1 : last]
+    assert kind == "def" and any(line.startswith("def linear_backward") for line in lines)
+    assert 'NotImplementedError("hw01.linear_backward")' in "\n".join(lines)
+    assert extension("blanks").find_source(None, "tinymaskrcnn.ops.naive") is None
+
+
+def test_lessons_are_brought_in_and_taken_away(tmp_path):
+    bring = extension("lessons").bring
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "00_tour.ipynb").write_text("one")
+    (source / "01_next.ipynb").write_text("two")
+    (source / "README.md").write_text("no lesson")
+    bring(source, target)
+    assert sorted(p.name for p in target.iterdir()) == ["00_tour.ipynb", "01_next.ipynb"]
+    untouched = (target / "00_tour.ipynb").stat().st_mtime_ns
+    (source / "01_next.ipynb").unlink()
+    (source / "00_new.ipynb").write_text("three")
+    bring(source, target)
+    assert sorted(p.name for p in target.iterdir()) == ["00_new.ipynb", "00_tour.ipynb"]
+    assert (target / "00_tour.ipynb").stat().st_mtime_ns == untouched
+
+
+def test_every_module_has_its_page():
+    """A module that nobody documents is one that nobody finds; what is not for readers is named here."""
+    quiet = re.compile(r"^(kernels|commands|testing|homework|visualize)\b|^(cli|__main__)$|interop\.|train\.|data\.")
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.md"))
+    shown = set(re.findall(r"automodule:: tinymaskrcnn\.(\S+)", pages))
+    modules = {str(p.relative_to(PACKAGE))[:-3].replace("/", ".") for p in PACKAGE.rglob("[!_]*.py")}
+    assert shown - modules <= {"visualize", "homework", "testing"}, "a page names a module that is not there"
+    missing = {name for name in modules - shown if not quiet.match(name)}
+    assert missing <= {"nn.cache", "nn.flat", "nn.fused", "ops.common", "ops.naive"}, sorted(missing)
+
+
+def test_no_page_is_left_out():
+    """Every page of the API is in its table of contents (Sphinx would warn, but not everyone has it)."""
+    listed = (DOCS / "api" / "index.md").read_text(encoding="utf-8").split("\n")
+    assert {p.stem for p in (DOCS / "api").glob("*.md")} - {"index"} <= set(listed)
+
+
+def test_the_extensions_ask_for_nothing_but_sphinx():
+    code = "\n".join((DOCS / "_ext" / name).read_text() for name in ("lessons.py", "docstrings.py", "blanks.py"))
+    imported = set(re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE))
+    assert imported <= set(sys.stdlib_module_names) | {"sphinx"}

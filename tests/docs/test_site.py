@@ -1,0 +1,118 @@
+"""The site is built as the docs say, warnings being errors, and opened in a real browser that has no way out."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx-mathjax-offline", "ipykernel")
+# Nothing in these may be an address of elsewhere: what a browser loads by itself
+LOADED = re.compile(r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]*""")
+LINKED = re.compile(r"""<link\b[^>]*\bhref=["']?(?:https?:)?//[^"'\s>]*""")
+IMPORTED = re.compile(r"""(?:@import\s+|url\()["']?(?:https?:)?//[^"')\s]*""")
+
+
+def missing():
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built pages. The lessons that train do so for a few steps only."""
+    if missing():
+        pytest.skip(f"not installed (extra docs): {', '.join(missing())}")
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "lessons", "__pycache__"))
+    env = os.environ | {"TINYMASKRCNN_FAST": "1", "OPENBLAS_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
+    lessons = f"lessons_source={ROOT / 'lessons'}"
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-D", lessons, "docs", "pages"]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return folder / "pages"
+
+
+def test_the_site(site, visit, serve):
+    """One test, since every worker that runs one of several would build the site anew."""
+    lessons = sorted(path.stem for path in (ROOT / "lessons").glob("*.ipynb"))
+    assert [path.stem for path in sorted((site / "lessons").glob("*.html"))] == lessons
+    nothing_is_loaded_from_elsewhere(site)
+    no_answer_is_shown(site)
+    visitor = visit(serve(site))
+    page = visitor.page
+    for name in ("index", "guide", "instructor_guide", "api/convolution", "api/losses", "api/roi"):
+        page.goto(f"{visitor.home}{name}.html")
+        mathematics_is_typeset(page, name, at_least=2 if name.startswith("api/") else 0)
+    with_slider = 0
+    for name in lessons:
+        page.goto(f"{visitor.home}lessons/{name}.html")
+        mathematics_is_typeset(page, name, at_least=1)
+        pictures_are_there(page, name)
+        sliders = page.locator(".tmr-steps.tmr-live")
+        for k in range(sliders.count()):
+            slider_moves_by_arrow_keys(page, sliders, k)
+        with_slider += sliders.count() > 0
+    assert with_slider >= 6, f"only {with_slider} lessons have something to step through"
+    assert visitor.outside == [] and visitor.errors == []
+    dark_pages_stay_dark(page)
+
+
+def nothing_is_loaded_from_elsewhere(site):
+    for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        text = re.sub(r"base64,[\w+/=]+", "", path.read_text(encoding="utf-8"))
+        for pattern in (LOADED, LINKED, IMPORTED):
+            found = pattern.search(re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL))
+            assert found is None, f"{path.relative_to(site)} loads {found[0]}"
+
+
+def no_answer_is_shown(site):
+    """The pages with the package's source leave the blanks of the homework blank."""
+    modules = [path.read_text(encoding="utf-8") for path in (site / "_modules").rglob("*.html")]
+    assert len(modules) > 40 and sum(text.count("# this one is homework") for text in modules) >= 20
+    assert not any("BEGIN SOLUTION hw" in text for text in modules)
+
+
+def mathematics_is_typeset(page, name, *, at_least):
+    """Every formula of the page has become MathJax's drawing of it, and none an error."""
+    drawn = "formula => formula.querySelector('mjx-container mjx-math')"
+    page.wait_for_function(f"[...document.querySelectorAll('.math')].every({drawn})")
+    assert page.locator(".math").count() >= at_least, f"{name} should have formulas"
+    assert page.locator("mjx-merror").count() == 0, f"{name}: {page.locator('mjx-merror').first.inner_text()}"
+    for text in page.locator("article p:not(.tmr-title)").all_inner_texts():
+        assert "$$" not in text, f"{name} shows a formula as text: {text[:80]}"
+
+
+def pictures_are_there(page, name):
+    no_picture = "all => all.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+    broken = page.eval_on_selector_all("article img", no_picture)
+    assert broken == [], f"{name} has pictures that are none"
+    assert page.locator("article img").count() > 0
+
+
+def slider_moves_by_arrow_keys(page, sliders, k):
+    """Counter, picture and caption follow the keys, and no other slider of the page does."""
+    slider = sliders.nth(k)
+    count = slider.locator("figure").count()
+    others = [sliders.nth(j).locator("output").inner_text() for j in range(sliders.count()) if j != k]
+    slider.locator("figure.tmr-now img").click()
+    for key, number in (("ArrowRight", 2), ("ArrowLeft", 1), ("End", count), ("Home", 1)):
+        page.keyboard.press(key)
+        assert slider.locator("output").inner_text() == f"{number} / {count}"
+        visible = [j for j, image in enumerate(slider.locator("figure img").all(), start=1) if image.is_visible()]
+        assert visible == [number] and slider.locator("figcaption").nth(number - 1).is_visible()
+    assert others == [sliders.nth(j).locator("output").inner_text() for j in range(sliders.count()) if j != k]
+
+
+def dark_pages_stay_dark(page):
+    """In the dark a slider's captions are light on dark, like the text around it."""
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    slider = page.locator(".tmr-steps").first
+    light = "e => getComputedStyle(e).color.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)"
+    around = "e => getComputedStyle(e.closest('.output')).backgroundColor"
+    assert slider.evaluate(light) > 450 and slider.evaluate(around) == "rgba(0, 0, 0, 0)"
