@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible
+from drawing_checks import assert_legible, words
 from matplotlib.colors import to_rgb
 
 from tinymaskrcnn.errors import ShapeError
-from tinymaskrcnn.visualize import draw_array, draw_gradient, style
+from tinymaskrcnn.visualize import arrays_figure, draw_array, draw_gradient, style
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -110,3 +110,29 @@ def test_given_axes_are_used():
 def test_refusals(values):
     with pytest.raises(ShapeError, match="draw_array: values must be numbers"):
         draw_array(values)
+
+
+def test_arrays_in_a_row_read_like_an_equation(theme):
+    arrays = {"x (5, 3)": np.ones((5, 3)), "weight (3, 4)": np.ones((3, 4)), "bias": np.ones(4), "y": np.ones((5, 4))}
+    figure = arrays_figure(arrays, signs=["@", "+", "="], looks={"bias": {"fmt": "{:.1f}"}}, title="linear")
+    assert_legible(figure)
+    figure.canvas.draw()
+    assert {"@", "+", "=", "linear", *arrays} <= set(words(figure))
+    boxes = [ax.get_window_extent() for ax in figure.axes]
+    sides = [box.width / array.shape[-1] for box, array in zip(boxes, arrays.values())]
+    np.testing.assert_allclose(sides, sides[0], rtol=0.02)
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:]))
+    assert [t.get_text() for t in figure.axes[2].texts] == ["1.0"] * 4
+
+
+def test_many_arrays_shrink_to_the_page(theme):
+    figure = arrays_figure({f"array {k}": np.ones((4, 8)) for k in range(5)})
+    assert figure.get_figwidth() < 9.6
+    assert_legible(figure)
+
+
+def test_arrays_figure_refuses():
+    with pytest.raises(ShapeError, match="one fewer than arrays; got 2 and 2"):
+        arrays_figure({"a": [1], "b": [1]}, signs=["+", "="])
+    with pytest.raises(ShapeError, match="one fewer"):
+        arrays_figure({})

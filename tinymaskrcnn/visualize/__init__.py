@@ -5,11 +5,13 @@ work without a screen, and a notebook shows the figures by itself.
 """
 
 from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas
-from .arrays import draw_array, draw_gradient
+from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
 from .boxes import draw_boxes, draw_image
+from .confusion import confusion_figure, confusion_matrix
 from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
 from .detections import draw_detections, draw_judged, draw_truth
+from .fates import fate_figure, fate_steps
 from .features import draw_feature_map, feature_maps_figure, pyramid_figure
 from .figures import (
     coverage_figure,
@@ -31,13 +33,26 @@ from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
 from .pooling_steps import roi_align_steps
 from .receptive_field import draw_receptive_field, receptive_field
+from .stages import (
+    class_scores_figure,
+    draw_level_boxes,
+    draw_objectness,
+    masks_figure,
+    objectness_figure,
+    proposals_figure,
+    roi_grids_figure,
+)
 from .steps import Steps
 from .style import use_theme
 
 __all__ = [
     "Steps",
     "TrainingFilm",
+    "arrays_figure",
     "bars_figure",
+    "class_scores_figure",
+    "confusion_figure",
+    "confusion_matrix",
     "convolution_figure",
     "coverage_figure",
     "curves_figure",
@@ -58,30 +73,38 @@ __all__ = [
     "draw_iou",
     "draw_judged",
     "draw_kernel",
+    "draw_level_boxes",
     "draw_lines",
     "draw_masks",
     "draw_matrix_row",
     "draw_nms_state",
+    "draw_objectness",
     "draw_pooling_grid",
     "draw_reads",
     "draw_receptive_field",
     "draw_truth",
     "draw_window",
     "draw_windows",
+    "fate_figure",
+    "fate_steps",
     "feature_maps_figure",
     "im2col_figure",
     "interpolation_matrix_figure",
     "iou_steps",
     "mark_x",
+    "masks_figure",
     "nms_states",
     "nms_steps",
+    "objectness_figure",
     "pool_gradient_steps",
     "pool_steps",
     "precision_recall_figure",
     "profile_figure",
+    "proposals_figure",
     "pyramid_figure",
     "receptive_field",
     "roi_align_steps",
+    "roi_grids_figure",
     "save_figure",
     "use_theme",
 ]

@@ -65,6 +65,33 @@ def draw_gradient(values, *, ax=None, title=None, fmt=NUMBERS, vmax=None, highli
     return draw_array(values, ax=ax, title=title, fmt=fmt, center=0, vmax=vmax, highlight=highlight)
 
 
+def arrays_figure(arrays, *, signs=(), looks=None, title=None):
+    """Draw small arrays in a row, like an equation: cells of one size, the name above each, signs between them.
+
+    arrays {name: (H, W)}, signs: one text fewer than arrays, looks {name: options of draw_array}  ->  Figure
+    """
+    values = {name: _numbers(array) for name, array in arrays.items()}
+    signs = [*signs, *[""] * (len(values) - 1 - len(signs))]
+    if not values or len(signs) != len(values) - 1:
+        raise ShapeError(f"arrays_figure: signs must be one fewer than arrays; got {len(signs)} and {len(values)}")
+    gap, widths = 0.42, [max(CELL * v.shape[1], _text_width(n, style.TITLE) / 72) for n, v in values.items()]
+    cell = CELL * min(1, 9.3 / (sum(widths) + gap * len(signs)))
+    widths, gap = [w * cell / CELL for w in widths], gap * cell / CELL
+    tallest, head = cell * max(len(v) for v in values.values()), 0.3 + 0.3 * bool(title)
+    W, H = sum(widths) + gap * len(signs) + 2 * EDGE, tallest + head + 2 * EDGE
+    W = max(W, _text_width(title or "", style.TITLE) / 72 + 2 * EDGE)
+    figure, x, middle = style.new_figure(W, H), EDGE, (EDGE + tallest / 2) / H
+    for (name, array), width, sign in zip(values.items(), widths, [*signs, ""]):
+        h, w = (cell * n for n in array.shape)
+        ax = figure.add_axes(((x + (width - w) / 2) / W, middle - h / 2 / H, w / W, h / H))
+        draw_array(array, ax=ax, title=name, **(looks or {}).get(name, {}))
+        x += width + gap
+        figure.text((x - gap / 2) / W, middle, sign, fontsize=style.TITLE, ha="center", va="center")
+    if title:
+        figure.text(0.5, 1 - 0.2 / H, title, fontsize=style.TITLE, ha="center", va="center")
+    return figure
+
+
 def _numbers(values):
     values = np.atleast_2d(np.asarray(to_host(values)))
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "biuf":
