@@ -30,7 +30,7 @@ def coverage_figure(report):
     for name, limit, shift, color, hatch in kinds:
         shares = [row[name] for row in rows]
         label = f"a fair anchor: IoU ≥ {limit:g}" if name == "share_50" else f"a good anchor: IoU ≥ {limit:g}"
-        ax.bar(x + shift, shares, 0.38, color=color, hatch=hatch, edgecolor="white", linewidth=0.5, label=label)
+        ax.bar(x + shift, shares, 0.38, color=color, hatch=hatch, edgecolor=style.paper(), linewidth=0.5, label=label)
         for place, share in zip(x + shift, shares):
             ax.text(place, share + 0.015, f"{share:.0%}", ha="center", fontsize=style.SMALL)
     ax.set_xticks(x, [f"{_bin_name(row['size'])}\n{row['objects']} obj." for row in rows])

@@ -118,7 +118,7 @@ def _limits(ax, values, smooth):
 
 def _draw_curves(ax, evaluation, classes):
     precision = evaluation.precision[:, :, classes, 0, -1].mean(axis=2)  # (T, R)
-    shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(precision)))
+    shades = colormaps["viridis"](np.linspace(*style.away_from_paper(), len(precision)))
     for curve, iou, shade in zip(precision, evaluation.iou_thresholds, shades):
         ax.plot(evaluation.recall_thresholds, curve, color=shade, linewidth=1.6, label=f"{iou:.2f}")
     ax.set_xlim(0, 1.01)

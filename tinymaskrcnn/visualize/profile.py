@@ -36,7 +36,7 @@ def draw_stage_times(profile, *, ax=None):
     for name, shift, color, hatch, _ in parts:
         times = [1e3 * (getattr(stage, name) or 0) for stage in profile.stages]
         place = np.arange(len(times)) + (0 if alone else shift)
-        options = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
+        options = {"color": color, "hatch": hatch, "edgecolor": style.paper(), "linewidth": 0.5}
         ax.barh(place, times, 0.7 if alone else 0.4, label=None if alone else name, **options)
     for y, stage in enumerate(profile.stages):
         longest = 1e3 * max(stage.forward or 0, stage.backward or 0, stage.update or 0)

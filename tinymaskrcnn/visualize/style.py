@@ -34,7 +34,7 @@ def use_theme(name):
     lines = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
     pages = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     rcParams.update({key: theme["ink"] for key in lines} | {key: theme["paper"] for key in pages})
-    rcParams["grid.color"] = theme["faint"]
+    rcParams.update({"grid.color": theme["faint"], "legend.edgecolor": theme["faint"], "hatch.color": theme["ink"]})
 
 
 def _of_theme(part):
@@ -60,6 +60,11 @@ def faint():
 def paper():
     """The colour of the page."""
     return _of_theme("paper")
+
+
+def away_from_paper():
+    """The part of a map from dark to light, as two shares, whose colours stand out from the page."""
+    return (0.0, 0.85) if _of_theme("paper") == THEMES["light"]["paper"] else (0.3, 1.0)
 
 
 class NotebookFigure(Figure):
