@@ -32,7 +32,8 @@ class Fate:
 
     stage: where it was lost, a name of STAGES, or "found"; reason: a sentence with the numbers; numbers: the same by
     name; counts {stage: boxes that fit the object after it}; fitting {stage: those boxes (n, 4)}; culprit (4,): the box
-    that decided it, None where there is none; best_iou {stage: the best IoU of all boxes after it}.
+    that decided it, None where there is none; best_iou {stage: the best IoU of all boxes after it}; min_iou: from which
+    on a box fits.
     """
 
     stage: str
@@ -41,7 +42,8 @@ class Fate:
     counts: dict
     fitting: dict
     best_iou: dict
-    culprit: np.ndarray | None = None
+    min_iou: float
+    culprit: np.ndarray | None
 
 
 def why_missed(trace, target_box, *, label=None, mask=None, min_iou=0.5, min_score=0.0):
@@ -64,7 +66,7 @@ def why_missed(trace, target_box, *, label=None, mask=None, min_iou=0.5, min_sco
     stage = STAGES[lost][0] if lost < len(STAGES) else "found"
     reason, numbers, culprit = walk.explain(stage)
     best = {name: float(found.max(initial=0)) for name, found in overlaps.items()}
-    return Fate(stage, reason, numbers, counts, fitting, best, culprit)
+    return Fate(stage, reason, numbers, counts, fitting, best, min_iou, culprit)
 
 
 class _Walk:

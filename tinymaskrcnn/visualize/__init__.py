@@ -4,7 +4,7 @@ Functions called draw_... put something on axes and return them; functions calle
 work without a screen, and a notebook shows the figures by itself.
 """
 
-from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas
+from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas, draw_label_bands
 from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
 from .boxes import draw_boxes, draw_image
@@ -75,6 +75,7 @@ __all__ = [
     "draw_kernel",
     "draw_level_boxes",
     "draw_lines",
+    "draw_label_bands",
     "draw_masks",
     "draw_matrix_row",
     "draw_nms_state",

@@ -61,22 +61,32 @@ def judge(truth, detections, *, min_iou=MIN_IOU):
 
     An object is found once. What overlaps a crowd region is not judged, and a crowd cannot be missed.
     """
+    verdicts, _, missed = match(truth, detections, min_iou=min_iou)
+    return verdicts, missed
+
+
+def match(truth, detections, *, min_iou=MIN_IOU):
+    """`judge`, and of each detection the object it was held against.
+
+    Target, Detections  ->  verdicts: K texts; objects (K,) int, -1 where there is none; missed (M,) bool
+    """
     boxes, labels = to_host(detections.boxes), to_host(detections.labels)
     M = len(truth)
     crowd = truth.crowd.astype(bool) if truth.crowd is not None else np.zeros(M, bool)
     found = crowd.copy()
     overlap = _overlaps(boxes, truth.boxes, crowd)  # (K, M)
-    verdicts = np.full(len(labels), "false", dtype=object)
+    verdicts, objects = np.full(len(labels), "false", dtype=object), np.full(len(labels), -1)
     order = np.argsort(-to_host(detections.scores), kind="stable")
     for same_class, verdict in ((True, "right"), (False, "wrong class")):  # a right one has the first claim
         for k in order:
             fits = (overlap[k] >= min_iou) & ~found & ((truth.labels == labels[k]) == same_class)
             if verdicts[k] == "false" and fits.any():
                 verdicts[k] = verdict
-                found[np.argmax(np.where(fits, overlap[k], -1))] = True
+                objects[k] = np.argmax(np.where(fits, overlap[k], -1))
+                found[objects[k]] = True
     in_crowd = ((overlap >= min_iou) & crowd & (labels[:, None] == truth.labels)).any(axis=1)
     verdicts[(verdicts == "false") & in_crowd] = "crowd"
-    return verdicts.tolist(), ~found
+    return verdicts.tolist(), objects, ~found
 
 
 def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_score=MIN_SCORE):

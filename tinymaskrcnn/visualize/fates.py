@@ -1,0 +1,106 @@
+"""Where a missed object died, as pictures, from a `models.fate.Fate`."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from ..models.fate import STAGES
+from . import style
+from .boxes import draw_boxes, draw_image
+from .steps import Steps
+
+FITS, LOST, TARGET = style.BLUE, style.RED, style.PURPLE
+DASHED = (0, (4, 2))
+MOST = 60  # boxes drawn in one picture
+
+
+def fate_steps(trace, fate, target_box, *, title=None):
+    """The boxes that fit one object after each stage, up to the stage that left none, and the box that decided it.
+
+    DetectionTrace, Fate, target_box (4,)  ->  Steps, all from near
+    """
+    target = np.asarray(target_box, np.float64)
+    end = next((i for i, (name, _) in enumerate(STAGES) if name == fate.stage), len(STAGES))
+    frames, captions = [], []
+    for name, meaning in STAGES[:end]:
+        fits = _plural(fate.counts[name], "fits", "fit")
+        frames.append(_frame(trace.image, target, fate.fitting[name], f"after {name}: {fits}"))
+        captions.append(f"{name} ({meaning}): {fits} the object with IoU {fate.min_iou:g} or more.")
+    if fate.stage != "found":
+        frames.append(_frame(trace.image, target, fate.fitting[fate.stage], f"{fate.stage}: lost", fate.culprit))
+        captions.append(f"{fate.stage}: {fate.reason}.")
+    return Steps(frames, captions, title=title)
+
+
+def _frame(image, target, boxes, title, culprit=None):
+    """All frames have one size, so that nothing jumps; the object itself is dashed and lies on top."""
+    figure = style.new_figure(3.9, 4.5)
+    ax = draw_image(image, ax=figure.add_axes((0.03, 0.13, 0.94, 0.94 * 3.9 / 4.5)))
+    for x1, y1, x2, y2 in boxes[:MOST].tolist():
+        look = {"fill": False, "edgecolor": FITS, "linewidth": 1.1, "alpha": 0.8, "zorder": 3}
+        ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
+    handles = [Line2D([], [], color=TARGET, linestyle=DASHED, label="the object")]
+    if culprit is None:
+        handles.append(Line2D([], [], color=FITS, label="boxes that fit it"))
+    else:
+        draw_boxes(culprit[None], ax=ax, colors=LOST, linewidth=2)
+        handles.append(Line2D([], [], color=LOST, label="the box that decided"))
+    draw_boxes(target[None], ax=ax, colors=TARGET, linestyles=[DASHED], linewidth=2)
+    _look_at(ax, target, image.shape)
+    ax.set_title(title, fontsize=style.TEXT)
+    figure.legend(handles=handles, loc="lower center", ncols=2, fontsize=style.SMALL, frameon=False, handlelength=3)
+    return figure
+
+
+def _look_at(ax, box, shape):
+    """A square window around a box, two and a half times as large, moved into the image where it sticks out."""
+    side = min(2.5 * (box[2:] - box[:2]).max(), max(shape[:2]))
+    low = (box[:2] + box[2:] - side) / 2
+    low = np.maximum(np.minimum(low, np.array([shape[1], shape[0]]) - side), 0)
+    ax.set_xlim(low[0], low[0] + side)
+    ax.set_ylim(low[1] + side, low[1])
+
+
+def fate_figure(fates, names):
+    """How many boxes fitted each object after each stage, and the stage that left none.
+
+    list of Fate, as many names  ->  Figure
+    """
+    width, high = 1.5 + 2.45 * len(fates), 0.27 * len(STAGES) + 1.0
+    figure = style.new_figure(width, high)
+    for column, (fate, name) in enumerate(zip(fates, names, strict=True)):
+        place = ((1.35 + 2.45 * column) / width, 0.12 / high, 2.2 / width, (high - 0.55) / high)
+        ax = figure.add_axes(place)
+        _draw_funnel(ax, fate)
+        ax.set_title(name, fontsize=style.TEXT)
+        if column:
+            ax.set_yticklabels([])
+    return figure
+
+
+def _draw_funnel(ax, fate):
+    """A bar for every stage, logarithmic in length, with its number; after the last box, the reader sees where."""
+    counts = [fate.counts[name] for name, _ in STAGES]
+    lost = next((i for i, (name, _) in enumerate(STAGES) if name == fate.stage), len(STAGES))
+    lengths = np.log10(np.array(counts) + 1.0)
+    longest = max(float(lengths.max()), 1.0)
+    ax.barh(
+        np.arange(len(STAGES)),
+        lengths,
+        height=0.7,
+        color=[FITS if i < lost else style.GREY for i in range(len(counts))],
+    )
+    for i, (length, count) in enumerate(zip(lengths, counts)):
+        text = "lost here" if i == lost else str(count) if count or i < lost else ""
+        color = style.ink() if i != lost else LOST
+        weight = "bold" if i == lost else "normal"
+        ax.text(length + 0.03 * longest, i, text, va="center", fontsize=style.SMALL, color=color, weight=weight)
+    ax.set_yticks(np.arange(len(STAGES)), [name for name, _ in STAGES], fontsize=style.SMALL)
+    ax.set_ylim(len(STAGES) - 0.4, -0.6)
+    ax.set_xlim(0, 1.3 * longest)
+    ax.set_xticks([])
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _plural(count, one, many):
+    return f"1 box {one}" if count == 1 else f"{count} boxes {many}" if count else f"no box {one}"
