@@ -8,7 +8,14 @@ from matplotlib.colors import to_hex
 from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.ops.anchors import base_anchors, grid_anchors
 from tinymaskrcnn.train.anchor_report import AnchorReport
-from tinymaskrcnn.visualize import coverage_figure, draw_anchor_grid, draw_anchor_labels, draw_deltas, style
+from tinymaskrcnn.visualize import (
+    coverage_figure,
+    draw_anchor_grid,
+    draw_anchor_labels,
+    draw_deltas,
+    draw_label_bands,
+    style,
+)
 
 REPORT = [
     {"size": (8, 12), "objects": 0, "share_50": float("nan"), "share_70": float("nan")},
@@ -111,6 +118,18 @@ def test_deltas_are_those_of_encode(theme):
     assert_legible(ax.figure)
 
 
+@pytest.mark.parametrize("limits", [(0.7, 0.3), (0.3, 0.3), (1.0, 0.0)])
+def test_bands_count_every_anchor_once(limits, theme, rng):
+    best = np.concatenate([rng.random(500) ** 4, [0.3, 0.7, 0.71, 1.0]])
+    positive, negative = limits
+    ax = draw_label_bands(best, positive_iou=positive, negative_iou=negative, title="Bands")
+    counts = [(best >= positive).sum(), ((best < positive) & (best >= negative)).sum(), (best < negative).sum()]
+    found = [f"positive: {counts[0]}", f"neutral: {counts[1]}", f"negative: {counts[2]}"]
+    assert set(found) <= set(words(ax.figure)) and sum(counts) == len(best)
+    assert sum(bar.get_height() for bar in ax.patches) == len(best)
+    assert_legible(ax.figure)
+
+
 def test_messages():
     with pytest.raises(ShapeError, match="draw_anchor_grid: anchors must have A rows for each of 16 x 16 cells"):
         draw_anchor_grid(IMAGE, LEVEL[:100], 4)
@@ -120,3 +139,5 @@ def test_messages():
         draw_anchor_labels(IMAGE, LEVEL, np.zeros(3))
     with pytest.raises(ShapeError, match=r"draw_deltas: anchor and box must be \(4,\)"):
         draw_deltas(LEVEL[:1], LEVEL[0])
+    with pytest.raises(ArgumentError, match="draw_label_bands: needs 0 <= negative_iou <= positive_iou <= 1"):
+        draw_label_bands(np.zeros(3), positive_iou=0.3, negative_iou=0.7)

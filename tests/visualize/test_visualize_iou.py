@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.ops import boxes
 from tinymaskrcnn.visualize import draw_iou, iou_steps, style
-from tinymaskrcnn.visualize.iou import _union_outline
+from tinymaskrcnn.visualize.iou import _around, _frame, _moved_into, _union_outline
 
 A = np.array([0.0, 0.0, 20.0, 30.0])
 PAIRS = {
@@ -102,13 +102,16 @@ def test_steps_drag_a_box_along_the_curve():
 
 
 def test_frames_are_legible(theme):
-    from tinymaskrcnn.visualize.iou import _around, _frame
-
     path = np.stack([A + [shift, 0, shift, 0] for shift in range(-30, 31, 5)])
     curve = boxes.iou_matrix(A[None], path)[0]
     for image in (None, np.zeros((40, 50, 1), np.float32)):
         frame = _frame(A, path[7], path[:, 0], curve, 7, "shift in pixels", image, _around(A, *path))
         assert_legible(frame)
+
+
+def test_on_an_image_the_frames_show_nothing_but_it():
+    assert _moved_into(np.array([-5.0, 30, 15, 50]), (40, 60)).tolist() == [0, 20, 20, 40]
+    assert _moved_into(np.array([10.0, 0, 70, 60]), (40, 60)).tolist() == [10, 0, 50, 40]
 
 
 def test_messages():

@@ -1,6 +1,7 @@
 """Anchors as pictures: where they stand, how they are labelled, what a delta does, whether they fit the objects."""
 
 import numpy as np
+from matplotlib.patches import Patch
 
 from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
@@ -184,3 +185,35 @@ def draw_deltas(anchor, box, *, ax=None):
         line_handle(f"dh = log({gh:.3g} / {ah:.3g}) = {dh:+.2f}", style.ORANGE),
     ]
     return legend_below(ax, handles)
+
+
+def draw_label_bands(best_iou, *, positive_iou, negative_iou, ax=None, title=None):
+    """How many anchors have which best IoU, and which label the two thresholds give them; counts on a log scale.
+
+    best_iou (A,) of every anchor with its best object  ->  axes
+    """
+    best_iou = np.asarray(to_host(best_iou), np.float64).reshape(-1)
+    if not 0 <= negative_iou <= positive_iou <= 1:
+        raise ArgumentError(
+            f"draw_label_bands: needs 0 <= negative_iou <= positive_iou <= 1; got {negative_iou} and {positive_iou}"
+        )
+    ax = style.plain_axes(picture_axes(ax, height=3.8, left=0.16, bottom=0.3))
+    label = np.where(best_iou >= positive_iou, POSITIVE, np.where(best_iou < negative_iou, NEGATIVE, NEUTRAL))
+    hatches = {NEGATIVE: "..", NEUTRAL: "//", POSITIVE: None}
+    handles = []
+    for kind, hatch in hatches.items():
+        name, color = LABEL_LOOKS[kind][:2]
+        look = {"facecolor": color, "hatch": hatch, "edgecolor": style.paper(), "linewidth": 0.5}
+        ax.hist(best_iou[label == kind], bins=np.linspace(0, 1, 21), **look)
+        text = f"{name}: {(label == kind).sum()}"
+        handles.append(Patch(facecolor=color, hatch=hatch, edgecolor=style.paper(), label=text))
+    for limit in {positive_iou, negative_iou}:
+        ax.axvline(limit, color=style.ink(), linewidth=1.2, linestyle="--")
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=0.7)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("IoU with the best object", fontsize=style.TEXT)
+    ax.set_ylabel("anchors", fontsize=style.TEXT)
+    if title:
+        ax.set_title(title, fontsize=style.TITLE)
+    return legend_below(ax, handles, ncols=3, gap=0.2)

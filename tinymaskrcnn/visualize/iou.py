@@ -54,6 +54,8 @@ def iou_steps(a, path, *, values=None, label="position along the path", image=No
         raise ShapeError(f"iou_steps: values must have one entry for each of {len(path)} boxes; got {values.shape}")
     curve = iou_matrix(a[None], path)[0]
     window = _around(a, *path)  # the same for all frames; on an image, this part of it
+    if image is not None:
+        window = _moved_into(window, np.shape(image)[:2])
     shown = np.unique(np.linspace(0, len(path) - 1, frames).round().astype(int))
     figures = [_frame(a, path[k], values, curve, k, label, image, window) for k in shown]
     captions = [f"{label} {values[k]:g}: IoU {curve[k]:.2f}" for k in shown]
@@ -82,6 +84,14 @@ def _around(*boxes):
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     reach = 0.58 * max((high - low).max(), 1e-6)
     return np.concatenate([(low + high) / 2 - reach, (low + high) / 2 + reach])
+
+
+def _moved_into(window, size):
+    """The window moved, and if need be made smaller, so that it shows nothing but the image."""
+    x1, y1, x2, y2 = window
+    side = min(x2 - x1, *size)
+    x, y = (min(max(start, 0), length - side) for start, length in ((x1, size[1]), (y1, size[0])))
+    return np.array([x, y, x + side, y + side])
 
 
 def _plain_window(ax, window, *, ticks):
@@ -140,9 +150,10 @@ def _say_numbers(ax, a, b, shared, outline):
 
 
 def _frame(a, b, values, curve, k, label, image, window):
-    figure = style.new_figure(8.4, 4.4)
-    draw_iou(a, b, ax=figure.add_axes((0.05, 0.17, 0.43, 0.7)), image=image, window=window)
-    ax = style.plain_axes(figure.add_axes((0.59, 0.17, 0.38, 0.7)))
+    figure = style.new_figure(8.4, 4.2)
+    draw_iou(a, b, ax=figure.add_axes((0.05, 0.15, 0.43, 0.74)), image=image, window=window)
+    ax = style.plain_axes(figure.add_axes((0.59, 0.15, 0.38, 0.74)))
+    ax.locator_params(axis="x", nbins=5)
     ax.plot(values, curve, color=style.DARK_BLUE if style.paper() == "#FFFFFF" else style.BLUE, linewidth=1.8)
     ax.plot(values[k], curve[k], "o", color=style.RED, markersize=8, zorder=5)
     ax.axvline(values[k], color=style.muted(), linewidth=0.8, linestyle=":")

@@ -5,11 +5,11 @@ from matplotlib.lines import Line2D
 from . import style
 
 
-def picture_axes(ax=None, *, width=4.6, height=5.3, left=0.03, bottom=0.17):
+def picture_axes(ax=None, *, width=4.6, height=5.0, left=0.03, bottom=0.14):
     """The axes that were given, or those of a new figure with room below for a legend."""
     if ax is not None:
         return ax
-    return style.new_figure(width, height).add_axes((left, bottom, 1 - left - 0.03, 1 - bottom - 0.08))
+    return style.new_figure(width, height).add_axes((left, bottom, 1 - left - 0.03, 1 - bottom - 0.09))
 
 
 def legend_below(ax, handles, *, ncols=2, gap=0.02):
