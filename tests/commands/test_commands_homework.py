@@ -1,0 +1,69 @@
+"""The homework on the command line."""
+
+import pytest
+from homework.bodies import fill
+from homework.mutants import hw01
+
+from tinymaskrcnn import cli
+
+FIRST = "hw01.linear_backward"
+
+
+def run(*words):
+    return cli.main(["homework", *map(str, words)])
+
+
+def test_list_names_every_exercise(capsys):
+    assert run("list") == 0
+    out = capsys.readouterr().out
+    assert "hw01  pairs and gradients" in out and FIRST in out
+
+
+def test_release_check_and_never_over_a_file(tmp_path, capsys):
+    assert run("release", "hw01", "--out", tmp_path) == 0
+    path = tmp_path / "hw01.py"
+    assert f"homework check {path}" in capsys.readouterr().out
+    assert run("release", "hw01", "--out", tmp_path) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert run("check", path) == 1
+    assert "0 of 7 right" in capsys.readouterr().out
+
+
+def test_a_wrong_one_gets_a_picture_that_goes_away_when_it_is_right(tmp_path, capsys):
+    path, picture = tmp_path / "hw01.py", tmp_path / "hw01_pictures" / f"{FIRST}.png"
+    path.write_text(fill("hw01", {FIRST: hw01.MUTANTS[FIRST][0].body}))
+    assert run("check", path, "--only", FIRST) == 1
+    assert f"picture: {picture}" in capsys.readouterr().out and picture.read_bytes()[:4] == b"\x89PNG"
+    path.write_text(fill("hw01", {FIRST: hw01.RIGHT[FIRST]}))
+    assert run("check", path, "--only", FIRST) == 0
+    assert "1 of 1 right" in capsys.readouterr().out and not picture.exists()
+
+
+def test_a_check_warns_of_what_grading_does_not_allow(tmp_path, capsys):
+    path = tmp_path / "hw01.py"
+    path.write_text("import os\n" + fill("hw01", {FIRST: hw01.RIGHT[FIRST]}))
+    assert run("check", path, "--only", FIRST, "--no-pictures") == 0
+    assert "note: line 1: `import os` is not needed here" in capsys.readouterr().out
+
+
+def test_grade_prints_a_line_a_student(tmp_path, capsys):
+    (tmp_path / "in" / "ann").mkdir(parents=True)
+    (tmp_path / "in" / "bob").mkdir()
+    (tmp_path / "in" / "ann" / "hw01.py").write_text(fill("hw01", hw01.RIGHT))
+    assert run("grade", tmp_path / "in", "--homework", "hw01", "--out", tmp_path / "out", "--processes", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ann  hw01") and lines[0].endswith("right")
+    assert lines[1].startswith("bob  hw01") and lines[1].endswith("nothing handed in")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"grades.csv", "grades.json", "feedback"}
+
+
+@pytest.mark.parametrize("words", [("check", "nowhere/hw01.py"), ("check", "hw77.py"), ("grade", "nowhere")])
+def test_what_is_not_there_is_one_line(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_nbgrader_is_offered(tmp_path, capsys):
+    assert run("release", "hw01", "--nbgrader", "--out", tmp_path) == 0
+    assert (tmp_path / "source" / "hw01" / "hw01.ipynb").is_file()

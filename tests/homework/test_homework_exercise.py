@@ -1,0 +1,35 @@
+"""The parts of an exercise."""
+
+import pytest
+
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.homework.exercise import KINDS, name_parts
+from tinymaskrcnn.homework.exercises import all_exercises, exercises_of, find_exercise, titles
+
+
+def test_parts_get_their_names():
+    assert name_parts(("y",), (1, 2)) == {"y": (1, 2)}
+    assert name_parts(("a", "b"), [1, 2]) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match="returns 3 things; wanted 2: a, b"):
+        name_parts(("a", "b"), (1, 2, 3))
+    with pytest.raises(ValueError, match="returns one thing, a int; wanted 2"):
+        name_parts(("a", "b"), 1)
+
+
+def test_ids_say_the_homework_and_cases_have_known_kinds_and_names():
+    for name in titles():
+        for exercise in exercises_of(name):
+            assert exercise.homework == name and exercise.lesson in [f"0{n}" for n in range(8)]
+            assert all(case.kind in KINDS for case in exercise.cases)
+            assert len({case.name for case in exercise.cases}) == len(exercise.cases)
+    assert len({e.id for e in all_exercises()}) == len(all_exercises())
+
+
+def test_hidden_cases_are_for_grading():
+    exercise = find_exercise("hw01.linear_backward")
+    assert len(exercise.chosen_cases(hidden=True)) > len(exercise.chosen_cases(hidden=False))
+
+
+def test_unknown_names_are_errors():
+    with pytest.raises(ArgumentError, match="there is no exercise 'hw01.x'; known are hw01"):
+        find_exercise("hw01.x")

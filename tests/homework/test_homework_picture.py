@@ -1,0 +1,60 @@
+"""Pictures of what is wrong: the wanted, the given, the difference, where they differ."""
+
+import numpy as np
+import pytest
+from drawing_checks import assert_legible, words
+
+from tinymaskrcnn.homework.answer import Answer, local_answer
+from tinymaskrcnn.homework.exercises import find_exercise
+from tinymaskrcnn.homework.judge import judge
+from tinymaskrcnn.homework.picture import MOST, slice_around, wrong_figure
+
+EXERCISE = find_exercise("hw01.linear_backward")
+
+
+def figure_of(change):
+    def ask(call):
+        return Answer(change(*local_answer(EXERCISE, EXERCISE.blank.reference(), call).output))
+
+    return wrong_figure(judge(EXERCISE, ask))
+
+
+def test_three_panels_show_where_numbers_differ():
+    def change(dx, dw, db):
+        dw = dw.copy()
+        dw[0, 1] += 3
+        return dx, dw, db
+
+    figure = figure_of(change)
+    assert_legible(figure)
+    assert {"wanted", "yours", "yours - wanted", "3"} <= set(words(figure))
+    red = [p for p in figure.axes[1].patches if not p.get_fill()]
+    assert [(p.get_x(), p.get_y()) for p in red] == [(1, 0)]
+
+
+def test_shapes_stand_side_by_side():
+    figure = figure_of(lambda dx, dw, db: (dx, dw.T, db))
+    assert_legible(figure)
+    assert {"wanted: (2, 3)", "yours: (3, 2)"} <= set(words(figure))
+
+
+@pytest.mark.parametrize("change", [lambda dx, dw, db: None, lambda dx, dw, db: (dx, dw, None)])
+def test_without_two_arrays_there_is_no_picture(change):
+    assert figure_of(change) is None
+
+
+def test_right_has_no_picture():
+    assert figure_of(lambda *parts: parts) is None
+
+
+def test_nan_is_drawn_blank():
+    assert_legible(figure_of(lambda dx, dw, db: (dx, dw * np.nan, db)))
+
+
+def test_a_large_array_is_cut_around_the_place():
+    array = np.arange(2 * 30 * 40 * 3).reshape(2, 30, 40, 3)
+    part, text = slice_around(array, (1, 25, 7, 2))
+    assert part.shape == (MOST, MOST) and array[1, 25, 7, 2] in part
+    assert text == " [1, :, :, 2] rows 18.., columns 1.."
+    assert slice_around(np.arange(3), (2,))[0].tolist() == [[0, 1, 2]]
+    assert slice_around(np.float64(4), ())[0].tolist() == [[4]]

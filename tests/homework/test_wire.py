@@ -1,0 +1,103 @@
+"""Trees of arrays survive the way between processes; bytes that are no message never do harm."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tinymaskrcnn.homework.wire import LARGEST, Other, WireError, pack, receive, send, unpack
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**60), 2**60),
+    st.floats(),
+    st.text(max_size=5),
+    arrays.arrays(
+        st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.bool_, np.uint8]),
+        arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3),
+    ),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+def same(a, b):
+    if isinstance(a, (np.ndarray, np.generic)):
+        return (
+            type(a) is type(b)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        )
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
+    return type(a) is type(b) and (a == b or (a != a and b != b))
+
+
+@given(TREES)
+def test_what_is_packed_comes_back(tree):
+    assert same(tree, unpack(pack(tree)))
+
+
+def test_views_with_gaps_and_scalars_come_back():
+    wide = np.arange(24.0).reshape(4, 6)
+    assert same(wide[::2, ::3].copy(), unpack(pack(wide[::2, ::3])))
+    assert same(np.float32(2.5), unpack(pack(np.float32(2.5))))
+
+
+def test_sparse_matrices_come_back():
+    A = scipy.sparse.random(5, 7, 0.3, format="csr", random_state=np.random.default_rng(0))
+    assert (unpack(pack((A,)))[0] != A).nnz == 0
+
+
+def test_other_things_arrive_as_their_name():
+    back = unpack(pack((object(), np.array(["a"]), {1, 2})))
+    assert [b.name for b in back if isinstance(b, Other)] == ["object", "ndarray", "set"]
+
+
+@given(st.binary(max_size=200))
+def test_foreign_bytes_are_refused(message):
+    with pytest.raises(WireError):
+        unpack(message)
+
+
+@given(TREES, st.data())
+def test_a_damaged_message_is_refused_or_read_as_data(tree, data):
+    message = bytearray(pack(tree))
+    place = data.draw(st.integers(0, len(message) - 1))
+    message[place] ^= data.draw(st.integers(1, 255))
+    try:
+        unpack(bytes(message))
+    except WireError:
+        pass
+
+
+def test_messages_follow_each_other_and_an_end_is_told():
+    stream = io.BytesIO()
+    send(stream, [1, 2])
+    send(stream, np.arange(3))
+    stream.seek(0)
+    assert receive(stream) == [1, 2]
+    assert receive(stream).tolist() == [0, 1, 2]
+    with pytest.raises(EOFError):
+        receive(stream)
+
+
+def test_a_boast_of_size_is_refused_before_it_is_read():
+    with pytest.raises(WireError, match="is larger than"):
+        receive(io.BytesIO(struct.pack(">II", LARGEST, LARGEST) + b"x" * 10))
