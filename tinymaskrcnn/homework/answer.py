@@ -66,7 +66,8 @@ def _changed(exercise, before, after):
 
 def trouble_of(error, path=None, lines=()):
     """The Trouble of an exception; the line is the last one in the student's file."""
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if path and f.filename == str(path)]
+    stack = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False)  # opens no file
+    frames = [f.lineno for f in stack if path and f.filename == str(path)]
     line = frames[-1] if frames else 0
     text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     kinds = {NotImplementedError: "empty", MemoryError: "memory", RecursionError: "exception"}

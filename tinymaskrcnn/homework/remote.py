@@ -18,7 +18,7 @@ MEMORY = 2 << 30  # bytes of address space
 class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
-    strict: as in grading: what is printed is thrown away (else that of the first case is shown), and the package's source
+    strict: as in grading: nothing printed is shown (else what the first case prints is), and the package's source
     cannot be read. seconds bounds what the calls of an exercise take together, memory the address space in bytes.
     """
 
