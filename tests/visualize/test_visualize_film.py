@@ -44,6 +44,15 @@ def test_the_model_goes_on_as_it_was():
     assert not any(part.training for _, part in model.named_modules())
 
 
+def test_a_model_on_a_device_stays_there(device):
+    film, model = TrainingFilm(image(), TRUTH, NAMES), tiny_model(seed=3)
+    film.shoot(model, 0).shoot(model.convert(device.asarray), 1)
+    film.note({"step": 1, "mask": device.asarray(np.float32(0.7))})
+    assert type(model.parameters()[0].value) is type(device.asarray(np.zeros(1)))
+    np.testing.assert_array_equal(film.shots[0][1], film.shots[1][1])
+    assert film.history == {"mask": [(1, pytest.approx(0.7))]}
+
+
 def test_only_losses_are_noted(film):
     assert list(film.history) == ["rpn_objectness", "box_class", "mask"]
     assert film.history["rpn_objectness"][1] == (2, 0.35)
@@ -95,11 +104,11 @@ def test_the_caption_counts_what_is_there(film):
     assert film.covered(2) == (1, pytest.approx((1 + 15 / 378) / 2))
     assert film.caption(2) == (
         "After 30 steps: 2 proposals cover 1 of 2 objects (best IoU 0.52 in the mean); "
-        "1 found with the right class, 0 other detections, 1 missed."
+        "detections with a score of 0.3 or more: 1 right, 1 missed."
     )
     film.shots.append((31, proposals[:0], np.zeros(0), dataclasses.replace(found, labels=np.array([2, 1]))))
     assert "0 proposals cover 0 of 2 objects (best IoU 0.00" in film.caption(3)
-    assert "0 found with the right class, 1 other detections" in film.caption(3)
+    assert film.caption(3).endswith("0.3 or more: 1 wrong class, 1 missed.")
     assert_legible(film.frame(3))
 
 

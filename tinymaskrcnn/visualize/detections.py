@@ -105,7 +105,7 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     if shown["masks"] is not None:
         draw_masks(shown["masks"][::-1], ax=ax, colors=colors[: len(verdicts)][::-1])  # the best on top
     draw_boxes(boxes, ax=ax, colors=colors, linestyles=lines, labels=labels)
-    ax.set_title(_count(verdicts, missed), fontsize=style.TEXT, loc="left")
+    ax.set_title(count_verdicts(verdicts, missed), fontsize=style.TEXT, loc="left")
     if len(verdicts) == 0 and not missed.any():
         style.say(ax, _nothing_found(detections, min_score))
     elif len(verdicts) == 0:
@@ -217,7 +217,8 @@ def _plural(count, noun):
     return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
 
 
-def _count(verdicts, missed):
+def count_verdicts(verdicts, missed):
+    """What `judge` returns, in a few words."""
     counts = {name: verdicts.count(name) for name in ("right", "wrong class", "false")} | {"missed": int(missed.sum())}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to find, nothing found"
 

@@ -1,12 +1,13 @@
 """A training as a film: the losses so far, the best proposals and the detections on one scene, frame by frame."""
 
+import copy
 import math
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from ..backend import to_host
+from ..backend import array_module, to_host
 from ..errors import ArgumentError
 from ..models.trace import trace_detection
 from ..nn.module import at_rest
@@ -14,7 +15,7 @@ from ..ops.boxes import iou_matrix
 from . import style
 from .boxes import draw_boxes, draw_image
 from .curves import LAST
-from .detections import draw_judged, judge
+from .detections import count_verdicts, draw_judged, judge
 from .steps import Steps
 
 # how the curves are told apart, in the order in which the losses come
@@ -58,6 +59,8 @@ class TrainingFilm:
 
     def shoot(self, model, step):
         """Take a picture of what the model finds after `step` steps; it goes on training as it was."""
+        if array_module(model.parameters()[0].value) is not np:  # looked at on the host, whatever it learns on
+            model = copy.deepcopy(model).to_device("cpu")
         with at_rest(model):
             trace = trace_detection(model, self.image)
         self.shots.append((int(step), trace.proposals.boxes, trace.proposals.scores, trace.detections))
@@ -73,12 +76,11 @@ class TrainingFilm:
         step, proposals, _, detections = self.shots[number]
         shown = to_host(detections.scores) >= self.min_score
         verdicts, missed = judge(self.truth, _select(detections, shown))
-        right, objects = verdicts.count("right"), len(self.truth)
-        other = len(verdicts) - right
         covered, iou = self.covered(number)
         return (
-            f"After {step} steps: {len(proposals)} proposals cover {covered} of {objects} objects (best IoU {iou:.2f} "
-            f"in the mean); {right} found with the right class, {other} other detections, {int(missed.sum())} missed."
+            f"After {step} steps: {len(proposals)} proposals cover {covered} of {len(self.truth)} objects (best IoU "
+            f"{iou:.2f} in the mean); detections with a score of {self.min_score:g} or more: "
+            f"{count_verdicts(verdicts, missed)}."
         )
 
     def frame(self, number):
