@@ -26,6 +26,7 @@ import time
 
 import numpy as np
 
+from tinymaskrcnn.backend import to_device, to_host
 from tinymaskrcnn.config import BackboneConfig, SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.models.build import build_backbone
@@ -67,12 +68,12 @@ def beside(count, width=9.0, height=3.0):
 # %% [markdown]
 # ## A window over a picture
 #
-# This scene is one that the detector of lesson 00 could meet: 128 × 128 pixels, white ink on black, values from 0 to
-# 1.
+# This scene is one that the detector of lesson 00 could meet: 128 × 128 pixels, white ink on black, values between 0
+# and 1.
 
 # %%
 bank = load_bank("digits")
-scene, target = make_scene(3, SceneConfig(), bank=bank, split="train", seed=0)
+scene, target = make_scene(51, SceneConfig(), bank=bank, split="train", seed=0)
 scene.shape, scene.dtype, scene.min(), scene.max()
 
 # %% [markdown]
@@ -94,7 +95,7 @@ filters = {"blur": blur, "vertical": vertical, "horizontal": horizontal, "spot":
 # %%
 figure, axes = beside(4, height=2.4)
 for ax, (name, kernel) in zip(axes, filters.items()):
-    draw_gradient(kernel, ax=ax, title=f"{name}, sum {kernel.sum():g}", fmt="{:.2f}")
+    draw_gradient(kernel, ax=ax, title=f"{name}, sum {kernel.sum():g}")
 figure
 
 # %% [markdown]
@@ -114,14 +115,13 @@ x.shape, weight.shape, y.shape
 figure, axes = beside(5, width=9.4, height=2.15)
 draw_image(scene, ax=axes[0], title="scene")
 for channel, (ax, name) in enumerate(zip(axes[1:], filters)):
-    signed = {"cmap": "gray"} if name == "blur" else {"cmap": "RdBu", "vmin": -3, "vmax": 3}
-    draw_feature_map(y[0], channel=channel, ax=ax, title=name, **signed)
+    draw_feature_map(y[0], channel=channel, ax=ax, title=name, cmap="gray" if name == "blur" else "RdBu")
 figure
 
 # %% [markdown]
 # Look at `vertical`: the left side of every stroke is blue (darkness on the left, ink on the right: positive), the
-# right side is red. Horizontal strokes are hardly there at all. The first layer of a trained network looks much like
-# this, only that nobody chose the numbers.
+# right side is red (negative), and white is 0. Horizontal strokes are hardly there at all. The first layer of a
+# trained network looks much like this, only that nobody chose the numbers.
 #
 # ## One window, one number
 #
@@ -145,7 +145,8 @@ draw_array(digit, title="part of a seven", cmap="gray", vmin=0, vmax=16).figure
 # %%
 places = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 2), (3, 3)]
 frames = [convolution_figure(digit, vertical, position=place) for place in places]
-captions = [f"Window {place}: nine products, one sum, one number of the output." for place in places]
+sums = [(digit[p : p + 3, q : q + 3] * vertical).sum() for p, q in places]
+captions = [f"Window {place}: nine products add up to {total:g}." for place, total in zip(places, sums)]
 Steps(frames, captions, title="A 3×3 window slides over 6×6 pixels")
 
 # %% [markdown]
@@ -199,7 +200,7 @@ figure
 # | name | padding | output side, for image side $H$ |
 # |---|---|---|
 # | valid | $0$ | $H - k + 1$: only windows that lie inside |
-# | same | $(k-1)/2$ | $H$: one output per pixel |
+# | same | $(k-1)/2$ ($k$ odd) | $H$: one output per pixel |
 # | full | $k - 1$ | $H + k - 1$: every window that touches the image at all |
 
 # %%
@@ -329,7 +330,7 @@ figure
 # %% [markdown]
 # Every output reads a *lattice* of pixels and skips those between. In one layer all pixels are still read by someone.
 # Stack two layers of dilation 2, and a deep output depends only on every second pixel of each row ("gridding"). Mask
-# R-CNN uses no dilation; segmentation networks without strides do.
+# R-CNN uses no dilation; segmentation networks that avoid strides do.
 #
 # ## Channels and filters
 #
@@ -412,7 +413,7 @@ im2col_figure(digit[:4, :4], kernel=3, stride=2, padding=1, highlight=1, title="
 layout = {"kernel": (3, 3), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
 columns = conv._image_to_columns(small[None, :, :, None], **layout, windows=(3, 3))
 print(columns.shape, "= (N, HO, WO, KH, KW, C)")
-draw_array(columns.reshape(9, 9), title="the columns of the picture above, 9 windows × 9 taps").figure
+columns[0, 1, 2, :, :, 0]  # what window (1, 2) sees
 
 # %% [markdown]
 # Then the weights become a matrix too, $W$ with $KH \cdot KW \cdot C$ rows and $O$ columns, and
@@ -552,12 +553,14 @@ np.testing.assert_allclose(conv2d_forward(spread, w[::-1, ::-1], None, padding=2
 # %%
 figure, axes = beside(3, height=3.2)
 draw_gradient(dy[0, :, :, 0], ax=axes[0], title="dy, 3×3", fmt="{:.1f}")
-draw_gradient(spread[0, :, :, 0], ax=axes[1], title="spread out by the stride, and a rest of 1", fmt="{:.1f}")
-draw_gradient(dx[0, :, :, 0], ax=axes[2], title="convolved with the turned kernel: dx", fmt="{:.1f}")
+draw_gradient(spread[0, :, :, 0], ax=axes[1], title="spread out, with a rest of 1", fmt="{:.1f}")
+draw_gradient(dx[0, :, :, 0], ax=axes[2], title="through the turned kernel: dx", fmt="{:.1f}")
 figure
 
 # %% [markdown]
-# Look at the last row and column of $dx$: zeros. Without the row of rest in `spread`, $dx$ would be 7 × 7.
+# Three values, two of them followed by a gap, make 5 rows; with the rest, 6. The full padding of 2 then gives 8, the
+# size of the image. Look at the last row and column of $dx$: zeros. Without the row of rest in `spread`, $dx$ would
+# be 7 × 7.
 #
 # The gradient of the weights is a convolution as well. Each weight slides over the picture in the steps of the
 # stride, so $dw_i = \sum_p dy_p\, x_{ps + i - \mathrm{pad}}$ is a window as large as $dy$, whose taps stand $s$
@@ -650,18 +653,22 @@ print(f"loops {1e3 * slow:.0f} ms, arrays {1e3 * fast:.2f} ms, {slow / fast:,.0f
 # finest level of a 128 × 128 scene.
 
 # %%
-x, w = rng.standard_normal((1, 32, 32, 64), np.float32), rng.standard_normal((3, 3, 64, 64), np.float32)
-operations, took = 2 * 32 * 32 * 64 * 9 * 64, seconds(conv2d_forward, x, w, None, padding=1)
-print(f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms on this machine,")
-print(f"{operations / took / 1e9:.0f} billion per second")
+device = "cpu"  # "cuda" with CuPy and a GPU
+x = to_device(rng.standard_normal((1, 32, 32, 64), np.float32), device)
+w = to_device(rng.standard_normal((3, 3, 64, 64), np.float32), device)
+took = seconds(lambda: to_host(conv2d_forward(x, w, None, padding=1)[0]))  # to_host waits for a GPU
+operations = 2 * 32 * 32 * 64 * 9 * 64
+print(
+    f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms: {operations / took / 1e9:.0f} billion per second"
+)
 
 # %% [markdown]
 # ## How much of the picture does a cell see?
 #
 # One 3×3 window sees 3 × 3 pixels. A 3×3 on top of a 3×3 sees 5 × 5: three windows, each 1 pixel further. The
 # **receptive field** of a cell is the square of pixels that it can depend on at all. Go through the layers and keep
-# two numbers: its side $r$, and the **jump** $j$, how many pixels lie between two neighbouring cells. Both start at
-# 1. The outermost taps of a new layer are $d(k-1)$ cells apart, which is $d(k-1) \cdot j$ pixels:
+# two numbers: its side $r$, and the **jump** $j$, how many pixels lie between two neighbouring cells. In the
+# beginning $r = j = 1$. The outermost taps of a new layer are $d(k-1)$ cells apart, which is $d(k-1) \cdot j$ pixels:
 #
 # $$ r \leftarrow r + d\,(k-1)\,j \qquad\qquad j \leftarrow j\,s $$
 #
@@ -686,22 +693,23 @@ fields = receptive_field(named.values())
 # **Predict.** A scene has 128 pixels a side. Which of these fields fit into it?
 
 # %%
-y1, x1, y2, x2 = target.boxes[0][[1, 0, 3, 2]]
-at = int(y1 + y2) // 2, int(x1 + x2) // 2  # the middle of an object
-shown = {"show": [0, *stage_ends], "names": ["first layer", "C2", "C3", "C4", "C5"]}
+y1, x1, y2, x2 = target.boxes[2][[1, 0, 3, 2]]
+at = int(y1 + y2) // 2, int(x1 + x2) // 2  # the middle of the 1
 title = "What the cell above the red cross sees"
-draw_receptive_field(scene, list(named.values()), at=at, **shown, margin=110, title=title).figure
+shown = {"show": stage_ends[:3], "names": ["C2", "C3", "C4"]}
+draw_receptive_field(scene, list(named.values()), at=at, **shown, title=title).figure
 
 # %% [markdown]
-# C2 sees a digit and its surroundings (31 pixels), C3 a good part of the scene. From C4 on the field is larger than
-# the picture: the hatched part is padding. So the cells on top can know about everything that is in the scene.
+# C2 sees a digit and its surroundings (31 pixels), C3 a good part of the scene. The field of C4 is larger than the
+# picture: what is hatched was padding. C5, with 423 pixels, would not fit on this page. So the cells on top can know
+# about everything that is in the scene.
 #
-# The region proposal network adds one 3×3 on each level, and then asks for boxes of certain sizes there. Compare: the
-# field must hold the object, or the network guesses.
+# The feature pyramid and the region proposal network add a 3×3 each, and then ask every level for boxes of a certain
+# size. Compare: the field must hold the object, or the network guesses.
 
 # %%
 for name, i, anchor in zip(("P2", "P3", "P4", "P5"), stage_ends, (20, 28, 40, 64)):
-    size = receptive_field([*list(named.values())[: i + 1], (3, 1, 1), (3, 1, 1)])[-1].size  # pyramid's 3x3, RPN's 3x3
+    size = receptive_field([*list(named.values())[: i + 1], (3, 1, 1), (3, 1, 1)])[-1].size  # the pyramid's, the RPN's
     print(f"{name}: field {size} px, bottom up alone; anchors {anchor} px")
 
 # %% [markdown]
@@ -752,9 +760,9 @@ figure, (left, right) = beside(2, width=8.2, height=3.9)
 draw_feature_map(mean, ax=left, title="|dx| of one cell of C3, mean of 8 networks")
 draw_boxes([[first, first, last, last]], ax=left, colors=style.ORANGE)
 right.set_position((0.56, 0.14, 0.41, 0.72))
-style.plain_axes(right).plot(np.arange(128) + 0.5, mean.max(axis=0), color=style.BLUE)
+style.plain_axes(right).plot(np.arange(128) + 0.5, mean.sum(axis=0), color=style.DARK_BLUE)
 right.axvspan(first, last, color=style.ORANGE, alpha=0.15)
-right.set_title("the largest |dx| in each column; shaded: the field", fontsize=style.TITLE)
+right.set_title("|dx| added up over each column; shaded: the field", fontsize=style.TITLE)
 right.set_xlabel("column of the picture", fontsize=style.TEXT)
 figure
 
@@ -763,6 +771,10 @@ figure
 # reaches the cell on very many paths, a pixel in the corner on a single one; the number of paths falls off like a
 # bell. The *effective* receptive field is much smaller than the one on paper (Luo et al. 2016), and this is why
 # objects should be a good deal smaller than the field of the level that looks for them.
+#
+# Two details are worth a look. The bright pixels in the very middle are the shortcuts: 1×1 windows, on which nothing
+# spreads. And the fine grid over the hill is the pattern of strides, where some pixels are read by two windows and
+# their neighbours by one.
 #
 # ## What can go wrong
 #
@@ -817,7 +829,8 @@ figure
 
 # %% [markdown]
 # All shapes fit and even the sum of $dx$ is right, but every pixel gets the gradient of its neighbour. No test on a 7
-# × 7 image will ever find it. That is why the harness, and your homework, use sizes that do not divide.
+# × 7 image will ever find it. So hand the harness sizes that do *not* divide, as the package's own tests and your
+# homework do.
 #
 # **Two conventions for "same".** With stride 2 on an even side, one row of padding is enough. PyTorch (and this
 # package) pads on both sides and leaves the last cell unread; TensorFlow's `SAME` pads only at the lower right. With

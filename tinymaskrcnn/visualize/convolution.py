@@ -197,7 +197,7 @@ def draw_windows(length, *, kernel, stride=1, padding=0, dilation=1, ax=None, ti
         ax.text(ends[1] + 0.25, y, f"output {q}", fontsize=style.SMALL, va="center")
     ax.set_xlim(-0.1, padded + 2.3)
     ax.set_ylim(1.6 + 0.75 * count, -0.1)
-    ax.set_aspect("equal")
+    ax.set_aspect("equal", anchor="N")
     ax.set_axis_off()
     if title:
         ax.set_title(title, fontsize=style.TITLE)
@@ -214,8 +214,9 @@ def _draw_strip(ax, sliding):
         if not inside:
             _hatch(ax, 0, j)
         name = str(j - padding) if inside else "0"
-        ax.text(j + 0.5, 0.5, name, fontsize=style.SMALL, ha="center", va="center", zorder=3)
+        number = ax.text(j + 0.5, 0.5, name, fontsize=style.SMALL, ha="center", va="center", zorder=3)
         if unread[j]:
+            number.set_bbox({"facecolor": style.paper(), "edgecolor": "none", "pad": 0.6})  # keeps the cross off it
             ax.plot([j, j + 1, np.nan, j, j + 1], [0, 1, np.nan, 1, 0], color=style.RED, linewidth=1.6, zorder=2.6)
 
 
