@@ -35,7 +35,15 @@ from tinymaskrcnn.ops.activation import sigmoid_forward, softmax_backward, softm
 from tinymaskrcnn.ops.linear import linear_backward, linear_forward
 from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from tinymaskrcnn.testing import CheckFailed, cache_bytes, cache_table, check_layer, check_pair
-from tinymaskrcnn.visualize import Steps, arrays_figure, draw_gradient, draw_graph, draw_lines, mark_x, style
+from tinymaskrcnn.visualize import (
+    Steps,
+    arrays_figure,
+    draw_gradient,
+    draw_graph,
+    draw_lines,
+    mark_x,
+    style,
+)
 
 rng = np.random.default_rng(0)
 
@@ -60,9 +68,9 @@ for h in (1.0, 0.1, 0.01, 0.001):
 
 # %%
 x = np.linspace(0.5, 3.2, 60)
-secant = (np.array([2.0, 3.0]), np.array([8.0, 27.0]))
-curves = {"y = x³": (x, cube(x)), "step h = 1: slope 19": secant, "no step at all: slope 12": (x, 8 + 12 * (x - 2))}
-ax = draw_lines(curves, title="A derivative is the slope of a curve, seen from very near", xlabel="x", ylabel="y")
+curves = {"y = x³": (x, cube(x)), "step h = 1: slope 19": (np.array([2.0, 3.0]), np.array([8.0, 27.0]))}
+curves["no step at all: slope 12"] = x, 8 + 12 * (x - 2)
+ax = draw_lines(curves, title="A derivative is a slope, seen from very near", xlabel="x", ylabel="y")
 mark_x(ax, 2, "x = 2").figure
 
 # %% [markdown]
@@ -102,7 +110,9 @@ kinds = {
     "float64, central": (np.float64, True),
 }
 steps = np.logspace(-12, 0, 97)
-errors = {name: (steps, [slope_error(step, *kind) for step in steps]) for name, kind in kinds.items()}
+errors = {}
+for name, kind in kinds.items():
+    errors[name] = steps, [slope_error(step, *kind) for step in steps]
 
 # %%
 title = "The error of a difference quotient of exp at x = 1"
@@ -145,6 +155,10 @@ s = p + x
 L = s**2
 print(f"forward:  p = {p}, s = {s}, L = {L}")
 
+# %% [markdown]
+# **Predict.** The gradient comes back to $x$ on two paths. The direct one brings $1 \cdot (-6)$, the one through $p$
+# brings $-2 \cdot (-6) = 12$. What is $\mathrm{d}x$: 12, −6, 6 or −72?
+
 # %%
 dL = 1.0
 ds = 2 * s * dL
@@ -154,8 +168,7 @@ dx = w * dp + ds
 print(f"backward: ds = {ds}, dp = {dp}, dw = {dw}, dx = {dx}")
 
 # %% [markdown]
-# **Predict.** In the pictures below, the gradient comes to $x$ along two arrows. One brings 12, the other −6. What is
-# $\mathrm{d}x$?
+# The same as a graph, one step at a time. First the way forward:
 
 # %%
 places = {"x": (0, 0), "w": (0, 1), "p": (1, 1), "s": (2, 0), "L": (3, 0)}
@@ -163,13 +176,15 @@ edges = [("x", "p"), ("w", "p"), ("p", "s"), ("x", "s"), ("s", "L")]
 labels = {"p": "p = w · x", "s": "s = p + x", "L": "L = s²"}
 values = {"x": x, "w": w, "p": p, "s": s, "L": L}
 order = list(values)
-ahead = [
-    draw_graph(places, edges, labels=labels, values={n: values[n] for n in order[:k]}, active=order[k - 1 : k])
-    for k in (2, 3, 4, 5)
-]
+
+# %%
+ahead = []
+for k in (2, 3, 4, 5):
+    known, now = {node: values[node] for node in order[:k]}, order[k - 1 : k] if k > 2 else order[:2]
+    ahead.append(draw_graph(places, edges, labels=labels, values=known, active=now))
 
 # %% [markdown]
-# That was forward. Now back: which node is next, and what its arrows multiply with.
+# Then back: which node is next, what its arrows multiply with, and what arrives.
 
 # %%
 through = {
@@ -184,9 +199,9 @@ arrived = {"L": dL, "s": ds, "p": dp, "w": dw, "x": f"{ds:g} + {w * dp:g} = {dx:
 # %%
 back = []
 for k, (node, notes) in enumerate(through.items()):
+    shown = {"labels": labels, "values": values, "active": [node], "notes": notes, "backward": list(notes)}
     so_far = dict(list(arrived.items())[: k + 1])
-    shown = {"values": values, "gradients": so_far, "active": [node], "notes": notes, "backward": list(notes)}
-    back.append(draw_graph(places, edges, labels=labels, **shown))
+    back.append(draw_graph(places, edges, gradients=so_far, **shown))
 
 # %%
 captions = [
@@ -242,7 +257,7 @@ print("dw by differences:", (loss_of(x, w + h) - loss_of(x, w - h)) / (2 * h))
 # Nobody stores $J$. Here is why:
 
 # %%
-n = 8 * 64 * 64 * 32  # a feature map of 8 pictures, 64 x 64 pixels, 32 channels; and as many numbers come out
+n = 8 * 64 * 64 * 32  # 8 pictures of 64 x 64 pixels with 32 channels; as many numbers come out
 print(f"x in float32:            {4 * n / 2**20:8.0f} MiB")
 print(f"dy in float32:           {4 * n / 2**20:8.0f} MiB")
 print(f"the Jacobian in float32: {4 * n * n / 2**40:8.0f} TiB")
@@ -257,7 +272,8 @@ print(f"the Jacobian in float32: {4 * n * n / 2**40:8.0f} TiB")
 small = rng.standard_normal((2, 3)), rng.standard_normal((3, 2)), rng.standard_normal(2)
 _, cache = linear_forward(*small)
 J = np.stack([linear_backward(one.reshape(2, 2), cache)[0].ravel() for one in np.eye(4)])
-ax = draw_gradient(J, title="J of y (2, 2) by x (2, 3)\nrows: y₀₀ y₀₁ y₁₀ y₁₁, columns: x₀₀ … x₁₂", fmt="{:.2f}")
+title = "J of y (2, 2) by x (2, 3)\nrows: y₀₀ y₀₁ y₁₀ y₁₁, columns: x₀₀ … x₁₂"
+ax = draw_gradient(J, title=title, fmt="{:.2f}")
 ax.figure
 
 # %%
@@ -301,7 +317,12 @@ x, weight, bias = rng.standard_normal((5, 3)), rng.standard_normal((3, 4)), rng.
 y, cache = linear_forward(x, weight, bias)
 
 # %%
-looks = [outlined((1, 0, 2, 3)), outlined((0, 2, 3, 3)), outlined((0, 2, 1, 3)), outlined((1, 2, 2, 3))]
+looks = [
+    outlined((1, 0, 2, 3)),
+    outlined((0, 2, 3, 3)),
+    outlined((0, 2, 1, 3)),
+    outlined((1, 2, 2, 3)),
+]
 names = "x (5, 3)", "weight (3, 4)", "bias (4,)", "y (5, 4)"
 arrays, looks = dict(zip(names, (x, weight, bias, y))), dict(zip(names, looks))
 title = "One output, y[1, 2]: row 1 of x meets column 2 of the weight"
@@ -312,7 +333,12 @@ arrays_figure(arrays, signs=["@", "+", "="], looks=looks, title=title)
 
 # %%
 np.testing.assert_allclose(y, naive.linear(x, weight, bias))
-print("linear_forward equals the loops; y is", y.shape, "and the cache holds", [part.shape for part in cache])
+print(
+    "linear_forward equals the loops; y is",
+    y.shape,
+    "and the cache holds",
+    [part.shape for part in cache],
+)
 
 # %% [markdown]
 # **The gradient, index by index.** `dy` arrives, one number per output:
@@ -334,7 +360,11 @@ print("linear_forward equals the loops; y is", y.shape, "and the cache holds", [
 # %%
 dy = rng.standard_normal(y.shape)
 dx, dweight, dbias = linear_backward(dy, cache)
-looks = [outlined((1, 0, 2, 4), center=0), outlined((0, 0, 1, 4), center=0), outlined((1, 0, 2, 1), center=0)]
+looks = [
+    outlined((1, 0, 2, 4), center=0),
+    outlined((0, 0, 1, 4), center=0),
+    outlined((1, 0, 2, 1), center=0),
+]
 names = "dy (5, 4)", "weight (3, 4)", "dx (5, 3)"
 title = "dx[1, 0]: row 1 of dy meets row 0 of the weight, a sum over all outputs"
 arrays_figure(dict(zip(names, (dy, weight, dx))), looks=dict(zip(names, looks)), title=title)
@@ -455,7 +485,10 @@ print(f"loss {loss:.4f}; a network that guesses among 5 classes has log(5) = {np
 # %%
 dlogits = softmax_cross_entropy_backward(1.0, cache)
 mine = [(k, t, k + 1, t + 1) for k, t in enumerate(labels)]
-looks = {"p": outlined(*mine, cmap="viridis"), "dlogits · 4": outlined(*mine, center=0, fmt="{:.2f}")}
+looks = {
+    "p": outlined(*mine, cmap="viridis"),
+    "dlogits · 4": outlined(*mine, center=0, fmt="{:.2f}"),
+}
 shown = {"p": softmax_forward(logits)[0], "dlogits · 4": 4 * dlogits}
 arrays_figure(shown, looks=looks, title="p − 1 for the true class (outlined), p elsewhere")
 
@@ -518,7 +551,9 @@ images = (bank.images.reshape(len(bank), 64) / bank.full).astype(np.float32)
 train, validation = bank.members("train"), bank.members("validation")
 first = {f"a {bank.labels[i]}": bank.images[i] for i in train[:6]}
 arrays_figure(
-    first, looks={name: {"fmt": "", "cmap": "gray"} for name in first}, title="six of the digits, 8 × 8 pixels each"
+    first,
+    looks={name: {"fmt": "", "cmap": "gray"} for name in first},
+    title="six of the digits, 8 × 8 pixels each",
 )
 
 # %%
@@ -544,18 +579,18 @@ for _ in range(250):
     losses.append(float(loss))
 
 # %%
-ax = draw_lines(
-    {"loss of the batch": losses}, smooth=15, title="250 steps, 64 digits each", xlabel="step", ylabel="loss"
-)
+title = "250 steps, 64 digits each"
+ax = draw_lines({"loss of the batch": losses}, smooth=15, title=title, xlabel="step", ylabel="loss")
 ax.axhline(np.log(10), color=style.muted(), linestyle=":")
-ax.text(125, np.log(10), "log(10): guessing", fontsize=style.SMALL, color=style.muted(), va="bottom")
+ax.text(125, np.log(10) + 0.03, "log(10): guessing", fontsize=style.SMALL, va="bottom")
 ax.figure
 
 # %%
 logits, _ = network.forward(images[validation])
 right = logits.argmax(axis=1) == bank.labels[validation]
 print(f"first loss {losses[0]:.2f}, last loss {np.mean(losses[-15:]):.2f}")
-print(f"{right.sum()} of {len(right)} digits that it has never seen are right: {right.mean():.0%}")
+share = right.mean()
+print(f"{right.sum()} of {len(right)} digits that it has never seen are right: {share:.0%}")
 
 # %% [markdown]
 # The first loss lies near $\log 10 = 2.30$, a little above, because the first random logits are already opinions, and
@@ -570,7 +605,10 @@ i = validation[2]
 logits, cache = network.forward(images[[i]])
 _, c_loss = softmax_cross_entropy_forward(logits, labels=bank.labels[[i]].astype(int))
 dx = network.backward(softmax_cross_entropy_backward(1.0, c_loss), cache).reshape(8, 8)
-looks = {f"a {bank.labels[i]}": {"fmt": "", "cmap": "gray"}, "dx: blue raises the loss": {"fmt": "", "center": 0}}
+looks = {
+    f"a {bank.labels[i]}": {"fmt": "", "cmap": "gray"},
+    "dx: blue raises the loss": {"fmt": "", "center": 0},
+}
 arrays_figure(dict(zip(looks, (bank.images[i], dx))), looks=looks)
 
 # %% [markdown]
@@ -596,7 +634,8 @@ print(cache_table(cache, without=network))
 
 # %%
 sizes = [1, 16, 64, 256, 1024]
-training = [cache_bytes(network.forward(images[train[:size]])[1], without=network) for size in sizes]
+network_caches = (network.forward(images[train[:size]])[1] for size in sizes)
+training = [cache_bytes(cache, without=network) for cache in network_caches]
 network.eval()
 inference = [cache_bytes(network.forward(images[train[:size]])[1]) for size in sizes]
 network.train()

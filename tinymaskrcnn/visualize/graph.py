@@ -33,9 +33,7 @@ def draw_graph(
             ax.text(column, row - 0.29, text, fontsize=style.TEXT, color=style.ink(), ha="center", va="center")
         if node in (gradients or {}):
             text = f"d = {_text(gradients[node])}"
-            ax.text(
-                column, row + 0.3, text, fontsize=style.TEXT, color=_back(), ha="center", va="center", weight="bold"
-            )
+            ax.text(column, row + 0.3, text, fontsize=style.TEXT, color=_back(), ha="center", va="center")
     return ax
 
 
