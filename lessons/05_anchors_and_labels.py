@@ -1,0 +1,554 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05. Anchors and their labels
+#
+# A network with a fixed number of outputs has to describe any number of objects. The trick is to ask it the same small
+# question at thousands of fixed boxes, the **anchors**: *is there an object about here, and how should I move to fit
+# it?* This lesson lays the anchors over a scene, level by level, decides what the right answer at each of them is, and
+# looks at what happens when somebody decides it differently.
+#
+# You need lesson 04 (IoU and deltas). About 60 minutes.
+
+# %%
+import dataclasses
+import inspect
+
+import numpy as np
+
+from tinymaskrcnn.config import RoIConfig, RPNConfig, SceneConfig, scene_preset
+from tinymaskrcnn.data import load_bank, make_scene
+from tinymaskrcnn.models.roi_pooling import assign_levels
+from tinymaskrcnn.ops import anchors, boxes, losses, naive
+from tinymaskrcnn.structures import collate
+from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, match
+from tinymaskrcnn.targets.roi import sample_rois
+from tinymaskrcnn.targets.rpn import assign_anchors
+from tinymaskrcnn.targets.sampler import balanced_sample, draw_keys
+from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report
+from tinymaskrcnn.visualize import (
+    Steps,
+    coverage_figure,
+    draw_anchor_grid,
+    draw_anchor_labels,
+    draw_boxes,
+    draw_image,
+    draw_label_bands,
+    style,
+)
+
+rng = np.random.default_rng(0)
+
+# %%
+bank = load_bank("digits")
+clean = SceneConfig(noise=0.0)
+image, target = make_scene(11, clean, bank=bank, split="train", seed=0)
+ax = draw_image(image, title="The scene of this lesson")
+draw_boxes(target.boxes, ax=ax, labels=[str(label - 1) for label in target.labels]).figure
+
+# %% [markdown]
+# ## 1. The anchors of one cell
+#
+# We choose a few **sizes** $s$ and a few **ratios** $r$. Each size takes on each ratio without changing its area:
+#
+# $$ r = \frac{h}{w}, \qquad w \cdot h = s^2 \qquad\Longrightarrow\qquad w = \frac{s}{\sqrt r}, \quad h = s \sqrt r. $$
+#
+# The ratio is **height divided by width**, as in torchvision. Half of the field writes it the other way round, and no
+# error message tells you; we come back to that.
+#
+# **Predict.** Size 32 and ratios 0.5, 1, 2. Which of the three boxes is the tall one? What are its sides?
+
+# %%
+base = anchors.base_anchors(32, (0.5, 1.0, 2.0))
+print(base)
+print("width and height:", (base[:, 2:] - base[:, :2]).tolist())
+
+# %% [markdown]
+# The last one: 22 wide, 46 high. All three are centred on the point (0, 0), and their corners are **rounded** to whole
+# pixels: $32 / \sqrt 2 = 22.6$, half of it is 11.3, rounded 11. Rounding is a habit, not a need. We keep it because
+# weights that were trained elsewhere expect exactly these boxes: to them, another anchor is another question.
+#
+# Digits are taller than wide. So the digit detector of this package asks for other ratios than the papers do:
+
+# %%
+config = RPNConfig()
+print("sizes for each level:", config.anchor_sizes)
+print("ratios:", config.anchor_ratios, "(the papers: 0.5, 1, 2 and 32, 64, 128, 256, 512)")
+
+# %% [markdown]
+# ## 2. The grid
+#
+# The feature pyramid has five maps of the image, P2 to P6. A cell of P2 stands for a square of 4 x 4 pixels, a cell of
+# P3 for 8 x 8, and so on, up to 64 x 64. These numbers are the **strides**. On *every cell of every level* we put the
+# base anchors of that level. The definition, in loops:
+
+# %%
+print(inspect.getsource(naive.anchors))
+
+# %%
+strides = (4, 8, 16, 32, 64)
+grids = [(128 // s, 128 // s) for s in strides]
+levels = anchors.pyramid_anchors(config.anchor_sizes, config.anchor_ratios, grid_sizes=grids, image_size=(128, 128))
+for level, size, grid, stride in zip(levels, config.anchor_sizes, grids, strides):
+    np.testing.assert_array_equal(level, naive.anchors(size, config.anchor_ratios, grid_size=grid, stride=stride))
+
+# %% [markdown]
+# **Predict.** Three anchors per cell. How many are there in all on our image of 128 x 128 pixels, and which share of
+# them belongs to P2?
+
+# %%
+for k, (level, grid) in enumerate(zip(levels, grids), start=2):
+    print(f"P{k}: {grid[0]:2d} x {grid[1]:2d} cells, {len(level):4d} anchors")
+print("together", sum(map(len, levels)), "- share of P2", round(len(levels[0]) / sum(map(len, levels)), 3))
+
+# %% [markdown]
+# Each level has a quarter of the cells of the one below, so P2 holds three quarters of everything: $1 + \frac14 +
+# \frac1{16} + \dots = \frac43$. Small anchors need a dense grid, because a shift of a few pixels ruins their IoU
+# (lesson 04). Large ones do not care.
+#
+# Step through the levels. Yellow dots are the centres of the cells, and the anchors of one cell, the red dot, are drawn
+# in full. Anchors that leave the image are dashed; the page around the image is shown so that you see how far.
+
+# %%
+frames, captions = [], []
+for k, (level, stride) in enumerate(zip(levels, strides), start=2):
+    cell = (64 // stride, 64 // stride)
+    frames.append(draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=f"P{k}: stride {stride}"))
+    captions.append(
+        f"P{k}: a centre every {stride} pixels, size {config.anchor_sizes[k - 2][0]}, {len(level)} anchors."
+    )
+Steps(frames, captions, title="The anchors of one cell, level by level")
+
+# %% [markdown]
+# Look closely at where the dots are: on the **upper left corner** of each cell, not in its middle. The centre of cell
+# $(i, j)$ is $(j \cdot \text{stride},\ i \cdot \text{stride})$, *without* a half cell. So the grid is not centred on
+# the image, and on P6 one of the four centres is the corner of the image. torchvision does it this way, and trained
+# weights depend on it. It costs little: the deltas learn the constant shift.
+
+# %%
+for k, level in enumerate(levels, start=2):
+    centre = boxes.to_center(level)[:, :2].mean(axis=0)
+    print(f"P{k}: the mean centre of all anchors is {centre}; the image's is [64. 64.]")
+
+# %% [markdown]
+# The order matters too. Cells run row by row, and the anchors of a cell stay together. This is the order in which the
+# output of the network, `(N, h, w, A*4)`, turns into a list of anchors by a mere `reshape`. If the two disagree, every
+# delta moves the wrong box, and nothing crashes.
+
+# %%
+where = np.arange(32 * 32 * 3).reshape(32, 32, 3)  # the network's shape: row, column, anchor
+k = where[7, 20, 2]
+print("anchor", k, "has its centre at", boxes.to_center(levels[0][k])[:2], "= column 20, row 7, times 4")
+
+# %% [markdown]
+# ## 3. Labels: which anchors should say yes?
+#
+# Now the truth comes in. Every anchor is compared with every object, and the **best IoU** decides (Faster R-CNN,
+# 3.1.2):
+#
+# - **positive** (1), if its best IoU is at least 0.7, *or* if it is the best anchor of some object,
+# - **negative** (-1), if its best IoU is below 0.3,
+# - **neutral** (0), in between: it is not asked.
+#
+# First the plain thresholds, without the second half of the first rule.
+
+# %%
+every = all_anchors((128, 128), config)  # (A, 4): all levels, one after another
+iou = boxes.iou_matrix(every, target.boxes)  # (A, M)
+best = iou.max(axis=1)
+draw_label_bands(best, positive_iou=0.7, negative_iou=0.3, title="4,092 anchors and their best IoU").figure
+
+# %% [markdown]
+# Mind the logarithmic axis. More than nine out of ten anchors see next to nothing. A handful are good enough to say
+# yes. And between them are those of which nobody can honestly say whether they show "an object": half a digit, or a
+# digit and a lot of paper. Nobody asks them.
+#
+# `match` does this for a batch of images: `iou` is `(N, anchors, objects)`, `valid` says which objects are real and
+# which are padding.
+
+# %%
+valid = np.ones((1, len(target)), bool)
+thresholds = dict(positive_iou=0.7, negative_iou=0.3)
+matched, label = match(iou[None], valid, **thresholds)
+for name, kind in (("positive", POSITIVE), ("neutral", NEUTRAL), ("negative", NEGATIVE)):
+    print(f"{name:8s} {kind:2d}: {(label == kind).sum()}")
+
+# %% [markdown]
+# On the scene. Only a few of the neutral and negative ones are drawn; the legend counts them all.
+
+# %%
+draw_anchor_labels(image, every, label[0], objects=target.boxes, title="0.7 and 0.3, nothing else").figure
+
+# %% [markdown]
+# ### Nobody is left without an anchor
+#
+# **Predict.** Look at the thin 1, at the lower left. How many positive anchors has it got? What would the network learn
+# from it?
+
+# %%
+for m, digit in enumerate(target.labels - 1):
+    own = (label[0] == POSITIVE) & (matched[0] == m)
+    print(f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors")
+
+# %% [markdown]
+# None: its best anchor has an IoU of only 0.53. Without a positive anchor it would be a piece of background to the
+# network; no loss would ever pull a box towards it. Hence the second half of the rule, `low_quality=True`: the best
+# anchor of each object is positive, however bad it is, and so is every anchor that ties with it.
+
+# %%
+matched, label = match(iou[None], valid, **thresholds, low_quality=True)
+for m, digit in enumerate(target.labels - 1):
+    own = (label[0] == POSITIVE) & (matched[0] == m)
+    print(f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors")
+draw_anchor_labels(
+    image, every, label[0], objects=target.boxes, limits={NEUTRAL: 0, NEGATIVE: 0}, title="With the low-quality rule"
+).figure
+
+# %% [markdown]
+# The thin 1 has two now, with exactly the same IoU. A tie is no rarity: anchors stand on a grid of whole pixels, and
+# so do our boxes. Taking only the first of them (`argmax` over the anchors) would be a coin toss that always falls on
+# the same side.
+#
+# How often is the rule needed? In 200 scenes:
+
+# %%
+scenes = [make_scene(i, clean, bank=bank, split="train", seed=0) for i in range(200)]
+report = anchor_report(scenes, config)
+print(f"{len(report)} digits, {(report.best_iou < 0.7).sum()} of them without any anchor at IoU 0.7")
+
+# %% [markdown]
+# One digit in four. It is not a rule for exceptions.
+#
+# ### The 0.3 that is not 0.7
+#
+# The handout of a course on which this project builds says: an anchor is positive from an IoU of **0.3** on. Its own
+# slides say 0.7, and so do the papers. A slip of the pen, but suppose that we believe it.
+#
+# **Predict.** Positive from 0.3, negative below 0.3. How many neutral anchors are left? How many positive ones do we
+# get, if it was 6 before?
+
+# %%
+draw_label_bands(best, positive_iou=0.3, negative_iou=0.3, title="Positive from 0.3 on").figure
+
+# %% [markdown]
+# The neutral band is gone, and there are forty times as many positive anchors. Lower the bar step by step and watch
+# what is called "a digit":
+
+# %%
+frames, captions = [], []
+for bar in (0.7, 0.6, 0.5, 0.4, 0.3):
+    _, lowered = match(iou[None], valid, positive_iou=bar, negative_iou=0.3, low_quality=True)
+    counts = [int((lowered == kind).sum()) for kind in (POSITIVE, NEUTRAL, NEGATIVE)]
+    frames.append(draw_anchor_labels(image, every, lowered[0], limits={NEGATIVE: 0}, title=f"positive from {bar}"))
+    captions.append(f"Positive from {bar}: {counts[0]} positive, {counts[1]} neutral, {counts[2]} negative.")
+Steps(frames, captions, title="Lowering the bar")
+
+# %% [markdown]
+# What is wrong with more positives? Look at one of the worst of them.
+
+# %%
+poor = np.flatnonzero(best >= 0.3)[best[best >= 0.3].argmin()]
+ax = draw_image(image, title=f"'Positive' with an IoU of {best[poor]:.2f}")
+draw_boxes(target.boxes, ax=ax, colors=style.PURPLE, linewidth=1.2)
+draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
+
+# %% [markdown]
+# "Yes, a digit", says the label, and the neighbour that is one pixel further off must say "no". No feature can be that
+# sharp. The neutral band is there so that the answer may change *gradually* from yes to no. Without it, the network
+# also answers yes in a wide ring around each digit, and the score no longer says which box is good: NMS then keeps the
+# wrong one.
+#
+# ### A label 0 is not a label 0
+#
+# One more trap. For **anchors**, 0 is neutral and -1 is negative. For **RoIs**, the boxes that the second stage
+# classifies, 0 is a *class*: the background. One of the slides calls both of them background. Here is the label that
+# RoIs get:
+
+# %%
+batch = collate([image], [target])
+proposals = boxes.decode(rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32), np.repeat(batch.targets.boxes, 4, axis=1))
+chosen = sample_rois(proposals, np.ones((1, 16), bool), batch.targets, RoIConfig(), rng=rng)
+print("labels of RoIs:   ", chosen.labels, "<- 0 is background, 4 is the digit 3")
+print("labels of anchors:", np.unique(label), "<- 0 is neutral")
+
+# %% [markdown]
+# Who writes `is_background = label == 0` for anchors trains on 243 undecided anchors, and on none of the 3,843 that are
+# sure. So the package gives the three anchor labels names, `POSITIVE, NEUTRAL, NEGATIVE`, and uses those.
+#
+# ## 4. Balance
+#
+# 6 positive anchors against 3,843 negative ones. What does a network learn from that?
+#
+# **Predict.** A lazy network gives the same logit everywhere. Which constant probability has the smallest
+# cross-entropy, and how small is it? For comparison: at the start, with probability 0.5 everywhere, it is $\log 2 =
+# 0.69$.
+
+# %%
+asked = label[0] != NEUTRAL
+truth = (label[0, asked] == POSITIVE).astype(np.float64)
+share = truth.mean()
+lazy = np.full(len(truth), np.log(share / (1 - share)))
+loss, _ = losses.sigmoid_cross_entropy_forward(lazy, targets=truth)
+print(f"always saying {share:.4f}: loss {loss:.4f}, and {1 - share:.2%} of the answers are right")
+
+# %% [markdown]
+# Saying "no" everywhere is 99.8 % right. The way to that is short: at the start, nearly all of the gradient pulls
+# towards "no". The derivative of the mean cross-entropy by a logit is $(p - t)/n$, so we can count how much of the
+# pull comes from the positive anchors.
+
+
+# %%
+def pull_of_positives(truth):
+    _, cache = losses.sigmoid_cross_entropy_forward(np.zeros(len(truth)), targets=truth)  # p = 0.5 everywhere
+    dlogits = np.abs(losses.sigmoid_cross_entropy_backward(1.0, cache))
+    return dlogits[truth == 1].sum() / dlogits.sum()
+
+
+print(f"all anchors: {pull_of_positives(truth):.2%} of the pull comes from positive ones")
+
+# %% [markdown]
+# So we do not use all of them. Draw a **sample** of fixed size: at most half of it positive, the rest negative. When
+# there are fewer positives, negatives fill up. Faster R-CNN draws 256 per image; our small scenes do with 64. (One of
+# the sources says "128 positive and 126 negative". You rarely have 128 positives, and 128 + 126 is not 256.)
+
+# %%
+keys = draw_keys(label.shape, rng=rng, like=every)
+for count in (256, 64):
+    sample = balanced_sample(label, keys, count=count, positive_fraction=0.5)
+    truth = (label[sample] == POSITIVE).astype(np.float64)
+    print(f"{len(truth)} anchors, {int(truth.sum())} positive: {pull_of_positives(truth):.1%} of the pull")
+
+# %%
+draw_anchor_labels(image, every[sample[0]], label[sample], title="The 64 that are asked", limits={NEGATIVE: 64}).figure
+
+# %% [markdown]
+# From 0.16 % to more than 9 %: sixty times as much. The negatives are drawn anew in every step, so in the end most of
+# the paper is seen. The random keys come from a generator that we hand in, `rng`: with the same seed a run asks the
+# same anchors, on a CPU and on a GPU.
+#
+# ## 5. Anchors that leave the image
+#
+# An anchor of 96 pixels in an image of 128 crosses the border almost anywhere. Faster R-CNN leaves such anchors out of
+# training, torchvision keeps them. First, how many are there?
+
+# %%
+for k, (level, grid) in enumerate(zip(levels, grids), start=2):
+    crosses = anchors.crosses_border(level, height=128, width=128)
+    inner = crosses.reshape(*grid, 3)[1:-1, 1:-1]
+    print(f"P{k}: {crosses.mean():4.0%} of {len(level):4d} cross; in inner cells {inner.sum():3d} of {inner.size:4d}")
+
+# %% [markdown]
+# One of the sources claims that "valid" padding of the RPN's 3x3 convolution removes the anchors that cross the
+# border. It removes the outer ring of **cells**, because their window of 3 x 3 cells would leave the map. The right
+# column counts what is left: hundreds of anchors still cross. A window of cells and an anchor are two different
+# things. Here is a cell of P4 that survives:
+
+# %%
+draw_anchor_grid(image, levels[2], 16, cell=(1, 1), margin=24, title="P4, cell (1, 1): an inner cell").figure
+
+# %% [markdown]
+# So the rule has to look at the anchors themselves. The package offers both, `ignore_border_anchors` on or off.
+#
+# **Predict.** What do we lose when we ignore them? Think of a digit at the edge.
+
+# %%
+edge_image, edge = make_scene(20, clean, bank=bank, split="train", seed=0)
+edge_batch = collate([edge_image], [edge])
+found = {}
+for ignore in (False, True):
+    rule = dataclasses.replace(config, ignore_border_anchors=ignore)
+    owner, found[ignore] = assign_anchors(every, edge_batch.targets, rule, image_size=(128, 128))
+    own = [int(((found[ignore] == POSITIVE) & (owner == m)).sum()) for m in range(len(edge))]
+    print(f"ignore: {ignore!s:5} positive anchors of each digit: {own}, neutral {(found[ignore] == NEUTRAL).sum()}")
+
+# %%
+only = {NEUTRAL: 0, NEGATIVE: 0}  # draw the positive ones
+figure = style.new_figure(9.2, 5.0)
+for k, ignore in enumerate((False, True)):
+    ax = figure.add_axes((0.02 + 0.5 * k, 0.14, 0.46, 0.77))
+    title = "crossing anchors are ignored" if ignore else "crossing anchors take part"
+    draw_anchor_labels(edge_image, every, found[ignore][0], objects=edge.boxes, limits=only, ax=ax, title=title)
+figure
+
+# %% [markdown]
+# The 9 at the lower edge had one positive anchor, its low-quality one, and that one crosses the border. Ignored, the
+# digit teaches the RPN nothing. And a third of all anchors are never asked, though they do answer at test time. That
+# is why the default here, as in torchvision, is to keep them.
+#
+# ## 6. Do the anchors fit at all?
+#
+# Before training, ask whether the question can be answered: how many objects have an anchor that fits?
+# `tinymaskrcnn train` prints this report before the first step.
+
+# %%
+print(report.table())
+coverage_figure(report)
+
+# %% [markdown]
+# Nearly every digit has a fair anchor. The small ones, mostly thin 1s, have no good one; they live from the
+# low-quality rule. Now the anchors of the papers, made for photographs of 800 pixels, on the same digits:
+
+# %%
+papers = dataclasses.replace(config, anchor_sizes=((32,), (64,), (128,), (256,), (512,)), anchor_ratios=(0.5, 1.0, 2.0))
+poor_report = anchor_report(scenes, papers)
+print(*poor_report.warnings(), sep="\n")
+coverage_figure(poor_report)
+
+# %% [markdown]
+# Nothing would crash. The network would train for an hour on labels that are almost all low-quality ones, and find
+# little. "Anchors that do not fit the image size" is among the most frequent troubles of people who use a detector on
+# their own pictures; this picture takes a second.
+#
+# ### One level or five?
+#
+# One of the sources puts the RPN on the lowest level only. Then all sizes have to stand there, five times three
+# anchors on every cell of P2. Compare, on scenes with digits from 14 to 56 pixels:
+
+# %%
+varied = dataclasses.replace(scene_preset("hard"), color=False, noise=0.0)
+hard_scenes = [make_scene(i, varied, bank=bank, split="train", seed=0) for i in range(60)]
+lowest = dataclasses.replace(config, anchor_sizes=((20, 28, 40, 64, 96),))
+for name, rule in (("every level", config), ("P2 only", lowest)):
+    fits = anchor_report(hard_scenes, rule)
+    count = len(all_anchors((128, 128), rule))
+    print(f"{name:11s} {count:6d} anchors: {fits.share(0.7):.0%} of the digits at 0.7, {fits.share(0.5):.0%} at 0.5")
+
+# %% [markdown]
+# By this measure P2 alone is *better*: its large anchors stand on a dense grid too. But it asks nearly four times as
+# many questions, and they are harder. On the pyramid one small head sees every object at about the same size, in
+# cells: a digit of 28 pixels on P3 looks like one of 56 on P4. On P2 alone the same head must know digits of all sizes
+# from the same features. In the FPN paper, P2 alone reached an average recall of 51.3 with 750,000 anchors, all levels
+# 56.3 with 200,000. An anchor that fits is needed, and it is not enough.
+#
+# ## 7. Which level for which RoI?
+#
+# Later the second stage cuts a crop out of the pyramid for every proposal (lesson 06). From which level? The FPN
+# paper's equation 1:
+#
+# $$ k = \Bigl\lfloor k_0 + \log_2 \frac{\sqrt{w h}}{\text{canonical size}} \Bigr\rfloor,
+#    \qquad \text{clamped to } 2 \dots 5. $$
+#
+# The paper has $k_0 = 4$ and a canonical size of 224, the size of ImageNet's pictures.
+#
+# **Predict.** Digits are 14 to 56 pixels high. Which levels do they get with 224?
+
+# %%
+sides = np.array([14, 20, 28, 40, 56, 80, 111, 112, 160, 224], np.float32)
+squares = np.stack([np.zeros(10, np.float32), np.zeros(10, np.float32), sides, sides], axis=1)
+limits = dict(lowest=2, highest=5)
+print("side            ", sides.astype(int))
+print("224 at level 4: ", assign_levels(squares, canonical_size=224, canonical_level=4, **limits))
+print(" 28 at level 3: ", assign_levels(squares, canonical_size=28, canonical_level=3, **limits))
+
+# %% [markdown]
+# All of them P2. Up to 111 pixels nothing ever leaves P2, and the pyramid does nothing for the second stage. It still
+# trains, it still works, and an ablation "with and without FPN" would find no difference. That is why the canonical
+# size is a setting here: 28 pixels, an average digit, goes to level 3.
+
+# %%
+big_image, big = make_scene(9, varied, bank=bank, split="train", seed=0)
+chosen_level = assign_levels(big.boxes, canonical_size=28, canonical_level=3, **limits)
+looks = {2: (style.BLUE, "-"), 3: (style.ORANGE, (0, (4, 2))), 4: (style.GREEN, (0, (1, 1.5))), 5: (style.RED, "-")}
+colors, lines = zip(*(looks[int(k)] for k in chosen_level))
+ax = draw_image(big_image, title="The level from which each digit is cut")
+draw_boxes(big.boxes, ax=ax, colors=colors, linestyles=lines, labels=[f"P{k}" for k in chosen_level]).figure
+
+# %% [markdown]
+# And the bracket: it is a **floor**, in the paper and in torchvision. A well-known implementation rounds instead. An
+# RoI of 160 pixels shows the difference: $4 + \log_2(160/224) = 3.51$.
+
+# %%
+exact = 4 + np.log2(160 / 224)
+print(f"{exact:.3f}: floor {int(np.floor(exact))}, round {int(np.round(exact))}")
+
+# %% [markdown]
+# Neither is wrong. But weights that were trained with one and run with the other see every second RoI at half or
+# double the resolution that they know.
+#
+# ## What can go wrong
+#
+# ### The ratio upside down
+#
+# `anchor_ratios=(1, 1.5, 2)` means tall boxes here and wide boxes elsewhere. Take them over without a thought, and this
+# happens:
+
+# %%
+upside_down = dataclasses.replace(config, anchor_ratios=tuple(1 / r for r in config.anchor_ratios))
+wrong_report = anchor_report(scenes, upside_down)
+print(f"right: IoU >= 0.7 for {report.share(0.7):.0%} of the digits; upside down: for {wrong_report.share(0.7):.0%}")
+
+# %%
+wrong_every = all_anchors((128, 128), upside_down)
+_, wrong_label = match(boxes.iou_matrix(wrong_every, target.boxes)[None], valid, **thresholds, low_quality=True)
+title = "Ratios upside down"
+draw_anchor_labels(image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title).figure
+
+# %% [markdown]
+# **Predict.** Does the training crash? Does the loss of the boxes get smaller or larger? What would you look at to
+# find the mistake?
+#
+# <details><summary>Answer</summary>
+#
+# It does not crash. The box loss is larger, as every delta has to turn a wide box into a tall one, but who knows how
+# large it should be? The coverage report shows it before training, and the picture above shows it at a glance.
+#
+# </details>
+#
+# ### Off by half a cell
+#
+# A second mistake of the same quiet kind. Somebody puts the anchors in the middle of the cells, with weights that were
+# trained without the half cell. On P2 that is 2 pixels, on P5 16. What does it cost?
+
+# %%
+for stride, size in zip(strides, config.anchor_sizes):
+    side = float(size[0])
+    square = [0, 0, side, side]
+    moved = [stride / 2, stride / 2, side + stride / 2, side + stride / 2]
+    print(
+        f"stride {stride:2d}, anchor {side:.0f}: IoU with itself, half a cell further, {naive.iou(square, moved):.2f}"
+    )
+
+# %% [markdown]
+# Every proposal of the trained network comes out shifted by half a cell, with an IoU as low as this. The scores look
+# fine, and the second stage repairs a part of it, so the detector still seems to work. Average precision at IoU 0.75
+# suffers first, that at 0.5 last. When you see *that* pattern, suspect half a cell.
+
+# %% [markdown]
+# ## Exercises
+#
+# `tinymaskrcnn homework release hw03 --out .` writes the file to fill in (the same one as for lesson 04).
+#
+# 1. `hw03.base_anchors`: the anchors of one cell. Mind the ratio, the rounding and the order.
+#    Check: `tinymaskrcnn homework check hw03.py --only hw03.base_anchors`
+# 2. `hw03.grid_anchors`: on every cell of a map, row by row.
+#    Check: `tinymaskrcnn homework check hw03.py --only hw03.grid_anchors`
+# 3. `hw03.match`: labels and matched objects for a batch, with padding, thresholds and the low-quality rule with its
+#    ties.
+#    Check: `tinymaskrcnn homework check hw03.py --only hw03.match`
+#
+# Something to try here: which three ratios cover the digits best? Change `anchor_ratios`, ask `anchor_report`, and
+# beat 76 %.
+
+# %% [markdown]
+# ## What you have seen
+#
+# - Anchors are fixed boxes on a grid: sizes and ratios (height / width) at every cell of every level, centred on the
+#   corner of the cell. Their order is that of the network's output.
+# - Positive from 0.7, negative below 0.3, and between them nobody is asked. With 0.3 for both, the band is gone.
+# - The low-quality rule gives every object an anchor; one digit in four lives from it.
+# - A balanced sample makes six positives heard among thousands of negatives.
+# - A report says before training whether anchors fit. Anchors of photographs do not fit digits.
+# - The canonical size decides whether RoIs use the pyramid at all.
+#
+# Next: lesson 06 cuts the crops, and asks what half a pixel is worth.
