@@ -37,7 +37,7 @@ from tinymaskrcnn.ops.pool import avg_pool2d_forward
 from tinymaskrcnn.ops.roi_align import interpolation_matrix, roi_align_backward, roi_align_forward
 from tinymaskrcnn.ops.roi_pool import roi_pool_backward, roi_pool_forward
 from tinymaskrcnn.targets.mask import mask_targets
-from tinymaskrcnn.testing import cache_bytes, check_pair
+from tinymaskrcnn.testing import CheckFailed, cache_bytes, check_pair
 from tinymaskrcnn.visualize import (
     Steps,
     draw_array,
@@ -93,12 +93,12 @@ first = np.array([0])  # the only RoI lies in picture 0
 # high, to be cut into 2 x 2. Neither 7 nor 5 can be halved. The picture cuts at column 3 and at row 5:
 
 # %%
-cut = [(3, 0, 5, 3, style.BLUE), (3, 3, 5, 7, style.ORANGE), (5, 0, 8, 3, style.GREEN), (5, 3, 8, 7, style.PURPLE)]
-picture = np.array([matrix[top:bottom, left:right].max() for top, left, bottom, right, _ in cut]).reshape(2, 2)
-draw_array(matrix, fmt="{:.2f}", highlight=cut, title="the bins of the well-known picture").figure
+windows = [(3, 0, 5, 3), (3, 3, 5, 7), (5, 0, 8, 3), (5, 3, 8, 7)]  # from row, column up to row, column
+colored = [(*window, color) for window, color in zip(windows, style.PALETTE)]
+draw_array(matrix, fmt="{:.2f}", highlight=colored, title="the well-known picture").figure
 
 # %%
-print(picture)
+[float(matrix[top:bottom, left:right].max()) for top, left, bottom, right in windows]
 
 # %% [markdown]
 # **Predict.** Fast R-CNN does not cut like that. It gives bin $i$ of $S$ over $h$ cells the rows from
@@ -120,7 +120,7 @@ print(defined[0, :, :, 0])
 # In the drawing the shared cells are hatched. The .96 carries two rings: it is the maximum of two bins.
 
 # %%
-draw_pooling_grid(matrix, (0, 3, 6, 7), output_size=2, kind="pool", title="the bins of RoIPool").figure
+draw_pooling_grid(matrix, (0, 3, 6, 7), output_size=2, kind="pool", title="RoIPool").figure
 
 # %% [markdown]
 # Note the red outline. In the coordinates of this project pixel 0 covers 0 to 1, so the box from 0 to 6 ends *before*
@@ -156,26 +156,28 @@ print(drois)
 
 # %% [markdown]
 # A RoI acts only through its rounded edges. Move an edge by a hundredth of a pixel, and nothing changes; move it past
-# the next half, and the crop jumps. The derivative is 0 almost everywhere and undefined elsewhere, so the honest answer
-# is `None`. The public harness checks the rest (away from ties, where a maximum has no derivative either):
+# the next half, and the crop jumps. The derivative is 0 almost everywhere and undefined elsewhere, so the honest
+# answer is `None`. The public harness checks the rest (away from ties, where a maximum has no derivative either):
 
 # %%
 distinct = rng.permutation(2 * 6 * 7 * 2).reshape(2, 6, 7, 2) / 10  # no two values alike
 boxes = np.array([[0.2, 0.9, 3.1, 4.3], [1.1, 0.1, 4.9, 2.7], [2.2, 1.3, 6.0, 4.8]])
 owner = np.array([0, 1, 1])
 settings = dict(image_index=owner, output_size=(2, 3), scale=1.0, zero_rows=("rois", "image_index"))
-check_pair(roi_pool_forward, roi_pool_backward, [distinct, boxes], **settings, without_gradient=("rois",))
+no_boxes = dict(without_gradient=("rois",))
+check_pair(roi_pool_forward, roi_pool_backward, [distinct, boxes], **settings, **no_boxes)
 
 # %% [markdown]
 # ## RoIWarp: half of the repair
 #
-# RoIPool rounds twice: the RoI to whole cells, then the bins to whole cells. RoIWarp (2016) drops the second: it
-# divides the rounded RoI evenly and *interpolates* inside. Below, a RoI with crooked edges. The dashed bins are equal
-# now, but they still belong to the rounded RoI, not to the one that was asked for.
+# RoIPool rounds twice: the RoI to whole cells, then the bins to whole cells. RoIWarp (2016, as the Mask R-CNN paper
+# describes its code) drops the second: it divides the rounded RoI evenly and *interpolates* inside. Below, a RoI with
+# crooked edges. The dashed bins are equal now, but they still belong to the rounded RoI, not to the one that was asked
+# for.
 
 # %%
 crooked = (0.6, 2.3, 6.9, 7.4)
-draw_pooling_grid(matrix, crooked, output_size=2, kind="warp", title="RoIWarp: equal bins of a rounded RoI").figure
+draw_pooling_grid(matrix, crooked, output_size=2, kind="warp", title="RoIWarp").figure
 
 # %% [markdown]
 # ## RoIAlign: no rounding at all
@@ -239,11 +241,11 @@ print(crops[0, :, :, 0])
 # bins overlap.
 
 # %%
-draw_pooling_grid(counted[0], (1, 1, 3, 3), output_size=4, samples=1, title="a window smaller than its output").figure
+draw_pooling_grid(counted[0], (1, 1, 3, 3), output_size=4, samples=1, title="2 x 2 to 4 x 4").figure
 
 # %% [markdown]
-# **Predict.** A map whose value is a plane, $F = 3x - 2y$ at the middle of each cell, is read by a crooked RoI. How far
-# is each number of the crop from the plane's value at the middle of its bin?
+# **Predict.** A map whose value is a plane, $F = 3x - 2y$ at the middle of each cell, is read by a crooked RoI. How
+# far is each number of the crop from the plane's value at the middle of its bin?
 
 # %%
 middle = np.arange(8) + 0.5
@@ -274,36 +276,37 @@ asked = rois[:, :1] + (np.arange(7) + 0.5) / 7 * 96  # (K, 7): where the middles
 look = dict(image_index=np.zeros(len(rois), int), output_size=(1, 7), scale=1 / stride)
 
 # %%
-to_the_right, to_the_left = roi_pool_forward(ruler, rois, **look)[0], -roi_pool_forward(-ruler, rois, **look)[0]
+right_ends, _ = roi_pool_forward(ruler, rois, **look)
+left_ends, _ = roi_pool_forward(-ruler, rois, **look)  # minus the left ends
 rounded = np.floor(rois / stride + 0.5) * stride  # RoIWarp: whole cells, then RoIAlign
 read = {
-    "RoIPool": (to_the_right + to_the_left)[:, 0, :, 0] / 2,
+    "RoIPool": (right_ends - left_ends)[:, 0, :, 0] / 2,
     "RoIWarp": roi_align_forward(ruler, rounded, **look)[0][:, 0, :, 0],
     "RoIAlign": roi_align_forward(ruler, rois, **look)[0][:, 0, :, 0],
 }
 
 # %%
-figure = style.new_figure(8, 3.6)
-ax = style.plain_axes(figure.add_axes((0.1, 0.15, 0.87, 0.74)))
-for (name, where), color, line in zip(read.items(), (style.RED, style.ORANGE, style.BLUE), (":", "--", "-")):
+looks = [(style.RED, ":"), (style.ORANGE, "--"), (style.BLUE, "-")]
+ax = style.plain_axes(style.new_figure(8, 3.6).add_axes((0.1, 0.15, 0.87, 0.74)))
+for (name, where), (color, line) in zip(read.items(), looks):
     ax.plot(slide, (where - asked)[:, 3], line, color=color, linewidth=2.2, marker=".", label=name)
 ax.set_xlabel("how far the RoI has moved (image pixels; a cell has 16)", fontsize=style.TEXT)
 ax.set_ylabel("error of place (image pixels)", fontsize=style.TEXT)
 ax.set_title("where the middle bin is read, minus where it is", fontsize=style.TITLE)
 ax.legend(fontsize=style.SMALL, ncols=3, loc="upper right", frameon=False)
-ax.set_ylim(-10, 26)
-figure
+ax.set_ylim(-10, 21)
+ax.figure
 
 # %%
 for name, where in read.items():
     error = where - asked
-    mean, size, spread = error.mean() + 0.0, abs(error).mean(), error.std()
+    mean, size, spread = error.mean().round(9) + 0.0, abs(error).mean(), error.std()
     print(f"{name:8}  mean {mean:4.1f} px   mean size {size:4.1f} px   spread {spread:4.1f} px")
 
 # %% [markdown]
 # RoIAlign follows the RoI exactly. RoIWarp is right on average, but it stays where it is while the RoI moves on, and
-# then jumps: 4 pixels wrong on average, 8 at worst. RoIPool jumps too, and lies half a cell (8 px) to the right on top
-# of that: it takes a continuous edge for a pixel number, and counts the last pixel in.
+# then jumps: 4 pixels wrong on average, up to 8 before it jumps. RoIPool jumps too, and lies half a cell (8 px) to the
+# right on top of that: it takes a continuous edge for a pixel number, and counts the last pixel in.
 #
 # Look at the *spread*. A constant error can be learned by the head that comes after. An error that depends on where
 # the box happens to lie cannot. For telling a dog from a cat it does not matter; for cutting the dog out it does: the
@@ -367,7 +370,7 @@ by_hand = sum(weight * d for weight, d in zip(column, (1, 2, 3, 4)))
 print("gave", column.round(4), "  receives", round(by_hand, 4), "=", dfeatures[0, 5, 3, 0].round(4))
 
 # %%
-draw_gradient(dfeatures[0, :, :, 0], title="RoIAlign: the bins send 1, 2 / 3, 4; who receives what").figure
+draw_gradient(dfeatures[0, :, :, 0], title="the bins send 1, 2, 3, 4").figure
 
 # %% [markdown]
 # Compare it with RoIPool's picture above: nobody inside is left out, and pixel (5, 3), which all four bins read,
@@ -376,7 +379,7 @@ draw_gradient(dfeatures[0, :, :, 0], title="RoIAlign: the bins send 1, 2 / 3, 4;
 # %%
 np.testing.assert_allclose(dfeatures.sum(), 10)
 values = rng.normal(size=(2, 6, 7, 2))
-check_pair(roi_align_forward, roi_align_backward, [values, boxes], **settings, without_gradient=("rois",))
+check_pair(roi_align_forward, roi_align_backward, [values, boxes], **settings, **no_boxes)
 
 # %% [markdown]
 # **What is kept for backward.** RoIPool must remember, for each bin *and each channel*, which pixel won. RoIAlign
@@ -389,13 +392,16 @@ many = np.concatenate([corner, corner + rng.uniform(20, 60, (64, 2))], axis=1).a
 look = dict(image_index=np.zeros(64, int), output_size=7, scale=0.25)
 crops, c_align = roi_align_forward(wide, many, **look)
 _, c_pool = roi_pool_forward(wide, many, **look)
-print(f"crops {crops.nbytes:,}   RoIPool keeps {cache_bytes(c_pool):,}   RoIAlign keeps {cache_bytes(c_align):,}")
+print(f"the crops     {crops.nbytes:9,}")
+print(f"RoIPool keeps {cache_bytes(c_pool):9,}")
+print(f"RoIAlign keeps{cache_bytes(c_align):9,}")
 
 # %% [markdown]
 # ## The gradient for the box
 #
 # "Does $\partial(\text{crop}) / \partial(\text{box})$ exist?" has been asked in the trackers of at least six
-# implementations, and was not answered in any. It does. Follow one point along the $x$ axis. It lies at a share $t$ of
+# implementations, and was not answered in any. It does. (The paper behind RoIWarp, MNC, already trained with such a
+# gradient; most code since then leaves it out.) Follow one point along the $x$ axis. It lies at a share $t$ of
 # the RoI's width, and when cells are counted by their middles its position is
 #
 # $$p = s\,\big(x_1 + t\,(x_2 - x_1)\big) - \tfrac12, \qquad
@@ -414,8 +420,8 @@ print(f"crops {crops.nbytes:,}   RoIPool keeps {cache_bytes(c_pool):,}   RoIAlig
 # and the same with $t$ for $x_2$, and along the other axis for $y_1$ and $y_2$. Only where a point sits exactly on the
 # middle of a cell does the slope have a kink.
 #
-# **Predict.** A map whose value is its $x$ position, a RoI cut into 2 x 2 bins, and a loss that is the sum of the crop.
-# What are the four numbers of $\partial L / \partial \mathrm{box}$?
+# **Predict.** A map whose value is its $x$ position, a RoI cut into 2 x 2 bins, and a loss that is the sum of the
+# crop. What are the four numbers of $\partial L / \partial \mathrm{box}$?
 
 # %%
 slope = np.tile(middle, (8, 1)).reshape(1, 8, 8, 1)
@@ -454,16 +460,18 @@ check_pair(roi_align_forward, roi_align_backward, [values, boxes], **settings)
 
 # %%
 device = "cpu"  # "cuda" with CuPy and a GPU
-map4, _ = avg_pool2d_forward(to_device(image.astype(np.float64)[None], device), kernel=4, stride=4)  # (1, 32, 32, 1)
+picture = to_device(image.astype(np.float64)[None], device)
+map4, _ = avg_pool2d_forward(picture, kernel=4, stride=4)  # (1, 32, 32, 1)
 goal = truth.boxes[1:2].astype(np.float64)
 cut = dict(image_index=to_device(first, device), output_size=7, scale=0.25)
 target, _ = roi_align_forward(map4, to_device(goal, device), **cut)
 
 # %%
-path, losses, moving = [], [], to_device(goal + np.array([[11.0, -12.0, 4.0, -16.0]]), device)
+path, losses, answer = [], [], target.reshape(1, 49)
+moving = to_device(goal + np.array([[11.0, -12.0, 4.0, -16.0]]), device)
 for _ in range(41):
     crop, c_crop = roi_align_forward(map4, moving, **cut, box_gradient=True)
-    loss, c_loss = squared_error_forward(crop.reshape(1, 49), target=target.reshape(1, 49), normalizer=1.0)
+    loss, c_loss = squared_error_forward(crop.reshape(1, 49), target=answer, normalizer=1.0)
     dcrop = squared_error_backward(1.0, c_loss).reshape(crop.shape)
     _, dmoving = roi_align_backward(dcrop, c_crop)
     path, losses = [*path, (to_host(moving), to_host(crop)[0])], [*losses, float(loss)]
@@ -471,19 +479,23 @@ for _ in range(41):
 
 
 # %%
+PLACES = (0.02, 0.03, 0.7, 0.94), (0.75, 0.52, 0.23, 0.4), (0.75, 0.02, 0.23, 0.4)
+COLORS = [style.GREEN, style.RED]
+
+
 def draw_climb(step):
-    figure, grey = style.new_figure(6.6, 3.6), dict(cmap="gray", vmin=0, vmax=1)
-    ax = draw_image(image[64:], ax=figure.add_axes((0.02, 0.03, 0.7, 0.94)))
+    figure = style.new_figure(6.6, 3.6)
+    left, *right = (figure.add_axes(place) for place in PLACES)
     both = np.concatenate([goal, path[step][0]]) - np.array([0, 64, 0, 64])
-    draw_boxes(both, ax=ax, colors=[style.GREEN, style.RED], linestyles=["--", "-"])
-    draw_feature_map(path[step][1], ax=figure.add_axes((0.75, 0.52, 0.23, 0.4)), title="crop", **grey)
-    draw_feature_map(to_host(target)[0], ax=figure.add_axes((0.75, 0.02, 0.23, 0.4)), title="target", **grey)
+    draw_boxes(both, ax=draw_image(image[64:], ax=left), colors=COLORS, linestyles=["--", "-"])
+    for ax, title, crop in zip(right, ("crop", "target"), (path[step][1], to_host(target)[0])):
+        draw_feature_map(crop, ax=ax, title=title, cmap="gray", vmin=0, vmax=1)
     return figure
 
 
 # %%
 shown = [0, 4, 8, 12, 16, 20, 40]
-said = [f"After {k} steps: loss {losses[k]:.4f}; the red box is ours, the dashed one the goal." for k in shown]
+said = [f"After {k} steps, loss {losses[k]:.4f}. Solid: our box. Dashed: the goal." for k in shown]
 Steps([draw_climb(k) for k in shown], said, title="Gradient descent on the four edges of a box")
 
 # %%
@@ -491,10 +503,10 @@ assert losses[-1] < 1e-3 * losses[0]
 print("goal", goal[0], "  reached", path[-1][0][0].round(2))
 
 # %% [markdown]
-# This is what *exact joint training* of Faster R-CNN means: the losses of the heads also pull at the proposals, through
-# the box gradient, on through the decoding of the deltas into the RPN. The usual, *approximate* joint training treats
-# proposals as data, and `roi_align_forward` therefore returns `None` for the RoIs unless `box_gradient=True`. That is
-# the whole difference, one line. With RoIPool there is nothing to switch on.
+# This is what *exact joint training* of Faster R-CNN means: the losses of the heads also pull at the proposals,
+# through the box gradient, on through the decoding of the deltas into the RPN. The usual, *approximate* joint training
+# treats proposals as data, and `roi_align_forward` therefore returns `None` for the RoIs unless `box_gradient=True`.
+# That is the whole difference, one line. With RoIPool there is nothing to switch on.
 #
 # ## On which level?
 #
@@ -505,30 +517,33 @@ print("goal", goal[0], "  reached", path[-1][0][0].round(2))
 
 # %%
 strides = (4, 8, 16, 32)
-pyramid = [avg_pool2d_forward(image.astype(np.float64)[None], kernel=s, stride=s)[0] for s in strides]
+whole = image.astype(np.float64)[None]
+pyramid = [avg_pool2d_forward(whole, kernel=s, stride=s)[0] for s in strides]
 
 # %%
-figure = style.new_figure(9.4, 4.9)
+figure = style.new_figure(9.4, 4.6)
 for k, (s, level) in enumerate(zip(strides, pyramid)):
-    above = figure.add_axes((0.04 + 0.245 * k, 0.46, 0.2, 0.46))
-    title = f"P{k + 2}: cells of {s} px"
-    on_level = dict(output_size=7, scale=1 / s)
-    draw_pooling_grid(level[0], goal[0], **on_level, samples=1, image=image, legend=False, title=title, ax=above)
-    crop, _ = roi_align_forward(level, goal, **on_level, image_index=first)
-    draw_feature_map(crop[0], ax=figure.add_axes((0.07 + 0.245 * k, 0.02, 0.14, 0.34)), title="crop", cmap="gray")
+    above = figure.add_axes((0.04 + 0.245 * k, 0.47, 0.2, 0.45))
+    below = figure.add_axes((0.04 + 0.245 * k, 0.02, 0.2, 0.33))
+    look = dict(image=image, window=(0, 64, 64, 128), samples=1, legend=False, ax=above)
+    look |= dict(title=f"P{k + 2}: cells of {s} px", output_size=7, scale=1 / s)
+    draw_pooling_grid(level[0], goal[0], **look)
+    crop, _ = roi_align_forward(level, goal, image_index=first, output_size=7, scale=1 / s)
+    draw_feature_map(crop[0], ax=below, title="crop", cmap="gray")
 figure
 
 # %% [markdown]
-# On P2 and P3 a 3 can be recognised; on P5 the digit is one cell and a bit, and 49 numbers are spun out of six pixels.
-# Too fine is wrong as well, for large RoIs: 2 x 2 points of a bin read at most 4 x 4 cells, so bins of more than 4
-# cells have gaps that nobody looks at.
+# (Each crop has its own greys, from its smallest to its largest number.) On P2 and P3 you can read the 0. On P4 the
+# hole is gone, and on P5 the digit is one cell and a bit: 49 numbers are spun out of a handful of pixels. Too fine is
+# wrong as well, for large RoIs: along an axis the 2 points of a bin read at most 4 cells, so bins of more than 4 cells
+# have gaps that nobody looks at.
 
 # %%
-for w in (56, 112, 128):
-    whole = np.array([[0.0, 0, w, w]])
-    on_p2 = dict(image_index=first, feature_shape=(1, 32, 32), output_size=7, scale=0.25)
-    seen = interpolation_matrix(whole, **on_p2).getnnz(axis=0).reshape(32, 32)[: w // 4, : w // 4] > 0
-    print(f"a RoI of {w:3} px on P2: bins of {w / 4 / 7:.1f} cells, {seen.mean():.0%} of its cells are read")
+on_p2 = dict(image_index=first, feature_shape=(1, 32, 32), output_size=7, scale=0.25)
+for cells in (14, 28, 32):
+    reads = interpolation_matrix(np.array([[0.0, 0, 4 * cells, 4 * cells]]), **on_p2)
+    seen = reads.getnnz(axis=0).reshape(32, 32)[:cells, :cells] > 0
+    print(f"RoI of {4 * cells:3} px: bins of {cells / 7:.1f} cells, {seen.mean():4.0%} of them are read")
 
 # %% [markdown]
 # The paper's rule sends a side of 224 pixels to P4 (stride 16), so bins have 2 to 4 cells on every level: exactly what
@@ -536,66 +551,95 @@ for w in (56, 112, 128):
 
 # %%
 limits = dict(lowest=2, highest=5)
-print("size of the RoIs:  ", sizes)
-print("paper, 224 px = P4:", assign_levels(truth.boxes, canonical_size=224.0, canonical_level=4, **limits))
-print("here,   28 px = P3:", assign_levels(truth.boxes, canonical_size=28.0, canonical_level=3, **limits))
+print("size in pixels: ", sizes)
+for size, k0 in ((224.0, 4), (28.0, 3)):
+    levels = assign_levels(truth.boxes, canonical_size=size, canonical_level=k0, **limits)
+    print(f"with {size:3.0f} px = P{k0}:", [f"P{k}" for k in levels])
 
 # %% [markdown]
 # ## What can go wrong
 #
-# **Half a pixel, seen in a mask.** What the mask head should predict is the object's mask, cut out by RoIAlign
-# (lesson 07). Cut it out with `aligned=False`, paste it back where it came from, and compare with the original: no
-# network is involved, nothing was learned, so any loss is the operator's.
+# **Half a pixel, seen in masks.** What the mask head should predict is the object's mask, cut out by RoIAlign (lesson
+# 07). Cut the four masks out with `aligned=False`, paste them back where they came from, and compare with the
+# originals. No network is involved, so any loss is the operator's.
+#
+# **Predict.** The strokes of these digits are 3 to 8 pixels wide. How much of the IoU does half a pixel cost?
 
 # %%
-masks, matched = truth.masks[None], np.array([1])
-roi = truth.boxes[1:2]
-pasted = {}
+masks, everyone, pasted = truth.masks, np.arange(4), {}
 for aligned in (True, False):
-    cut_out = mask_targets(masks, roi, matched, size=28, aligned=aligned)
-    pasted[aligned] = paste_masks(cut_out, roi, height=128, width=128)[0]
-original = truth.masks[1]
+    cut_out = mask_targets(masks[None], truth.boxes, everyone, size=28, aligned=aligned)
+    pasted[aligned] = paste_masks(cut_out, truth.boxes, height=128, width=128)
+    iou = (pasted[aligned] & masks).sum(axis=(1, 2)) / (pasted[aligned] | masks).sum(axis=(1, 2))
+    print(f"aligned={aligned!s:5}  IoU with the originals", iou.round(2))
 
 # %%
-for aligned, mask in pasted.items():
-    iou = (mask & original).sum() / (mask | original).sum()
-    down, right = np.argwhere(mask).mean(axis=0) - np.argwhere(original).mean(axis=0)
-    print(f"aligned={aligned!s:5}  IoU with the original {iou:.2f}   moved right {right:+.2f} px, down {down:+.2f} px")
-
-# %%
-figure = style.new_figure(7.4, 4.6)
-for k, (aligned, mask) in enumerate(pasted.items()):
+figure, edge = style.new_figure(7.4, 4.6), np.arange(128) + 0.5
+for k, aligned in enumerate((True, False)):
     ax = figure.add_axes((0.03 + 0.49 * k, 0.04, 0.45, 0.86))
-    draw_feature_map(1.0 * original - 1.0 * mask, ax=ax, cmap="PuOr", vmin=-1.4, vmax=1.4, title=f"aligned={aligned}")
-    ax.contour(np.arange(128) + 0.5, np.arange(128) + 0.5, original, levels=[0.5], colors=[style.GREY], linewidths=1)
+    change = masks[1].astype(float) - pasted[aligned][1]
+    draw_feature_map(change, ax=ax, cmap="PuOr", vmin=-1.4, vmax=1.4, title=f"aligned={aligned}")
+    ax.contour(edge, edge, masks[1], levels=[0.5], colors=[style.GREY], linewidths=1)
     ax.set(xlim=(10, 50), ylim=(125, 73))
 figure
 
 # %% [markdown]
-# Half a pixel costs a fifth of the IoU: pen strokes are only a few pixels wide. (Purple: the mask lost it; orange: it
-# was added; the grey line is the original.) And this was half a pixel of the *image*. On a feature map it is half a
-# cell, so a crop from a map of stride 4 looks 2 pixels to the right and down, and one from stride 8, 4 pixels:
+# Purple: the mask lost it; orange: it was added; the grey line is the original. Everything moved up and to the left,
+# and 15 to 23 % of the IoU is gone. And this was half a pixel of the *image*. On a feature map it is half a
+# cell (this time the 2):
+
 
 # %%
-ink = original[None, :, :, None].astype(np.float64)
+def height_of_ink(crop, box):
+    bins = np.arange(len(crop)) + 0.5  # where the middles of the rows are
+    return crop.sum(axis=1) @ bins / crop.sum() * (box[3] - box[1]) / len(crop)
+
+
+# %%
+ink, two = masks[3][None, :, :, None].astype(np.float64), truth.boxes[3:4].astype(np.float64)
 for s in (4, 8):
     cells, _ = avg_pool2d_forward(ink, kernel=s, stride=s)
-    around = goal + np.array([-s, -s, s, s])
+    around = two + 2 * np.array([-s, -s, s, s])  # with a margin, so that nothing is cut off
     look = dict(image_index=first, output_size=28, scale=1 / s)
-    crops = [roi_align_forward(cells, around, **look, aligned=aligned)[0][0, :, :, 0] for aligned in (True, False)]
-    right, wrong = (crop.sum(axis=1) @ np.arange(28) / crop.sum() for crop in crops)  # the middle of the ink, in bins
-    bin_height = (around[0, 3] - around[0, 1]) / 28  # pixels
-    print(f"stride {s}: the crop shows the digit {(right - wrong) * bin_height:.1f} px too high")
+    crops = [roi_align_forward(cells, around, **look, aligned=a)[0][0, :, :, 0] for a in (True, False)]
+    right, wrong = (height_of_ink(crop, around[0]) for crop in crops)
+    print(f"stride {s}: the crop shows the digit {right - wrong:.1f} px too high")
 
 # %% [markdown]
-# A head can learn to live with a constant shift, and torchvision's models do. What it cannot survive is a *mixture*:
-# features cut with one convention and mask targets with the other, or weights trained with one and run with the other.
-# If masks come out shifted by half a cell, look here first.
+# **Predict.** Does `check_pair` notice?
+
+# %%
+check_pair(roi_align_forward, roi_align_backward, [values, boxes], **settings, aligned=False)
+
+# %% [markdown]
+# It does not, and it cannot: the backward is the right mirror of a forward that looks in the wrong place. The harness
+# proves that two functions belong together, not that the first one is what you meant. For that you need a value you
+# know (the plane above) or a picture.
+#
+# **$y$ before $x$.** Some implementations write boxes as $y_1, x_1, y_2, x_2$, others as $x_1, y_1, x_2, y_2$. Mix
+# them in the gradient of the box, and every shape still fits. This one the harness does see:
+
+
+# %%
+def wrong_backward(dcrops, cache):
+    dfeatures, dbox = roi_align_backward(dcrops, cache)
+    return dfeatures, dbox[:, [1, 0, 3, 2]]
+
+
+try:
+    check_pair(roi_align_forward, wrong_backward, [values, boxes], **settings)
+except CheckFailed as failed:
+    print(failed)
+
+# %% [markdown]
+# Back to the half pixel. A head can learn to live with a constant shift, and torchvision's models do. What it cannot
+# survive is a *mixture*: features cut with one convention and mask targets with the other, or weights trained with one
+# and run with the other. If masks come out shifted by half a cell, look here first.
 #
 # ## Exercises
 #
 # 1. `hw04.roi_pool_bins`: where the bins of RoIPool begin and end, in integers, for RoIs that stick out, too. Check
-#    with `tinymaskrcnn homework check hw04.py --only hw04.roi_pool_bins`. (Its mirror, `hw04.roi_pool_backward`, waits
+#    with `tinymaskrcnn homework check hw04.py --only hw04.roi_pool_bins`. (Its mirror, hw04.roi_pool_backward, waits
 #    in the same file.)
 # 2. `hw04.roi_align_points`: where the sample points of RoIAlign lie, with and without alignment, fixed and adaptive.
 #    `tinymaskrcnn homework check hw04.py --only hw04.roi_align_points`
@@ -609,6 +653,6 @@ for s in (4, 8):
 # - RoIAlign is bilinear reading at points that follow the box: exact on planes, and a sparse matrix $A$; backward is
 #   its transpose.
 # - The gradient for the box exists, and a box can be trained with it.
-# - Half a pixel is a fifth of a mask.
+# - Half a pixel costs these masks 15 to 23 % of their IoU, and the gradient check cannot see it.
 #
 # Next: [07. Mask R-CNN from its parts](07_mask_rcnn_from_its_parts.ipynb), where these crops feed three heads.

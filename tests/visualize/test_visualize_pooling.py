@@ -128,6 +128,21 @@ def test_an_image_lies_under_the_cells_of_a_level(theme):
     assert_legible(ax.figure)
 
 
+def test_a_window_of_the_image():
+    image = np.zeros((64, 64))
+    ax = draw_pooling_grid(
+        MAP, (20, 31, 61, 63), output_size=7, samples=1, scale=0.125, image=image, window=(0, 16, 64, 64)
+    )
+    assert ax.get_xlim() == (0, 64) and ax.get_ylim() == (64, 16)
+    assert [t for t in words(ax.figure) if t.isdigit()] == [str(v) for v in [*range(0, 65, 8), *range(16, 65, 8)]]
+    assert_legible(ax.figure)
+
+
+def test_numbers_are_short():
+    ax = draw_pooling_grid(np.array([[0.0, 0.5, -0.25], [1, 12.345, 1234.6]]), (0, 0, 2, 2), output_size=1)
+    assert {".50", "-.25", "12.3", "1235"} <= set(words(ax.figure)) and ".00" not in words(ax.figure)
+
+
 @pytest.mark.parametrize(
     "look",
     [

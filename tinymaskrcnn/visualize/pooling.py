@@ -138,6 +138,7 @@ def draw_pooling_grid(
     scale=1.0,
     image=None,
     around=None,
+    window=None,
     highlight=None,
     points=True,
     bins=True,
@@ -149,13 +150,14 @@ def draw_pooling_grid(
 
     features (H, W) or (H, W, C), roi (4,) in image pixels  ->  axes
     Of several channels the first is shown. Small maps show their numbers; with `image` the picture lies below and the
-    cells are only lines. `around` shows no more than so many cells on each side of the RoI. `highlight` (i, j) links
-    the points of one bin with the pixels they read, (i, j, p) one point. RoIPool rings the maximum of each bin.
+    cells are only lines. `around` shows no more than so many cells on each side of the RoI, `window` (x1, y1, x2, y2)
+    the cells in that part of the image. `highlight` (i, j) links the points of one bin with the pixels they read,
+    (i, j, p) one point. RoIPool rings the maximum of each bin.
     """
     values = _one_channel("draw_pooling_grid", features)
     settings = dict(output_size=output_size, kind=kind, samples=samples, aligned=aligned, scale=scale)
     grid = pooling_grid(values.shape, roi, **settings)
-    limits = _limits(values.shape, grid, roi, scale, around)
+    limits = _limits(values.shape, grid, roi, scale, around) if window is None else tuple(map(float, window))
     ax = _grid_axes(ax, limits, legend)
     _draw_cells(ax, values, scale, limits, image, 0.5 if kind == "pool" else 0.26)
     if bins and kind == "pool":
@@ -194,7 +196,7 @@ def _limits(shape, grid, roi, scale, around):
 def _grid_axes(ax, limits, legend):
     x1, y1, x2, y2 = limits
     if ax is None:
-        wide, below = 4.4, 0.85 if legend else 0.45
+        wide, below = 4.4, 0.7 if legend else 0.4
         high = min(max(wide * (y2 - y1) / (x2 - x1), 1.5), 7.0)
         W, H = wide + 0.7, high + below + 0.4
         ax = style.new_figure(W, H).add_axes((0.5 / W, below / H, wide / W, high / H))
@@ -243,7 +245,7 @@ def _write_numbers(ax, values, rows, columns, side, high):
 def _short(value):
     """At most three digits, and no 0 before the point: cells are small."""
     value = float(value)
-    if value.is_integer() and abs(value) >= 1:
+    if value.is_integer():
         return f"{value:.0f}"
     text = f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
     return text.replace("0.", ".", 1) if abs(value) < 1 else text
@@ -307,7 +309,8 @@ def _draw_pool_bins(ax, grid, values, scale):
 def _draw_points(ax, grid):
     used = grid.share.reshape(-1) > 0
     x, y = grid.points.reshape(-1, 2)[used].T
-    ax.plot(x, y, "o", color=POINT_COLOR, markeredgecolor="white", markeredgewidth=0.8, markersize=5.5, zorder=8)
+    size = 5.5 if len(x) <= 40 else 3.2
+    ax.plot(x, y, "o", color=POINT_COLOR, markeredgecolor="white", markeredgewidth=size / 7, markersize=size, zorder=8)
 
 
 def _draw_links(ax, grid, shape, scale, which):
