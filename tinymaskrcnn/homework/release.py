@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 import textwrap
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from .exercises import exercises_of, titles
 from .files import write_new
 
 WIDTH = 116
+NUMBERED = re.compile(r"\d+\. |- ")
 
 HEADER = '''"""Homework {number}: {title}.
 
@@ -66,15 +68,29 @@ def _function(exercise, number):
 
 
 def _comment(recipe, indent):
-    """The recipe as comment lines; a line that begins with a number or spaces keeps its own line."""
+    """The recipe as comment lines, each paragraph wrapped anew."""
     found = []
-    for paragraph in textwrap.dedent(recipe).strip().splitlines():
+    for paragraph in paragraphs(recipe):
         inner = paragraph[: len(paragraph) - len(paragraph.lstrip())]
-        hang = inner + ("   " if paragraph.lstrip()[:2].rstrip(".").isdigit() else "")
-        wrapped = textwrap.wrap(
-            paragraph.strip(), WIDTH - len(indent) - 2, initial_indent=inner, subsequent_indent=hang
-        )
+        hang = inner + ("   " if NUMBERED.match(paragraph.lstrip()) else "")
+        width = WIDTH - len(indent) - 2
+        wrapped = textwrap.wrap(paragraph.strip(), width, initial_indent=inner, subsequent_indent=hang)
         found += [f"{indent}# {line}" for line in wrapped] or [f"{indent}#"]
+    return found
+
+
+def paragraphs(recipe):
+    """A recipe's paragraphs as one line each: a new one begins at a number, a dash, after a blank line, or where the
+    margin is reached again after a numbered one."""
+    found = []
+    for line in textwrap.dedent(recipe).strip().splitlines():
+        text = line.strip()
+        last = found[-1].strip() if found else ""
+        returns = line == text and NUMBERED.match(last) is not None
+        if not text or not last or NUMBERED.match(text) or returns:
+            found.append(line.rstrip())
+        else:
+            found[-1] += f" {text}"
     return found
 
 

@@ -1,0 +1,516 @@
+"""Homework 3 as students write it: right in other words, and wrong."""
+
+from homework.bodies import Mutant
+
+RIGHT = {
+    "hw03.iou_matrix": """
+        top_left = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+        bottom_right = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+        sides = np.clip(bottom_right - top_left, 0, None)
+        inter = sides[..., 0] * sides[..., 1]
+        union = area(a)[..., None] + area(b)[..., None, :] - inter
+        iou = np.zeros_like(inter)
+        np.divide(inter, union, out=iou, where=union > 0)
+        return iou
+    """,
+    "hw03.encode": """
+        g = to_center(boxes)
+        a = to_center(anchors)
+        g_size = np.maximum(g[..., 2:], SMALLEST_SIDE)
+        a_size = np.maximum(a[..., 2:], SMALLEST_SIDE)
+        w = np.asarray(weights, boxes.dtype)
+        way = w[:2] * (g[..., :2] - a[..., :2]) / a_size
+        growth = w[2:] * (np.log(g_size) - np.log(a_size))
+        return np.concatenate([way, growth], axis=-1)
+    """,
+    "hw03.decode": """
+        a = to_center(anchors)
+        d = deltas / np.asarray(weights, deltas.dtype)
+        centre = a[..., :2] + d[..., :2] * a[..., 2:]
+        size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+    """,
+    "hw03.nms": """
+        keep = np.zeros(len(boxes), dtype=bool)
+        if len(boxes) == 0:
+            return keep
+        iou = iou_matrix(boxes, boxes)
+        for k in np.argsort(-scores, kind="stable"):
+            if valid is not None and not valid[k]:
+                continue
+            rivals = keep.copy()
+            if group is not None:
+                rivals &= group == group[k]
+            keep[k] = not (iou[k][rivals] > iou_threshold).any()
+        return keep
+    """,
+    "hw03.base_anchors": """
+        found = []
+        for r in ratios:
+            for s in sizes:
+                w = s / np.sqrt(r)
+                h = s * np.sqrt(r)
+                found.append([-w / 2, -h / 2, w / 2, h / 2])
+        return np.round(np.array(found, np.float32))
+    """,
+    "hw03.grid_anchors": """
+        found = np.zeros((rows, columns, len(base), 4), base.dtype)
+        for i in range(rows):
+            for j in range(columns):
+                shift = np.array([j * stride_x, i * stride_y] * 2, base.dtype)
+                found[i, j] = base + shift
+        return found.reshape(-1, 4)
+    """,
+    "hw03.match": """
+        seen = np.where(valid[:, None], iou, -1.0)
+        matched = np.argmax(seen, axis=-1)
+        best = np.max(seen, axis=-1)
+        label = np.zeros(matched.shape, int)
+        label[best >= positive_iou] = 1
+        label[best < negative_iou] = -1
+        if low_quality:
+            for n in range(seen.shape[0]):
+                for m in range(seen.shape[2]):
+                    top = seen[n, :, m].max()
+                    if top > 0:
+                        label[n, seen[n, :, m] == top] = 1
+        return matched, label
+    """,
+}
+
+MUTANTS = {
+    "hw03.iou_matrix": [
+        Mutant(
+            "sides may be negative",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = (rb - lt).prod(axis=-1)
+            union = area(a)[..., None] + area(b)[..., None, :] - inter
+            return inter / np.where(union > 0, union, 1)
+            """,
+            "not held at 0",
+        ),
+        Mutant(
+            "plus one everywhere",
+            """
+            ax1, ay1, ax2, ay2 = [a[..., :, None, i] for i in range(4)]
+            bx1, by1, bx2, by2 = [b[..., None, :, i] for i in range(4)]
+            iw = np.maximum(np.minimum(ax2, bx2) - np.maximum(ax1, bx1) + 1, 0)
+            ih = np.maximum(np.minimum(ay2, by2) - np.maximum(ay1, by1) + 1, 0)
+            inter = iw * ih
+            area_a = (ax2 - ax1 + 1) * (ay2 - ay1 + 1)
+            area_b = (bx2 - bx1 + 1) * (by2 - by1 + 1)
+            union = area_a + area_b - inter
+            return inter / np.where(union > 0, union, 1)
+            """,
+            "a box from 0 to 2 is 2 wide",
+        ),
+        Mutant(
+            "union counts twice",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            total = area(a)[..., None] + area(b)[..., None, :]
+            total = np.where(total > 0, total, 1)
+            return inter / total
+            """,
+            "counts the intersection twice",
+        ),
+        Mutant(
+            "nan for empty boxes",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            return inter / (area(a)[..., None] + area(b)[..., None, :] - inter)
+            """,
+            "without area give 0 / 0",
+        ),
+        Mutant(
+            "pairs instead of a matrix",
+            """
+            lt = np.maximum(a[..., :2], b[..., :1, :2])
+            rb = np.minimum(a[..., 2:], b[..., :1, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            union = area(a) + area(b)[..., :1] - inter
+            return inter / np.where(union > 0, union, 1)
+            """,
+        ),
+    ],
+    "hw03.encode": [
+        Mutant(
+            "pixels",
+            """
+            g = to_center(boxes)
+            a = to_center(anchors)
+            size_g, size_a = np.maximum(g[..., 2:], SMALLEST_SIDE), np.maximum(a[..., 2:], SMALLEST_SIDE)
+            both = np.concatenate([g[..., :2] - a[..., :2], np.log(size_g / size_a)], axis=-1)
+            return both * np.array(weights, boxes.dtype)
+            """,
+            "counted in pixels",
+        ),
+        Mutant(
+            "no logarithm",
+            """
+            g = to_center(boxes)
+            a = to_center(anchors)
+            size_g, size_a = np.maximum(g[..., 2:], SMALLEST_SIDE), np.maximum(a[..., 2:], SMALLEST_SIDE)
+            both = np.concatenate([(g[..., :2] - a[..., :2]) / size_a, size_g / size_a], axis=-1)
+            return both * np.array(weights, boxes.dtype)
+            """,
+            "without their logarithm",
+        ),
+        Mutant(
+            "weights forgotten",
+            """
+            g = to_center(boxes)
+            a = to_center(anchors)
+            size_g, size_a = np.maximum(g[..., 2:], SMALLEST_SIDE), np.maximum(a[..., 2:], SMALLEST_SIDE)
+            return np.concatenate([(g[..., :2] - a[..., :2]) / size_a, np.log(size_g / size_a)], axis=-1)
+            """,
+            "weights are left out",
+        ),
+        Mutant(
+            "from corner to corner",
+            """
+            w = np.maximum(anchors[..., 2] - anchors[..., 0], SMALLEST_SIDE)
+            h = np.maximum(anchors[..., 3] - anchors[..., 1], SMALLEST_SIDE)
+            gw = np.maximum(boxes[..., 2] - boxes[..., 0], SMALLEST_SIDE)
+            gh = np.maximum(boxes[..., 3] - boxes[..., 1], SMALLEST_SIDE)
+            dx = weights[0] * (boxes[..., 0] - anchors[..., 0]) / w
+            dy = weights[1] * (boxes[..., 1] - anchors[..., 1]) / h
+            return np.stack([dx, dy, weights[2] * np.log(gw / w), weights[3] * np.log(gh / h)], axis=-1)
+            """,
+            "from centre to centre",
+        ),
+        Mutant(
+            "shared size",
+            """
+            g, a = to_center(boxes), to_center(anchors)
+            s = np.maximum(a[..., 2:3], SMALLEST_SIDE)
+            dw = np.log(np.maximum(g[..., 2:], SMALLEST_SIDE) / s)
+            return np.concatenate([(g[..., :2] - a[..., :2]) / s, dw], axis=-1) * np.array(weights, boxes.dtype)
+            """,
+        ),
+    ],
+    "hw03.decode": [
+        Mutant(
+            "additive pixels",
+            """
+            a = to_center(anchors)
+            d = deltas / np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+            return from_center(np.concatenate([a[..., :2] + d[..., :2], size], axis=-1))
+            """,
+            "added as pixels",
+        ),
+        Mutant(
+            "no clamp",
+            """
+            a = to_center(anchors)
+            d = deltas / np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(d[..., 2:])
+            return from_center(np.concatenate([a[..., :2] + d[..., :2] * a[..., 2:], size], axis=-1))
+            """,
+            "nothing holds dw and dh",
+        ),
+        Mutant(
+            "clamp before weights",
+            """
+            a = to_center(anchors)
+            w = np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(np.minimum(deltas[..., 2:], clamp) / w[2:])
+            return from_center(np.concatenate([a[..., :2] + deltas[..., :2] / w[:2] * a[..., 2:], size], axis=-1))
+            """,
+            "divide first, then hold",
+        ),
+        Mutant(
+            "clipped on both sides",
+            """
+            a = to_center(anchors)
+            d = deltas / np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(np.clip(d[..., 2:], -clamp, clamp))
+            return from_center(np.concatenate([a[..., :2] + d[..., :2] * a[..., 2:], size], axis=-1))
+            """,
+            "from below too",
+        ),
+        Mutant(
+            "moves by the box's own size",
+            """
+            a = to_center(anchors)
+            d = deltas / np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+            return from_center(np.concatenate([a[..., :2] + d[..., :2] * size, size], axis=-1))
+            """,
+        ),
+    ],
+    "hw03.nms": [
+        Mutant(
+            "suppressed boxes suppress",
+            """
+            order = np.argsort(-scores, kind="stable")
+            iou = iou_matrix(boxes, boxes)
+            keep = np.ones(len(boxes), bool) if valid is None else valid.copy()
+            real = keep.copy()
+            for place, k in enumerate(order):
+                for j in order[:place]:
+                    same = group is None or group[j] == group[k]
+                    if same and real[j] and iou[j, k] > iou_threshold:
+                        keep[k] = False
+            return keep
+            """,
+            "only kept boxes count",
+        ),
+        Mutant(
+            "at least the threshold",
+            """
+            keep = np.zeros(len(boxes), bool)
+            for k in np.argsort(-scores, kind="stable"):
+                if valid is None or valid[k]:
+                    others = [j for j in range(len(boxes)) if keep[j] and (group is None or group[j] == group[k])]
+                    keep[k] = all(iou_matrix(boxes[k:k + 1], boxes[j:j + 1])[0, 0] < iou_threshold for j in others)
+            return keep
+            """,
+            "exactly the threshold",
+        ),
+        Mutant(
+            "groups forgotten",
+            """
+            keep = np.zeros(len(boxes), bool)
+            iou = iou_matrix(boxes, boxes)
+            for k in np.argsort(-scores, kind="stable"):
+                if valid is None or valid[k]:
+                    keep[k] = not np.any(iou[k][keep] > iou_threshold)
+            return keep
+            """,
+            "different groups suppress each other",
+        ),
+        Mutant(
+            "in the order of scores",
+            """
+            order = np.argsort(-scores, kind="stable")
+            kept, answer = [], np.zeros(len(boxes), bool)
+            for place, k in enumerate(order):
+                if valid is not None and not valid[k]:
+                    continue
+                rivals = [j for j in kept if group is None or group[j] == group[k]]
+                if all(iou_matrix(boxes[[k]], boxes[[j]])[0, 0] <= iou_threshold for j in rivals):
+                    kept.append(k)
+                    answer[place] = True
+            return answer
+            """,
+            "in the order of the scores",
+        ),
+        Mutant(
+            "indices",
+            """
+            kept = []
+            for k in np.argsort(-scores, kind="stable"):
+                if valid is not None and not valid[k]:
+                    continue
+                rivals = [j for j in kept if group is None or group[j] == group[k]]
+                if all(iou_matrix(boxes[[k]], boxes[[j]])[0, 0] <= iou_threshold for j in rivals):
+                    kept.append(int(k))
+            return np.array(sorted(kept), dtype=int)
+            """,
+            "a bool for every box",
+        ),
+        Mutant(
+            "only neighbours in the order",
+            """
+            order = np.argsort(-scores, kind="stable")
+            keep = np.ones(len(boxes), bool)
+            for one, two in zip(order[:-1], order[1:]):
+                if iou_matrix(boxes[[one]], boxes[[two]])[0, 0] > iou_threshold:
+                    keep[two] = False
+            return keep
+            """,
+        ),
+    ],
+    "hw03.base_anchors": [
+        Mutant(
+            "width over height",
+            """
+            out = []
+            for r in ratios:
+                for s in sizes:
+                    h, w = s / r**0.5, s * r**0.5
+                    out.append([-w / 2, -h / 2, w / 2, h / 2])
+            return np.round(np.array(out, np.float32))
+            """,
+            "height / width",
+        ),
+        Mutant(
+            "sizes outside",
+            """
+            out = []
+            for s in sizes:
+                for r in ratios:
+                    w, h = s / r**0.5, s * r**0.5
+                    out.append([-w / 2, -h / 2, w / 2, h / 2])
+            return np.round(np.array(out, np.float32))
+            """,
+            "all sizes of the first ratio",
+        ),
+        Mutant(
+            "not rounded",
+            """
+            root = np.sqrt(ratios)
+            w, h = (sizes[None] / root[:, None]).ravel(), (sizes[None] * root[:, None]).ravel()
+            return np.array([-w, -h, w, h], np.float32).T / 2
+            """,
+            "not rounded",
+        ),
+        Mutant(
+            "no square root",
+            """
+            out = [[-s / r / 2, -s * r / 2, s / r / 2, s * r / 2] for r in ratios for s in sizes]
+            return np.round(np.array(out, np.float32))
+            """,
+            "square root",
+        ),
+        Mutant(
+            "rounds the sides up",
+            """
+            out = []
+            for r in ratios:
+                for s in sizes:
+                    w, h = np.ceil(s / np.sqrt(r)), np.ceil(s * np.sqrt(r))
+                    out.append([-w / 2, -h / 2, w / 2, h / 2])
+            return np.array(out, np.float32)
+            """,
+        ),
+    ],
+    "hw03.grid_anchors": [
+        Mutant(
+            "half a cell",
+            """
+            out = []
+            for i in range(rows):
+                for j in range(columns):
+                    x, y = (j + 0.5) * stride_x, (i + 0.5) * stride_y
+                    out += [b + [x, y, x, y] for b in base]
+            return np.array(out, base.dtype).reshape(-1, 4)
+            """,
+            "without a half cell",
+        ),
+        Mutant(
+            "column by column",
+            """
+            out = []
+            for j in range(columns):
+                for i in range(rows):
+                    out += [b + np.array([j * stride_x, i * stride_y, j * stride_x, i * stride_y]) for b in base]
+            return np.array(out, base.dtype).reshape(-1, 4)
+            """,
+            "row by row",
+        ),
+        Mutant(
+            "x and y exchanged",
+            """
+            out = []
+            for i in range(rows):
+                for j in range(columns):
+                    out += [b + np.array([i * stride_y, j * stride_x] * 2) for b in base]
+            return np.array(out, base.dtype).reshape(-1, 4)
+            """,
+            "x goes with the column",
+        ),
+        Mutant(
+            "anchor by anchor",
+            """
+            xs, ys = np.meshgrid(np.arange(columns) * stride_x, np.arange(rows) * stride_y)
+            shifts = np.stack([xs, ys, xs, ys], axis=-1).reshape(-1, 4)
+            return (base[:, None] + shifts[None]).reshape(-1, 4).astype(base.dtype)
+            """,
+            "stay together",
+        ),
+        Mutant(
+            "one stride for both",
+            """
+            xs, ys = np.meshgrid(np.arange(columns) * stride_x, np.arange(rows) * stride_x)
+            shifts = np.stack([xs, ys, xs, ys], axis=-1).reshape(-1, 1, 4)
+            return (shifts + base).reshape(-1, 4).astype(base.dtype)
+            """,
+        ),
+    ],
+    "hw03.match": [
+        Mutant(
+            "padding takes part",
+            """
+            matched, best = iou.argmax(-1), iou.max(-1)
+            label = np.where(best >= positive_iou, 1, np.where(best < negative_iou, -1, 0))
+            if low_quality:
+                top = iou.max(axis=1)
+                for n in range(len(iou)):
+                    rescued = ((iou[n] == top[n]) & (top[n] > 0)).any(axis=1)
+                    label[n, rescued] = 1
+            return matched, label
+            """,
+            "valid is False",
+        ),
+        Mutant(
+            "no neutral band",
+            """
+            seen = np.where(valid[:, None], iou, -1)
+            matched, best = seen.argmax(-1), seen.max(-1)
+            label = np.where(best >= positive_iou, 1, -1)
+            if low_quality:
+                top = seen.max(axis=1, keepdims=True)
+                label[((seen == top) & (top > 0)).any(axis=2)] = 1
+            return matched, label
+            """,
+            "no neutral band",
+        ),
+        Mutant(
+            "low quality forgotten",
+            """
+            seen = np.where(valid[:, None], iou, -1)
+            best = seen.max(axis=2)
+            label = (best >= positive_iou).astype(int) - (best < negative_iou)
+            return seen.argmax(axis=2), label
+            """,
+            "low_quality is left out",
+        ),
+        Mutant(
+            "an object without overlap rescues all",
+            """
+            seen = np.where(valid[:, None], iou, -1)
+            best = seen.max(axis=2)
+            label = (best >= positive_iou).astype(int) - (best < negative_iou)
+            if low_quality:
+                label[(seen == seen.max(axis=1, keepdims=True)).any(axis=2)] = 1
+            return seen.argmax(axis=2), label
+            """,
+            "nothing overlaps rescues every box",
+        ),
+        Mutant(
+            "thresholds not included",
+            """
+            seen = np.where(valid[:, None], iou, -1)
+            best = seen.max(axis=2)
+            label = (best > positive_iou).astype(int) - (best < negative_iou)
+            if low_quality:
+                top = seen.max(axis=1, keepdims=True)
+                label[((seen == top) & (top > 0)).any(axis=2)] = 1
+            return seen.argmax(axis=2), label
+            """,
+            "exactly positive_iou",
+        ),
+        Mutant(
+            "results exchanged",
+            """
+            seen = np.where(valid[:, None], iou, -1)
+            best = seen.max(axis=2)
+            label = (best >= positive_iou).astype(int) - (best < negative_iou)
+            if low_quality:
+                top = seen.max(axis=1, keepdims=True)
+                label[((seen == top) & (top > 0)).any(axis=2)] = 1
+            return label, seen.argmax(axis=2)
+            """,
+            "wrong order",
+        ),
+    ],
+}

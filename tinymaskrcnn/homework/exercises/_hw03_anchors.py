@@ -1,0 +1,316 @@
+"""Exercises on anchors and their labels."""
+
+import numpy as np
+
+from ..exercise import Call, Case, Exercise, Mistake
+
+BASE = Exercise(
+    id="hw03.base_anchors",
+    title="The anchors of one cell",
+    points=2,
+    lesson="05",
+    recipe="""
+        sizes and ratios are arrays of positive float32 numbers here (the first two lines see to that); a ratio
+        is height / width.
+        1. An anchor of size s and ratio r is s / sqrt(r) wide and s * sqrt(r) high: its area stays s * s.
+        2. Order: all sizes of the first ratio, then all sizes of the second, ...: (R, sizes) -> (A,).
+        3. The anchors lie around the corner (0, 0) of their cell: half their size to each side.
+        4. Round the corners to whole pixels (np.round, after halving).
+        Return base (A, 4) as x1, y1, x2, y2.
+    """,
+    returns=("base",),
+    cases=(
+        Case("one size, flat, square and tall", "value", lambda rng: Call(([32], [0.5, 1.0, 2.0]))),
+        Case("two sizes, two ratios", "value", lambda rng: Call(([16, 32], [1.0, 4.0])), "which of them come first?"),
+        Case("the digit detector's", "value", lambda rng: Call(([20], [1.0, 1.5, 2.0])), hidden=True),
+        Case("a single number as size", "shape", lambda rng: Call((64, [1.0]))),
+        Case("an odd size", "adversarial", lambda rng: Call(([5, 7], [1.0])), "half of 5 is 2.5, rounded to 2"),
+        Case(
+            "odd sizes and ratios",
+            "adversarial",
+            lambda rng: Call((rng.uniform(5, 90, 3).tolist(), rng.uniform(0.3, 3, 3).tolist())),
+        ),
+        Case(
+            "nothing is written into",
+            "ownership",
+            lambda rng: Call((np.array([16, 32], np.float32), np.array([0.5, 2], np.float32))),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "the ratio is turned round: it is height / width, so a ratio of 2 is a tall anchor",
+            (
+                ("(1 / stretch * sizes)", "(stretch * sizes)"),
+                ("heights = (stretch * sizes)", "heights = (1 / stretch * sizes)"),
+            ),
+        ),
+        Mistake(
+            "the area grows with the ratio: divide and multiply by its square root",
+            (("np.sqrt(ratios)", "ratios"),),
+        ),
+        Mistake(
+            "the width stays the size and the height takes the whole ratio: the area should stay s * s",
+            (
+                ("widths = (1 / stretch * sizes)", "widths = (stretch**0 * sizes)"),
+                ("heights = (stretch * sizes)", "heights = (stretch**2 * sizes)"),
+            ),
+        ),
+        Mistake(
+            "all ratios of the first size come first: it should be all sizes of the first ratio",
+            (
+                ("(1 / stretch * sizes).reshape(-1)", "(1 / stretch * sizes).T.reshape(-1)"),
+                ("heights = (stretch * sizes).reshape(-1)", "heights = (stretch * sizes).T.reshape(-1)"),
+            ),
+        ),
+        Mistake(
+            "the corners are not rounded to whole pixels",
+            (
+                (
+                    "np.round(np.stack([-widths, -heights, widths, heights], axis=1) / 2)",
+                    "np.stack([-widths, -heights, widths, heights], axis=1) / 2",
+                ),
+            ),
+        ),
+        Mistake(
+            "rounding comes before halving: halve first, then round",
+            (
+                (
+                    "np.round(np.stack([-widths, -heights, widths, heights], axis=1) / 2)",
+                    "np.round(np.stack([-widths, -heights, widths, heights], axis=1)) / 2",
+                ),
+            ),
+        ),
+        Mistake(
+            "the anchors are twice as large: half their size lies to each side of the corner",
+            (("axis=1) / 2)", "axis=1))"),),
+        ),
+        Mistake(
+            "the anchors begin at the corner of the cell: they lie around it",
+            (
+                (
+                    "np.stack([-widths, -heights, widths, heights], axis=1) / 2",
+                    "np.stack([0 * widths, 0 * heights, widths, heights], axis=1)",
+                ),
+            ),
+        ),
+        Mistake(
+            "x and y are exchanged: a box is x1, y1, x2, y2",
+            (("[-widths, -heights, widths, heights]", "[-heights, -widths, heights, widths]"),),
+        ),
+    ),
+)
+
+
+def _grid(base, rows, columns, stride):
+    return lambda rng: Call((np.array(base, np.float32),), {"grid_size": (rows, columns), "stride": stride})
+
+
+ONE = [[-2, -2, 2, 2]]
+TWO = [[-2, -2, 2, 2], [-4, -2, 4, 2]]
+
+GRID = Exercise(
+    id="hw03.grid_anchors",
+    title="Anchors on every cell of a feature map",
+    points=2,
+    lesson="05",
+    recipe="""
+        base (A, 4) holds the anchors of a cell whose corner is (0, 0); rows, columns, stride_y and stride_x are
+        known.
+        1. Where each cell lies: the corner of cell (i, j) is at x = j * stride_x, y = i * stride_y, without a
+           half cell.
+        2. Move every base anchor to every cell: x1 and x2 by x, y1 and y2 by y.
+        3. Order: cells row by row, and in a cell its A anchors, (h, w, A, 4) -> (h*w*A, 4). It must be the
+           order in which the outputs of the RPN, (N, h, w, A*4), reshape.
+        Return anchors (h*w*A, 4) in the dtype of base.
+    """,
+    returns=("anchors",),
+    cases=(
+        Case("two rows, three columns", "value", _grid(ONE, 2, 3, 8)),
+        Case("two anchors a cell", "value", _grid(TWO, 2, 2, 4), "the anchors of a cell stay together"),
+        Case("a large grid", "value", _grid(TWO, 5, 7, 16), hidden=True),
+        Case(
+            "another stride down than across",
+            "adversarial",
+            _grid(ONE, 2, 3, (4, 10)),
+            "stride is (vertical, horizontal)",
+        ),
+        Case("a grid without cells", "adversarial", _grid(TWO, 0, 3, 8)),
+        Case("float32 stays float32", "shape", _grid(ONE, 3, 1, 2.5)),
+        Case(
+            "float64 stays float64",
+            "shape",
+            lambda rng: Call((np.array(TWO, np.float64),), {"grid_size": (2, 3), "stride": 4}),
+        ),
+        Case("nothing is written into", "ownership", _grid(TWO, 3, 3, 8)),
+    ),
+    mistakes=(
+        Mistake(
+            "the anchors sit in the middle of their cells: here they lie around its corner, without a half cell",
+            (
+                ("base.dtype) * stride_y", "base.dtype) * stride_y + stride_y / 2"),
+                ("base.dtype) * stride_x", "base.dtype) * stride_x + stride_x / 2"),
+            ),
+        ),
+        Mistake(
+            "x and y are exchanged: x goes with the column, y with the row",
+            (("np.stack([x, y, x, y], axis=-1)", "np.stack([y, x, y, x], axis=-1)"),),
+        ),
+        Mistake(
+            "the cells run column by column: they should run row by row",
+            (("(centres[:, :, None] + base)", "(centres[:, :, None] + base).transpose(1, 0, 2, 3)"),),
+        ),
+        Mistake(
+            "all cells of the first anchor come first: the anchors of a cell stay together",
+            (("(centres[:, :, None] + base)", "(centres[:, :, None] + base).transpose(2, 0, 1, 3)"),),
+        ),
+        Mistake(
+            "the strides are exchanged: stride is (vertical, horizontal)",
+            (
+                ("base.dtype) * stride_y", "base.dtype) * stride_x"),
+                ("np.arange(columns, dtype=base.dtype) * stride_x", "np.arange(columns, dtype=base.dtype) * stride_y"),
+            ),
+        ),
+        Mistake(
+            "only the upper left corner moves: both corners of an anchor go with the cell",
+            (("np.stack([x, y, x, y], axis=-1)", "np.stack([x, y, 0 * x, 0 * y], axis=-1)"),),
+        ),
+        Mistake(
+            "the stride is left out: neighbouring cells lie a stride apart, not a pixel",
+            (("base.dtype) * stride_y", "base.dtype)"), ("base.dtype) * stride_x", "base.dtype)")),
+        ),
+    ),
+)
+
+
+# ---------------------------------------------------------------- labels
+
+
+def _match(iou, valid=None, positive=0.7, negative=0.3, low_quality=False):
+    iou = np.array(iou, np.float64)
+    valid = np.ones((iou.shape[0], iou.shape[2]), bool) if valid is None else np.array(valid, bool)
+    data = {"positive_iou": positive, "negative_iou": negative, "low_quality": low_quality}
+    return lambda rng: Call((iou, valid), data)
+
+
+def _random_match(low_quality=True, dtype=np.float64):
+    def make(rng):
+        iou = np.round(rng.random((2, 12, 4)), 1).astype(dtype)  # one decimal: ties and thresholds are met
+        valid = np.array([[True, True, True, False], [True, False, False, False]])
+        return Call((iou, valid), {"positive_iou": 0.7, "negative_iou": 0.3, "low_quality": low_quality})
+
+    return make
+
+
+FOUR = [[[0.8, 0.1], [0.5, 0.2], [0.2, 0.1], [0.3, 0.7]]]
+WEAK = [[[0.75, 0.0], [0.1, 0.4], [0.2, 0.4], [0.0, 0.2]]]  # the second object's best is 0.4, twice
+
+MATCH = Exercise(
+    id="hw03.match",
+    title="Which object does each box belong to?",
+    points=3,
+    lesson="05",
+    recipe="""
+        iou (N, K, M): boxes with objects; valid (N, M) says which objects are there and which only fill up the
+        array. POSITIVE, NEUTRAL and NEGATIVE are 1, 0 and -1.
+        1. An object that is not valid overlaps nothing: make its IoU smaller than any (say -1), on a copy.
+        2. matched (N, K): the object each box overlaps most. best (N, K): by how much.
+        3. label (N, K): POSITIVE where best >= positive_iou, NEGATIVE where best < negative_iou, NEUTRAL in
+           between.
+        4. With low_quality: every box that is the best of SOME object is POSITIVE too, ties included, so that
+           no object goes without. An object that no box overlaps (its best is 0 or less) rescues nobody.
+           matched stays as it is.
+        Return matched, label.
+    """,
+    returns=("matched", "label"),
+    cases=(
+        Case("positive, neutral, negative", "value", _match(FOUR)),
+        Case(
+            "an object without a good box",
+            "value",
+            _match(WEAK, low_quality=True),
+            "its best boxes, two of equal IoU 0.4, become positive",
+        ),
+        Case("many", "value", _random_match(False), hidden=True),
+        Case(
+            "exactly at the thresholds",
+            "adversarial",
+            _match([[[0.7], [0.3], [0.29]]]),
+            "0.7 is positive already, 0.3 is not negative yet",
+        ),
+        Case(
+            "an object that only fills up",
+            "adversarial",
+            _match(FOUR, [[True, False]], low_quality=True),
+            "the second object is not there",
+        ),
+        Case(
+            "an object that nothing overlaps",
+            "adversarial",
+            _match([[[0.8, 0.0], [0.1, 0.0]]], low_quality=True),
+            "its best IoU is 0: it must not make every box positive",
+        ),
+        Case(
+            "the best of one object, but closer to another",
+            "adversarial",
+            _match([[[0.6, 0.5], [0.9, 0.1]]], low_quality=True),
+            "matched stays the box's own best object",
+        ),
+        Case(
+            "a picture without objects",
+            "adversarial",
+            _match(np.full((1, 3, 2), 0.9), [[False, False]], low_quality=True),
+        ),
+        Case("ties everywhere", "adversarial", _random_match(), hidden=True),
+        Case("float32", "shape", _random_match(dtype=np.float32)),
+        Case("nothing is written into", "ownership", _random_match()),
+    ),
+    mistakes=(
+        Mistake(
+            "objects that only fill up the array take part: where valid is False the IoU must count as -1",
+            (("xp.where(valid[:, None, :], iou, -1)", "iou"),),
+        ),
+        Mistake(
+            "there is no neutral band: what lies between the two thresholds is neither",
+            (("xp.where(best < negative_iou, NEGATIVE, NEUTRAL)", "NEGATIVE"),),
+        ),
+        Mistake(
+            "a box at exactly positive_iou is positive already",
+            (("best >= positive_iou", "best > positive_iou"),),
+        ),
+        Mistake(
+            "a box at exactly negative_iou is not negative: it must lie below",
+            (("best < negative_iou", "best <= negative_iou"),),
+        ),
+        Mistake(
+            "low_quality is left out: an object whose best box is weak gets none",
+            (("if low_quality:", "if False:"),),
+        ),
+        Mistake(
+            "of several boxes that are equally good for an object only the first is rescued: ties are included",
+            (
+                (
+                    "(iou == best_of_object) & (best_of_object > 0)",
+                    "(xp.arange(iou.shape[1])[None, :, None] == iou.argmax(axis=1)[:, None, :]) & (best_of_object > 0)",
+                ),
+            ),
+        ),
+        Mistake(
+            "an object that nothing overlaps rescues every box: its best IoU is 0, and all boxes share it",
+            (("(iou == best_of_object) & (best_of_object > 0)", "iou == best_of_object"),),
+        ),
+        Mistake(
+            "a rescued box is also given to the object it rescues: matched stays the box's own best",
+            (
+                (
+                    "label = xp.where(is_best.any(axis=2), POSITIVE, label)",
+                    "label = xp.where(is_best.any(axis=2), POSITIVE, label)\n"
+                    "        matched = xp.where(is_best.any(axis=2), is_best.argmax(axis=2), matched)",
+                ),
+            ),
+        ),
+        Mistake(
+            "the labels of neutral and negative are exchanged",
+            (("NEGATIVE, NEUTRAL", "NEUTRAL, NEGATIVE"),),
+        ),
+    ),
+)

@@ -1,0 +1,180 @@
+"""The exercise on non-maximum suppression."""
+
+import numpy as np
+
+from ..exercise import Call, Case, Exercise, Mistake
+from ._hw03_boxes import random_boxes
+
+
+def _nms(boxes, scores, iou_threshold=0.5, **data):
+    """A call with fixed boxes."""
+    arrays = np.array(boxes, np.float64).reshape(-1, 4), np.array(scores, np.float64)
+    return lambda rng: Call(arrays, {"iou_threshold": iou_threshold, **data})
+
+
+def _crowd(count, threshold, dtype=np.float64, groups=0, invalid=False):
+    """Random boxes in one another's way."""
+
+    def make(rng):
+        data = {"iou_threshold": threshold}
+        if groups:
+            data["group"] = rng.integers(0, groups, count)
+        if invalid:
+            data["valid"] = rng.random(count) < 0.7
+        return Call((random_boxes(rng, count, size=12, dtype=dtype), rng.random(count).astype(dtype)), data)
+
+    return make
+
+
+CHAIN = [[0, 0, 10, 2], [4, 0, 14, 2], [8, 0, 18, 2]]  # the middle one overlaps both others, which do not touch much
+TWINS = [[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 4]]
+
+
+def picture(call, want, got):
+    """The boxes, each with its score; green where right, else what should have happened."""
+    from ...visualize import style
+    from ...visualize.boxes import draw_boxes
+
+    boxes, scores = call.args
+    if not isinstance(got, np.ndarray) or got.shape != want.shape or got.dtype != bool or len(boxes) == 0:
+        return None
+    figure = style.new_figure(6.4, 4.6)
+    ax = figure.add_axes((0.04, 0.04, 0.92, 0.84))
+    margin = 1.5
+    ax.set_xlim(boxes[:, 0].min() - margin, boxes[:, 2].max() + margin)
+    ax.set_ylim(boxes[:, 3].max() + margin, boxes[:, 1].min() - margin)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    words = {(True, True): "kept", (False, False): "gone", (True, False): "lost!", (False, True): "stays!"}
+    colors = {
+        (True, True): style.GREEN,
+        (False, False): style.GREY,
+        (True, False): style.RED,
+        (False, True): style.ORANGE,
+    }
+    pairs = [(bool(w), bool(g)) for w, g in zip(want, got)]
+    labels = [f"{score:.2f} {words[pair]}" for score, pair in zip(scores, pairs)]
+    lines = ["-" if w else "--" for w, _ in pairs]
+    draw_boxes(boxes, ax=ax, colors=[colors[pair] for pair in pairs], labels=labels, linestyles=lines)
+    ax.set_title("score and fate; lost!: you dropped it, stays!: you kept it, both wrongly", fontsize=style.TEXT)
+    return figure
+
+
+NMS = Exercise(
+    id="hw03.nms",
+    title="Non-maximum suppression",
+    points=4,
+    lesson="04",
+    recipe="""
+        Greedy: from the best score down, keep a box unless it overlaps one that is already KEPT by more than
+        iou_threshold. A box that was itself suppressed suppresses nobody.
+        1. Go through the boxes from the best score down; of equal scores, the earlier row first (a stable sort
+           of -scores).
+        2. A row that is not valid (where `valid` is given) is never kept and suppresses nothing.
+        3. Where `group` is given, boxes of different groups do not see each other.
+        4. `iou_matrix(a, b)` gives the IoU of every box of a with every box of b, (K, M).
+        Return keep (K,) bool in the order of the INPUT: keep[k] belongs to boxes[k]. A plain loop is fine here.
+    """,
+    returns=("keep",),
+    cases=(
+        Case(
+            "a chain of three",
+            "value",
+            _nms(CHAIN, [0.9, 0.8, 0.7], 0.4),
+            "the second falls to the first, so nothing is left that could suppress the third",
+        ),
+        Case(
+            "best one last",
+            "value",
+            _nms([[0, 0, 4, 4], [0, 1, 4, 5], [9, 9, 12, 12]], [0.6, 0.9, 0.7]),
+            "the answer is in the order of the input, not of the scores",
+        ),
+        Case("a crowd", "value", _crowd(12, 0.3), hidden=True),
+        Case(
+            "overlap exactly at the threshold",
+            "adversarial",
+            _nms([[0, 0, 4, 4], [0, 2, 4, 4]], [0.9, 0.8], 0.5),
+            "IoU 0.5 is not more than 0.5: both stay",
+        ),
+        Case("equal scores", "adversarial", _nms(TWINS, [0.5, 0.5, 0.5]), "the earlier row goes first"),
+        Case(
+            "two classes",
+            "adversarial",
+            _nms(TWINS, [0.9, 0.8, 0.7], group=np.array([1, 2, 1])),
+            "boxes of different groups do not compete",
+        ),
+        Case(
+            "rows that do not count",
+            "adversarial",
+            _nms(TWINS, [0.9, 0.8, 0.7], valid=np.array([False, True, True])),
+            "the best row is not valid: it is not kept, and suppresses nothing",
+        ),
+        Case(
+            "a crowd of groups, some rows not valid",
+            "adversarial",
+            _crowd(40, 0.2, groups=3, invalid=True),
+            hidden=True,
+        ),
+        Case("three hundred boxes", "adversarial", _crowd(300, 0.4), "more boxes than one block holds", hidden=True),
+        Case("no boxes", "adversarial", _nms([], [])),
+        Case("float32, and a mask of bools", "shape", _crowd(8, 0.3, dtype=np.float32)),
+        Case("nothing is written into", "ownership", _crowd(8, 0.3)),
+    ),
+    without=("_greedy", "BLOCK"),
+    mistakes=(
+        Mistake(
+            "a box that was itself suppressed still suppresses others: only kept boxes count",
+            (
+                (
+                    "kept = _greedy(alive[first : first + size], clash[:, :size])",
+                    "here = alive[first : first + size]\n"
+                    "        kept = here & ~xp.triu(clash[:, :size] & here[:, None], 1).any(axis=0)",
+                ),
+            ),
+        ),
+        Mistake(
+            "a box goes that overlaps by exactly the threshold: it must be more",
+            (("> iou_threshold", ">= iou_threshold"),),
+        ),
+        Mistake(
+            "boxes of different groups suppress each other: compare their groups as well",
+            (("clash &= group[first : first + size, None] == group[first:]", "pass"),),
+        ),
+        Mistake(
+            "rows that are not valid take part: they are never kept, and suppress nothing",
+            (("if valid is None else valid[order]", ""),),
+        ),
+        Mistake(
+            "rows that are not valid are not kept, but still suppress others",
+            (
+                ("if valid is None else valid[order]", ""),
+                ("keep[order] = alive", "keep[order] = alive if valid is None else alive & valid[order]"),
+            ),
+        ),
+        Mistake(
+            "the answer stands in the order of the scores: put it back into the order of the input",
+            (("keep[order] = alive", "keep[:] = alive"),),
+        ),
+        Mistake(
+            "the worst score goes first: sort by -scores",
+            (("xp.argsort(-scores, ", "xp.argsort(scores, "),),
+        ),
+        Mistake(
+            "the rows are taken as they come: go from the best score down",
+            (('xp.argsort(-scores, kind="stable")', "xp.arange(len(scores))"),),
+        ),
+        Mistake(
+            "of equal scores the later row goes first: the sort must be stable, on -scores rather than reversed",
+            (('xp.argsort(-scores, kind="stable")', 'xp.argsort(scores, kind="stable")[::-1]'),),
+        ),
+        Mistake(
+            "it returns the indices of what is kept: wanted is a bool for every box",
+            (("    return keep", "    return xp.flatnonzero(keep)"),),
+        ),
+        Mistake(
+            "it returns the indices of what is kept, best first: wanted is a bool for every box",
+            (("    return keep", "    return order[alive]"),),
+        ),
+    ),
+    picture=picture,
+)
