@@ -1,13 +1,10 @@
-"""Homework 1, second half: softmax and the loss of a classifier."""
+"""Homework 1, second part: softmax."""
 
 import numpy as np
 
 from ...ops.activation import softmax_backward, softmax_forward
-from ...ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
 from ._shared import cache_proven_by
-
-# ---------------------------------------------------------------- softmax
 
 
 def _scores(*shape, dtype=np.float64, scale=1.0):
@@ -152,6 +149,11 @@ SOFTMAX_BACK = Exercise(
             (("y * (dy - expected)", "dy - expected"),),
         ),
         Mistake(
+            "the first term is missing: y dy is what a score does to its own probability, before the row makes up for "
+            "it",
+            (("y * (dy - expected)", "y * (-expected)"),),
+        ),
+        Mistake(
             "the second term is missing: y dy forgets that the probabilities must go on adding up to 1",
             (("y * (dy - expected)", "y * dy"),),
         ),
@@ -167,225 +169,6 @@ SOFTMAX_BACK = Exercise(
         Mistake(
             "you sum over the whole array: rows know nothing of each other, so sum along the last axis only",
             (("(dy * y).sum(axis=-1, keepdims=True)", "(dy * y).sum()"),),
-        ),
-    ),
-)
-
-
-# ---------------------------------------------------------------- cross-entropy
-
-
-def _logits(K, C, *, dtype=np.float64, scale=1.0, **data):
-    def make(rng):
-        logits = (scale * rng.standard_normal((K, C))).astype(dtype)
-        return Call((logits,), {"labels": rng.integers(0, C, K), **data})
-
-    return make
-
-
-def _labelled(rows, labels, **data):
-    return lambda rng: Call((np.array(rows),), {"labels": np.array(labels), **data})
-
-
-LARGE = _labelled([[1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -2000.0]], [2, 1])
-GAP = _labelled([[1000.0, 0.0, -1000.0], [0.0, 1000.0, 0.0]], [2, 1])
-PADDED = _labelled([[1.0, 2.0], [np.inf, 0.0], [3.0, -1.0]], [0, 7, 1], weight=np.array([1.0, 0.0, 1.0]))
-
-CROSS_ENTROPY = Exercise(
-    id="hw01.softmax_cross_entropy_forward",
-    title="Minus the log-probability of the true class",
-    points=3,
-    lesson="01",
-    recipe="""
-        For each row k the loss is -log(softmax(logits[k])[labels[k]]). The blank makes three arrays; the lines
-        below it weight the elements, add them up and return.
-        1. Take the largest logit of each row away from the row, so that exp cannot overflow.
-        2. log_softmax (K, C): take the logarithm of exp(x[c]) / sum of exp before you compute it. The logarithm
-           of a quotient is a difference, and the logarithm of exp is nothing at all: so no exp is ever divided,
-           and no log sees a 0.
-        3. is_label (K, C), bool: True where the column is the label of the row.
-        4. element (K, 1): minus the log_softmax at the label. Keep the axis of length 1: the line below
-           multiplies element with a weight of shape (K, 1).
-    """,
-    returns=("loss", "cache"),
-    results=cache_proven_by(
-        softmax_cross_entropy_forward,
-        softmax_cross_entropy_backward,
-        ("dlogits",),
-        "(log_softmax, is_label, weight, normalizer)",
-        result="loss",
-    ),
-    cases=(
-        Case("two rows by hand", "value", _labelled([[0.0, np.log(3.0)], [1.0, 1.0]], [1, 0])),
-        Case("a batch of rows", "value", _logits(5, 3)),
-        Case("float32 stays float32", "shape", _logits(3, 4, dtype=np.float32)),
-        Case("as many rows as classes", "shape", _logits(3, 3), "rows and columns could be mistaken for each other"),
-        Case("logits of 1000", "adversarial", LARGE, "exp overflows, or is 0 in the whole row"),
-        Case(
-            "a gap of 2000",
-            "adversarial",
-            GAP,
-            "the probability of a label is exactly 0 in floating point, and its loss is 2000, not infinite",
-        ),
-        Case("a padding row", "adversarial", PADDED, "a row of weight 0 has any label and does not count"),
-        Case(
-            "a normalizer of its own",
-            "adversarial",
-            _logits(3, 2, weight=np.array([2.0, 0.5, 1.0]), normalizer=4.0),
-            "the lines below the blank divide, not yours",
-        ),
-        Case("nothing is written into", "ownership", _logits(3, 4)),
-        GradientCase(
-            "against differences",
-            "forward",
-            "tinymaskrcnn.ops.losses:softmax_cross_entropy_backward",
-            _logits(3, 4, weight=np.array([1.0, 0.5, 2.0])),
-            {"zero_rows": ("logits", "labels", "weight")},
-        ),
-        Case("no rows", "adversarial", _logits(0, 3), "a batch without rows has loss 0", hidden=True),
-        Case("large and many", "value", _logits(40, 11, scale=100.0), hidden=True),
-    ),
-    mistakes=(
-        Mistake(
-            "the largest logit of each row is not subtracted before exp: right for small logits, infinite for large "
-            "ones",
-            (("logits - logits.max(axis=1, keepdims=True)", "logits"),),
-        ),
-        Mistake(
-            "you take the logarithm of a probability that has become 0: write log_softmax as a difference, shifted "
-            "minus the logarithm of the sum",
-            (
-                (
-                    "shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))",
-                    "xp.log(xp.exp(shifted) / xp.exp(shifted).sum(axis=1, keepdims=True))",
-                ),
-            ),
-        ),
-        Mistake(
-            "the logarithm is missing: the loss is minus the logarithm of the probability, not minus the probability",
-            (
-                (
-                    "shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))",
-                    "xp.exp(shifted) / xp.exp(shifted).sum(axis=1, keepdims=True)",
-                ),
-            ),
-        ),
-        Mistake(
-            "the minus is missing: a logarithm of a probability is below 0, a loss is above",
-            (("-xp.where", "xp.where"),),
-        ),
-        Mistake(
-            "the elements are averaged over the classes: only the class of the label counts, so take it alone, as a "
-            "sum over the one place that is not 0",
-            (("0).sum(axis=1", "0).mean(axis=1"),),
-        ),
-        Mistake(
-            "you divide by the number of rows already: the line below the blank divides by the normalizer, so element "
-            "must be left as it is",
-            (("0).sum(axis=1, keepdims=True)", "0).sum(axis=1, keepdims=True) / len(logits)"),),
-        ),
-        Mistake(
-            "the sum of exp runs over the rows: each row is a softmax of its own, along axis 1",
-            (("xp.exp(shifted).sum(axis=1", "xp.exp(shifted).sum(axis=0"),),
-        ),
-        Mistake(
-            "element has lost its second axis: it must be (K, 1) to meet the weight (K, 1), so sum with keepdims=True",
-            (("0).sum(axis=1, keepdims=True)", "0).sum(axis=1)"),),
-        ),
-    ),
-)
-
-
-def _loss_cache(K, C, *, dtype=np.float64, scale=1.0, dloss=1.0, **data):
-    def make(rng):
-        call = _logits(K, C, dtype=dtype, scale=scale, **data)(rng)
-        return _backward_of(call, dloss)
-
-    return make
-
-
-def _backward_of(call, dloss=1.0):
-    _, cache = softmax_cross_entropy_forward(*call.args, **call.data)
-    return Call((np.asarray(dloss, call.args[0].dtype), cache))
-
-
-CROSS_ENTROPY_BACK = Exercise(
-    id="hw01.softmax_cross_entropy_backward",
-    title="Probability minus one-hot label",
-    points=2,
-    lesson="01",
-    recipe="""
-        The cache is (log_softmax, is_label, weight, normalizer): (K, C) numbers, (K, C) bool, and what the loss
-        was weighted with. The loss was the sum over k of weight[k] * element[k], divided by normalizer.
-        1. What reaches element[k] is weight[k] * dloss / normalizer. The helper _scaled(weight, dloss,
-           normalizer) gives just that, with a shape that fits (K, C).
-        2. element[k] = log(sum over c of exp(x[k, c])) - x[k, labels[k]]. Derive it by x[k, c]: the first term
-           gives a probability, the second a 1 at the label.
-        3. The cache holds logarithms of the probabilities. Multiply 2. by 1. and return dlogits (K, C).
-    """,
-    returns=("dlogits",),
-    cases=(
-        Case(
-            "two rows by hand",
-            "value",
-            lambda rng: _backward_of(_labelled([[0.0, np.log(3.0)], [1.0, 1.0]], [1, 0])(rng)),
-        ),
-        Case("a batch of rows", "value", _loss_cache(4, 3)),
-        Case("float32 stays float32", "shape", _loss_cache(3, 4, dtype=np.float32)),
-        Case("a loss that counts double", "adversarial", _loss_cache(3, 4, dloss=2.0), "dloss = 2, not 1"),
-        Case(
-            "rows weigh differently",
-            "adversarial",
-            _loss_cache(4, 3, weight=np.array([2.0, 0.5, 0.0, 1.0])),
-            "weights 2, 0.5, 0 and 1, so the normalizer is 3.5 and not the number of rows",
-        ),
-        Case(
-            "a normalizer of its own",
-            "adversarial",
-            _loss_cache(3, 2, normalizer=256.0),
-            "divided by 256 sampled anchors, not by 3 rows",
-        ),
-        Case("logits of 1000", "adversarial", lambda rng: _backward_of(GAP(rng)), "probabilities of exactly 0 and 1"),
-        Case("nothing is written into", "ownership", _loss_cache(3, 4)),
-        GradientCase(
-            "against differences",
-            "backward",
-            "tinymaskrcnn.ops.losses:softmax_cross_entropy_forward",
-            _logits(3, 4, weight=np.array([1.0, 0.5, 2.0])),
-            {"zero_rows": ("logits", "labels", "weight")},
-        ),
-        Case("a padding row", "adversarial", lambda rng: _backward_of(PADDED(rng), 0.3), hidden=True),
-        Case("no rows", "adversarial", _loss_cache(0, 3), hidden=True),
-    ),
-    mistakes=(
-        Mistake(
-            "the one-hot label is not subtracted: the loss also holds minus the logit of the true class",
-            ((" - is_label)", ")"),),
-        ),
-        Mistake(
-            "you use the logarithms of the probabilities as if they were probabilities: take exp of the cache's first "
-            "part",
-            (("array_module(log_softmax).exp(log_softmax)", "log_softmax"),),
-        ),
-        Mistake(
-            "weight and normalizer are missing: the loss was a weighted mean, so each row counts weight / normalizer",
-            (("* delement", "* dloss"),),
-        ),
-        Mistake(
-            "you divide by the number of rows: the loss was divided by the normalizer, which is the total weight",
-            (("* delement", "* (weight * dloss / max(len(log_softmax), 1))"),),
-        ),
-        Mistake(
-            "dloss is not used: the loss may count more or less than once, and its gradient with it",
-            (("_scaled(weight, dloss, normalizer)", "_scaled(weight, 1.0, normalizer)"),),
-        ),
-        Mistake(
-            "the weights of the rows are missing: a row of weight 0 must receive 0",
-            (("* delement", "* (dloss / normalizer)"),),
-        ),
-        Mistake(
-            "the normalizer is missing: the loss was divided by it, so its gradient is too",
-            (("* delement", "* (weight * dloss)"),),
         ),
     ),
 )

@@ -16,28 +16,34 @@ def cache_proven_by(forward, backward, gradients, layout, *, result="y"):
 
     gradients: names of what backward returns; layout: the cache in words  ->  results(output, call) of an Exercise
     """
-    keys = [f"{name} of the package's {backward.__name__}, made from your cache," for name in gradients]
+    keys = [f"{name} (made of your cache by the package's {backward.__name__})" for name in gradients]
 
     def results(output, call):
         if not isinstance(output, (tuple, list)) or len(output) != 2:
             raise ValueError(f"returns {_count(output)}; wanted two, as one pair: {result}, cache")
         y, cache = output
         parts = {result: y, **dict.fromkeys(keys)}
-        want = forward(*call.args, **call.data)[0]
+        want, known = forward(*call.args, **call.data)
         if first_difference({"": want}, {"": y}) is not None:
             return parts  # the first thing to say; and the cache of a wrong result proves nothing
         dy = np.asarray(np.random.default_rng(0).standard_normal(want.shape), dtype=want.dtype)
         try:
             with np.errstate(all="ignore"):
-                found = backward(dy, cache)
+                right, found = (dict(zip(keys, _as_tuple(backward(dy, c)))) for c in (known, cache))
+            if [np.shape(g) for g in right.values()] != [np.shape(g) for g in found.values()]:
+                raise TypeError("the gradients have other shapes")
         except Exception as error:
             raise ValueError(
-                f"{result} is right, but the cache must be {layout}: from yours the package's {backward.__name__} "
-                f"makes no gradient ({type(error).__name__}: {error})"
+                f"{result} is right, but the cache must be {layout}: with yours the package's {backward.__name__} "
+                f"fails ({type(error).__name__}: {error})"
             ) from error
-        return {**parts, **dict(zip(keys, found if len(keys) > 1 else (found,)))}
+        return {**parts, **found}
 
     return results
+
+
+def _as_tuple(gradients):
+    return gradients if isinstance(gradients, tuple) else (gradients,)
 
 
 def _count(output):

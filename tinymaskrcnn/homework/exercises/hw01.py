@@ -4,7 +4,8 @@ import numpy as np
 
 from ...nn.layers import Linear
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._hw01_softmax import CROSS_ENTROPY, CROSS_ENTROPY_BACK, SOFTMAX, SOFTMAX_BACK
+from ._hw01_loss import CROSS_ENTROPY, CROSS_ENTROPY_BACK
+from ._hw01_softmax import SOFTMAX, SOFTMAX_BACK
 
 TITLE = "pairs and gradients"
 
@@ -300,6 +301,10 @@ SUM_GRADS = Exercise(
             "None inside a pyramid is added like an array: a level may have terms that are None, so add it up with "
             "sum_grads itself",
             (("sum_grads(*level)", "sum(level)"),),
+        ),
+        Mistake(
+            "only the first two terms are added up: there may be any number of users",
+            (("enumerate(terms[1:])", "enumerate(terms[1:2])"),),
         ),
         Mistake("you return the mean of the terms: gradients add up", (("return total", "return total / len(terms)"),)),
         Mistake(

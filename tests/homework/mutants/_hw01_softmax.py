@@ -1,0 +1,251 @@
+"""Homework 1 as students write it wrong: softmax and the loss of a classifier."""
+
+from homework.bodies import Mutant
+
+SOFTMAX = [
+    Mutant(
+        "no largest subtracted",
+        """
+        y = np.exp(x)
+        y = y / np.sum(y, axis=-1, keepdims=True)
+        return y, y
+        """,
+        "is not subtracted before exp",
+    ),
+    Mutant(
+        "one largest for all",
+        """
+        top = np.max(x) if x.size else 0
+        powers = np.exp(x - top)
+        y = powers / powers.sum(-1)[..., None]
+        return y, y
+        """,
+        "largest score of the whole array",
+    ),
+    Mutant(
+        "axis 1",
+        """
+        z = x - np.max(x, axis=1, keepdims=True)
+        y = np.exp(z) / np.sum(np.exp(z), axis=1, keepdims=True)
+        return y, y
+        """,
+        "axis=-1 is always the last",
+    ),
+    Mutant(
+        "all add up to one",
+        """
+        z = np.exp(x - np.max(x, axis=-1)[..., np.newaxis])
+        y = z / np.sum(z)
+        return y, y
+        """,
+        "sum of the whole array",
+    ),
+    Mutant(
+        "keeps x",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        return z / np.sum(z, axis=-1, keepdims=True), x
+        """,
+        "the cache holds x",
+    ),
+    Mutant(
+        "keeps a tuple",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        y = z / np.sum(z, axis=-1, keepdims=True)
+        return y, (x, y)
+        """,
+    ),
+    Mutant(
+        "returns y alone",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        return z / np.sum(z, axis=-1, keepdims=True)
+        """,
+    ),
+]
+
+SOFTMAX_BACK = [
+    Mutant(
+        "as a sigmoid",
+        """
+        p = cache
+        return dy * p * (1.0 - p)
+        """,
+        "as a sigmoid would",
+    ),
+    Mutant(
+        "plain sum of dy",
+        """
+        p = cache
+        total = np.sum(dy, -1)
+        return p * dy - p * total[..., None]
+        """,
+        "not weighted by the probabilities",
+    ),
+    Mutant(
+        "Jacobian without the diagonal",
+        """
+        p = cache
+        return -p * np.sum(p * dy, axis=-1, keepdims=True)
+        """,
+        "first term is missing",
+    ),
+    Mutant(
+        "loses the second term",
+        """
+        return np.multiply(cache, dy)
+        """,
+        "second term is missing",
+    ),
+    Mutant(
+        "sums the wrong axis of maps",
+        """
+        p = cache
+        if p.ndim == 1:
+            return p * (dy - np.dot(dy, p))
+        inner = np.sum(dy * p, axis=1, keepdims=True)
+        return p * (dy - inner)
+        """,
+        "axis=-1 is always the last",
+    ),
+    Mutant(
+        "one sum for all rows",
+        """
+        p = cache
+        return p * (dy - np.vdot(dy, p))
+        """,
+        "rows know nothing of each other",
+    ),
+]
+
+CROSS_ENTROPY = [
+    Mutant(
+        "overflows",
+        """
+        total = np.exp(logits).sum(axis=1)[:, None]
+        log_softmax = logits - np.log(total)
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -(log_softmax * is_label).sum(axis=1, keepdims=True)
+        """,
+        "largest logit of each row is not subtracted",
+    ),
+    Mutant(
+        "log of softmax",
+        """
+        e = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+        probability = e / np.sum(e, axis=1, keepdims=True)
+        log_softmax = np.log(probability)
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "logarithm of a probability that has become 0",
+    ),
+    Mutant(
+        "plus",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "the minus is missing",
+    ),
+    Mutant(
+        "mean over the classes",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.eye(logits.shape[1], dtype=bool)[np.clip(labels, 0, logits.shape[1] - 1)]
+        element = np.mean(-np.where(is_label, log_softmax, 0), axis=1)[:, None]
+        """,
+        "averaged over the classes",
+    ),
+    Mutant(
+        "batch mean already",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None] / logits.shape[0]
+        """,
+        "divide by the number of rows already",
+    ),
+    Mutant(
+        "all classes count",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -log_softmax.sum(axis=1, keepdims=True)
+        """,
+        "logarithms of all classes",
+    ),
+    Mutant(
+        "the loss of a sum over rows",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=0, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "runs over the rows",
+    ),
+]
+
+CROSS_ENTROPY_BACK = [
+    Mutant(
+        "no one-hot",
+        """
+        logp, onehot, w, total = cache
+        return np.exp(logp) * _scaled(w, dloss, total)
+        """,
+        "one-hot label is not subtracted",
+    ),
+    Mutant(
+        "logarithms",
+        """
+        logp, onehot, w, total = cache
+        return _scaled(w, dloss, total) * np.where(onehot, logp - 1, logp)
+        """,
+        "as if they were probabilities",
+    ),
+    Mutant(
+        "divides by the rows",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * w * dloss / max(d.shape[0], 1)
+        """,
+        "divide by the number of rows",
+    ),
+    Mutant(
+        "no weight, no normalizer",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * dloss
+        """,
+        "weight and normalizer are missing",
+    ),
+    Mutant(
+        "dloss left out",
+        """
+        logp, onehot, w, total = cache
+        d = np.exp(logp)
+        d[onehot] -= 1
+        return d * w / total
+        """,
+        "dloss is not used",
+    ),
+    Mutant(
+        "the other way round",
+        """
+        logp, onehot, w, total = cache
+        return (onehot - np.exp(logp)) * _scaled(w, dloss, total)
+        """,
+        "wrong sign",
+    ),
+]
