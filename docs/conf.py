@@ -50,6 +50,7 @@ html_theme_options = {
     "footer_end": [],
     "icon_links": [],
 }
+html_sidebars = {"index": [], "instructor_guide": []}  # these have no pages below them
 html_context = {"default_mode": "auto"}
 
 autodoc_member_order = "bysource"

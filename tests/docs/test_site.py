@@ -113,6 +113,8 @@ def dark_pages_stay_dark(page):
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     slider = page.locator(".tmr-steps").first
+    caption = slider.locator("figcaption").first
     light = "e => getComputedStyle(e).color.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)"
     around = "e => getComputedStyle(e.closest('.output')).backgroundColor"
-    assert slider.evaluate(light) > 450 and slider.evaluate(around) == "rgba(0, 0, 0, 0)"
+    assert slider.evaluate(light) == caption.evaluate(light) > 450
+    assert slider.evaluate(around) == "rgba(0, 0, 0, 0)"
