@@ -237,7 +237,7 @@ draw_array(blurred[0, :, :, 0], title=title, cmap="viridis", vmin=0, vmax=1, fmt
 # Here is one row of 9 pixels. Each bar is a window, each dot a tap that reads the pixel above it.
 
 # %%
-figure, axes = beside(2, height=2.9)
+figure, axes = beside(2, height=2.6)
 draw_windows(9, kernel=3, stride=1, ax=axes[0], title="9 pixels, kernel 3, stride 1: 7 outputs")
 draw_windows(9, kernel=3, stride=2, ax=axes[1], title="9 pixels, kernel 3, stride 2: 4 outputs")
 figure
@@ -268,7 +268,7 @@ for side, k, s, pad in cases:
 # division is the number of cells at the end that *no window ever reads*. They are crossed out below.
 
 # %%
-figure, axes = beside(2, height=2.7)
+figure, axes = beside(2, height=1.8)
 draw_windows(10, kernel=3, stride=2, ax=axes[0], title="10 pixels: (10 − 3) leaves rest 1")
 draw_windows(10, kernel=3, stride=3, padding=1, ax=axes[1], title="stride 3, padding 1: (12 − 3) leaves rest 0")
 figure
@@ -303,7 +303,7 @@ draw_array(dx[0, :, :, 0], title=f"y is 3×3, dx is {dx.shape[1]}×{dx.shape[2]}
 # little off centre:
 
 # %%
-figure, axes = beside(2, height=2.9)
+figure, axes = beside(2, height=2.0)
 draw_windows(8, kernel=3, stride=2, padding=1, ax=axes[0], title="8 pixels, padding 1: 4 outputs, rest 1")
 draw_windows(9, kernel=3, stride=2, padding=1, ax=axes[1], title="9 pixels, padding 1: 5 outputs, rest 0")
 figure
@@ -658,9 +658,8 @@ x = to_device(rng.standard_normal((1, 32, 32, 64), np.float32), device)
 w = to_device(rng.standard_normal((3, 3, 64, 64), np.float32), device)
 took = seconds(lambda: to_host(conv2d_forward(x, w, None, padding=1)[0]))  # to_host waits for a GPU
 operations = 2 * 32 * 32 * 64 * 9 * 64
-print(
-    f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms: {operations / took / 1e9:.0f} billion per second"
-)
+print(f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms on this machine,")
+print(f"{operations / took / 1e9:.0f} billion per second")
 
 # %% [markdown]
 # ## How much of the picture does a cell see?
@@ -750,10 +749,11 @@ mean = np.mean([influence(seed) for seed in range(8)], axis=0)
 
 # %%
 first, last = fields[stage_ends[1]].span(8)
-outside = mean.sum() - mean[first:last, first:last].sum()
-quarter = (last - first) // 4
-inner = mean[first + quarter : last - quarter, first + quarter : last - quarter].sum() / mean.sum()
-print(f"outside the field: {outside:g}; in its inner half (a quarter of the area): {inner:.0%} of all influence")
+inside, inner = np.zeros((2, 128, 128), bool)
+inside[first:last, first:last] = True
+inner[first + 22 : last - 22, first + 22 : last - 22] = True  # half as wide and half as high
+print(f"largest |dx| outside the field: {mean[~inside].max():g}")
+print(f"the inner half of the field, a quarter of its area, has {mean[inner].sum() / mean.sum():.0%} of the influence")
 
 # %%
 figure, (left, right) = beside(2, width=8.2, height=3.9)
@@ -772,9 +772,9 @@ figure
 # bell. The *effective* receptive field is much smaller than the one on paper (Luo et al. 2016), and this is why
 # objects should be a good deal smaller than the field of the level that looks for them.
 #
-# Two details are worth a look. The bright pixels in the very middle are the shortcuts: 1×1 windows, on which nothing
-# spreads. And the fine grid over the hill is the pattern of strides, where some pixels are read by two windows and
-# their neighbours by one.
+# Two details are worth a look. The bright pixels in the very middle belong to the path along all shortcuts: 1×1
+# windows and identities, where nothing spreads but in the 3×3 of the first layer. And the fine grid over the hill is
+# the pattern of strides, where some pixels are read by two windows and their neighbours by one.
 #
 # ## What can go wrong
 #
