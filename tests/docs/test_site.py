@@ -118,3 +118,35 @@ def dark_pages_stay_dark(page):
     around = "e => getComputedStyle(e.closest('.output')).backgroundColor"
     assert slider.evaluate(light) == caption.evaluate(light) > 450
     assert slider.evaluate(around) == "rgba(0, 0, 0, 0)"
+
+
+# ---------------------------------------------------------------- the checks themselves
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<script async="async" src="https://cdn.example/tex.js"></script>',
+        "<script src='//cdn.example/require.js'></script>",
+        '<link rel="preconnect" href="https://fonts.example">',
+        '<img alt="" src="http://pictures.example/one.png">',
+        '<style>@import "https://fonts.example/a.css";</style>',
+        '<p style="background: url(https://pictures.example/two.png)">',
+    ],
+)
+def test_what_is_loaded_from_elsewhere_is_found(tmp_path, line):
+    page = tmp_path / "page.html"
+    page.write_text('<a href="https://example.org">a link may lead away</a> <img src="_images/three.png">')
+    nothing_is_loaded_from_elsewhere(tmp_path)
+    page.write_text(page.read_text() + line)
+    with pytest.raises(AssertionError, match=r"page\.html loads"):
+        nothing_is_loaded_from_elsewhere(tmp_path)
+
+
+def test_the_browser_tells_what_a_page_asks_for_and_complains_of(tmp_path, visit, serve):
+    asking = 'fetch("https://elsewhere.example/x").catch(() => {}); throw new Error("broken")'
+    (tmp_path / "page.html").write_text(f"<!doctype html><script>{asking}</script>")
+    visitor = visit(serve(tmp_path))
+    visitor.page.goto(visitor.home + "page.html")
+    assert visitor.outside == ["https://elsewhere.example/x"]
+    assert any("broken" in error for error in visitor.errors)
