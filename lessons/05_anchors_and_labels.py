@@ -99,9 +99,10 @@ print(inspect.getsource(naive.anchors))
 # %%
 strides = (4, 8, 16, 32, 64)
 grids = [(128 // s, 128 // s) for s in strides]
-levels = anchors.pyramid_anchors(config.anchor_sizes, config.anchor_ratios, grid_sizes=grids, image_size=(128, 128))
-for level, size, grid, stride in zip(levels, config.anchor_sizes, grids, strides):
-    np.testing.assert_array_equal(level, naive.anchors(size, config.anchor_ratios, grid_size=grid, stride=stride))
+sizes, ratios = config.anchor_sizes, config.anchor_ratios
+levels = anchors.pyramid_anchors(sizes, ratios, grid_sizes=grids, image_size=(128, 128))
+for level, size, grid, stride in zip(levels, sizes, grids, strides):
+    np.testing.assert_array_equal(level, naive.anchors(size, ratios, grid_size=grid, stride=stride))
 
 # %% [markdown]
 # **Predict.** Three anchors per cell. How many are there in all on our image of 128 x 128 pixels, and which share of
@@ -110,7 +111,8 @@ for level, size, grid, stride in zip(levels, config.anchor_sizes, grids, strides
 # %%
 for k, (level, grid) in enumerate(zip(levels, grids), start=2):
     print(f"P{k}: {grid[0]:2d} x {grid[1]:2d} cells, {len(level):4d} anchors")
-print("together", sum(map(len, levels)), "- share of P2", round(len(levels[0]) / sum(map(len, levels)), 3))
+total = sum(map(len, levels))
+print(f"together {total}, share of P2 {len(levels[0]) / total:.3f}")
 
 # %% [markdown]
 # Each level has a quarter of the cells of the one below, so P2 holds three quarters of everything: $1 + \frac14 +
@@ -123,11 +125,9 @@ print("together", sum(map(len, levels)), "- share of P2", round(len(levels[0]) /
 # %%
 frames, captions = [], []
 for k, (level, stride) in enumerate(zip(levels, strides), start=2):
-    cell = (64 // stride, 64 // stride)
-    frames.append(draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=f"P{k}: stride {stride}"))
-    captions.append(
-        f"P{k}: a centre every {stride} pixels, size {config.anchor_sizes[k - 2][0]}, {len(level)} anchors."
-    )
+    title, cell = f"P{k}: stride {stride}", (64 // stride, 64 // stride)
+    frames.append(draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=title))
+    captions.append(f"P{k}: a centre every {stride} pixels, size {sizes[k - 2][0]}, {len(level)} anchors.")
 Steps(frames, captions, title="The anchors of one cell, level by level")
 
 # %% [markdown]
@@ -149,7 +149,7 @@ for k, level in enumerate(levels, start=2):
 # %%
 where = np.arange(32 * 32 * 3).reshape(32, 32, 3)  # the network's shape: row, column, anchor
 k = where[7, 20, 2]
-print("anchor", k, "has its centre at", boxes.to_center(levels[0][k])[:2], "= column 20, row 7, times 4")
+print("anchor", k, "is centred at", boxes.to_center(levels[0][k])[:2], "= column 20, row 7, times 4")
 
 # %% [markdown]
 # ## 3. Labels: which anchors should say yes?
@@ -167,7 +167,7 @@ print("anchor", k, "has its centre at", boxes.to_center(levels[0][k])[:2], "= co
 every = all_anchors((128, 128), config)  # (A, 4): all levels, one after another
 iou = boxes.iou_matrix(every, target.boxes)  # (A, M)
 best = iou.max(axis=1)
-draw_label_bands(best, positive_iou=0.7, negative_iou=0.3, title="4,092 anchors and their best IoU").figure
+draw_label_bands(best, positive_iou=0.7, negative_iou=0.3, title="The best IoU of 4,092 anchors").figure
 
 # %% [markdown]
 # Mind the logarithmic axis. More than nine out of ten anchors see next to nothing. A handful are good enough to say
@@ -188,7 +188,7 @@ for name, kind in (("positive", POSITIVE), ("neutral", NEUTRAL), ("negative", NE
 # On the scene. Only a few of the neutral and negative ones are drawn; the legend counts them all.
 
 # %%
-draw_anchor_labels(image, every, label[0], objects=target.boxes, title="0.7 and 0.3, nothing else").figure
+draw_anchor_labels(image, every, label[0], objects=target.boxes, title="0.7 and 0.3 only").figure
 
 # %% [markdown]
 # ### Nobody is left without an anchor
@@ -211,9 +211,11 @@ matched, label = match(iou[None], valid, **thresholds, low_quality=True)
 for m, digit in enumerate(target.labels - 1):
     own = (label[0] == POSITIVE) & (matched[0] == m)
     print(f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors")
-draw_anchor_labels(
-    image, every, label[0], objects=target.boxes, limits={NEUTRAL: 0, NEGATIVE: 0}, title="With the low-quality rule"
-).figure
+
+# %%
+only = {NEUTRAL: 0, NEGATIVE: 0}  # draw the positive ones, count the others
+title = "With the low-quality rule"
+draw_anchor_labels(image, every, label[0], objects=target.boxes, limits=only, title=title).figure
 
 # %% [markdown]
 # The thin 1 has two now, with exactly the same IoU. A tie is no rarity: anchors stand on a grid of whole pixels, and
@@ -249,9 +251,9 @@ draw_label_bands(best, positive_iou=0.3, negative_iou=0.3, title="Positive from 
 frames, captions = [], []
 for bar in (0.7, 0.6, 0.5, 0.4, 0.3):
     _, lowered = match(iou[None], valid, positive_iou=bar, negative_iou=0.3, low_quality=True)
-    counts = [int((lowered == kind).sum()) for kind in (POSITIVE, NEUTRAL, NEGATIVE)]
-    frames.append(draw_anchor_labels(image, every, lowered[0], limits={NEGATIVE: 0}, title=f"positive from {bar}"))
-    captions.append(f"Positive from {bar}: {counts[0]} positive, {counts[1]} neutral, {counts[2]} negative.")
+    title, limits = f"positive from {bar}", {NEGATIVE: 0}
+    frames.append(draw_anchor_labels(image, every, lowered[0], limits=limits, title=title))
+    captions.append(f"{title}: {(lowered == POSITIVE).sum()} positive, {(lowered == NEUTRAL).sum()} neutral")
 Steps(frames, captions, title="Lowering the bar")
 
 # %% [markdown]
@@ -264,7 +266,7 @@ draw_boxes(target.boxes, ax=ax, colors=style.PURPLE, linewidth=1.2)
 draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
 
 # %% [markdown]
-# "Yes, a digit", says the label, and the neighbour that is one pixel further off must say "no". No feature can be that
+# "Yes, a digit", says the label, and the next anchor, a few pixels further off, must say "no". No feature can be that
 # sharp. The neutral band is there so that the answer may change *gradually* from yes to no. Without it, the network
 # also answers yes in a wide ring around each digit, and the score no longer says which box is good: NMS then keeps the
 # wrong one.
@@ -277,7 +279,8 @@ draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
 
 # %%
 batch = collate([image], [target])
-proposals = boxes.decode(rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32), np.repeat(batch.targets.boxes, 4, axis=1))
+jitter = rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32)
+proposals = boxes.decode(jitter, np.repeat(batch.targets.boxes, 4, axis=1))
 chosen = sample_rois(proposals, np.ones((1, 16), bool), batch.targets, RoIConfig(), rng=rng)
 print("labels of RoIs:   ", chosen.labels, "<- 0 is background, 4 is the digit 3")
 print("labels of anchors:", np.unique(label), "<- 0 is neutral")
@@ -310,7 +313,8 @@ print(f"always saying {share:.4f}: loss {loss:.4f}, and {1 - share:.2%} of the a
 
 # %%
 def pull_of_positives(truth):
-    _, cache = losses.sigmoid_cross_entropy_forward(np.zeros(len(truth)), targets=truth)  # p = 0.5 everywhere
+    logits = np.zeros(len(truth))  # p = 0.5 everywhere
+    _, cache = losses.sigmoid_cross_entropy_forward(logits, targets=truth)
     dlogits = np.abs(losses.sigmoid_cross_entropy_backward(1.0, cache))
     return dlogits[truth == 1].sum() / dlogits.sum()
 
@@ -327,10 +331,11 @@ keys = draw_keys(label.shape, rng=rng, like=every)
 for count in (256, 64):
     sample = balanced_sample(label, keys, count=count, positive_fraction=0.5)
     truth = (label[sample] == POSITIVE).astype(np.float64)
-    print(f"{len(truth)} anchors, {int(truth.sum())} positive: {pull_of_positives(truth):.1%} of the pull")
+    print(f"{len(truth)} anchors, {truth.sum():.0f} positive: {pull_of_positives(truth):.1%} of the pull")
 
 # %%
-draw_anchor_labels(image, every[sample[0]], label[sample], title="The 64 that are asked", limits={NEGATIVE: 64}).figure
+asked_now = every[sample[0]]
+draw_anchor_labels(image, asked_now, label[sample], title="The 64 that are asked", limits={NEGATIVE: 64}).figure
 
 # %% [markdown]
 # From 0.16 % to more than 9 %: sixty times as much. The negatives are drawn anew in every step, so in the end most of
@@ -346,7 +351,8 @@ draw_anchor_labels(image, every[sample[0]], label[sample], title="The 64 that ar
 for k, (level, grid) in enumerate(zip(levels, grids), start=2):
     crosses = anchors.crosses_border(level, height=128, width=128)
     inner = crosses.reshape(*grid, 3)[1:-1, 1:-1]
-    print(f"P{k}: {crosses.mean():4.0%} of {len(level):4d} cross; in inner cells {inner.sum():3d} of {inner.size:4d}")
+    every_cell = f"{crosses.mean():4.0%} of {len(level):4d} cross"
+    print(f"P{k}: {every_cell}; in inner cells {inner.sum():3d} of {inner.size:4d}")
 
 # %% [markdown]
 # One of the sources claims that "valid" padding of the RPN's 3x3 convolution removes the anchors that cross the
@@ -355,7 +361,7 @@ for k, (level, grid) in enumerate(zip(levels, grids), start=2):
 # things. Here is a cell of P4 that survives:
 
 # %%
-draw_anchor_grid(image, levels[2], 16, cell=(1, 1), margin=24, title="P4, cell (1, 1): an inner cell").figure
+draw_anchor_grid(image, levels[2], 16, cell=(1, 1), margin=24, title="P4, an inner cell").figure
 
 # %% [markdown]
 # So the rule has to look at the anchors themselves. The package offers both, `ignore_border_anchors` on or off.
@@ -370,15 +376,16 @@ for ignore in (False, True):
     rule = dataclasses.replace(config, ignore_border_anchors=ignore)
     owner, found[ignore] = assign_anchors(every, edge_batch.targets, rule, image_size=(128, 128))
     own = [int(((found[ignore] == POSITIVE) & (owner == m)).sum()) for m in range(len(edge))]
-    print(f"ignore: {ignore!s:5} positive anchors of each digit: {own}, neutral {(found[ignore] == NEUTRAL).sum()}")
+    neutral = (found[ignore] == NEUTRAL).sum()
+    print(f"ignore: {ignore!s:5} positive anchors of each digit: {own}, neutral {neutral}")
 
 # %%
-only = {NEUTRAL: 0, NEGATIVE: 0}  # draw the positive ones
 figure = style.new_figure(9.2, 5.0)
 for k, ignore in enumerate((False, True)):
     ax = figure.add_axes((0.02 + 0.5 * k, 0.14, 0.46, 0.77))
     title = "crossing anchors are ignored" if ignore else "crossing anchors take part"
-    draw_anchor_labels(edge_image, every, found[ignore][0], objects=edge.boxes, limits=only, ax=ax, title=title)
+    own = found[ignore][0]
+    draw_anchor_labels(edge_image, every, own, objects=edge.boxes, limits=only, ax=ax, title=title)
 figure
 
 # %% [markdown]
@@ -400,7 +407,8 @@ coverage_figure(report)
 # low-quality rule. Now the anchors of the papers, made for photographs of 800 pixels, on the same digits:
 
 # %%
-papers = dataclasses.replace(config, anchor_sizes=((32,), (64,), (128,), (256,), (512,)), anchor_ratios=(0.5, 1.0, 2.0))
+photographs = ((32,), (64,), (128,), (256,), (512,))
+papers = dataclasses.replace(config, anchor_sizes=photographs, anchor_ratios=(0.5, 1.0, 2.0))
 poor_report = anchor_report(scenes, papers)
 print(*poor_report.warnings(), sep="\n")
 coverage_figure(poor_report)
@@ -422,7 +430,8 @@ lowest = dataclasses.replace(config, anchor_sizes=((20, 28, 40, 64, 96),))
 for name, rule in (("every level", config), ("P2 only", lowest)):
     fits = anchor_report(hard_scenes, rule)
     count = len(all_anchors((128, 128), rule))
-    print(f"{name:11s} {count:6d} anchors: {fits.share(0.7):.0%} of the digits at 0.7, {fits.share(0.5):.0%} at 0.5")
+    good, fair = fits.share(0.7), fits.share(0.5)
+    print(f"{name:11s} {count:6d} anchors: {good:.0%} of the digits at 0.7, {fair:.0%} at 0.5")
 
 # %% [markdown]
 # By this measure P2 alone is *better*: its large anchors stand on a dense grid too. But it asks nearly four times as
@@ -457,12 +466,13 @@ print(" 28 at level 3: ", assign_levels(squares, canonical_size=28, canonical_le
 # size is a setting here: 28 pixels, an average digit, goes to level 3.
 
 # %%
-big_image, big = make_scene(9, varied, bank=bank, split="train", seed=0)
-chosen_level = assign_levels(big.boxes, canonical_size=28, canonical_level=3, **limits)
-looks = {2: (style.BLUE, "-"), 3: (style.ORANGE, (0, (4, 2))), 4: (style.GREEN, (0, (1, 1.5))), 5: (style.RED, "-")}
-colors, lines = zip(*(looks[int(k)] for k in chosen_level))
+large = SceneConfig(noise=0.0, digit_size=(14, 84), digits_per_image=(3, 6))
+big_image, big = make_scene(34, large, bank=bank, split="train", seed=0)
+level_of = assign_levels(big.boxes, canonical_size=28, canonical_level=3, **limits)
+looks = {2: (style.BLUE, "-"), 3: (style.ORANGE, (0, (4, 2))), 4: (style.GREEN, (0, (1, 1.5)))}
+colors, lines = zip(*(looks[int(k)] for k in level_of))
 ax = draw_image(big_image, title="The level from which each digit is cut")
-draw_boxes(big.boxes, ax=ax, colors=colors, linestyles=lines, labels=[f"P{k}" for k in chosen_level]).figure
+draw_boxes(big.boxes, ax=ax, colors=colors, linestyles=lines, labels=[f"P{k}" for k in level_of]).figure
 
 # %% [markdown]
 # And the bracket: it is a **floor**, in the paper and in torchvision. A well-known implementation rounds instead. An
@@ -486,11 +496,13 @@ print(f"{exact:.3f}: floor {int(np.floor(exact))}, round {int(np.round(exact))}"
 # %%
 upside_down = dataclasses.replace(config, anchor_ratios=tuple(1 / r for r in config.anchor_ratios))
 wrong_report = anchor_report(scenes, upside_down)
-print(f"right: IoU >= 0.7 for {report.share(0.7):.0%} of the digits; upside down: for {wrong_report.share(0.7):.0%}")
+for name, one in (("right", report), ("upside down", wrong_report)):
+    print(f"{name}: {one.share(0.7):.0%} of the digits have an anchor with IoU 0.7")
 
 # %%
 wrong_every = all_anchors((128, 128), upside_down)
-_, wrong_label = match(boxes.iou_matrix(wrong_every, target.boxes)[None], valid, **thresholds, low_quality=True)
+wrong_iou = boxes.iou_matrix(wrong_every, target.boxes)[None]
+_, wrong_label = match(wrong_iou, valid, **thresholds, low_quality=True)
 title = "Ratios upside down"
 draw_anchor_labels(image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title).figure
 
@@ -515,9 +527,7 @@ for stride, size in zip(strides, config.anchor_sizes):
     side = float(size[0])
     square = [0, 0, side, side]
     moved = [stride / 2, stride / 2, side + stride / 2, side + stride / 2]
-    print(
-        f"stride {stride:2d}, anchor {side:.0f}: IoU with itself, half a cell further, {naive.iou(square, moved):.2f}"
-    )
+    print(f"stride {stride:2d}, anchor {side:.0f}, shifted by half a cell: IoU {naive.iou(square, moved):.2f}")
 
 # %% [markdown]
 # Every proposal of the trained network comes out shifted by half a cell, with an IoU as low as this. The scores look

@@ -135,8 +135,8 @@ def draw_anchor_labels(image, anchors, label, *, ax=None, objects=None, title=No
         rows = np.flatnonzero(label == kind)
         drawn = _spread(rows, most if limits is None else limits.get(kind, most))
         draw_boxes(anchors[drawn], ax=ax, colors=color, linestyles=[line] * len(drawn), linewidth=width)
-        text = f"{name}: {len(rows)}" + (f" ({len(drawn)} drawn)" if len(drawn) < len(rows) else "")
-        handles.insert(0, line_handle(text, color, line))
+        drawn_too = f" ({len(drawn) or 'not'} drawn)" if len(drawn) < len(rows) else ""
+        handles.insert(0, line_handle(f"{name}: {len(rows)}{drawn_too}", color, line))
     if objects is not None:
         objects = np.asarray(to_host(objects)).reshape(-1, 4)
         draw_boxes(objects, ax=ax, colors=style.PURPLE, linewidth=1.2)
