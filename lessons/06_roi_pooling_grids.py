@@ -525,7 +525,7 @@ figure = style.new_figure(9.4, 4.6)
 for k, (s, level) in enumerate(zip(strides, pyramid)):
     above = figure.add_axes((0.04 + 0.245 * k, 0.47, 0.2, 0.45))
     below = figure.add_axes((0.04 + 0.245 * k, 0.02, 0.2, 0.33))
-    look = dict(image=image, window=(0, 64, 64, 128), samples=1, legend=False, ax=above)
+    look = dict(image=image, window=(0, 64, 64, 128), samples=1, bins=False, legend=False, ax=above)
     look |= dict(title=f"P{k + 2}: cells of {s} px", output_size=7, scale=1 / s)
     draw_pooling_grid(level[0], goal[0], **look)
     crop, _ = roi_align_forward(level, goal, image_index=first, output_size=7, scale=1 / s)
@@ -533,8 +533,8 @@ for k, (s, level) in enumerate(zip(strides, pyramid)):
 figure
 
 # %% [markdown]
-# (Each crop has its own greys, from its smallest to its largest number.) On P2 and P3 you can read the 0. On P4 the
-# hole is gone, and on P5 the digit is one cell and a bit: 49 numbers are spun out of a handful of pixels. Too fine is
+# (A dot is the middle of a bin; each crop has its own greys.) On P2 and P3 you can read the 0. On P4 the
+# hole is smeared, and on P5 the digit is one cell and a bit: 49 numbers are spun out of a handful of pixels. Too fine is
 # wrong as well, for large RoIs: along an axis the 2 points of a bin read at most 4 cells, so bins of more than 4 cells
 # have gaps that nobody looks at.
 
