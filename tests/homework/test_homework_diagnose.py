@@ -69,3 +69,25 @@ def test_a_mistake_is_named_only_when_it_explains_the_answer():
 def test_an_edit_that_does_not_fit_is_an_error():
     with pytest.raises(ValueError, match="must stand in the solution once; it does 0 times"):
         imitation(EXERCISE, Mistake("no such line", (("never written", ""),)))
+
+
+def test_writing_into_an_argument_is_not_taken_for_a_mistake_that_leaves_it_alone():
+    exercise = find_exercise("hw01.sum_grads")
+    function = imitation(exercise, exercise.mistakes[0])  # adds into the first term
+    others = dataclasses.replace(exercise, mistakes=exercise.mistakes[1:])
+    verdict = diagnosed(judge(others, lambda call: local_answer(others, function, call)))
+    assert "you write into argument 1" in verdict.diagnosis
+    assert verdict.diagnosis not in [m.says for m in exercise.mistakes]
+
+
+def test_failing_where_a_mistake_fails_is_not_enough_to_be_named():
+    exercise = find_exercise("hw02.image_to_columns")
+    right = exercise.blank.reference()
+
+    def fails_with_wide_borders(x, kernel, stride, padding, dilation, windows):
+        if padding[1] > 1:
+            raise ValueError("something else")
+        return right(x, kernel, stride, padding, dilation, windows)
+
+    verdict = diagnosed(judge(exercise, lambda call: local_answer(exercise, fails_with_wide_borders, call)))
+    assert verdict.first.case.name == "a border" and not verdict.known

@@ -70,7 +70,7 @@ def name_mistake(verdict):
         if _explains(verdict.exercise, function, wrong[0]):
             if all(_explains(verdict.exercise, function, r) for r in compared if r.case.kind != "gradient"):
                 return mistake.says
-            partly = partly or mistake.says
+            partly = partly or ("" if _raised(wrong[0]) else mistake.says)  # that both fail there says too little
     return partly
 
 

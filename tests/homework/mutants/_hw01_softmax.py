@@ -172,6 +172,17 @@ CROSS_ENTROPY = [
         "divide by the number of rows already",
     ),
     Mutant(
+        "looks the label up",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = np.zeros(logits.shape, dtype=bool)
+        is_label[np.arange(len(labels)), labels] = True
+        element = -log_softmax[is_label][:, None]
+        """,
+        "you index with the labels",
+    ),
+    Mutant(
         "all classes count",
         """
         top = np.max(logits, axis=1, keepdims=True)

@@ -35,7 +35,8 @@ CROSS_ENTROPY = Exercise(
         2. log_softmax (K, C): take the logarithm of exp(x[c]) / sum of exp before you compute it. The logarithm
            of a quotient is a difference, and the logarithm of exp is nothing at all: so no exp is ever divided,
            and no log sees a 0.
-        3. is_label (K, C), bool: True where the column is the label of the row.
+        3. is_label (K, C), bool: True where the column is the label of the row. Compare labels with 0 .. C-1: a
+           row of weight 0 may have any label, also one that is no column.
         4. element (K, 1): minus the log_softmax at the label. Keep the axis of length 1: the line below
            multiplies element with a weight of shape (K, 1).
     """,
@@ -114,6 +115,11 @@ CROSS_ENTROPY = Exercise(
         Mistake(
             "the logarithms of all classes are added up: only the class of the label counts",
             (("xp.where(is_label, log_softmax, 0)", "log_softmax"),),
+        ),
+        Mistake(
+            "you index with the labels: a row of weight 0 may have any label, also one that is no column; compare the "
+            "labels with 0 .. C-1 instead",
+            (("labels[:, None] == xp.arange(logits.shape[1])", "xp.eye(logits.shape[1], dtype=bool)[labels]"),),
         ),
         Mistake(
             "you divide by the number of rows already: the line below the blank divides by the normalizer, so element "

@@ -38,8 +38,8 @@ CONV = Exercise(
         known, and stride, padding and dilation are pairs.
         1. columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO)) has shape (N, HO, WO, KH,
            KW, C). Make one row of it for each window and place of the kernel: (N*HO*WO, KH*KW, C).
-        2. _split(rows, groups) deals the channels out to the groups: (G, N*HO*WO, KH*KW*C/G). Without groups G is
-           1. _weight_matrices(weight, groups) gives one matrix for each group: (G, KH*KW*C/G, O/G).
+        2. _split(rows, groups) deals the channels out to the G = groups groups: (G, N*HO*WO, KH*KW*C/G).
+           _weight_matrices(weight, groups) has one matrix for each group: (G, KH*KW*C/G, O/G).
         3. One matrix product per group; @ does all of them at once. _join(parts, 1) is the mirror of _split and
            puts the output channels of the groups side by side: (N*HO*WO, 1, O). Reshape to (N, HO, WO, O).
         4. Add the bias, unless it is None.
