@@ -533,10 +533,10 @@ for k, (s, level) in enumerate(zip(strides, pyramid)):
 figure
 
 # %% [markdown]
-# (A dot is the middle of a bin; each crop has its own greys.) On P2 and P3 you can read the 0. On P4 the
-# hole is smeared, and on P5 the digit is one cell and a bit: 49 numbers are spun out of a handful of pixels. Too fine is
-# wrong as well, for large RoIs: along an axis the 2 points of a bin read at most 4 cells, so bins of more than 4 cells
-# have gaps that nobody looks at.
+# (A dot is the middle of a bin; each crop has its own greys.) On P2 and P3 you can read the 0. On P4 the hole is
+# smeared, and on P5 the digit is one cell and a bit: 49 numbers are spun out of a handful of pixels. Too fine is wrong
+# as well, for large RoIs: along an axis the 2 points of a bin read at most 4 cells, so bins of more than 4 cells have
+# gaps that nobody looks at.
 
 # %%
 on_p2 = dict(image_index=first, feature_shape=(1, 32, 32), output_size=7, scale=0.25)
