@@ -38,6 +38,10 @@ def test_shapes_stand_side_by_side():
     assert {"wanted: (2, 3)", "yours: (3, 2)"} <= set(words(figure))
 
 
+def test_right_numbers_of_another_type_have_no_picture():
+    assert figure_of(lambda dx, dw, db: (dx.astype(np.float32).round(), dw, db)) is None
+
+
 @pytest.mark.parametrize("change", [lambda dx, dw, db: None, lambda dx, dw, db: (dx, dw, None)])
 def test_without_two_arrays_there_is_no_picture(change):
     assert figure_of(change) is None

@@ -24,9 +24,11 @@ def wrong_figure(verdict):
             return figure
     if not _drawable(wrong.want) or not _drawable(wrong.got):
         return None
-    if wrong.want.shape == wrong.got.shape:
-        return _difference_figure(verdict.exercise, wrong)
-    return _shapes_figure(verdict.exercise, wrong)
+    if wrong.want.shape != wrong.got.shape:
+        return _shapes_figure(verdict.exercise, wrong)
+    if agrees(wrong.want, wrong.got).all():
+        return None  # only the type differs, which no picture shows
+    return _difference_figure(verdict.exercise, wrong)
 
 
 def _drawable(array):
@@ -40,6 +42,7 @@ def _difference_figure(exercise, wrong):
     right = agrees(*(np.asarray(side, wrong.want.dtype) for side in (want, got)))
     marks = [(i, j, i + 1, j + 1, style.RED) for i, j in np.argwhere(~right)]
     difference = np.where(np.isfinite(got) & np.isfinite(want), got.astype(float) - want, np.nan)
+    difference[right] = 0  # rounding is no difference
     figure, axes = _panels(want.shape, 3)
     low, high = _range(want, got)
     draw_array(want, ax=axes[0], title="wanted", cmap="cividis", vmin=low, vmax=high)

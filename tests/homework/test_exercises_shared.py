@@ -1,0 +1,47 @@
+"""The proof of a cache: a right result with a cache that its backward cannot use is not right."""
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.homework.exercise import Call
+from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct
+from tinymaskrcnn.homework.judge import first_difference
+from tinymaskrcnn.ops.activation import softmax_backward, softmax_forward
+
+RESULTS = cache_proven_by(softmax_forward, softmax_backward, ("dx",), "y itself")
+CALL = Call((np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 1.0]]),))
+Y, CACHE = softmax_forward(*CALL.args)
+
+
+def difference(output):
+    return first_difference(RESULTS((Y, CACHE), CALL), RESULTS(output, CALL))
+
+
+def test_a_cache_of_another_object_with_the_same_numbers_is_right():
+    assert difference((Y, CACHE.copy())) is None
+    assert difference([Y, CACHE]) is None
+
+
+def test_a_cache_of_other_numbers_shows_in_the_gradient():
+    assert "dx (made of your cache by the package's softmax_backward)[0, 0]" in difference((Y, CALL.args[0])).words
+
+
+def test_a_wrong_result_is_told_before_its_cache():
+    assert difference((Y + 1, None)).name == "y"
+
+
+@pytest.mark.parametrize("cache", [None, (), (Y, Y), {"y": Y}])
+def test_a_cache_of_another_layout_is_told_with_the_layout(cache):
+    with pytest.raises(ValueError, match="the cache must be y itself: with yours the package's softmax"):
+        RESULTS((Y, cache), CALL)
+
+
+@pytest.mark.parametrize("output, words", [(Y, "one thing, of type ndarray"), ((Y, Y, Y), "3 things")])
+def test_a_pair_is_asked_for(output, words):
+    with pytest.raises(ValueError, match=words):
+        RESULTS(output, CALL)
+
+
+def test_distinct_numbers_are_far_apart():
+    x = distinct(np.random.default_rng(0), (2, 3, 4))
+    assert x.shape == (2, 3, 4) and np.diff(np.sort(x.reshape(-1))).min() > 0.05
