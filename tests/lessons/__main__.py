@@ -1,5 +1,6 @@
 """How long every lesson takes in full, as a script and as a notebook: .venv/bin/python -m tests.lessons [NN ...]"""
 
+import resource
 import sys
 import tempfile
 import time
@@ -8,25 +9,28 @@ from pathlib import Path
 from . import form, pair, running
 
 
+def timed(call, lesson):
+    """What call(lesson, folder) returned, the seconds it took, and those its processes spent computing."""
+    with tempfile.TemporaryDirectory() as folder:
+        began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        result = call(lesson, Path(folder), fast=False, limit=600)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        computing = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return result, f"{time.perf_counter() - began:4.0f} s ({computing:3.0f} s computing)"
+
+
 def measure(lesson):
-    """One row: seconds as a script and as a notebook, pictures, megabytes, cells, share of short cells; what failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        done = running.run_script(lesson, Path(folder), fast=False, limit=600)
-        script = time.perf_counter() - began
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        notebook = running.run_notebook(lesson, Path(folder), fast=False, limit=600)
-        kernel = time.perf_counter() - began
+    """Rows of text: seconds as script and as notebook, pictures, megabytes, cells, share of short ones; failures."""
+    done, script = timed(running.run_script, lesson)
+    notebook, kernel = timed(running.run_notebook, lesson)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    pictures, megabytes = len(running.pictures(notebook)), running.size(notebook) / 2**20
     failed = [done.stderr.strip().splitlines()[-1]] if done.returncode else []
     failed += [error.splitlines()[-1] for error in running.errors(notebook)]
-    megabytes, pictures = running.size(notebook) / 2**20, len(running.pictures(notebook))
-    return (
-        f"{lesson.stem:32} script {script:4.0f} s, notebook {kernel:4.0f} s, {pictures:3} pictures, "
-        f"{megabytes:4.1f} MB, {len(notebook.cells):3} cells, {form.short_share(code):4.0%} of the code cells short"
-        + "".join(f"\n    FAILED: {line}" for line in failed)
-    )
+    rows = [f"{lesson.stem:28} script {script}, notebook {kernel}"]
+    rows += [f"{'':28} {pictures} pictures, {megabytes:.1f} MB, {len(notebook.cells)} cells, {len(code)} of them code"]
+    rows[-1] += f", {form.short_share(code):.0%} of these short"
+    return "\n".join(rows + [f"{'':28} FAILED: {line}" for line in failed])
 
 
 if __name__ == "__main__":
