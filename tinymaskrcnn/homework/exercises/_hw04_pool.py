@@ -137,6 +137,13 @@ def _random_pooled(dtype=np.float64, scale=0.5):
 RAMP = np.arange(16.0).reshape(1, 4, 4, 1)
 PEAK = np.array([[0.0, 1, 2], [3, 9, 4], [5, 6, 7]]).reshape(1, 3, 3, 1)
 
+# Mistakes that lead out of the map must end in an error: a sparse matrix would write there.
+ADD_AT = (
+    "dfeatures = transposed(routes, dcrops) @ xp.ones(entry.size, dtype=dcrops.dtype)",
+    "dfeatures = xp.zeros(n * height * width * channels, dcrops.dtype)\n"
+    "    np.add.at(dfeatures, entry, gives.reshape(-1))",
+)
+
 POOL_BACK = Exercise(
     id="hw04.roi_pool_backward",
     title="The way back through RoIPool",
@@ -206,7 +213,7 @@ POOL_BACK = Exercise(
         ),
         Mistake(
             "rows and columns within the bin are exchanged: where // reach counts rows",
-            (("where // reach * width + where % reach", "where % reach * width + where // reach"),),
+            (("where // reach * width + where % reach", "where % reach * width + where // reach"), ADD_AT),
         ),
         Mistake(
             "the first pixel of each bin gets the gradient: it belongs to the one that was the maximum",
@@ -214,7 +221,7 @@ POOL_BACK = Exercise(
         ),
         Mistake(
             "a row is taken for `reach` pixels long: one row further down in the features is W pixels later",
-            (("where // reach * width + where % reach", "where"),),
+            (("where // reach * width + where % reach", "where"), ADD_AT),
         ),
         Mistake(
             "the RoIs get a gradient of zeros: there is none, return None",
