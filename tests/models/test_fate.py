@@ -85,7 +85,8 @@ def test_lost_when_the_deltas_move_every_anchor_away():
 
 
 def test_lost_when_objectness_ranks_it_too_low():
-    low = {"candidates__boxes": [AWAY, AWAY], "anchors__rank": [20, 0], "anchors__objectness": [0.1, 0.9]}
+    low = {"candidates__boxes": [AWAY, AWAY], "anchors__moved": [FITS, FITS]}
+    low |= {"anchors__rank": [25, 20], "anchors__objectness": [0.05, 0.1]}
     fate = why_missed(made_up(**NO_PROPOSAL, **low), OBJECT, label=TALL)
     assert fate.stage == "top-n"
     assert fate.numbers == {"rank": 21, "limit": 20, "objectness": pytest.approx(0.1), "level": 2}
@@ -105,17 +106,17 @@ def test_lost_in_the_nms_of_the_rpn():
 
 
 def test_a_box_of_another_level_is_not_the_rival():
-    boxes = [FITS, FITS, (10.0, 2.0, 30.0, 22.0)]
-    changes = {"candidates__boxes": boxes, "candidates__scores": [0.8, 0.99, 0.9], "candidates__level": [2, 3, 2]}
-    changes |= {"candidates__anchor": [0, 1, 1], "candidates__kept": [False, False, True]}
-    trace = made_up(**NO_PROPOSAL, **changes)
-    candidates = dataclasses.replace(trace.candidates, kept=np.array([False, True, True]))
-    candidates = dataclasses.replace(candidates, boxes=np.array([FITS, NEAR, boxes[2]], np.float32))
-    fate = why_missed(dataclasses.replace(trace, candidates=candidates), (10, 10, 30, 26), label=TALL)
-    assert fate.stage == "proposals"  # the third box fits this object too, so NMS was not its end
-    fate = why_missed(dataclasses.replace(trace, candidates=candidates), OBJECT, label=TALL, min_iou=0.7)
+    elsewhere, rival = (10.0, 12.0, 30.0, 24.0), (10.0, 2.0, 30.0, 22.0)  # the first shares more with the lost box
+    changes = {
+        "candidates__boxes": [FITS, elsewhere, rival],
+        "candidates__scores": [0.8, 0.99, 0.9],
+        "candidates__level": [2, 3, 2],
+        "candidates__kept": [False, True, True],
+    }
+    fate = why_missed(made_up(**NO_PROPOSAL, **changes), OBJECT, label=TALL, min_iou=0.7)
     assert fate.stage == "RPN NMS"
-    np.testing.assert_array_equal(fate.culprit, boxes[2])
+    np.testing.assert_array_equal(fate.culprit, rival)
+    assert "NMS of P2" in fate.reason
 
 
 def test_lost_among_too_many_proposals():

@@ -83,6 +83,17 @@ def test_rows_without_a_proposal_are_marked():
     assert not valid.any()
 
 
+def test_the_images_of_a_batch_do_not_suppress_each_other():
+    rpn, logits, deltas, anchors = outputs()
+    logits, deltas = logits[[0, 0, 1]], deltas[[0, 0, 1]]  # the same image twice
+    sizes = np.array([[32, 32]] * 3)
+    together, valid = rpn.propose(logits, deltas, anchors, sizes=sizes)
+    for n in range(3):
+        alone, alone_valid = rpn.propose(logits[n : n + 1], deltas[n : n + 1], anchors, sizes=sizes[:1])
+        np.testing.assert_array_equal(together[n], alone[0])
+        np.testing.assert_array_equal(valid[n], alone_valid[0])
+
+
 def test_inference_uses_its_own_limits():
     rpn, logits, deltas, anchors = outputs(training=False)
     proposals, _ = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))

@@ -265,7 +265,7 @@ class _Walk:
     def _found(self):
         best, score = self._best_detection()
         iou = float(self.overlap(self.trace.detections.boxes[best, None])[0])
-        return f"found with score {score:.2f}, IoU {iou:.2f}", {"score": score, "best_iou": iou}, None
+        return f"score {score:.2f}, IoU {iou:.2f}", {"score": score, "best_iou": iou}, None
 
     def _best_detection(self):
         """The detection with the best score that fits: its row, its score; one whose mask fits goes first."""
