@@ -121,7 +121,7 @@ figure
 # %% [markdown]
 # Look at `vertical`: the left side of every stroke is blue (darkness on the left, ink on the right: positive), the
 # right side is red (negative), and white is 0. Horizontal strokes are hardly there at all. The first layer of a
-# trained network looks much like this, only that nobody chose the numbers.
+# trained network often holds filters like these, only that nobody chose the numbers.
 #
 # ## One window, one number
 #
