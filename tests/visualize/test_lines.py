@@ -93,3 +93,11 @@ def test_refusals():
     for draw in (draw_lines, draw_bars, draw_histogram):
         with pytest.raises(ArgumentError, match="at least one entry"):
             draw({})
+
+
+def test_short_logarithmic_axes_name_plain_numbers():
+    short, wide = (draw_lines({"a": ([1, 2], y)}, log="y") for y in ([0.3, 8], [1e-8, 1]))
+    assert {"0.5", "1", "2", "5"} <= set(words(short.figure))
+    assert any("10^{-8}" in text or "10^{-7}" in text for text in words(wide.figure))
+    assert_legible(short.figure)
+    assert {"0.2", "0.5"} <= set(words(draw_bars({"a": [0.2, 0.9]}, log=True).figure))

@@ -1,6 +1,7 @@
 """Curves, bars and histograms with names, told apart by colour and by form."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import blended_transform_factory
 
 from ..backend import to_host
@@ -37,10 +38,8 @@ def draw_lines(
             ax.plot(x, y, color=color, linewidth=0.7, alpha=0.35)
             y = style.running_mean(y, smooth)
         ax.plot(x, y, label=name, marker="os^D"[i % 4] if markers else None, markersize=4, **look)
-    if "x" in log:
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
+    for name in log:
+        _logarithmic(ax, name)
     return _legend(ax, len(curves))
 
 
@@ -69,6 +68,8 @@ def draw_bars(groups, *, names=None, ax=None, title=None, xlabel="", ylabel="", 
         ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.set_ylim(top=high * (high / low) ** 0.2 if log else high + 0.2 * (high - low))  # room for the legend
+    if log:
+        _logarithmic(ax, "y")
     return _legend(ax, len(heights), loc="upper right", ncols=len(heights))
 
 
@@ -88,6 +89,7 @@ def draw_histogram(samples, *, ax=None, title=None, xlabel="", bins=30, limits=N
         ax.hist(np.clip(values, edges[0], edges[-1]), edges, histtype="stepfilled", facecolor=(*_rgb(i), 0.25), **look)
         ax.axvline(values.mean(), color=_color(i), linewidth=1.2, linestyle=(0, (3, 2)))
     ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.1 * len(flat)))  # room for the legend
     return _legend(ax, len(flat))
 
 
@@ -108,6 +110,17 @@ def _axes(ax, title, xlabel, ylabel):
     if title:
         ax.set_title(title, fontsize=style.TITLE)
     return ax
+
+
+def _logarithmic(ax, name):
+    """A logarithmic axis "x" or "y"; within two decades it names 1, 2 and 5 as plain numbers."""
+    getattr(ax, f"set_{name}scale")("log")
+    axis = getattr(ax, f"{name}axis")
+    low, high = sorted(axis.get_view_interval())
+    if high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _legend(ax, count, **place):

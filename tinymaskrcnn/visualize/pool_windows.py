@@ -59,7 +59,8 @@ def pool_gradient_steps(x, dy, *, kernel, stride=None, kind="max", title=None):
     frames, captions, dx = [], [], np.zeros(x.shape)
     for (p, q), window in windows.items():
         dx = dx + dy[p, q] * routes[p, q]
-        got = [(i, j, i + 1, j + 1, PART) for i, j in np.argwhere(routes[p, q] > 0)]
+        winners = np.argwhere(routes[p, q] > 0) if kind == "max" else []
+        got = [(i, j, i + 1, j + 1, PART) for i, j in winners]
         left, right = _pair_of_axes(x.shape, y.shape)
         draw_gradient(dx, ax=left, title="dx so far", vmax=reach, highlight=[(*window, WINDOW), *got])
         draw_gradient(dy, ax=right, title="dy", vmax=reach, highlight=[(p, q, p + 1, q + 1, WINDOW)])
