@@ -47,8 +47,8 @@ def evaluate(model):
 
 def test_it_finds_the_digits_of_scenes_it_has_not_seen(model):
     boxes, masks = evaluate(model)
-    assert boxes >= 0.95
-    assert masks >= 0.95
+    assert boxes >= 0.97  # measured: 0.982
+    assert masks >= 0.97
 
 
 def test_the_measurement_notices_weights_that_went_wrong():
