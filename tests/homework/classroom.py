@@ -17,8 +17,8 @@ from tinymaskrcnn.homework.release import student_file  # noqa: E402
 # What somebody may put into the first blank who does not mean to solve it, and the verdict of that exercise.
 HOSTILE = {
     "loops": ("while True:\n    pass", "too slow"),
-    "sleeps": ("np.linalg.svd(np.ones((6000, 6000)))", "too slow"),
-    "hoards": ("rows = []\nwhile True:\n    rows.append(np.zeros((1000, 1000, 50)) + 1)", "too much memory"),
+    "crawls": ("return sum(np.ones(99).sum() for _ in range(10**9))", "too slow"),
+    "hoards": ("rows = []\nwhile True:\n    rows.append(np.zeros((1000, 1000, 50)))", "too much memory"),
     "recurses": ("return linear_backward(dy, cache)", "crashed"),
     "raises": ("raise RuntimeError('I give up')", "crashed"),
     "divides": ("return 1 // 0", "crashed"),

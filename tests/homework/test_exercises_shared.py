@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.exercise import Call
-from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct
+from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct, same_form
 from tinymaskrcnn.homework.judge import first_difference
 from tinymaskrcnn.ops.activation import softmax_backward, softmax_forward
 
@@ -45,3 +45,20 @@ def test_a_pair_is_asked_for(output, words):
 def test_distinct_numbers_are_far_apart():
     x = distinct(np.random.default_rng(0), (2, 3, 4))
     assert x.shape == (2, 3, 4) and np.diff(np.sort(x.reshape(-1))).min() > 0.05
+
+
+@pytest.mark.parametrize(
+    "cache, same",
+    [
+        ((np.zeros(3), None, (1, 1)), True),
+        ([np.ones(3), None, [1, 1]], True),
+        ((np.zeros(3, np.float32), None, (1, 1)), False),
+        ((np.zeros(4), None, (1, 1)), False),
+        ((np.zeros(3), None, (10**9, 1)), False),
+        ((np.zeros(3), np.zeros(1), (1, 1)), False),
+        ((np.zeros(3), None), False),
+        (None, False),
+    ],
+)
+def test_a_strange_cache_never_reaches_the_package_s_backward(cache, same):
+    assert same_form((np.zeros(3), None, (1, 1)), cache) == same

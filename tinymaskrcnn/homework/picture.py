@@ -48,7 +48,8 @@ def _difference_figure(exercise, wrong):
     draw_array(want, ax=axes[0], title="wanted", cmap="cividis", vmin=low, vmax=high)
     draw_array(got, ax=axes[1], title="yours", cmap="cividis", vmin=low, vmax=high, highlight=marks)
     draw_gradient(difference, ax=axes[2], title="yours - wanted")
-    _caption(figure, f"{exercise.id}: {wrong.name}{where}; outlined in red: what differs")
+    blank = "" if np.isfinite(got).all() else ", blank: not finite"
+    _caption(figure, f"{exercise.id}: {wrong.name}{where}; outlined in red: what differs{blank}")
     return figure
 
 

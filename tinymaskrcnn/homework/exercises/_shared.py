@@ -28,10 +28,10 @@ def cache_proven_by(forward, backward, gradients, layout, *, result="y"):
             return parts  # the first thing to say; and the cache of a wrong result proves nothing
         dy = np.asarray(np.random.default_rng(0).standard_normal(want.shape), dtype=want.dtype)
         try:
+            if not same_form(known, cache):  # strange strides or shapes could keep the one who judges busy for ever
+                raise TypeError("it has another form")
             with np.errstate(all="ignore"):
                 right, found = (dict(zip(keys, _as_tuple(backward(dy, c)))) for c in (known, cache))
-            if [np.shape(g) for g in right.values()] != [np.shape(g) for g in found.values()]:
-                raise TypeError("the gradients have other shapes")
         except Exception as error:
             raise ValueError(
                 f"{result} is right, but the cache must be {layout}: with yours the package's {backward.__name__} "
@@ -40,6 +40,18 @@ def cache_proven_by(forward, backward, gradients, layout, *, result="y"):
         return {**parts, **found}
 
     return results
+
+
+def same_form(known, cache):
+    """Whether two caches hold arrays of the same shapes and types, and equal numbers, in the same places."""
+    if isinstance(known, np.ndarray):
+        return isinstance(cache, np.ndarray) and (known.shape, known.dtype) == (cache.shape, cache.dtype)
+    if isinstance(known, (tuple, list)):
+        fits = isinstance(cache, (tuple, list)) and len(known) == len(cache)
+        return fits and all(same_form(a, b) for a, b in zip(known, cache))
+    if isinstance(known, np.generic):
+        return isinstance(cache, (np.generic, float, int))
+    return not isinstance(cache, np.ndarray) and known == cache
 
 
 def _as_tuple(gradients):
