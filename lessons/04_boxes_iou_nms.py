@@ -32,6 +32,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
+from tinymaskrcnn.data.tour import load_tour_detector
+from tinymaskrcnn.models.trace import trace_detection
 from tinymaskrcnn.ops import boxes, naive, nms
 from tinymaskrcnn.visualize import (
     draw_boxes,
@@ -305,7 +307,7 @@ try:
     test_apart_is_never_alike()
 except AssertionError:
     a, b = failures[-1]
-    print(f"{len(failures)} failures, the smallest: {a.tolist()}, {b.tolist()}, wrong IoU {wrong_iou(a, b)}")
+    print(f"{len(failures)} failures, the smallest: {a.tolist()}, {b.tolist()}: {wrong_iou(a, b)}")
 
 # %%
 draw_iou(a, b).figure
@@ -486,8 +488,8 @@ nms.nms(chain, np.array([0.9, 0.8, 0.7], np.float32), iou_threshold=0.5)
 # %%
 for threshold in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
     kept = nms.nms(proposals, scores, iou_threshold=threshold)
-    found = (boxes.iou_matrix(target.boxes, proposals[kept]).max(axis=1) >= 0.5).sum()
-    print(f"threshold {threshold}: {kept.sum():2d} boxes, {found} of {len(target)} digits have one")
+    hit = (boxes.iou_matrix(target.boxes, proposals[kept]).max(axis=1) >= 0.5).sum()
+    print(f"threshold {threshold}: {kept.sum():2d} boxes, {hit} of {len(target)} digits have one")
 
 # %%
 figure = style.new_figure(9.4, 3.4)
@@ -502,6 +504,33 @@ figure
 # A high threshold lets near-copies through. At 0 nothing may overlap at all, and one digit is gone: the boxes of the 2
 # and the 7 share a corner. The package uses 0.7 for the proposals of the RPN, where too many are better than too few,
 # and 0.5 for the final detections.
+#
+# ### A real crowd
+#
+# Our proposals were made up. Here are real ones: the boxes of the trained detector of lesson 00, straight from its
+# RPN, of which it is more sure than not that something is there.
+#
+# **Predict.** Five digits. How many boxes will the RPN be sure of?
+
+# %%
+found = trace_detection(load_tour_detector(), image).candidates
+crowd, certain = found.boxes[found.scores > 0.5], found.scores[found.scores > 0.5]
+for threshold in (0.7, 0.5, 0.3):
+    left = nms.nms(crowd, certain, iou_threshold=threshold).sum()
+    print(f"{len(crowd)} boxes, {left} after NMS at {threshold}")
+
+# %%
+figure = style.new_figure(9.4, 3.4)
+axes = [figure.add_axes((0.01 + 0.33 * k, 0.03, 0.31, 0.86)) for k in range(3)]
+for ax, threshold in zip(axes, (1.0, 0.7, 0.5)):
+    kept = nms.nms(crowd, certain, iou_threshold=threshold)
+    draw_image(image, ax=ax, title=f"NMS at {threshold}: {kept.sum()} boxes")
+    draw_boxes(crowd[kept], ax=ax, colors=style.GREEN, linewidth=1.2)
+figure
+
+# %% [markdown]
+# About forty boxes per digit: neighbouring cells and neighbouring anchors all see the same digit, and all of them were
+# trained to say so. Without NMS the second stage would do everything forty times over.
 #
 # ### Groups: one NMS for all classes
 #
@@ -610,8 +639,8 @@ except AssertionError as error:
 # ### Find the bug: boxes that only move right
 #
 # This one is real. It stood in the public code behind one of the documents this course grew out of. The layer that
-# predicts the deltas ended, like every other layer of the network, in a **ReLU**. Training ran, the loss went down
-# a bit, boxes came out. What can such a network not say?
+# predicts the deltas ended, like every other layer of the network, in a **ReLU**. Nothing crashes: such a network
+# trains, its loss falls, boxes come out. What can it not say?
 #
 # A ReLU lets no negative number through:
 
@@ -648,9 +677,9 @@ print(f"anchors whose object the network can still reach: {(wanted >= 0).all(axi
 print(f"mean IoU: of the anchors {before:.3f}, behind a ReLU at best {after:.3f}, without it 1.000")
 
 # %% [markdown]
-# About one in sixteen, as four coins would have it. Why did nobody notice? Because half of each delta still worked,
-# because the loss still fell, and because boxes still looked like boxes. And where the output is clipped, the gradient
-# of a ReLU is 0 (lesson 01): these weights got no hint at all.
+# About one in sixteen, as four coins would have it. Why is that hard to notice? Because half of each delta still
+# works, because the loss still falls, and because boxes still look like boxes. And where the output is clipped, the
+# gradient of a ReLU is 0 (lesson 01): these weights get no hint at all.
 #
 # Two lessons. Draw what the network *says* next to what it *should* say. And check that a model can reach the answer at
 # all, before you train it.

@@ -335,7 +335,8 @@ for count in (256, 64):
 
 # %%
 asked_now = every[sample[0]]
-draw_anchor_labels(image, asked_now, label[sample], title="The 64 that are asked", limits={NEGATIVE: 64}).figure
+limits, title = {NEGATIVE: 64}, "The 64 that are asked"
+draw_anchor_labels(image, asked_now, label[sample], title=title, limits=limits).figure
 
 # %% [markdown]
 # From 0.16 % to more than 9 %: sixty times as much. The negatives are drawn anew in every step, so in the end most of
@@ -504,7 +505,8 @@ wrong_every = all_anchors((128, 128), upside_down)
 wrong_iou = boxes.iou_matrix(wrong_every, target.boxes)[None]
 _, wrong_label = match(wrong_iou, valid, **thresholds, low_quality=True)
 title = "Ratios upside down"
-draw_anchor_labels(image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title).figure
+ax = draw_anchor_labels(image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title)
+ax.figure
 
 # %% [markdown]
 # **Predict.** Does the training crash? Does the loss of the boxes get smaller or larger? What would you look at to
@@ -527,7 +529,7 @@ for stride, size in zip(strides, config.anchor_sizes):
     side = float(size[0])
     square = [0, 0, side, side]
     moved = [stride / 2, stride / 2, side + stride / 2, side + stride / 2]
-    print(f"stride {stride:2d}, anchor {side:.0f}, shifted by half a cell: IoU {naive.iou(square, moved):.2f}")
+    print(f"stride {stride:2d}, anchor {side:.0f}, half a cell off: IoU {naive.iou(square, moved):.2f}")
 
 # %% [markdown]
 # Every proposal of the trained network comes out shifted by half a cell, with an IoU as low as this. The scores look

@@ -33,7 +33,7 @@ def draw_iou(a, b, *, ax=None, image=None, window=None):
         ax.add_patch(_rectangle(box, fill=False, edgecolor=color, linewidth=1.2, linestyle=(0, (4, 2))))
     if shared is not None:
         look = {"facecolor": SHARED_COLOR, "hatch": "////", "edgecolor": style.ink() if image is None else "white"}
-        ax.add_patch(_rectangle(shared, alpha=0.75, linewidth=0, **look))
+        ax.add_patch(_rectangle(shared, alpha=0.75 if image is None else 0.5, linewidth=0, **look))
     outline = style.ink() if image is None else style.RED
     for x, y in _union_outline(a, b):
         ax.plot(x, y, color=outline, linewidth=2.2, solid_capstyle="projecting", zorder=4)
