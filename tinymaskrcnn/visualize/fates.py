@@ -27,28 +27,29 @@ def fate_steps(trace, fate, target_box, *, title=None):
         frames.append(_frame(trace.image, target, fate.fitting[name], f"after {name}: {fits}"))
         captions.append(f"{name} ({meaning}): {fits} the object with IoU {fate.min_iou:g} or more.")
     if fate.stage != "found":
-        frames.append(_frame(trace.image, target, fate.fitting[fate.stage], f"{fate.stage}: lost", fate.culprit))
+        before = fate.fitting[STAGES[end - 1][0]] if end else np.zeros((0, 4))
+        frames.append(_frame(trace.image, target, before, f"{fate.stage}: lost", fate.culprit))
         captions.append(f"{fate.stage}: {fate.reason}.")
     return Steps(frames, captions, title=title)
 
 
 def _frame(image, target, boxes, title, culprit=None):
     """All frames have one size, so that nothing jumps; the object itself is dashed and lies on top."""
-    figure = style.new_figure(3.9, 4.5)
-    ax = draw_image(image, ax=figure.add_axes((0.03, 0.13, 0.94, 0.94 * 3.9 / 4.5)))
+    figure = style.new_figure(3.9, 4.4)
+    ax = draw_image(image, ax=figure.add_axes((0.03, 0.1, 0.94, 0.94 * 3.9 / 4.4)))
     for x1, y1, x2, y2 in boxes[:MOST].tolist():
         look = {"fill": False, "edgecolor": FITS, "linewidth": 1.1, "alpha": 0.8, "zorder": 3}
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
     handles = [Line2D([], [], color=TARGET, linestyle=DASHED, label="the object")]
-    if culprit is None:
-        handles.append(Line2D([], [], color=FITS, label="boxes that fit it"))
-    else:
+    if len(boxes):
+        handles.append(Line2D([], [], color=FITS, label="fits it" if culprit is None else "fitted it"))
+    if culprit is not None:
         draw_boxes(culprit[None], ax=ax, colors=LOST, linewidth=2)
-        handles.append(Line2D([], [], color=LOST, label="the box that decided"))
+        handles.append(Line2D([], [], color=LOST, linewidth=2, label="decided"))
     draw_boxes(target[None], ax=ax, colors=TARGET, linestyles=[DASHED], linewidth=2)
     _look_at(ax, target, image.shape)
     ax.set_title(title, fontsize=style.TEXT)
-    figure.legend(handles=handles, loc="lower center", ncols=2, fontsize=style.SMALL, frameon=False, handlelength=3)
+    figure.legend(handles=handles, loc="lower center", ncols=3, fontsize=style.SMALL, frameon=False, handlelength=2.6)
     return figure
 
 

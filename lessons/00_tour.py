@@ -1,0 +1,415 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00. A tour of a trained detector
+#
+# A Mask R-CNN gets a picture and says: there is a 4, here is its box, and these pixels are it. How does it know? You
+# will open a small trained one and look at every stage on the way, with nothing hidden; then you will find out exactly
+# where a digit that it missed was lost.
+#
+# You need nothing: no earlier lesson, no GPU, no mathematics. About 20 minutes. Each stage names the lesson in which
+# you will build it.
+
+# %%
+from collections import Counter
+
+import numpy as np
+
+from tinymaskrcnn import visualize as show
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import SceneStream
+from tinymaskrcnn.data.tour import load_tour_detector
+from tinymaskrcnn.evaluation.evaluator import Evaluator
+from tinymaskrcnn.models.fate import STAGES, why_missed
+from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.ops.boxes import iou_matrix
+
+rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## First, let it work
+#
+# The picture is a *scene*: handwritten digits at random places, and some noise. An array of numbers between 0 and 1,
+# nothing else. The detector has never seen these digits: it was trained on others.
+
+# %%
+scenes = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8)
+image, truth = scenes.scene(20)
+print("image", image.shape, image.dtype, "from", image.min(), "to", image.max())
+show.draw_image(image).figure
+
+# %% [markdown]
+# **Predict.** How many digits do you see, and which one would you find hardest if you were a program?
+
+# %%
+model = load_tour_detector()
+names = model.config.class_names
+[found] = model.detect(image[None])
+show.draw_judged(image, truth, found, names).figure
+
+# %% [markdown]
+# Green is right: the box fits, the name is true, and the tint covers the ink. The number behind a name is the *score*,
+# how sure the network is. Detections below 0.5 are not drawn here, but there are some. This is everything it answers:
+
+# %%
+rows = zip(found.boxes, found.labels, found.scores, found.masks)
+for box, label, score, mask in rows:
+    corners = np.round(box).astype(int).tolist()
+    print(f"a {names[label]}, score {score:.2f}, box {corners}, {mask.sum()} pixels")
+
+# %% [markdown]
+# That took a fraction of a second. What happened in it?
+
+# %% [markdown]
+# ## What is inside
+#
+# `model.detect` keeps nothing of what it computes on the way. `trace_detection` does the same with the model's own
+# methods and keeps all of it. At the end it has the same answer, to the last bit.
+
+# %%
+trace = trace_detection(model, image)
+np.testing.assert_array_equal(trace.detections.boxes, found.boxes)
+np.testing.assert_array_equal(trace.detections.masks, found.masks)
+
+numbers = sum(p.value.size for p in model.parameters())
+print(f"{numbers:,} trained numbers make this network, less than a megabyte")
+
+# %% [markdown]
+# Seven stages follow each other. For each of them: two sentences, a picture, and where you will build it.
+
+# %% [markdown]
+# ## 1. The pyramid: from pixels to features
+#
+# A stack of convolutions turns the image into *feature maps*: grids of cells, each with 32 numbers that describe what
+# is around it. Five of them make a pyramid, each half as fine as the one before: P2 sees small things sharply, P6 sees
+# the whole scene in four cells.
+
+# %%
+for level, features in enumerate(trace.pyramid, start=2):
+    print(f"P{level} {features.shape}: {features.size:,} numbers, a cell covers {2**level} pixels")
+
+show.pyramid_figure(trace.pyramid, image)
+
+# %% [markdown]
+# Yellow cells are those with the largest numbers. On P2 you can still make out where the digits are. From P4 on a digit
+# is a cell or two, and the picture says nothing to us any more. It does to the layers that read it.
+#
+# **Predict.** Each cell of P2 has 32 channels. Do they all show the same thing?
+
+# %%
+title = "P2: the 8 channels that vary most"
+show.feature_maps_figure(trace.pyramid[0], channels=8, cmap="PuOr", title=title)
+
+# %% [markdown]
+# No. Some are negative on paper and near 0 on ink, others positive on paper and negative on ink; channel 26 marks the
+# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution) and 03 (batch norm and
+# residual blocks).*
+
+# %% [markdown]
+# ## 2. Anchors: where could something be?
+#
+# The network does not search. It starts from a fixed list of boxes, the *anchors*: three shapes around every cell of
+# every level, larger ones on the coarser levels.
+
+# %%
+anchors = trace.anchors
+for level in range(2, 7):
+    print(f"P{level}: {np.sum(anchors.level == level)} anchors")
+print(f"all together: {len(anchors.boxes)}, the same for every image of this size")
+
+title = "P3: the anchors of one cell"
+show.draw_anchor_grid(image, anchors.boxes[anchors.level == 3], 8, cell=(6, 8), title=title).figure
+
+# %% [markdown]
+# How well two boxes fit is measured by the *IoU*, the area they share divided by the area they cover together: 1 for
+# equal boxes, 0 for boxes that do not touch.
+#
+# **Predict.** No anchor was made for these digits. What IoU does the best of them have with each digit: about 0.3, 0.5
+# or 0.7?
+
+# %%
+iou = iou_matrix(anchors.boxes, truth.boxes)  # every anchor with every digit
+best = iou.argmax(axis=0)
+labels = [f"P{anchors.level[row]}  IoU {iou[row, k]:.2f}" for k, row in enumerate(best)]
+ax = show.draw_image(image, title="the best anchor for each digit")
+show.draw_boxes(anchors.boxes[best], ax=ax, labels=labels).figure
+
+# %% [markdown]
+# Anchors lie so densely that one always fits tolerably, and the rest of the work is to choose and to adjust. *You build
+# anchors in lesson 05, and the IoU in lesson 04.*
+
+# %% [markdown]
+# ## 3. Objectness: is something there?
+#
+# A small network, the *RPN* (region proposal network), slides over every level. For each anchor it says how likely it
+# holds an object, of whatever kind, and how the box should be moved and stretched to fit it.
+
+# %%
+show.objectness_figure(trace)
+
+# %% [markdown]
+# **Predict.** Why do P4, P5 and P6 see nothing, although the digits are there too?
+#
+# <details><summary>Answer</summary>Their anchors are 40, 64 and 96 pixels large, and these digits are 20 to 36 pixels
+# high. The level with anchors of the right size answers, the others keep silent. That is how the pyramid divides the
+# work.</details>
+
+# %%
+for level in range(2, 7):
+    of_level = anchors.boxes[anchors.level == level]
+    width, height = np.median(of_level[:, 2:] - of_level[:, :2], axis=0)
+    sure = np.sum(anchors.objectness[anchors.level == level] > 0.5)
+    print(f"P{level}: anchors of about {width:.0f} x {height:.0f} pixels, {sure} see an object")
+
+# %% [markdown]
+# *You build the RPN's anchors and its answers in lesson 05.*
+
+# %% [markdown]
+# ## 4. Proposals: one box for one object, more or less
+#
+# The best boxes of each level go on. Many of them mean the same digit, so *NMS* (non-maximum suppression) goes from the
+# surest box down and deletes every box that overlaps it too much; the 64 best of what is left are the *proposals*.
+#
+# **Predict.** How many of the boxes does NMS delete: a tenth, a half, or most of them?
+
+# %%
+candidates = trace.candidates
+print(f"{len(candidates.boxes)} boxes before NMS, {candidates.kept.sum()} after it")
+show.proposals_figure(trace)
+
+# %% [markdown]
+# Most of them. The faint net in the background are boxes that nobody believes in; they go on because each level sends
+# its best 256, good or not. Several proposals are left on each digit: NMS deletes only what overlaps by an IoU of more
+# than 0.7, because a box too many costs little, and a digit without a box is lost. *You build NMS in lesson 04.*
+
+# %% [markdown]
+# ## 5. RoIAlign: a crop of one size for every box
+#
+# What comes next wants arrays of one size, and proposals have any size. RoIAlign lays 7 x 7 *bins* over each proposal
+# and reads the features *between* the cells, so that nothing is rounded.
+
+# %%
+show.roi_grids_figure(trace)
+
+# %% [markdown]
+# The yellow bins do not line up with the cells, and that is the point. (Grey is outside the image.) Small boxes are cut
+# from P2, larger ones from P3: the size of a box decides. *You build it in lesson 06.*
+
+# %% [markdown]
+# ## 6. Class scores: what is it?
+#
+# Two fully connected layers look at each crop and give eleven numbers that sum to 1: one for each digit, and one for
+# "none of them". For each digit they also say how the box should be adjusted once more.
+
+# %%
+show.class_scores_figure(trace)
+
+# %% [markdown]
+# **Predict.** There are 64 proposals and only a few digits. What does the network say about most of the proposals?
+
+# %%
+winners = trace.proposals.probabilities.argmax(axis=1)
+counted = {names[label]: int(np.sum(winners == label)) for label in np.unique(winners)}
+title = "what the 64 proposals are taken for"
+show.bars_figure(counted, title=title, label="proposals", fmt="{:.0f}")
+
+# %% [markdown]
+# Many proposals are background, and the others agree: several boxes say the same of the same digit. A second NMS, now
+# for each digit on its own, leaves one. *You build these layers in lesson 01: they are the first that you will write.*
+
+# %% [markdown]
+# ## 7. Masks: which pixels?
+#
+# For each final box one more crop is cut, 14 x 14 cells this time, and a few convolutions paint a picture of 28 x 28
+# probabilities: is this place part of the digit? It is stretched over the box, and what lies above 0.5 is the mask.
+
+# %%
+show.masks_figure(trace)
+
+# %% [markdown]
+# *You build it in lessons 06 and 07.*
+
+# %% [markdown]
+# ## The whole way in one picture
+#
+# Thousands of boxes go in, a handful come out. Everything that a detector does between is deciding what to drop.
+
+# %%
+left = {"anchors": len(anchors.boxes), "best of each level": len(candidates.boxes)}
+left |= {"after the RPN's NMS": int(candidates.kept.sum()), "proposals": len(trace.proposals.boxes)}
+left["pairs of box and digit above 0.05"] = int(trace.proposals.likely.sum())
+left["after the NMS of each digit"] = int(trace.proposals.kept.sum())
+left["score of 0.5 or more"] = shown = int(np.sum(found.scores >= 0.5))
+title = f"from {len(anchors.boxes)} anchors to {shown} digits"
+show.bars_figure(left, title=title, label="boxes", fmt="{:.0f}", log=True)
+
+# %% [markdown]
+# ## Where a missed digit died
+#
+# So far all went well. Here is a scene that is crowded: digits may cover more than half of each other. The network was
+# trained on scenes where they overlap by a fifth at most.
+
+# %%
+crowd = SceneConfig(max_overlap=0.6, digits_per_image=(4, 8))
+crowded = SceneStream(crowd, split="test", seed=0, batch_size=8)
+image, truth = crowded.scene(126)
+trace = trace_detection(model, image)
+show.detections_figure([image], [truth], [trace.detections], names)
+
+# %% [markdown]
+# Two 7s lie on top of each other, and only the lower one was found; the upper one was taken for an 8.
+#
+# **Predict.** At which of the seven stages was the upper 7 lost? Did no anchor fit it, did the RPN overlook it, did
+# another box suppress it, or did the box head misread it?
+#
+# `why_missed` follows one object through the trace. After each stage it counts the boxes that still fit the object with
+# an IoU of 0.5 or more. The stage after which there is none is where it died. It looks a little closer than we did and
+# tells eleven stages apart:
+
+# %%
+for name, what_is_left in STAGES:
+    print(f"{name:12s} {what_is_left}")
+
+# %%
+fates = [
+    why_missed(trace, box, label=label, mask=mask, min_score=0.5)
+    for box, label, mask in zip(truth.boxes, truth.labels, truth.masks)
+]
+for label, fate in zip(truth.labels, fates):
+    print(f"the {names[label]}: {fate.stage:12s} {fate.reason}")
+
+# %%
+lost = next(i for i, fate in enumerate(fates) if fate.stage != "found")
+well = [i for i, fate in enumerate(fates) if fate.stage == "found"][-1]  # the lower 7
+titles = [f"the {names[truth.labels[well]]}, found", f"the {names[truth.labels[lost]]}, missed"]
+show.fate_figure([fates[well], fates[lost]], titles)
+
+# %% [markdown]
+# Both had anchors enough, and both got past the RPN. Step through the life of the second one:
+
+# %%
+show.fate_steps(trace, fates[lost], truth.boxes[lost], title=titles[1])
+
+# %% [markdown]
+# This digit was seen, boxed and read as a 7, in spite of all. But its neighbour is a 7, too, and looks more like one.
+# The last NMS compares all boxes that were read as a 7 and believes that two of them that overlap so much must be the
+# same digit. That is a rule, not something that was learned, and for two 7s on top of each other it is wrong. The 8
+# stayed, because NMS never compares an 8 with a 7.
+#
+# Is that what usually happens? Here are the ends of all digits that were missed in 40 such scenes:
+
+# %%
+ends = Counter()
+for i in range(40):
+    picture, objects = crowded.scene(i)
+    seen = trace_detection(model, picture)
+    for box, label in zip(objects.boxes, objects.labels):
+        ends[why_missed(seen, box, label=label, min_score=0.5).stage] += 1
+print(f"{ends['found']} of {ends.total()} digits were found")
+
+# %%
+missed = {name: ends[name] for name, _ in STAGES if ends[name]}
+title = f"where the {sum(missed.values())} missed digits of 40 crowded scenes died"
+show.bars_figure(missed, title=title, label="digits", fmt="{:.0f}")
+
+# %% [markdown]
+# No, that was a rare one. Nearly all of the others had good boxes, too, but the box head was not sure enough of what it
+# saw, or took it for another digit. If you wanted to improve this detector, you now know where to begin: show it
+# crowded scenes in training. Better anchors would not help.
+
+# %% [markdown]
+# ## How good is it?
+#
+# One picture proves nothing. Here are 40 scenes of the kind it was trained for, with digits it has never seen.
+
+# %%
+images, truths = zip(*(scenes.scene(i) for i in range(40)))
+answers = []
+for first in range(0, 40, 8):  # eight pictures at a time
+    answers += model.detect(np.stack(images[first : first + 8]))
+counts = show.confusion_matrix(truths, answers, num_classes=len(names))
+show.confusion_figure(counts, names)
+
+# %% [markdown]
+# Rows are the truth, columns what the network said. The diagonal is right. The column on the left holds the digits that
+# were missed, the row on top what was invented, or found twice.
+#
+# A score of 0.5 was our choice. A lower limit finds more digits (*recall*) and is wrong more often (*precision*). The
+# curve shows all limits at once, and the area under it is the *average precision*, AP.
+
+# %%
+boxes, masks = Evaluator(iou_type="bbox"), Evaluator(iou_type="segm")
+for objects, answer in zip(truths, answers):
+    boxes.add(objects, answer)
+    masks.add(objects, answer)
+for what, figures in (("boxes", boxes.summarize()), ("masks", masks.summarize())):
+    print(what, {name: round(figures[name], 3) for name in ("AP50", "AP75", "AP")})
+
+# %%
+show.precision_recall_figure(boxes.accumulate(), names)
+
+# %% [markdown]
+# AP50 asks for an IoU of 0.5, and is nearly 1. AP is the mean over ten limits from 0.5 to 0.95, and the last ones ask
+# for boxes that fit to half a pixel: for a box of 20 x 30 pixels, an IoU of 0.95 is a shift of 0.5 pixels.
+
+# %% [markdown]
+# ## What can go wrong
+#
+# A detector knows the world it was trained in, and nothing else. Somebody scans black ink on white paper, as people do,
+# and gives it to the network, which was trained on white ink on black.
+#
+# **Predict.** The shapes are the same. Will it find the digits?
+
+# %%
+image, truth = scenes.scene(20)
+wrong_image = 1 - image
+trace = trace_detection(model, wrong_image)
+show.draw_judged(wrong_image, truth, trace.detections, names).figure
+
+# %%
+for box, label in zip(truth.boxes, truth.labels):
+    fate = why_missed(trace, box, label=label, min_score=0.5)
+    print(f"the {names[label]}: {fate.stage:12s} {fate.reason}")
+
+# %% [markdown]
+# There is no error message and no warning. Everything runs, and the answer is wrong. When a detector of yours "finds
+# nothing", look at the pixels it gets before you look at the network. And when that is not it, follow one object
+# through the stages, as you have just done.
+
+# %% [markdown]
+# ## Exercises
+#
+# You will solve these later, when their lessons have come: they are the three stages of this tour that decide most.
+# Have a look at what is asked, if you like: `tinymaskrcnn homework list`.
+#
+# 1. `hw03.iou_matrix`: how well does each of K boxes fit each of M others? Every decision of this tour asks it. Check
+#    with `tinymaskrcnn homework check hw03.py --only hw03.iou_matrix`. (Lesson 04.)
+# 2. `hw03.nms`: from the surest box down, delete what overlaps. Check with
+#    `tinymaskrcnn homework check hw03.py --only hw03.nms`. (Lesson 04.)
+# 3. `hw04.mask_targets`: what should the 28 x 28 picture of a digit look like? Check with
+#    `tinymaskrcnn homework check hw04.py --only hw04.mask_targets`. (Lesson 07.)
+#
+# And one for now, without a solution: change `126` above to other scenes, and `max_overlap` and `noise` to other values.
+# Find a digit that dies at the anchors.
+
+# %% [markdown]
+# ## What you have seen
+#
+# - An image becomes a pyramid of feature maps; anchors lie on every cell of it.
+# - The RPN says which anchors hold something; NMS thins them out to 64 proposals.
+# - RoIAlign cuts a crop of one size for each; the box head names it, the mask head paints it.
+# - A detection is what no stage has dropped. A missed object was dropped by exactly one of them, and you can ask which.
+#
+# Next: lesson 01, where you write the smallest part of this network, a layer with a forward and a backward, and prove
+# that its gradient is right.
