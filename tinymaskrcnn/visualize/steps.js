@@ -1,9 +1,20 @@
 // Makes a slider of every stack of frames that is not one yet. It needs no ids, so copies on one page stay apart.
 (function () {
+  // Made here, so that where scripts do not run there is nothing that looks like it could be pressed.
+  const BAR = `<div class="tmr-bar">
+    <button type="button" aria-label="previous frame" title="previous (left arrow)">&#9664;&#xFE0E;</button>
+    <input type="range" min="1" step="1" value="1" autocomplete="off" aria-label="frame">
+    <button type="button" aria-label="next frame" title="next (right arrow)">&#9654;&#xFE0E;</button>
+    <output></output>
+    <span class="tmr-said" aria-live="polite"></span>
+  </div>`;
+
   function start(root) {
     const frames = [...root.querySelectorAll("figure")];
+    root.insertAdjacentHTML("beforeend", BAR);
     const [back, next] = root.querySelectorAll("button");
     const range = root.querySelector("input");
+    range.max = frames.length;
     const counter = root.querySelector("output");
     const said = root.querySelector(".tmr-said"); // what a screen reader says of the new frame
     let at = 0;

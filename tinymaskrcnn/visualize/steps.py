@@ -31,26 +31,19 @@ SLIDER = """<div class="tmr-steps tex2jax_ignore mathjax_ignore" role="group" ar
  data-lm-suppress-shortcuts="true" style="--tmr-paper: {paper}">
 <style>{css}</style>
 {heading}{frames}
-<div class="tmr-bar">
-<button type="button" aria-label="previous frame" title="previous (left arrow)">&#9664;&#xFE0E;</button>
-<input type="range" min="1" max="{count}" value="1" step="1" autocomplete="off" aria-label="frame">
-<button type="button" aria-label="next frame" title="next (right arrow)">&#9654;&#xFE0E;</button>
-<output>1 / {count}</output>
-<span class="tmr-said" aria-live="polite"></span>
-</div>
 <script>{script}</script>
 </div>"""
 FRAME = """<figure>
 <img src="data:image/png;base64,{data}" alt="{alt}" draggable="false">
-<figcaption><span class="tmr-number">{number} / {count}</span>{caption}</figcaption>
+<figcaption><span class="tmr-number">{number} / {count}.</span> {caption}</figcaption>
 </figure>"""
 
 
 def _png_of(frame, number):
     """The bytes of a picture: what a figure draws now, or the bytes that were given."""
-    if isinstance(frame, Artist) and frame.get_figure(root=True) is not None:
+    if isinstance(frame, Artist) and frame.figure is not None:
         buffer = io.BytesIO()
-        frame.get_figure(root=True).savefig(buffer, format="png")
+        frame.figure.canvas.figure.savefig(buffer, format="png")  # the whole, also of axes in a part of a figure
         return buffer.getvalue()
     if isinstance(frame, bytes) and frame.startswith(PNG):
         return frame
@@ -103,7 +96,6 @@ class Steps:
             css=(HERE / "steps.css").read_text(encoding="utf-8"),
             script=(HERE / "steps.js").read_text(encoding="utf-8"),
             frames="\n".join(frames),
-            count=count,
         )
 
     def filmstrip(self, *, columns=3, width=9.0):
