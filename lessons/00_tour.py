@@ -113,8 +113,8 @@ show.feature_maps_figure(trace.pyramid[0], channels=8, cmap="PuOr", title=title)
 
 # %% [markdown]
 # No. Some are negative on paper and near 0 on ink, others positive on paper and negative on ink; channel 26 marks the
-# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution) and 03 (batch norm and
-# residual blocks).*
+# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution) and
+# 03 (batch norm and residual blocks).*
 
 # %% [markdown]
 # ## 2. Anchors: where could something be?
@@ -400,8 +400,8 @@ for box, label in zip(truth.boxes, truth.labels):
 # 3. `hw04.mask_targets`: what should the 28 x 28 picture of a digit look like? Check with
 #    `tinymaskrcnn homework check hw04.py --only hw04.mask_targets`. (Lesson 07.)
 #
-# And one for now, without a solution: change `126` above to other scenes, and `max_overlap` and `noise` to other values.
-# Find a digit that dies at the anchors.
+# And one for now, without a solution: change `126` above to other scenes, and `max_overlap` and `noise` to other
+# values. Find a digit that dies at the anchors.
 
 # %% [markdown]
 # ## What you have seen

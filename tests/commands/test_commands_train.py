@@ -108,3 +108,8 @@ def test_an_empty_data_folder(tmp_path, fails):
     line = fails("train", "--out", tmp_path / "run", "--data", tmp_path / "empty")
     assert "MNIST was not found" in line and "tinymaskrcnn data mnist" in line
     assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_is_where_a_new_run_on_scenes_starts(run, fails):
+    assert "--preset is for scenes of digits" in fails("train", "--preset", "tour", "--data", "coco")
+    assert "leave out --preset" in fails("train", "--out", run, "--resume", "--preset", "tour")
