@@ -1,4 +1,4 @@
-"""Sphinx: `python -m sphinx -W docs docs/_build` runs the lessons and builds the pages (extra `docs`)."""
+"""Sphinx: `python -m sphinx -W docs docs/_build/html` runs the lessons and builds the pages (extra `docs`)."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ extensions = [
     "docstrings",
     "lessons",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "jupyter_execute"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -31,7 +31,7 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900  # seconds for a cell; those that train are slow where others work too
 nb_merge_streams = True
 nb_ipywidgets_js = {}  # nothing needs widgets, and their scripts would come from elsewhere
 
