@@ -113,8 +113,8 @@ show.feature_maps_figure(trace.pyramid[0], channels=8, cmap="PuOr", title=title)
 
 # %% [markdown]
 # No. Some are negative on paper and near 0 on ink, others positive on paper and negative on ink; channel 26 marks the
-# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution) and
-# 03 (batch norm and residual blocks).*
+# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution)
+# and 03 (batch norm and residual blocks).*
 
 # %% [markdown]
 # ## 2. Anchors: where could something be?
