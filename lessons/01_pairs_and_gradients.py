@@ -333,12 +333,8 @@ arrays_figure(arrays, signs=["@", "+", "="], looks=looks, title=title)
 
 # %%
 np.testing.assert_allclose(y, naive.linear(x, weight, bias))
-print(
-    "linear_forward equals the loops; y is",
-    y.shape,
-    "and the cache holds",
-    [part.shape for part in cache],
-)
+shapes = [part.shape for part in cache]
+print(f"linear_forward equals the loops; y is {y.shape}, the cache holds {shapes}")
 
 # %% [markdown]
 # **The gradient, index by index.** `dy` arrives, one number per output:

@@ -237,6 +237,24 @@ for changed in (shifted, stretched):
 # {} - \hat{x}_m\, \underbrace{\tfrac{1}{M}\textstyle\sum_j \mathrm{d}\hat{x}_j\,\hat{x}_j}_{\text{through } \sigma}
 # \Bigr)$$
 #
+# <details><summary>The three paths, line by line</summary>
+#
+# Write $s = \sqrt{\sigma^2 + \epsilon}$, so that $\hat{x}_j = (x_j - \mu) / s$. Through the variance:
+#
+# $$\mathrm{d}\sigma^2 = \sum_j \mathrm{d}\hat{x}_j\,(x_j - \mu) \cdot \bigl(-\tfrac{1}{2}\bigr)\, s^{-3}
+# = -\frac{1}{2 s^2} \sum_j \mathrm{d}\hat{x}_j\, \hat{x}_j.$$
+#
+# Through the mean, $\mathrm{d}\mu = -\frac{1}{s} \sum_j \mathrm{d}\hat{x}_j$. (The mean also stands in $\sigma^2$, but
+# that path carries $\sum_j (x_j - \mu) = 0$.) A pixel $x_m$ has a share of $\frac{1}{M}$ in $\mu$ and of
+# $\frac{2}{M}(x_m - \mu)$ in $\sigma^2$:
+#
+# $$\mathrm{d}x_m = \frac{\mathrm{d}\hat{x}_m}{s} + \frac{1}{M}\,\mathrm{d}\mu
+# {} + \frac{2}{M}(x_m - \mu)\,\mathrm{d}\sigma^2,$$
+#
+# and with $x_m - \mu = s\,\hat{x}_m$ this is the line above.
+#
+# </details>
+#
 # Read it as an order: take the mean out of the gradient, then take the part along $\hat{x}$ out. Exactly the shift
 # and the stretch are removed. And for the two parameters, as in a linear layer:
 # $\mathrm{d}\gamma = \sum_m \mathrm{d}y_m \hat{x}_m$ and $\mathrm{d}\beta = \sum_m \mathrm{d}y_m$.
