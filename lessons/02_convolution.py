@@ -18,7 +18,8 @@
 # it. Nearly all the arithmetic of Mask R-CNN is this one operator. You will see the window move, learn to count its
 # places, turn all of them into one matrix product, and walk the whole way back.
 #
-# You need lesson 01 (pairs, the chain rule, `check_pair`). Plan about 75 minutes.
+# You need lesson 01 (pairs, the chain rule, `check_pair`). Plan about 75 minutes, or two sittings: 35 minutes for the
+# way there, and 40 from "The way back" on.
 
 # %%
 import inspect
@@ -32,7 +33,12 @@ from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.models.build import build_backbone
 from tinymaskrcnn.nn.layers import Conv2d
 from tinymaskrcnn.ops import conv, naive
-from tinymaskrcnn.ops.conv import conv2d_backward, conv2d_forward, conv_transpose2d_backward, conv_transpose2d_forward
+from tinymaskrcnn.ops.conv import (
+    conv2d_backward,
+    conv2d_forward,
+    conv_transpose2d_backward,
+    conv_transpose2d_forward,
+)
 from tinymaskrcnn.ops.linear import linear_forward
 from tinymaskrcnn.testing import CheckFailed, cache_bytes, check_pair
 from tinymaskrcnn.visualize import (
@@ -62,7 +68,8 @@ rng = np.random.default_rng(0)
 # %%
 def beside(count, width=9.0, height=3.0):
     figure = style.new_figure(width, height)
-    return figure, figure.subplots(1, count, gridspec_kw={"left": 0.02, "right": 0.98, "bottom": 0.03, "top": 0.88})
+    margins = {"left": 0.02, "right": 0.98, "bottom": 0.03, "top": 0.88}
+    return figure, figure.subplots(1, count, gridspec_kw=margins)
 
 
 # %% [markdown]
@@ -115,13 +122,15 @@ x.shape, weight.shape, y.shape
 figure, axes = beside(5, width=9.4, height=2.15)
 draw_image(scene, ax=axes[0], title="scene")
 for channel, (ax, name) in enumerate(zip(axes[1:], filters)):
-    draw_feature_map(y[0], channel=channel, ax=ax, title=name, cmap="gray" if name == "blur" else "RdBu")
+    colors = "gray" if name == "blur" else "RdBu"
+    draw_feature_map(y[0], channel=channel, ax=ax, title=name, cmap=colors)
 figure
 
 # %% [markdown]
 # Look at `vertical`: the left side of every stroke is blue (darkness on the left, ink on the right: positive), the
-# right side is red (negative), and white is 0. Horizontal strokes are hardly there at all. The first layer of a
-# trained network often holds filters like these, only that nobody chose the numbers.
+# right side is red (negative), and white is 0. Horizontal strokes are hardly there at all. `spot` answers to every
+# pixel that differs from its neighbours, so it shows the noise as well, which `blur` has mostly smoothed away. The
+# first layer of a trained network often holds filters like these, only that nobody chose the numbers.
 #
 # ## One window, one number
 #
@@ -146,12 +155,13 @@ draw_array(digit, title="part of a seven", cmap="gray", vmin=0, vmax=16).figure
 places = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 2), (3, 3)]
 frames = [convolution_figure(digit, vertical, position=place) for place in places]
 sums = [(digit[p : p + 3, q : q + 3] * vertical).sum() for p, q in places]
-captions = [f"Window {place}: nine products add up to {total:g}." for place, total in zip(places, sums)]
+captions = [f"Window {at}: nine products add up to {total:g}." for at, total in zip(places, sums)]
 Steps(frames, captions, title="A 3×3 window slides over 6×6 pixels")
 
 # %% [markdown]
 # Sixteen places, so the output has 4 × 4 numbers. The definition in plain loops says the same for a batch of $N$
-# images, with $C$ channels and $O$ filters, and with three options that we meet below (stride, padding, dilation):
+# images, with $C$ channels and $O$ filters, and with options that we meet one by one below (stride, padding, dilation,
+# groups):
 
 # %%
 print(inspect.getsource(naive.conv2d))
@@ -183,8 +193,9 @@ impulse[0, 2, 2, 0] = 1
 answer, _ = conv2d_forward(impulse, counting, None, padding=1)
 turned, _ = conv2d_forward(impulse, counting[::-1, ::-1], None, padding=1)
 figure, axes = beside(3, width=7.6, height=2.8)
-for ax, map_, title in zip(axes, (impulse, answer, turned), ("a single 1", "its output", "with the kernel turned")):
-    draw_array(map_[0, :, :, 0], ax=ax, title=title)
+named = {"a single 1": impulse, "its output": answer, "with the kernel turned": turned}
+for ax, (title, values) in zip(axes, named.items()):
+    draw_array(values[0, :, :, 0], ax=ax, title=title)
 figure
 
 # %% [markdown]
@@ -208,7 +219,8 @@ four = digit[:4, :4]
 figure, axes = beside(3, height=3.3)
 for ax, (name, padding) in zip(axes, {"valid": 0, "same": 1, "full": 2}.items()):
     side = 4 + 2 * padding - 3 + 1
-    draw_window(four, 0, 0, kernel=3, padding=padding, ax=ax, title=f"{name}: first window, output {side}×{side}")
+    title = f"{name}: first window, output {side}×{side}"
+    draw_window(four, 0, 0, kernel=3, padding=padding, ax=ax, title=title)
 figure
 
 # %% [markdown]
@@ -255,7 +267,8 @@ figure
 cases = [(128, 3, 2, 1), (129, 3, 2, 1), (9, 3, 2, 0), (10, 3, 2, 0), (224, 7, 2, 3)]
 for side, k, s, pad in cases:
     counted = (side + 2 * pad - k) // s + 1
-    y, _ = conv2d_forward(np.zeros((1, side, side, 1)), np.zeros((k, k, 1, 1)), None, stride=s, padding=pad)
+    image, kernel = np.zeros((1, side, side, 1)), np.zeros((k, k, 1, 1))
+    y, _ = conv2d_forward(image, kernel, None, stride=s, padding=pad)
     assert y.shape[1] == counted
     print(f"side {side:3}, kernel {k}, stride {s}, padding {pad}:  output {counted}")
 
@@ -270,7 +283,8 @@ for side, k, s, pad in cases:
 # %%
 figure, axes = beside(2, height=1.8)
 draw_windows(10, kernel=3, stride=2, ax=axes[0], title="10 pixels: (10 − 3) leaves rest 1")
-draw_windows(10, kernel=3, stride=3, padding=1, ax=axes[1], title="stride 3, padding 1: (12 − 3) leaves rest 0")
+title = "stride 3, padding 1: (12 − 3) leaves rest 0"
+draw_windows(10, kernel=3, stride=3, padding=1, ax=axes[1], title=title)
 figure
 
 # %% [markdown]
@@ -290,13 +304,13 @@ figure
 x8, kernel = rng.standard_normal((1, 8, 8, 1)), np.ones((3, 3, 1, 1))
 y, cache = conv2d_forward(x8, kernel, None, stride=2)
 dx, _, _ = conv2d_backward(np.ones_like(y), cache)
-draw_array(dx[0, :, :, 0], title=f"y is 3×3, dx is {dx.shape[1]}×{dx.shape[2]}", cmap="Blues", vmin=0, vmax=6).figure
+title = f"y is 3×3, dx is {dx.shape[1]}×{dx.shape[2]}"
+draw_array(dx[0, :, :, 0], title=title, cmap="Blues", vmin=0, vmax=6).figure
 
 # %% [markdown]
 # Same picture! The gradient has the shape of the *image*, 8 × 8, and is exactly 0 where nothing was read: a change
 # there changes no output. (With a kernel of ones each window sends a 1 to every pixel it read, so $dx$ counts the
-# windows.) A backward that works out the size of $dx$ from the size of $dy$ gets 7 × 7 here; the section "What can go
-# wrong" shows what becomes of it.
+# windows.)
 #
 # And the layers of a real network? A 3×3 with stride 2 and padding 1 halves 128 to 64, and $(128 + 2 - 3)$ is odd:
 # the rest is 1. But the cell that goes unread is padding. No pixel is lost, and the price is a grid that sits a
@@ -304,8 +318,9 @@ draw_array(dx[0, :, :, 0], title=f"y is 3×3, dx is {dx.shape[1]}×{dx.shape[2]}
 
 # %%
 figure, axes = beside(2, height=2.0)
-draw_windows(8, kernel=3, stride=2, padding=1, ax=axes[0], title="8 pixels, padding 1: 4 outputs, rest 1")
-draw_windows(9, kernel=3, stride=2, padding=1, ax=axes[1], title="9 pixels, padding 1: 5 outputs, rest 0")
+for ax, side, title in zip(axes, (8, 9), ("4 outputs, rest 1", "5 outputs, rest 0")):
+    title = f"{side} pixels, padding 1: {title}"
+    draw_windows(side, kernel=3, stride=2, padding=1, ax=ax, title=title)
 figure
 
 # %% [markdown]
@@ -328,9 +343,9 @@ draw_windows(9, kernel=3, dilation=2, ax=axes[1], title="in one row")
 figure
 
 # %% [markdown]
-# Every output reads a *lattice* of pixels and skips those between. In one layer all pixels are still read by someone.
-# Stack two layers of dilation 2, and a deep output depends only on every second pixel of each row ("gridding"). Mask
-# R-CNN uses no dilation; segmentation networks that avoid strides do.
+# Every output reads a *lattice* of pixels and skips those between; its neighbour reads another lattice. Stack more
+# layers of dilation 2, and the lattices never meet: two neighbouring outputs have no pixel in common, however deep they
+# stand ("gridding"). Mask R-CNN uses no dilation; segmentation networks that avoid strides do.
 #
 # ## Channels and filters
 #
@@ -360,7 +375,8 @@ draw_kernel(weight, title="A fresh layer: 8 filters (columns) for 3 channels (ro
 # last, so a pixel *is* a row of a matrix already, and nothing has to be moved:
 
 # %%
-x, w, b = rng.standard_normal((2, 5, 4, 6)), rng.standard_normal((1, 1, 6, 3)), rng.standard_normal(3)
+x, w = rng.standard_normal((2, 5, 4, 6)), rng.standard_normal((1, 1, 6, 3))
+b = rng.standard_normal(3)
 y, _ = conv2d_forward(x, w, b)
 np.testing.assert_allclose(y, x @ w[0, 0] + b)  # (2, 5, 4, 6) @ (6, 3)
 y.shape
@@ -369,17 +385,8 @@ y.shape
 # ResNet's bottlenecks, the laterals of the feature pyramid and both outputs of the region proposal network are such
 # 1×1 convolutions.
 #
-# ### Groups
-#
-# With `groups=g`, the channels are dealt out to $g$ groups that do not see each other: each filter reads $C/g$
-# channels, and there are $g$ times fewer weights. ResNeXt uses 32 groups. In the extreme, every channel has a filter
-# of its own:
-
-# %%
-x, w = rng.standard_normal((1, 6, 6, 4)), rng.standard_normal((3, 3, 1, 4))  # (KH, KW, C / groups, O)
-y, _ = conv2d_forward(x, w, None, groups=4)
-alone = [conv2d_forward(x[..., c : c + 1], w[..., c : c + 1], None)[0] for c in range(4)]
-np.testing.assert_allclose(y, np.concatenate(alone, axis=-1), atol=1e-12)
+# One more option, for later: with `groups=g` the channels are dealt out to $g$ groups that do not see each other. Each
+# filter reads $C/g$ channels, and there are $g$ times fewer weights. ResNeXt uses 32 groups.
 
 # %% [markdown]
 # ## All windows at once: im2col
@@ -394,8 +401,9 @@ np.testing.assert_allclose(y, np.concatenate(alone, axis=-1), atol=1e-12)
 
 # %%
 small = digit[:5, :5]
-frames = [im2col_figure(small, kernel=3, highlight=row) for row in (0, 1, 2, 3, 4, 8)]
-captions = [f"Window ({row // 3}, {row % 3}) becomes row {row} of the columns." for row in (0, 1, 2, 3, 4, 8)]
+rows = (0, 1, 2, 3, 4, 8)
+frames = [im2col_figure(small, kernel=3, highlight=row) for row in rows]
+captions = [f"Window ({row // 3}, {row % 3}) becomes row {row} of the columns." for row in rows]
 Steps(frames, captions, title="What a window sees becomes a row")
 
 # %% [markdown]
@@ -403,7 +411,8 @@ Steps(frames, captions, title="What a window sees becomes a row")
 # nine rows. With padding some entries are zeros that come from nowhere, and with stride 2 there are fewer rows:
 
 # %%
-im2col_figure(digit[:4, :4], kernel=3, stride=2, padding=1, highlight=1, title="Stride 2 and padding 1: four windows")
+title = "Stride 2 and padding 1: four windows"
+im2col_figure(digit[:4, :4], kernel=3, stride=2, padding=1, highlight=1, title=title)
 
 # %% [markdown]
 # The operator has this step as a function of its own. (The leading underscore says: not for the public. We look over
@@ -431,7 +440,8 @@ np.testing.assert_allclose(flat.reshape(y.shape), y)
 # %%
 figure, axes = beside(3, height=3.6)
 draw_array(columns.reshape(9, 9), ax=axes[0], title="columns: 9 windows × 9 taps")
-draw_gradient(two.reshape(9, 2), ax=axes[1], title="times weights: 9 taps × 2 filters", fmt="{:.2f}")
+title = "times weights: 9 taps × 2 filters"
+draw_gradient(two.reshape(9, 2), ax=axes[1], title=title, fmt="{:.2f}")
 draw_array(flat, ax=axes[2], title="gives 9 windows × 2 filters", fmt="{:.3g}")
 figure
 
@@ -457,6 +467,8 @@ print(f"kept for the backward, without the weights: {cache_bytes(cache, without=
 
 # %% [markdown]
 # ## The way back
+#
+# (If you read this lesson in two sittings, here is the place for the break.)
 #
 # Given $dy$, the gradient of the loss by the output, we want it by the bias, the weights and the image. First on
 # paper, with the columns. From lesson 01 we know the mirror of $Y = X_\mathrm{col} W + b$, where $dY$ has one row per
@@ -489,15 +501,18 @@ def painted(p, q):
     dy = np.where(np.arange(9).reshape(3, 3) <= 3 * p + q, sent, 0)  # on up to window (p, q)
     dx, _, _ = conv2d_backward(dy[None, :, :, None], cache)
     figure, (left, right) = beside(2, width=6.0, height=3.2)
-    draw_gradient(dy, ax=left, title="dy", vmax=4, highlight=[(p, q, p + 1, q + 1, style.ORANGE)])
-    draw_gradient(dx[0, :, :, 0], ax=right, title="dx", vmax=6, highlight=[(p, q, p + 3, q + 3, style.ORANGE)])
+    one, nine = ([(p, q, p + k, q + k, style.ORANGE)] for k in (1, 3))
+    draw_gradient(dy, ax=left, title="dy", vmax=4, highlight=one)
+    draw_gradient(dx[0, :, :, 0], ax=right, title="dx", vmax=6, highlight=nine)
     return figure
 
 
 # %%
 places = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)]
-captions = [f"Window {place} has painted {sent[place]:g} times the kernel; overlaps are added." for place in places]
-Steps([painted(*place) for place in places], captions, title="The gradient of the image, window by window")
+said = "Window {} has painted {:g} times the kernel; overlaps are added."
+captions = [said.format(place, sent[place]) for place in places]
+frames = [painted(*place) for place in places]
+Steps(frames, captions, title="The gradient of the image, window by window")
 
 # %% [markdown]
 # The kernel is not turned here: the window that read with tap $(i, j)$ sends back through tap $(i, j)$. Is the
@@ -505,9 +520,9 @@ Steps([painted(*place) for place in places], captions, title="The gradient of th
 # images, two channels, three filters, different strides, a rest, dilation.
 
 # %%
-x, w, b = rng.standard_normal((2, 7, 8, 2)), rng.standard_normal((3, 2, 2, 3)), rng.standard_normal(3)
-report = check_pair(conv2d_forward, conv2d_backward, [x, w, b], stride=(2, 3), padding=(1, 0), dilation=(1, 2))
-report.gradient
+x, w, b = (rng.standard_normal(shape) for shape in ((2, 7, 8, 2), (3, 2, 2, 3), 3))
+awkward = {"stride": (2, 3), "padding": (1, 0), "dilation": (1, 2)}
+check_pair(conv2d_forward, conv2d_backward, [x, w, b], **awkward).gradient
 
 # %% [markdown]
 # ## The backward is a convolution too
@@ -548,7 +563,8 @@ dy = rng.standard_normal(y.shape)
 spread = np.zeros((1, 6, 6, 1))  # 2 * (3 - 1) + 1 = 5 rows, and 1 row of rest
 spread[:, 0:5:2, 0:5:2] = dy
 dx, dweight, _ = conv2d_backward(dy, cache)
-np.testing.assert_allclose(conv2d_forward(spread, w[::-1, ::-1], None, padding=2)[0], dx, atol=1e-12)
+through, _ = conv2d_forward(spread, w[::-1, ::-1], None, padding=2)
+np.testing.assert_allclose(through, dx, atol=1e-12)
 
 # %%
 figure, axes = beside(3, height=3.2)
@@ -567,7 +583,8 @@ figure
 # apart. What was stride in the forward is *dilation* here:
 
 # %%
-dw, _ = conv2d_forward(x, dy.transpose(1, 2, 0, 3), None, dilation=2)  # dy as the kernel, (3, 3, 1, 1)
+as_kernel = dy.transpose(1, 2, 0, 3)  # (3, 3, 1, 1)
+dw, _ = conv2d_forward(x, as_kernel, None, dilation=2)
 np.testing.assert_allclose(dw[0, :3, :3, 0], dweight[:, :, 0, 0], atol=1e-12)
 dw.shape
 
@@ -595,7 +612,8 @@ x, w = rng.standard_normal((1, 7, 7, 2)), rng.standard_normal((3, 3, 2, 3))
 y, cache = conv2d_forward(x, w, None, stride=2)
 dy = rng.standard_normal(y.shape)
 dx, _, _ = conv2d_backward(dy, cache)
-np.testing.assert_allclose(conv_transpose2d_forward(dy, w.transpose(0, 1, 3, 2), None, stride=2)[0], dx, atol=1e-12)
+forwards, _ = conv_transpose2d_forward(dy, w.transpose(0, 1, 3, 2), None, stride=2)
+np.testing.assert_allclose(forwards, dx, atol=1e-12)
 
 # %% [markdown]
 # **Predict.** All pixels are 1 and all weights are 1. With a 2×2 kernel and stride 2, what does the output look like?
@@ -615,7 +633,7 @@ figure
 # head of Mask R-CNN has the first. Its pair passes the harness too:
 
 # %%
-x, w, b = rng.standard_normal((2, 3, 4, 2)), rng.standard_normal((2, 2, 2, 3)), rng.standard_normal(3)
+x, w, b = (rng.standard_normal(shape) for shape in ((2, 3, 4, 2), (2, 2, 2, 3), 3))
 check_pair(conv_transpose2d_forward, conv_transpose2d_backward, [x, w, b], stride=2).gradient
 
 # %% [markdown]
@@ -666,70 +684,72 @@ print(f"{operations / took / 1e9:.0f} billion per second")
 #
 # One 3×3 window sees 3 × 3 pixels. A 3×3 on top of a 3×3 sees 5 × 5: three windows, each 1 pixel further. The
 # **receptive field** of a cell is the square of pixels that it can depend on at all. Go through the layers and keep
-# two numbers: its side $r$, and the **jump** $j$, how many pixels lie between two neighbouring cells. In the
-# beginning $r = j = 1$. The outermost taps of a new layer are $d(k-1)$ cells apart, which is $d(k-1) \cdot j$ pixels:
+# two numbers: its side $R$, and the **jump** $J$, how many pixels lie between two neighbouring cells. In the
+# beginning $R = J = 1$. The outermost taps of a new layer are $d(k-1)$ cells apart, which is $d(k-1) \cdot J$ pixels:
 #
-# $$ r \leftarrow r + d\,(k-1)\,j \qquad\qquad j \leftarrow j\,s $$
+# $$ R \leftarrow R + d\,(k-1)\,J \qquad\qquad J \leftarrow J\,s $$
 #
 # A stride early on makes every later layer see further: that is its second use, besides saving work.
 
 # %%
-for field in receptive_field([(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]):  # kernel, stride, padding
-    print(f"side {field.size:2}, jump {field.jump}, the field of cell 0 starts at pixel {field.start}")
+layers = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]  # kernel, stride, padding
+for field in receptive_field(layers):
+    print(f"side {field.size:2}, jump {field.jump}, field of cell 0 starts at pixel {field.start}")
 
 # %% [markdown]
 # Now the real thing: the backbone of this project's detector, a ResNet with strides 4, 8, 16 and 32 at the ends of
 # its four stages C2 to C5. The shortcuts see less than the branches, so we follow the branches.
+#
+# **Predict.** On the way to C2 lie five 3×3 convolutions; the first two have stride 2. How many pixels does a cell of
+# C2 see? And from which stage on does a cell see more than the 128 pixels of the scene?
 
 # %%
 body = build_backbone(BackboneConfig(), rng=rng).body
-named = {name: part for name, part in body.named_modules() if isinstance(part, Conv2d) and "downsample" not in name}
-stage_ends = [list(named).index(f"layer{stage}.1.conv2") for stage in (1, 2, 3, 4)]
-fields = receptive_field(named.values())
+convs = {name: part for name, part in body.named_modules() if isinstance(part, Conv2d)}
+branch = {name: part for name, part in convs.items() if "downsample" not in name}
+stage_ends = [list(branch).index(f"layer{stage}.1.conv2") for stage in (1, 2, 3, 4)]
+fields = receptive_field(branch.values())
 [(name, fields[i].size, fields[i].jump) for name, i in zip(("C2", "C3", "C4", "C5"), stage_ends)]
 
 # %% [markdown]
-# **Predict.** A scene has 128 pixels a side. Which of these fields fit into it?
+# $1 + 2 + 2 \cdot 2 + 3 \cdot 2 \cdot 4 = 31$ pixels for C2. Here are the fields on the scene: of each map, the
+# cell whose field is centred nearest to the red cross.
 
 # %%
 y1, x1, y2, x2 = target.boxes[2][[1, 0, 3, 2]]
 at = int(y1 + y2) // 2, int(x1 + x2) // 2  # the middle of the 1
-title = "What the cell above the red cross sees"
+title = "What the cells nearest to the red cross see"
 shown = {"show": stage_ends[:3], "names": ["C2", "C3", "C4"]}
-draw_receptive_field(scene, list(named.values()), at=at, **shown, title=title).figure
+draw_receptive_field(scene, list(branch.values()), at=at, **shown, title=title).figure
 
 # %% [markdown]
 # C2 sees a digit and its surroundings (31 pixels), C3 a good part of the scene. The field of C4 is larger than the
 # picture: what is hatched was padding. C5, with 423 pixels, would not fit on this page. So the cells on top can know
 # about everything that is in the scene.
 #
-# The feature pyramid and the region proposal network add a 3×3 each, and then ask every level for boxes of a certain
-# size. Compare: the field must hold the object, or the network guesses.
-
-# %%
-for name, i, anchor in zip(("P2", "P3", "P4", "P5"), stage_ends, (20, 28, 40, 64)):
-    size = receptive_field([*list(named.values())[: i + 1], (3, 1, 1), (3, 1, 1)])[-1].size  # the pyramid's, the RPN's
-    print(f"{name}: field {size} px, bottom up alone; anchors {anchor} px")
-
-# %% [markdown]
-# One more look at the numbers `start`: a cell of C2 stands for the pixels $4q$ to $4q+4$, whose middle is $4q + 2$.
-# But its field is centred on $4q + 0.5$.
+# Two more 3×3 convolutions follow, one of the feature pyramid and one of the region proposal network. On the finest
+# level they make it $31 + 2 \cdot 2 \cdot 4 = 47$ pixels, for anchors (its first guesses, lesson 05) of 20. (The
+# pyramid's way down brings in still more.) The field must hold the object, or the network guesses.
+#
+# One thing is odd about these fields. Cell $q$ of C2 stands for the pixels $4q$ to $4q+4$, whose middle is $4q + 2$.
+# Where is the centre of its field?
 
 # %%
 for name, i in zip(("C2", "C3", "C4", "C5"), stage_ends):
     field = fields[i]
     middle, centre = field.jump / 2, field.start + field.size / 2
-    print(f"{name}: cell 0 stands for 0..{field.jump}, middle {middle:g}; its field is centred on {centre:g}")
+    print(f"{name}: cell 0 stands for 0..{field.jump}, middle {middle:g}; centre of field {centre:g}")
 
 # %% [markdown]
-# That is the rest from above: each stride of 2 on an even side leaves its unread cell at the lower right, so all
-# windows sit half a step to the upper left. Networks live with it, because what they learn absorbs a constant shift.
-# But you must not mix two conventions, as "What can go wrong" shows.
+# At 0.5, on every level! That is the rest from above: each stride of 2 on an even side leaves its unread cell at the
+# lower right, so all windows sit half a step to the upper left. Networks live with it, because what they learn absorbs
+# a constant shift. But you must not mix two conventions, as "What can go wrong" shows.
 #
 # ### What it *really* looks at
 #
-# The field says what a cell *can* depend on. How strongly it does is a gradient: send a 1 back from one cell and look
-# at $|dx|$. We do it for a cell of C3 in eight networks with fresh random weights, and take the mean.
+# The field says what a cell *can* depend on. How strongly it does is a gradient: send something back from one cell
+# (here a random number from each of its channels) and look at $|dx|$. We do it for a cell of C3 in eight networks with
+# fresh random weights, and take the mean.
 #
 # (The norms are frozen here. In training, batch normalisation makes every pixel depend a little on every other,
 # through the mean and the variance.)
@@ -741,7 +761,7 @@ def influence(seed):
     body = build_backbone(BackboneConfig(norm="frozen"), rng=rng).body
     features, cache = body.forward(rng.random((1, 128, 128, 1), np.float32))
     dfeatures = [np.zeros_like(feature) for feature in features]
-    dfeatures[1][0, 8, 8] = rng.standard_normal(features[1].shape[3])  # one cell of C3, all channels
+    dfeatures[1][0, 8, 8] = rng.standard_normal(features[1].shape[3])  # a cell of C3, all channels
     return np.abs(body.backward(dfeatures, cache)[0, :, :, 0])
 
 
@@ -753,7 +773,8 @@ inside, inner = np.zeros((2, 128, 128), bool)
 inside[first:last, first:last] = True
 inner[first + 22 : last - 22, first + 22 : last - 22] = True  # half as wide and half as high
 print(f"largest |dx| outside the field: {mean[~inside].max():g}")
-print(f"the inner half of the field, a quarter of its area, has {mean[inner].sum() / mean.sum():.0%} of the influence")
+share = mean[inner].sum() / mean.sum()
+print(f"the inner half of the field, a quarter of its area, has {share:.0%} of the influence")
 
 # %%
 figure, (left, right) = beside(2, width=8.2, height=3.9)
@@ -762,8 +783,8 @@ draw_boxes([[first, first, last, last]], ax=left, colors=style.ORANGE)
 right.set_position((0.56, 0.14, 0.41, 0.72))
 style.plain_axes(right).plot(np.arange(128) + 0.5, mean.sum(axis=0), color=style.DARK_BLUE)
 right.axvspan(first, last, color=style.ORANGE, alpha=0.15)
-right.set_title("|dx| added up over each column; shaded: the field", fontsize=style.TITLE)
-right.set_xlabel("column of the picture", fontsize=style.TEXT)
+right.set_title("|dx| added up in every column", fontsize=style.TITLE)
+right.set_xlabel("column of the picture; shaded: the field", fontsize=style.TEXT)
 figure
 
 # %% [markdown]
@@ -796,7 +817,7 @@ w, b = rng.standard_normal((3, 3, 1, 2)), np.zeros(2)
 check_pair(conv2d_forward, wrong_size_backward, [rng.standard_normal((1, 7, 7, 1)), w, b], stride=2)
 print("7 × 7: no complaint")
 try:
-    check_pair(conv2d_forward, wrong_size_backward, [rng.standard_normal((1, 8, 8, 1)), w, b], stride=2)
+    check_pair(conv2d_forward, wrong_size_backward, [x8, w, b], stride=2)
 except CheckFailed as failure:
     print("8 × 8:", failure)
 
@@ -814,7 +835,7 @@ def wrong_shifted_backward(dy, cache):
 
 # %%
 try:
-    check_pair(conv2d_forward, wrong_shifted_backward, [rng.standard_normal((1, 8, 8, 1)), w, b], stride=2)
+    check_pair(conv2d_forward, wrong_shifted_backward, [x8, w, b], stride=2)
 except CheckFailed as failure:
     print(failure)
 
@@ -840,7 +861,8 @@ figure
 ramp, middle = np.arange(8.0)[None, None, :, None], np.zeros((1, 3, 1, 1))
 middle[0, 1] = 1
 both, _ = conv2d_forward(ramp, middle, None, stride=(1, 2), padding=(0, 1))
-last_only, _ = conv2d_forward(np.pad(ramp, [(0, 0), (0, 0), (0, 1), (0, 0)]), middle, None, stride=(1, 2))
+longer = np.pad(ramp, [(0, 0), (0, 0), (0, 1), (0, 0)])
+last_only, _ = conv2d_forward(longer, middle, None, stride=(1, 2))
 print("both sides:", both[0, 0, :, 0], "  lower right only:", last_only[0, 0, :, 0])
 
 # %% [markdown]
@@ -877,7 +899,7 @@ print("both sides:", both[0, 0, :, 0], "  lower right only:", last_only[0, 0, :,
 # - The backward paints: every window sends the kernel times $dy$ to its pixels, and overlaps add. It is a convolution
 #   of the spread-out $dy$ with the turned kernel.
 # - A transposed convolution is this backward, used as a forward.
-# - Receptive fields grow by $d(k-1)\,j$ per layer, and what really counts is a hill in their middle.
+# - Receptive fields grow by $d(k-1)\,J$ per layer, and what really counts is a hill in their middle.
 #
 # Next: [lesson 03](03_pooling_norm_residual.ipynb), the other layers of a ResNet: pooling, batch normalisation, and
 # the shortcut that makes depth trainable.

@@ -56,8 +56,9 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## Why a crop of fixed size
 #
-# Four digits, four boxes, four sizes. The box head is two fully connected layers: its weight matrix has `7 * 7 * C`
-# rows, no more and no fewer. So each box must become a 7 x 7 grid, whether it covers 14 pixels or 44.
+# Four digits, four boxes, four sizes. The box head begins with a fully connected layer, whose weight matrix has
+# `7 * 7 * C` rows ($C$ channels), no more and no fewer. So each box must become a 7 x 7 grid, whether it is 14 pixels
+# wide or 44 high.
 
 # %%
 scene = SceneConfig(noise=0.0, digits_per_image=(4, 4), digit_size=(20, 44))
@@ -93,7 +94,7 @@ first = np.array([0])  # the only RoI lies in picture 0
 # high, to be cut into 2 x 2. Neither 7 nor 5 can be halved. The picture cuts at column 3 and at row 5:
 
 # %%
-windows = [(3, 0, 5, 3), (3, 3, 5, 7), (5, 0, 8, 3), (5, 3, 8, 7)]  # from row, column up to row, column
+windows = [(3, 0, 5, 3), (3, 3, 5, 7), (5, 0, 8, 3), (5, 3, 8, 7)]  # from (row, column) up to
 colored = [(*window, color) for window, color in zip(windows, style.PALETTE)]
 draw_array(matrix, fmt="{:.2f}", highlight=colored, title="the well-known picture").figure
 
@@ -170,10 +171,10 @@ check_pair(roi_pool_forward, roi_pool_backward, [distinct, boxes], **settings, *
 # %% [markdown]
 # ## RoIWarp: half of the repair
 #
-# RoIPool rounds twice: the RoI to whole cells, then the bins to whole cells. RoIWarp (2016, as the Mask R-CNN paper
-# describes its code) drops the second: it divides the rounded RoI evenly and *interpolates* inside. Below, a RoI with
-# crooked edges. The dashed bins are equal now, but they still belong to the rounded RoI, not to the one that was asked
-# for.
+# RoIPool rounds twice: the RoI to whole cells, then the bins to whole cells. RoIWarp drops the second: it divides the
+# rounded RoI evenly and *interpolates* inside. (It comes from MNC, Dai, He and Sun 2016. That its code still rounds the
+# RoI is what the Mask R-CNN paper says of it, and what we build here.) Below, a RoI with crooked edges. The dashed bins
+# are equal now, but they still belong to the rounded RoI, not to the one that was asked for.
 
 # %%
 crooked = (0.6, 2.3, 6.9, 7.4)
@@ -187,17 +188,20 @@ draw_pooling_grid(matrix, crooked, output_size=2, kind="warp", title="RoIWarp").
 #
 # Along one axis, between a cell of value $a$ and the next of value $b$, with share $d$ of the way gone:
 # $(1 - d)\, a + d\, b$. Along two axes, do it twice: first along the two rows, then between the results. With $d_x$ to
-# the right and $d_y$ down from the upper left neighbour,
+# the right and $d_y$ down from the upper left neighbour, and the neighbours top left, top right, bottom left and bottom
+# right,
 #
 # $$v = (1-d_y)\big[(1-d_x)\,F_{tl} + d_x\,F_{tr}\big] + d_y\big[(1-d_x)\,F_{bl} + d_x\,F_{br}\big].$$
 #
-# Four pixels, four weights that sum to 1, and nothing jumps when the point moves.
+# Four pixels, four weights that sum to 1, and nothing jumps when the point moves. The loops count positions from the
+# middle of pixel (0, 0), so that whole numbers are pixels; the first lines look after the border.
 
 # %%
 print(inspect.getsource(naive.bilinear))
 
 # %% [markdown]
-# A crop is the mean of such values over each bin:
+# A crop is the mean of such values over each bin. The 0.5 that is taken off leads from box coordinates, in which pixel
+# 0 covers 0 to 1 and has its middle at 0.5, to the counting of `bilinear`; the section "Half a pixel" returns to it.
 
 # %%
 print(inspect.getsource(naive.roi_align))
@@ -305,11 +309,12 @@ for name, where in read.items():
 
 # %% [markdown]
 # RoIAlign follows the RoI exactly. RoIWarp is right on average, but it stays where it is while the RoI moves on, and
-# then jumps: 4 pixels wrong on average, up to 8 before it jumps. RoIPool jumps too, and lies half a cell (8 px) to the
-# right on top of that: it takes a continuous edge for a pixel number, and counts the last pixel in.
+# then jumps by a whole cell: 4 pixels wrong on average, nearly 8 just before and after a jump. RoIPool jumps too, and
+# lies half a cell (8 px) to the right on top of that: it takes a continuous edge for a pixel number, and counts the
+# last pixel in.
 #
 # Look at the *spread*. A constant error can be learned by the head that comes after. An error that depends on where
-# the box happens to lie cannot. For telling a dog from a cat it does not matter; for cutting the dog out it does: the
+# the box happens to lie cannot. For telling a dog from a cat it matters little; for cutting the dog out, much: the
 # Mask R-CNN paper reports +3.4 mask AP for RoIAlign on a map of stride 16, and +7.3 at stride 32.
 #
 # ## Half a pixel
@@ -344,8 +349,8 @@ A = interpolation_matrix(np.array([[0.0, 3, 7, 8]]), **shape)
 interpolation_matrix_figure(A, matrix, row=1)
 
 # %% [markdown]
-# **Predict.** What is the sum of each row of $A$? What would it be for a RoI that sticks out of the map, so that some
-# of its points lie more than one pixel outside?
+# **Predict.** What is the sum of each row of $A$? What would it be for the RoI from $x = 4$ to 11 on this map of 8
+# columns, where some of the points lie far outside?
 
 # %%
 beyond = interpolation_matrix(np.array([[4.0, 3, 11, 8]]), **shape)
@@ -353,7 +358,8 @@ print("inside:      ", np.ravel(A.sum(axis=1)))
 print("sticking out:", np.ravel(beyond.sum(axis=1)))
 
 # %% [markdown]
-# Inside, 1: a mean of means. Outside, less: a point that lies more than a pixel beyond the border reads 0.
+# Inside, 1: a mean of means. Outside, less: a point more than half a cell beyond the border (a whole one beyond the
+# middle of the last pixel) reads 0. Nearer ones read the border pixel.
 #
 # **The gradient for the features** needs no new idea. From $\mathrm{crops} = A F$ follows
 #
@@ -374,7 +380,7 @@ draw_gradient(dfeatures[0, :, :, 0], title="the bins send 1, 2, 3, 4").figure
 
 # %% [markdown]
 # Compare it with RoIPool's picture above: nobody inside is left out, and pixel (5, 3), which all four bins read,
-# collects from all four. Nothing is lost either: rows of $A$ sum to 1, so 1 + 2 + 3 + 4 went out and 10 arrives.
+# collects from all four. Nothing is lost either: rows of $A$ sum to 1, so 1 + 2 + 3 + 4 went out and 10 arrive.
 
 # %%
 np.testing.assert_allclose(dfeatures.sum(), 10)
@@ -417,8 +423,8 @@ print(f"RoIAlign keeps{cache_bytes(c_align):9,}")
 # $$\frac{\partial L}{\partial x_1} = \sum_{i,j} \frac{\partial L}{\partial \mathrm{crop}_{ij}}\;
 # \frac1n \sum_{\text{points of bin } (i,j)} s\,(1 - t)\,\frac{\partial v}{\partial p},$$
 #
-# and the same with $t$ for $x_2$, and along the other axis for $y_1$ and $y_2$. Only where a point sits exactly on the
-# middle of a cell does the slope have a kink.
+# and the same with $t$ for $x_2$, and along the other axis for $y_1$ and $y_2$. Only where a point crosses the middle
+# of a cell does the value have a kink: its slope jumps, and the derivative has two answers.
 #
 # **Predict.** A map whose value is its $x$ position, a RoI cut into 2 x 2 bins, and a loss that is the sum of the
 # crop. What are the four numbers of $\partial L / \partial \mathrm{box}$?
@@ -455,7 +461,7 @@ check_pair(roi_align_forward, roi_align_backward, [values, boxes], **settings)
 #
 # A gradient is there to be followed. The features are the scene at stride 4 (each cell the mean of 4 x 4 pixels). The
 # crop of the true box of the digit at the lower left is the target; the loss is the squared difference between the
-# crop of *our* box and that target. Our box starts beside the digit, too small. Nothing but
+# crop of *our* box and that target. Our box starts too high, too far right and too small. Nothing but
 # $\partial L / \partial \mathrm{box}$ moves it.
 
 # %%
@@ -479,15 +485,15 @@ for _ in range(41):
 
 
 # %%
-PLACES = (0.02, 0.03, 0.7, 0.94), (0.75, 0.52, 0.23, 0.4), (0.75, 0.02, 0.23, 0.4)
+PLACES = (0.02, 0.03, 0.62, 0.94), (0.7, 0.53, 0.27, 0.39), (0.7, 0.03, 0.27, 0.39)
 COLORS = [style.GREEN, style.RED]
 
 
 def draw_climb(step):
-    figure = style.new_figure(6.6, 3.6)
+    figure = style.new_figure(5.6, 3.7)
     left, *right = (figure.add_axes(place) for place in PLACES)
     both = np.concatenate([goal, path[step][0]]) - np.array([0, 64, 0, 64])
-    draw_boxes(both, ax=draw_image(image[64:], ax=left), colors=COLORS, linestyles=["--", "-"])
+    draw_boxes(both, ax=draw_image(image[64:, :64], ax=left), colors=COLORS, linestyles=["--", "-"])
     for ax, title, crop in zip(right, ("crop", "target"), (path[step][1], to_host(target)[0])):
         draw_feature_map(crop, ax=ax, title=title, cmap="gray", vmin=0, vmax=1)
     return figure
@@ -503,10 +509,24 @@ assert losses[-1] < 1e-3 * losses[0]
 print("goal", goal[0], "  reached", path[-1][0][0].round(2))
 
 # %% [markdown]
-# This is what *exact joint training* of Faster R-CNN means: the losses of the heads also pull at the proposals,
-# through the box gradient, on through the decoding of the deltas into the RPN. The usual, *approximate* joint training
-# treats proposals as data, and `roi_align_forward` therefore returns `None` for the RoIs unless `box_gradient=True`.
-# That is the whole difference, one line. With RoIPool there is nothing to switch on.
+# **Predict.** And a box that starts on empty ground, in the upper left corner of the scene? Its crop is all 0 and its
+# loss is large.
+
+# %%
+lost = to_device(np.array([[2.0, 2, 30, 30]]), device)
+crop, c_crop = roi_align_forward(map4, lost, **cut, box_gradient=True)
+_, dlost = roi_align_backward(2 * (crop - target), c_crop)
+print(f"loss {float(((crop - target) ** 2).sum()):.1f}, gradient for the box", to_host(dlost)[0])
+
+# %% [markdown]
+# It never leaves: where the map is flat, moving an edge changes nothing, however wrong the crop is. The gradient for
+# the box sees only as far as its own sample points. It polishes a proposal; it does not search for one.
+#
+# Following this gradient is what the *exact* (or "non-approximate") *joint training* of Faster R-CNN means: the losses
+# of the heads also pull at the proposals, through the box gradient, on through the decoding of the deltas into the RPN.
+# The usual, *approximate* joint training treats proposals as data, and `roi_align_backward` therefore returns `None`
+# for the RoIs unless `box_gradient=True`. That is the whole difference, one line. With RoIPool there is nothing to
+# switch on.
 #
 # ## On which level?
 #
@@ -543,11 +563,13 @@ on_p2 = dict(image_index=first, feature_shape=(1, 32, 32), output_size=7, scale=
 for cells in (14, 28, 32):
     reads = interpolation_matrix(np.array([[0.0, 0, 4 * cells, 4 * cells]]), **on_p2)
     seen = reads.getnnz(axis=0).reshape(32, 32)[:cells, :cells] > 0
-    print(f"RoI of {4 * cells:3} px: bins of {cells / 7:.1f} cells, {seen.mean():4.0%} of them are read")
+    print(f"RoI of {4 * cells:3} px: bins of {cells / 7:.1f} cells, {seen.mean():4.0%} of the cells are read")
 
 # %% [markdown]
-# The paper's rule sends a side of 224 pixels to P4 (stride 16), so bins have 2 to 4 cells on every level: exactly what
-# two points per axis can see. But the rule is for photographs. At the size of our digits it sends everything to P2:
+# The paper's rule sends a side of 224 pixels to P4 (stride 16), so bins have 2 to 4 cells, on every level but for what
+# is too small for the lowest or too large for the highest: exactly what two points per axis can see. (Round down, as
+# the formula says. Some code rounds to the nearest level, and then a RoI of 160 pixels is cut from P4 instead of P3.)
+# But the rule is for photographs. At the size of our digits it sends everything to P2:
 
 # %%
 limits = dict(lowest=2, highest=5)
@@ -563,7 +585,7 @@ for size, k0 in ((224.0, 4), (28.0, 3)):
 # 07). Cut the four masks out with `aligned=False`, paste them back where they came from, and compare with the
 # originals. No network is involved, so any loss is the operator's.
 #
-# **Predict.** The strokes of these digits are 3 to 8 pixels wide. How much of the IoU does half a pixel cost?
+# **Predict.** The strokes of these digits are mostly 3 to 8 pixels wide. How much of the IoU does half a pixel cost?
 
 # %%
 masks, everyone, pasted = truth.masks, np.arange(4), {}
@@ -638,6 +660,8 @@ except CheckFailed as failed:
 #
 # ## Exercises
 #
+# The blanks are in the file of homework 4 (`tinymaskrcnn homework release hw04 --out .`).
+#
 # 1. `hw04.roi_pool_bins`: where the bins of RoIPool begin and end, in integers, for RoIs that stick out, too. Check
 #    with `tinymaskrcnn homework check hw04.py --only hw04.roi_pool_bins`. (Its mirror, hw04.roi_pool_backward, waits
 #    in the same file.)
@@ -649,7 +673,7 @@ except CheckFailed as failed:
 # ## What you have seen
 #
 # - RoIPool's bins overlap; the picture with disjoint bins shows another operator.
-# - Rounding a RoI costs 4 pixels on average at stride 16, and it cannot be learned away because it jumps.
+# - Rounding a RoI costs 4 pixels on average at stride 16, and the error cannot be learned away because it jumps.
 # - RoIAlign is bilinear reading at points that follow the box: exact on planes, and a sparse matrix $A$; backward is
 #   its transpose.
 # - The gradient for the box exists, and a box can be trained with it.

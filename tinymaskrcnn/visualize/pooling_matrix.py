@@ -143,7 +143,7 @@ def _write_sum(figure, weights, pixels, row):
     """The scalar product of one row, as far as it fits."""
     used = np.flatnonzero(weights)
     lines = [f"bin {row}: {len(used)} pixels"]
-    lines += [f"  {weights[k]:.3f} x {_short(pixels[k])}" for k in used[:12]]
+    lines += [f"  {weights[k]:.3f} × {_short(pixels[k])}" for k in used[:12]]
     lines += [f"  ... {len(used) - 12} more"] if len(used) > 12 else []
     lines += [f"  sum of weights {weights.sum():.3f}", f"  value {weights @ pixels:.4f}"]
     for k, line in enumerate(lines):

@@ -84,7 +84,7 @@ def _point_lines(values, index):
     """The bilinear mean of one point, written out."""
     pixels, weights = neighbours(values.shape, index)
     lines = [f"the point at x = {index[1] + 0.5:.2f}, y = {index[0] + 0.5:.2f} (in cells):"]
-    lines += [f"  {w:.3f} x {_short(values[r, c]):>4}   (row {r}, column {c})" for (r, c), w in zip(pixels, weights)]
+    lines += [f"  {w:.3f} × {_short(values[r, c]):>4}   (row {r}, column {c})" for (r, c), w in zip(pixels, weights)]
     return [*lines, f"  sum: {_value(values, index):.4f}"]
 
 
