@@ -101,6 +101,12 @@ def test_steps_drag_a_box_along_the_curve():
     assert steps.captions[2] == "shift in pixels 0: IoU 1.00"
 
 
+def test_steps_at_chosen_places():
+    path = np.stack([A + [shift, 0, shift, 0] for shift in range(-30, 31, 5)])
+    steps = iou_steps(A, path, values=path[:, 0] / 3, label="shift", frames=[7, 2])
+    assert steps.captions == ["shift 1.67: IoU 0.60", "shift -6.67: IoU 0.00"]
+
+
 def test_frames_are_legible(theme):
     path = np.stack([A + [shift, 0, shift, 0] for shift in range(-30, 31, 5)])
     curve = boxes.iou_matrix(A[None], path)[0]
@@ -123,3 +129,6 @@ def test_messages():
         iou_steps(A, A[None])
     with pytest.raises(ShapeError, match="iou_steps: values must have one entry for each of 2 boxes"):
         iou_steps(A, np.stack([A, A]), values=[1, 2, 3])
+    for frames in ([0, 2], [-1], [], [0.5]):
+        with pytest.raises(ArgumentError, match="iou_steps: frames must be a number or rows 0 to 1 of the path"):
+            iou_steps(A, np.stack([A, A]), frames=frames)

@@ -238,10 +238,15 @@ def iou(a, b):
 
 
 def encode(box, anchor):
-    """box (4,), anchor (4,) -> deltas (4,): how far to move in anchor sizes, and the logarithm of the growth."""
-    x, y, w, h = (anchor[0] + anchor[2]) / 2, (anchor[1] + anchor[3]) / 2, anchor[2] - anchor[0], anchor[3] - anchor[1]
-    bx, by, bw, bh = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]
-    return np.array([(bx - x) / w, (by - y) / h, math.log(bw / w), math.log(bh / h)])
+    """box (4,), anchor (4,) -> deltas (4,): shift in anchor sizes, logarithm of the growth."""
+    ax, ay, aw, ah = _center_and_size(anchor)
+    gx, gy, gw, gh = _center_and_size(box)
+    return np.array([(gx - ax) / aw, (gy - ay) / ah, math.log(gw / aw), math.log(gh / ah)])
+
+
+def _center_and_size(box):
+    x1, y1, x2, y2 = box
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
 
 
 def anchors(sizes, ratios, *, grid_size, stride):

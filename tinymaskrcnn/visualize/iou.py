@@ -45,6 +45,7 @@ def iou_steps(a, path, *, values=None, label="position along the path", image=No
     """Drag a box along a path past box `a`: one frame per place, and beside it the curve of the IoU.
 
     a (4,), path (K, 4), values (K,) what the horizontal axis of the curve counts  ->  Steps
+    frames: how many places are shown, spread evenly over the path, or which rows of it.
     """
     a, path = _box("a", a), np.asarray(to_host(path), np.float64)
     if path.ndim != 2 or path.shape[1] != 4 or len(path) < 2:
@@ -56,9 +57,9 @@ def iou_steps(a, path, *, values=None, label="position along the path", image=No
     window = _around(a, *path)  # the same for all frames; on an image, this part of it
     if image is not None:
         window = _moved_into(window, np.shape(image)[:2])
-    shown = np.unique(np.linspace(0, len(path) - 1, frames).round().astype(int))
+    shown = _which(frames, len(path))
     figures = [_frame(a, path[k], values, curve, k, label, image, window) for k in shown]
-    captions = [f"{label} {values[k]:g}: IoU {curve[k]:.2f}" for k in shown]
+    captions = [f"{label} {values[k]:.3g}: IoU {curve[k]:.2f}" for k in shown]
     return Steps(figures, captions, title=title)
 
 
@@ -72,6 +73,16 @@ def _box(name, box):
     if not np.isfinite(box).all() or box[2] < box[0] or box[3] < box[1]:
         raise ArgumentError(f"draw_iou: {name} needs finite x1 <= x2 and y1 <= y2; got {box.tolist()}")
     return box
+
+
+def _which(frames, count):
+    """The rows of a path that become frames."""
+    if np.ndim(frames) == 0:
+        return np.unique(np.linspace(0, count - 1, frames).round().astype(int))
+    rows = np.asarray(frames)
+    if rows.dtype.kind != "i" or len(rows) == 0 or rows.min() < 0 or rows.max() >= count:
+        raise ArgumentError(f"iou_steps: frames must be a number or rows 0 to {count - 1} of the path; got {frames}")
+    return rows
 
 
 def _rectangle(box, **look):

@@ -18,7 +18,7 @@ SHOWN = 3  # more numbers than these would hide the boxes
 # what has become of a box -> colour, line, width
 LOOKS = {
     "current": (style.ORANGE, "-", 2.6),
-    "kept": (style.GREEN, "-", 1.8),
+    "kept before": (style.GREEN, "-", 1.8),
     "suppressed now": (style.RED, (0, (4, 2)), 1.5),
     "suppressed before": (style.GREY, (0, (1, 1.6)), 0.9),
     "waiting": (style.BLUE, (0, (6, 1.5, 1, 1.5)), 1.1),
@@ -93,7 +93,7 @@ def draw_nms_state(image, state, *, ax=None, title=None):
         "waiting": state.waiting,
         "suppressed before": (state.suppressed_by != NOBODY) & ~state.suppressed_now,
         "suppressed now": state.suppressed_now,
-        "kept": state.kept & (np.arange(len(state.kept)) != state.current),
+        "kept before": state.kept & (np.arange(len(state.kept)) != state.current),
         "current": np.arange(len(state.kept)) == state.current,
     }
     for name, chosen in groups.items():  # what matters most is drawn last, on top
@@ -133,9 +133,9 @@ def _title(state):
 
 def _label(ax, state, groups):
     """The score at each box that stays, and at the first few of those that are just suppressed their IoU."""
-    stay = [*np.flatnonzero(groups["current"]).tolist(), *np.flatnonzero(groups["kept"]).tolist()]
+    stay = [*np.flatnonzero(groups["current"]).tolist(), *np.flatnonzero(groups["kept before"]).tolist()]
     gone = np.flatnonzero(groups["suppressed now"])
     gone = gone[np.argsort(-state.suppressed_iou[gone], kind="stable")][:SHOWN].tolist()
     labels = [f"{state.scores[k]:.2f}" for k in stay] + [f"IoU {state.suppressed_iou[k]:.2f}" for k in gone]
-    looks = ["current" if k == state.current else "kept" for k in stay] + ["suppressed now"] * len(gone)
+    looks = ["current" if k == state.current else "kept before" for k in stay] + ["suppressed now"] * len(gone)
     write_labels(state.boxes[stay + gone], labels, [LOOKS[name][0] for name in looks], ax=ax)
