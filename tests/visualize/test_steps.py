@@ -75,7 +75,7 @@ def test_the_page_asks_for_nothing_and_names_nothing_globally(steps):
 
 def test_frames_may_be_figures_axes_or_bytes():
     figure = picture("all the same")
-    png = figure._repr_png_()
+    png, _ = figure._repr_png_()
     ax = draw_boxes([[0.1, 0.1, 0.5, 0.5]], ax=figure.axes[0])
     assert isinstance(ax, Axes)
     steps = Steps([png, figure, ax], ["before", "figure", "axes"])

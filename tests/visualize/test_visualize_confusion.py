@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from drawing_checks import assert_legible, words
 
-from tests.drawing_checks import assert_legible, words
 from tinymaskrcnn.errors import ShapeError
 from tinymaskrcnn.structures import Detections, Target
-from tinymaskrcnn.visualize import confusion_figure, confusion_matrix, style
+from tinymaskrcnn.visualize import confusion_figure, confusion_matrix, draw_confusion, style
 
 BOXES = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], np.float32)
 ELSEWHERE = np.array([[0, 30, 10, 40]], np.float32)
@@ -79,3 +79,15 @@ def test_every_count_is_written_in_its_cell(names, theme, rng):
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ShapeError, match=r"counts must be \(K, K\)"):
         confusion_figure(np.zeros((2, 3)))
+
+
+def test_the_matrix_alone_goes_on_axes_of_ones_own():
+    counts = table(_11=5, _12=1, _20=2, _33=4, _03=1)
+    own = style.new_figure(4, 4).add_axes((0.2, 0.05, 0.75, 0.75))
+    assert draw_confusion(counts, ("background", "a", "b", "c"), ax=own) is own
+    assert sorted(t.get_text() for t in own.texts) == ["1", "1", "2", "4", "5"]
+    assert [t.get_text() for t in own.get_yticklabels()] == ["nothing", "a", "b", "c"]
+    assert_legible(own.figure)
+    assert words(draw_confusion(counts).figure) == words(confusion_figure(counts))
+    with pytest.raises(ShapeError, match="draw_confusion: counts must be"):
+        draw_confusion(np.zeros((2, 3)))

@@ -5,7 +5,7 @@ import pytest
 from drawing_checks import assert_legible, words
 
 from tinymaskrcnn.evaluation.average_precision import Evaluation
-from tinymaskrcnn.visualize import curves, curves_figure, precision_recall_figure, style
+from tinymaskrcnn.visualize import curves, curves_figure, draw_precision_recall, precision_recall_figure, style
 
 LOSSES = ("rpn_objectness", "rpn_box", "box_class", "box_delta", "mask")
 
@@ -114,3 +114,14 @@ def test_no_objects_are_said():
     assert words(precision_recall_figure(evaluation_of([0, 0]))) == [
         "no precision-recall curve: the evaluated images hold no objects"
     ]
+
+
+def test_the_curves_alone_go_on_axes_of_ones_own():
+    evaluation = evaluation_of([3, 0, 5])
+    own = style.new_figure(6, 4).add_axes((0.1, 0.15, 0.7, 0.8))
+    assert draw_precision_recall(evaluation, ax=own) is own
+    whole = precision_recall_figure(evaluation).axes[0]
+    for a, b in zip(own.lines, whole.lines, strict=True):
+        np.testing.assert_array_equal(a.get_ydata(), b.get_ydata())
+    assert_legible(draw_precision_recall(evaluation).figure)
+    assert words(draw_precision_recall(evaluation_of([0])).figure)[-1].startswith("no curve")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from drawing_checks import assert_legible, words
 
-from tests.drawing_checks import assert_legible, words
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.visualize import draw_feature_map, feature_maps_figure, pyramid_figure, style
+from tinymaskrcnn.visualize import draw_feature_map, draw_pyramid, feature_maps_figure, pyramid_figure, style
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -93,3 +93,20 @@ def test_what_cannot_be_drawn_is_refused(rng):
         pyramid_figure([])
     with pytest.raises(ShapeError, match="each level must be"):
         pyramid_figure([np.zeros((2, 2))])
+
+
+def test_a_pyramid_on_one_axes_keeps_its_levels_equally_wide(theme, rng):
+    pyramid = [features(rng, (1, 8 // k, 12 // k, 3)) for k in (1, 2, 4)]
+    own = style.new_figure(7, 2).add_axes((0.02, 0.02, 0.96, 0.8))
+    ax = draw_pyramid(pyramid, ax=own)
+    assert ax is own
+    extents = np.array([image.get_extent() for image in ax.images])
+    assert (extents[:, 1] - extents[:, 0] == 12).all() and (extents[:, 2] == 8).all()
+    assert (extents[1:, 0] > extents[:-1, 1]).all()
+    for image, level in zip(ax.images, pyramid):
+        np.testing.assert_allclose(image.get_array(), np.abs(level[0]).mean(axis=2))
+    assert words(ax.figure) == ["P2: 12 x 8", "P3: 6 x 4", "P4: 3 x 2"]
+    assert_legible(ax.figure)
+    assert_legible(draw_pyramid(pyramid).figure)
+    with pytest.raises(ArgumentError, match="draw_pyramid: pyramid must hold at least one level"):
+        draw_pyramid([])

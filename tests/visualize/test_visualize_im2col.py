@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgba
 
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.ops import conv
-from tinymaskrcnn.visualize import im2col_figure, style
+from tinymaskrcnn.visualize import draw_im2col, im2col_figure, style
 
 LAYOUTS = [
     {"kernel": (3, 3), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)},
@@ -72,3 +72,14 @@ def test_more_taps_than_colours(rng):
 def test_refusals(highlight):
     with pytest.raises(ArgumentError, match="im2col_figure: highlight must be a row, 0 .. 3; got"):
         im2col_figure(np.ones((3, 3)), kernel=2, highlight=highlight)
+
+
+def test_the_matrix_alone_goes_on_axes_of_ones_own(rng):
+    x = rng.integers(0, 10, (4, 5)).astype(float)
+    whole = im2col_figure(x, kernel=2, stride=2, highlight=1).axes[1]
+    own = style.new_figure(5, 4).add_axes((0.2, 0.1, 0.7, 0.8))
+    ax = draw_im2col(x, kernel=2, stride=2, highlight=1, ax=own)
+    assert ax is own and tinted(ax) == tinted(whole)
+    assert [t.get_text() for t in ax.texts] == [t.get_text() for t in whole.texts]
+    assert tinted(draw_im2col(x, kernel=2, stride=2, highlight=1)) == tinted(whole)
+    assert_legible(own.figure)

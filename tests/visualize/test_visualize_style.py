@@ -32,7 +32,19 @@ def test_figures_go_when_nobody_holds_them():
 
 
 def test_notebooks_show_a_figure_by_itself():
-    assert style.new_figure(1, 1)._repr_png_().startswith(b"\x89PNG")
+    png, words = style.new_figure(1, 1)._repr_png_()
+    assert png.startswith(b"\x89PNG") and words == {"alt": "picture"}
+
+
+def test_a_figure_tells_what_it_shows_to_those_who_do_not_see_it():
+    figure = style.new_figure(4, 2)
+    left, right = figure.subplots(1, 2)
+    left.set_title("the  loss\n(mean)")
+    left.set_xlabel("step")
+    left.set_ylabel("loss")
+    right.set_title("the mask")
+    figure.suptitle("training")
+    assert figure.alt_text() == "training; the loss (mean): loss against step; the mask"
 
 
 def test_save_figure_writes_one_whole_file(tmp_path):

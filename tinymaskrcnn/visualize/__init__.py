@@ -8,22 +8,23 @@ from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas, draw_lab
 from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
 from .boxes import draw_boxes, draw_image
-from .confusion import confusion_figure, confusion_matrix
+from .confusion import confusion_figure, confusion_matrix, draw_confusion
 from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
 from .detections import draw_detections, draw_judged, draw_truth
 from .fates import fate_figure, fate_steps
-from .features import draw_feature_map, feature_maps_figure, pyramid_figure
+from .features import draw_feature_map, draw_pyramid, feature_maps_figure, pyramid_figure
 from .figures import (
     coverage_figure,
     curves_figure,
     detections_figure,
+    draw_precision_recall,
     precision_recall_figure,
     profile_figure,
     save_figure,
 )
 from .film import TrainingFilm
-from .graph import draw_graph
-from .im2col import im2col_figure
+from .graph import draw_graph, graph_steps
+from .im2col import draw_im2col, im2col_figure
 from .iou import draw_iou, iou_steps
 from .lines import draw_bars, draw_histogram, draw_lines, mark_x
 from .masks import draw_masks
@@ -62,12 +63,14 @@ __all__ = [
     "draw_array",
     "draw_bars",
     "draw_boxes",
+    "draw_confusion",
     "draw_deltas",
     "draw_detections",
     "draw_feature_map",
     "draw_gradient",
     "draw_graph",
     "draw_histogram",
+    "draw_im2col",
     "draw_image",
     "draw_interpolation_matrix",
     "draw_iou",
@@ -81,6 +84,8 @@ __all__ = [
     "draw_nms_state",
     "draw_objectness",
     "draw_pooling_grid",
+    "draw_precision_recall",
+    "draw_pyramid",
     "draw_reads",
     "draw_receptive_field",
     "draw_truth",
@@ -89,6 +94,7 @@ __all__ = [
     "fate_figure",
     "fate_steps",
     "feature_maps_figure",
+    "graph_steps",
     "im2col_figure",
     "interpolation_matrix_figure",
     "iou_steps",

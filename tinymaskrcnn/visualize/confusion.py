@@ -37,9 +37,7 @@ def confusion_figure(counts, class_names=None):
 
     counts (K, K) int: rows the truth, columns what was said, 0 nothing  ->  Figure
     """
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
-        raise ShapeError(f"confusion_figure: counts must be (K, K); got shape {counts.shape}")
+    counts = _square("confusion_figure", counts)
     K = len(counts)
     names = [style.name_of(label, class_names) for label in range(1, K)]
     longest = max(map(len, names), default=1)
@@ -47,6 +45,23 @@ def confusion_figure(counts, class_names=None):
     width, height = left + side + 0.15, side + above
     figure = style.new_figure(width, height)
     ax = figure.add_axes((left / width, 0.08 / height, side / width, (side - 0.05) / height))
+    draw_confusion(counts, class_names, ax=ax)
+    title = f"{int(np.trace(counts[1:, 1:]))} of {int(counts[1:].sum())} objects right"
+    figure.text((left + side / 2) / width, 1 - 0.1 / height, title, ha="center", va="top", fontsize=style.TITLE)
+    return figure
+
+
+def draw_confusion(counts, class_names=None, *, ax=None):
+    """The matrix alone: its counts, and the names of the classes above and at the left.
+
+    counts (K, K) int: rows the truth, columns what was said, 0 nothing  ->  axes
+    """
+    counts = _square("draw_confusion", counts)
+    if ax is None:
+        return confusion_figure(counts, class_names).axes[0]
+    K = len(counts)
+    names = [style.name_of(label, class_names) for label in range(1, K)]
+    longest = max(map(len, names), default=1)
     _draw_counts(ax, counts)
     ax.set_xticks(np.arange(K) + 0.5, ["missed", *names], fontsize=style.SMALL)
     ax.set_yticks(np.arange(K) + 0.5, ["nothing", *names], fontsize=style.SMALL)
@@ -57,9 +72,14 @@ def confusion_figure(counts, class_names=None):
         text.set_rotation(90)
     ax.set_xlabel("what the network said", fontsize=style.TEXT)
     ax.set_ylabel("what is there", fontsize=style.TEXT)
-    title = f"{int(np.trace(counts[1:, 1:]))} of {int(counts[1:].sum())} objects right"
-    figure.text((left + side / 2) / width, 1 - 0.1 / height, title, ha="center", va="top", fontsize=style.TITLE)
-    return figure
+    return ax
+
+
+def _square(function, counts):
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
+        raise ShapeError(f"{function}: counts must be (K, K); got shape {counts.shape}")
+    return counts
 
 
 def _draw_counts(ax, counts):

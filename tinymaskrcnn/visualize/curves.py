@@ -65,13 +65,28 @@ def precision_recall_figure(evaluation, class_names=None):
         return style.message_figure("no precision-recall curve: the evaluated images hold no objects")
     figure = style.new_figure(9.4, max(3.6, 1.3 + 0.24 * len(classes)))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    _draw_curves(style.plain_axes(left), evaluation, classes)
+    draw_precision_recall(evaluation, ax=left)
     _draw_classes(style.plain_axes(right), evaluation, classes, class_names)
     what = {"bbox": "boxes", "segm": "masks"}[evaluation.iou_type]
     left.set_title(f"precision and recall of {what}, mean of {len(classes)} classes", fontsize=style.TITLE)
     right.set_title(f"average precision of {what} by class", fontsize=style.TITLE)
     figure.tight_layout(w_pad=2.0)
     return figure
+
+
+def draw_precision_recall(evaluation, *, ax=None):
+    """Precision against recall, mean of all classes that have objects, a curve for every IoU threshold.
+
+    Evaluation  ->  axes
+    """
+    if ax is None:
+        ax = style.new_figure(5.6, 3.8).add_axes((0.11, 0.14, 0.7, 0.78))
+    classes = np.flatnonzero(evaluation.num_truths[:, 0])
+    if len(classes) == 0:
+        style.say(ax, "no curve: the evaluated images hold no objects", y=0.5)
+        return ax
+    _draw_curves(style.plain_axes(ax), evaluation, classes)
+    return ax
 
 
 def _names(rows):

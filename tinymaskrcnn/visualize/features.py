@@ -96,6 +96,27 @@ def pyramid_figure(pyramid, image=None, *, lowest=2):
     return figure
 
 
+def draw_pyramid(pyramid, *, ax=None, lowest=2, gap=0.08):
+    """All levels of a pyramid side by side on one axes, each as wide as the finest: deeper levels have larger cells.
+
+    list of L (H, W, C) or (1, H, W, C)  ->  axes, one data unit a cell of the finest level
+    """
+    levels = [_level(level) for level in pyramid]
+    if not levels:
+        raise ArgumentError("draw_pyramid: pyramid must hold at least one level; got an empty list")
+    H, W, _ = levels[0].shape
+    step = W * (1 + gap)
+    width = len(levels) * step - W * gap
+    ax = style.new_axes(ax, width=min(1.9 * len(levels), 9.5), height=min(1.9 * len(levels), 9.5) * H / width + 0.35)
+    for i, level in enumerate(levels):
+        draw_feature_map(level, ax=ax, extent=(i * step, i * step + W, H, 0))
+        name = f"P{lowest + i}: {_sides(level.shape)}"
+        ax.text(i * step + W / 2, -0.03 * H, name, ha="center", va="bottom", fontsize=style.SMALL)
+    ax.set_xlim(0, width)
+    ax.set_ylim(H, 0)
+    return ax
+
+
 def _plane(features, channel):
     """The (H, W) that is drawn."""
     values = np.asarray(to_host(features))

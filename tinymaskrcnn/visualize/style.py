@@ -75,7 +75,16 @@ class NotebookFigure(Figure):
 
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
-        return buffer.getvalue()
+        return buffer.getvalue(), {"alt": self.alt_text()}
+
+    def alt_text(self):
+        """What a reader who does not see the picture is told: the titles it bears, and what its axes show."""
+        parts = [self.get_suptitle(), *(text.get_text() for text in self.texts)]
+        for ax in self.axes:
+            against = " against ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+            parts.append(": ".join(filter(None, (ax.get_title() or ax.get_title("left"), against))))
+        words = "; ".join(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
+        return words or "picture"
 
 
 def new_figure(width, height):
