@@ -41,7 +41,7 @@ def test_a_wrong_one_gets_a_picture_that_goes_away_when_it_is_right(tmp_path, ca
 
 def test_a_check_warns_of_what_grading_does_not_allow(tmp_path, capsys):
     path = tmp_path / "hw01.py"
-    path.write_text("import os\n" + fill("hw01", {FIRST: hw01.RIGHT[FIRST]}))
+    path.write_text("import os\nhere = os.getcwd\n" + fill("hw01", {FIRST: hw01.RIGHT[FIRST]}))
     assert run("check", path, "--only", FIRST, "--no-pictures") == 0
     assert "note: line 1: `import os` is not needed here" in capsys.readouterr().out
 

@@ -35,7 +35,8 @@ HOSTILE = {
 # What may stand at the top of a file, and the verdict of the whole.
 BROKEN = {
     "syntax": ("def broken(:\n", "crashed"),
-    "import": ("import torch\n", "tampered"),
+    "import": ("import torch\n", "right"),
+    "import-used": ("import torch\ntorch.manual_seed(0)\n", "crashed"),
     "top-loop": ("while True:\n    pass\n", "too slow"),
     "top-error": ("1 / 0\n", "crashed"),
     "binary": (b"\xff\xfe\x00 not text \x80", "crashed"),

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.homework.files import write_bytes, write_new, write_text
+from tinymaskrcnn.errors import ArgumentError, DataError
+from tinymaskrcnn.homework.files import LARGEST, read_program, write_bytes, write_new, write_text
 
 
 def test_writing_replaces_and_leaves_nothing_behind(tmp_path):
@@ -40,3 +40,31 @@ def test_a_new_file_is_never_written_over_an_old_one(tmp_path, monkeypatch, link
     with pytest.raises(ArgumentError, match="is there already"):
         write_new(path, "other")
     assert path.read_text() == "mine" and os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"x = '\xc3\xa4'\n", b"\xef\xbb\xbfx = '\xc3\xa4'\r\n", b"# -*- coding: latin-1 -*-\r\nx = '\xe4'\r\n"],
+)
+def test_what_editors_add_is_no_part_of_a_program(tmp_path, contents):
+    (tmp_path / "a.py").write_bytes(contents)
+    text = read_program(tmp_path / "a.py")
+    assert text.endswith("x = 'ä'\n") and not text.startswith("\ufeff")
+
+
+@pytest.mark.parametrize("contents", [b"\xff\xfe\x00", b"# coding: klingon\n", b"# coding: utf-8\n\xe4"])
+def test_what_is_no_text_is_an_error(tmp_path, contents):
+    (tmp_path / "a.py").write_bytes(contents)
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
+        read_program(tmp_path / "a.py")
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    with open(tmp_path / "a.py", "wb") as file:
+        file.truncate(50 << 20)
+    with pytest.raises(DataError, match=f"52428800 bytes; a homework file has at most {LARGEST}"):
+        read_program(tmp_path / "a.py")
+
+
+def test_names_that_are_no_text_can_be_written_down(tmp_path):
+    assert write_text(tmp_path / "a.txt", "fran\udce7ois").read_text() == "fran\\udce7ois"

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import os
+import signal
+import time
 
 import pytest
 from homework.classroom import build_class
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.homework.grade import find_submissions, grade, grades_csv
+from tinymaskrcnn.homework.grade import Submission, _grade_all, find_submissions, grade, grade_one, grades_csv
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +22,9 @@ def graded(tmp_path_factory):
     return expected, {record["student"]: record for record in records}, folder / "graded"
 
 
-def test_thirty_submissions_get_the_right_verdicts(graded):
+def test_all_submissions_get_the_right_verdicts(graded):
     expected, records, _ = graded
-    assert len(expected) == len(records) == 30
+    assert len(expected) == len(records) == 31
     for student, (whole, words) in expected.items():
         record = records[student]
         if whole is not None:
@@ -48,7 +51,7 @@ def test_files_say_what_the_records_say(graded):
     assert [row["student"] for row in rows] == sorted(expected)
     assert all(float(row["points"]) == records[row["student"]]["points"] for row in rows)
     assert json.loads((out / "grades.json").read_text())["submissions"] == [records[s] for s in sorted(records)]
-    assert len(list((out / "feedback").iterdir())) == 30
+    assert len(list((out / "feedback").iterdir())) == len(expected)
 
 
 def test_feedback_shows_the_mistake_and_a_picture_and_asks_for_nothing(graded):
@@ -86,3 +89,88 @@ def test_a_folder_without_submissions_is_an_error(tmp_path):
         find_submissions(tmp_path)
     with pytest.raises(ArgumentError, match="is none"):
         find_submissions(tmp_path / "nowhere")
+
+
+def hand_in(folder, **files):
+    for name, text in files.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "hw01.py").write_text(text)
+
+
+def test_every_name_and_file_is_dealt_with(tmp_path):
+    folder = tmp_path / "in"
+    hand_in(folder, bob="", carol="", dave="")
+    (folder / "bob" / "draft_hw01.py").write_text("")
+    (folder / "HW01_Erin.py").write_text("")
+    (folder / "fred" / "hw01.py").mkdir(parents=True)
+    (folder / "graded").mkdir()
+    os.mkfifo(folder / "fifo_hw01.py")
+    (folder / os.fsdecode(b"fran\xe7ois")).mkdir()
+    found = {s.student: s.path and s.path.name for s in find_submissions(folder, "hw01", out=folder / "graded")}
+    assert found == {
+        "Erin": "HW01_Erin.py",
+        "bob": "hw01.py",
+        "carol": "hw01.py",
+        "dave": "hw01.py",
+        "fran\\xe7ois": None,
+        "fred": None,
+    }
+
+
+def test_what_only_points_to_another_s_work_is_not_graded(tmp_path):
+    folder = tmp_path / "in"
+    hand_in(folder, bob="")
+    (folder / "eve").mkdir()
+    (folder / "eve" / "hw01.py").symlink_to("../bob/hw01.py")
+    (folder / "mallory").symlink_to("bob")
+    (folder / "trent_hw01.py").symlink_to("bob/hw01.py")
+    assert {s.student: s.linked for s in find_submissions(folder)} == {
+        "bob": False,
+        "eve": True,
+        "mallory": True,
+        "trent": True,
+    }
+    record = grade_one(find_submissions(folder)[1], out=tmp_path / "out", pictures=False)
+    assert (record["verdict"], record["points"]) == ("crashed", 0) and "is a link" in record["note"]
+
+
+def test_names_that_are_no_text_do_not_end_the_run(tmp_path):
+    folder = tmp_path / "in"
+    (folder / os.fsdecode(b"fran\xe7ois")).mkdir(parents=True)
+    assert [r["student"] for r in grade(folder, out=folder / "graded", homework="hw01", processes=1)] == [
+        "fran\\xe7ois"
+    ]
+    assert "fran\\xe7ois" in (folder / "graded" / "grades.csv").read_text()
+
+
+def falls(submission, options):
+    """Stands in for grading one: a student's name says what becomes of the process."""
+    if submission.student == "falls":
+        time.sleep(0.2)
+        os._exit(9)
+    if submission.student == "interrupts":
+        os.kill(os.getppid(), signal.SIGINT)
+    if submission.student == "works":
+        time.sleep(0.5)
+    return {"student": submission.student}
+
+
+def submission(name):
+    return Submission(name, "hw01", None)
+
+
+def test_who_brings_the_process_down_takes_nobody_along(monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.homework.grade._in_pool", falls)
+    class_ = [submission(name) for name in ("a", "falls", "b", "c", "d")]
+    records = {s.student: record for s, record in _grade_all(class_, 2, {})}
+    assert sorted(records) == ["a", "b", "c", "d", "falls"]
+    assert records["falls"]["verdict"].startswith("not graded")
+    assert all(records[name] == {"student": name} for name in "abcd")
+
+
+def test_an_interruption_ends_the_run_soon(monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.homework.grade._in_pool", falls)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(_grade_all([submission("interrupts"), *[submission("works")] * 60], 1, {}))
+    assert time.monotonic() - began < 25

@@ -2,27 +2,31 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from homework.bodies import fill
 
+from tinymaskrcnn.errors import BackendError
 from tinymaskrcnn.homework.exercise import Call
 from tinymaskrcnn.homework.exercises import find_exercise
-from tinymaskrcnn.homework.remote import RemoteStudent
+from tinymaskrcnn.homework.remote import RemoteStudent, _TimedPipes
 
 EXERCISE = find_exercise("hw01.linear_backward")
+# A student's own `import os` gets a stand-in; what follows is the worst case, somebody who found a way to the real one.
+REAL = "from tinymaskrcnn.backend import importlib as i\nos = i.import_module('os')\n"
 CALL = Call((np.ones((2, 3)), (np.ones((2, 2)), np.ones((2, 3)))))
 
 
 def student(tmp_path, body, **options):
     path = tmp_path / "hw01.py"
-    path.write_text(fill("hw01", {EXERCISE.id: body}))
+    path.write_text(fill("hw01", {EXERCISE.id: REAL + body}))
     return RemoteStudent(path, **options)
 
 
 def test_answers_come_from_another_process(tmp_path):
-    body = "x, w = cache\nreturn dy @ w.T, x.T @ dy, np.full(3, float(__import__('os').getpid()))"
+    body = "x, w = cache\nreturn dy @ w.T, x.T @ dy, np.full(3, float(os.getpid()))"
     with student(tmp_path, body) as remote:
         assert remote.take(EXERCISE) is None
         first, second = remote.answer(CALL), remote.answer(CALL)
@@ -52,8 +56,8 @@ def test_time_is_counted_over_all_calls_of_an_exercise(tmp_path):
 @pytest.mark.parametrize(
     "body, kind",
     [
-        ("import os\nos._exit(3)", "died"),
-        ("import os\nos.kill(os.getpid(), 9)", "died"),
+        ("os._exit(3)", "died"),
+        ("os.kill(os.getpid(), 9)", "died"),
         ("return [np.zeros((1000, 1000, 1000)) for _ in range(9)]", "memory"),
         ("raise SystemExit(0)", "exception"),
     ],
@@ -70,13 +74,16 @@ def test_every_end_is_told(tmp_path, body, kind):
 @pytest.mark.parametrize(
     "body",
     [
-        "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)",
-        "open('made.txt', 'w')",
-        "import subprocess\nsubprocess.run(['true'])",
-        "import os\nos.fork()",
-        "import os\nos.remove('hw01.py')",
-        "import tinymaskrcnn.ops.linear as m\nreturn open(m.__file__).read()",
-        "try:\n    open('made.txt', 'w')\nexcept PermissionError:\n    pass\nreturn 1",
+        "i.import_module('socket').create_connection(('127.0.0.1', 9), 1)",
+        "i.import_module('io').open('made.txt', 'w')",
+        "i.import_module('subprocess').run(['true'])",
+        "i.import_module('_posixsubprocess').fork_exec",
+        "os.truncate('hw01.py', 0)",
+        "return os.listdir('/') and i.import_module('io').open('/etc/hostname').read()",
+        "os.fork()",
+        "os.remove('hw01.py')",
+        "import tinymaskrcnn.ops.linear as m\nreturn i.import_module('io').open(m.__file__).read()",
+        "try:\n    os.open('made.txt', os.O_CREAT)\nexcept PermissionError:\n    pass\nreturn 1",
     ],
 )
 def test_in_grading_what_is_forbidden_is_noticed_even_when_it_is_hidden(tmp_path, body, monkeypatch):
@@ -88,7 +95,7 @@ def test_in_grading_what_is_forbidden_is_noticed_even_when_it_is_hidden(tmp_path
 
 
 def test_a_forged_answer_is_no_answer(tmp_path):
-    body = "import os\nfor fd in range(3, 20):\n    try: os.write(fd, b'right')\n    except OSError: pass\nreturn 1"
+    body = "for fd in range(3, 20):\n    try: os.write(fd, b'right')\n    except OSError: pass\nreturn 1"
     with student(tmp_path, body) as remote:
         remote.take(EXERCISE)
         trouble = remote.answer(CALL).trouble
@@ -104,10 +111,11 @@ def test_no_process_is_left_behind(tmp_path):
 
 
 def test_syntax_errors_and_missing_functions_are_told(tmp_path):
-    for text, kind, words in (("def f(:\n", "exception", "SyntaxError"), ("x = 1\n", "missing", "defines no function")):
+    cases = [("def f(:\n", "exception", "SyntaxError"), ("return 1\n", "exception", "outside function")]
+    for text, kind, words in [*cases, ("x = 1\n", "missing", "defines no function")]:
         path = tmp_path / "hw01.py"
         path.write_text(text)
-        with RemoteStudent(path) as remote:
+        with RemoteStudent(path, strict=True) as remote:
             trouble = remote.take(EXERCISE)
         assert trouble.kind == kind and words in trouble.message
 
@@ -118,3 +126,83 @@ def test_only_the_first_call_s_prints_are_shown(tmp_path, capfd):
         for _ in range(3):
             remote.answer(CALL)
     assert capfd.readouterr().out.count("hello") == 1
+
+
+def test_every_exercise_has_a_process_of_its_own(tmp_path):
+    with student(tmp_path, "return 1") as remote:
+        remote.take(EXERCISE)
+        first = remote.process.pid
+        remote.take(find_exercise("hw01.softmax_forward"))
+        assert remote.process.pid != first
+
+
+FORGERY = """
+message = b'{"dict": [["output", %s], ["changed", {"list": []}], ["violations", {"list": []}]]}'
+message = len(message).to_bytes(4, "big") + bytes(4) + message
+for fd in range(3, 20):
+    try: os.write(fd, message)
+    except OSError: pass
+return 1
+"""
+
+
+@pytest.mark.parametrize("output", ['{"float": "0x1p99999"}', "[" * 9999, '{"is": Infinity}' * 100, '{"csr": [1]}'])
+def test_a_message_that_no_worker_writes_is_refused(tmp_path, output):
+    with student(tmp_path, FORGERY.replace("%s", output), strict=True) as remote:
+        remote.take(EXERCISE)
+        assert remote.answer(CALL).trouble.kind == "forbidden"
+
+
+def test_who_answers_ahead_and_reads_no_more_does_not_keep_us_waiting():
+    reading, writing = os.pipe()
+    pipes = _TimedPipes(reading, writing)
+    pipes.deadline = time.monotonic() + 0.2
+    with pytest.raises(TimeoutError):
+        pipes.write(bytes(1 << 20))
+    pipes.close()
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    "body, kind",
+    [
+        ("return np.zeros(10**7)", "memory"),
+        ("a = []\nfor _ in range(5000): a = [a]\nreturn a", "exception"),
+        ("a = []\na.append(a)\nreturn a", "exception"),
+        ("raise ValueError('\\ud800' * 10**6)", "exception"),
+        ("class Mute(Exception):\n    def __str__(self): raise self\nraise Mute", "died"),
+        ("raise KeyboardInterrupt", "died"),
+        ("os.closerange(0, 20)\nwhile True: pass", "died"),
+    ],
+)
+def test_answers_that_cannot_be_sent_have_their_own_trouble(tmp_path, body, kind):
+    with student(tmp_path, body, strict=True) as remote:
+        remote.take(EXERCISE)
+        trouble = remote.answer(CALL).trouble
+    assert trouble.kind == kind and len(trouble.message) <= 2000 and trouble.message.encode()
+
+
+def test_an_orphan_ends(tmp_path):
+    """Nobody is left to stop what loops when the one who grades is killed: its own limit does."""
+    with student(tmp_path, "return 1", strict=True, seconds=3.0) as remote:
+        remote.take(EXERCISE)
+        limits = Path(f"/proc/{remote.process.pid}/limits")
+        lines = limits.read_text().splitlines() if limits.exists() else ["Max cpu time  67  67  seconds"]
+    assert next(line for line in lines if "cpu time" in line).split()[3:5] == ["67", "67"]
+
+
+def test_the_surroundings_of_the_one_who_grades_stay_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "abc")
+    (tmp_path / "numpy.py").write_text("1 / 0")  # beside the file, as in a folder of submissions
+    monkeypatch.chdir(tmp_path)
+    with student(tmp_path, "return len([n for n in os.environ if 'SECRET' in n]), os.getcwd()") as remote:
+        assert remote.take(EXERCISE) is None
+        assert remote.answer(CALL).output == (0, "/")
+
+
+def test_elsewhere_it_is_said_where_it_runs(tmp_path, monkeypatch):
+    with student(tmp_path, "return 1") as remote:
+        monkeypatch.setattr(os, "name", "nt")
+        with pytest.raises(BackendError, match="need Linux or macOS; on Windows use WSL"):
+            remote.take(EXERCISE)
+        monkeypatch.undo()

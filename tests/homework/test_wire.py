@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinymaskrcnn.homework.wire import LARGEST, Other, WireError, pack, receive, send, unpack
+from tinymaskrcnn.homework.wire import LARGEST, LARGEST_HEAD, Other, WireError, pack, receive, send, send_any, unpack
 
 LEAVES = st.one_of(
     st.none(),
@@ -98,6 +98,36 @@ def test_messages_follow_each_other_and_an_end_is_told():
         receive(stream)
 
 
-def test_a_boast_of_size_is_refused_before_it_is_read():
-    with pytest.raises(WireError, match="is larger than"):
-        receive(io.BytesIO(struct.pack(">II", LARGEST, LARGEST) + b"x" * 10))
+@pytest.mark.parametrize("sizes", [(LARGEST_HEAD + 1, 0), (0, LARGEST + 1), (2**32 - 1, 2**32 - 1)])
+def test_a_boast_of_size_is_refused_before_it_is_read(sizes):
+    with pytest.raises(WireError, match="are larger than any message"):
+        receive(io.BytesIO(struct.pack(">II", *sizes) + b"x" * 10))
+
+
+def test_what_is_too_large_is_not_sent():
+    with pytest.raises(WireError, match="are larger than any message"):
+        pack(np.zeros(LARGEST // 8 + 1))
+
+
+class Liar(dict):
+    def items(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "output, kind",
+    [(np.zeros(LARGEST), "memory"), (10**5000, "exception"), (Liar(a=1), "exception")],
+    ids=["large", "many digits", "lies"],
+)
+def test_an_answer_that_cannot_be_sent_becomes_trouble(output, kind):
+    stream = io.BytesIO()
+    send_any(stream, {"output": output, "violations": ["x"]})
+    stream.seek(0)
+    reply = receive(stream)
+    assert reply["trouble"][0] == kind and reply["violations"] == ["x"]
+
+
+@pytest.mark.parametrize("head", [b'{"float": "0x1p99999"}', b'{"array": ["<f8", [1e400]]}', b"[]", b'{"is": 1'])
+def test_a_strange_head_is_refused(head):
+    with pytest.raises(WireError):
+        unpack(struct.pack(">II", len(head), 0) + head)

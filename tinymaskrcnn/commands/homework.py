@@ -71,11 +71,12 @@ def _release(args):
 
 def _check(args):
     from ..homework.audit import audit
-    from ..homework.check import check_file, explanation, headline, read_file
+    from ..homework.check import check_file, explanation, headline
+    from ..homework.files import read_program
 
     folder = Path(args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
     verdicts = []
-    for line, words in audit(read_file(args.file)):
+    for line, words in audit(read_program(args.file)):
         print(f"note: line {line}: {words} is not needed here, and graded files may not hold it")
     for verdict in check_file(args.file, only=args.only, seconds=args.seconds):
         verdicts.append(verdict)

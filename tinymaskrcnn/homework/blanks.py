@@ -9,11 +9,11 @@ solution all follow from the place of the marker.
 """
 
 import ast
+import dataclasses
 import functools
 import importlib
 import re
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ArgumentError
@@ -23,7 +23,7 @@ BEGIN = re.compile(r"\s*# BEGIN SOLUTION (hw\d\d\.\w+)\s*")
 END = re.compile(r"\s*# END SOLUTION\s*")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Blank:
     """One marked region.
 
@@ -53,6 +53,12 @@ class Blank:
         """The function's source as one text, dedented, with other lines in the place of the solution."""
         before, after = self.source[: self.first], self.source[self.first + len(self.solution) :]
         return textwrap.dedent("\n".join([*before, *lines, *after])) + "\n"
+
+    def emptied(self):
+        """The same blank without its solution: what may be known where a student's code runs."""
+        line = f'{self.indent()}raise NotImplementedError("{self.id}")'
+        before, after = self.source[: self.first], self.source[self.first + len(self.solution) :]
+        return dataclasses.replace(self, source=(*before, line, *after), solution=(line,))
 
     def parameters(self):
         """The names of the function's positional parameters, self left out."""

@@ -5,26 +5,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError
 from .answer import Trouble, local_answer
 from .audit import audit
 from .diagnose import diagnosed
 from .exercises import exercises_of, find_exercise, titles
+from .files import read_program
 from .judge import judge, refused
 from .remote import MEMORY, SECONDS, RemoteStudent
 
-NAME = re.compile(r"(hw\d\d)")
+NAME = re.compile(r"(hw\d\d)", re.IGNORECASE)
 
 
 def homework_of(path):
     """hw02 of ".../hw02.py" or ".../hw02_alice.py"; ArgumentError when the name does not say."""
     match = NAME.search(Path(path).stem)
-    if match is None or match.group(1) not in titles():
+    if match is None or match.group(1).lower() not in titles():
         raise ArgumentError(
             f"the file's name must say which homework it is, like hw01.py; got {Path(path).name!r} "
             f"(known are {', '.join(titles())})"
         )
-    return match.group(1)
+    return match.group(1).lower()
 
 
 def chosen(homework, only):
@@ -37,29 +38,22 @@ def chosen(homework, only):
     return [exercise for exercise in exercises if not only or exercise.id in only]
 
 
-def read_file(path):
-    """The text of a student's file; DataError when it cannot be read as text."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
-
-
 def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=SECONDS, memory=MEMORY):
     """Yield the diagnosed Verdict of each exercise of a file, as they come.
 
-    The file runs in a process of its own, with `seconds` for each call and `memory` bytes. strict: as in grading, where
-    a file that does what homework does not need is called tampered.
+    The file runs in a process of its own for each exercise, with `seconds` for it and `memory` bytes. strict: as in
+    grading, where a file that does what homework does not need is called tampered.
     """
     homework = homework_of(path)
     exercises = chosen(homework, only)
-    findings = audit(read_file(path))
+    text = read_program(path)
+    findings = audit(text)
     if strict and findings:
         line, words = findings[0]
         trouble = Trouble("forbidden", f"line {line}: {words} has no place in homework", line)
         yield from (refused(exercise, trouble) for exercise in exercises)
         return
-    with RemoteStudent(path, seconds=seconds, memory=memory, strict=strict) as student:
+    with RemoteStudent(path, text=text, seconds=seconds, memory=memory, strict=strict) as student:
         for exercise in exercises:
             trouble = student.take(exercise)
             if trouble is not None:

@@ -1,10 +1,13 @@
-"""Files that are whole or not there: written to another name, flushed, and renamed."""
+"""Files that are whole or not there: written to another name, flushed, and renamed; and reading a student's file."""
 
 import contextlib
+import importlib.util
 import os
 from pathlib import Path
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
+
+LARGEST = 256 << 10  # bytes of a student's file; a released one has 10 kB
 
 
 @contextlib.contextmanager
@@ -25,7 +28,7 @@ def _written(path, contents):
 
 def write_text(path, text):
     """Write a text file in one move; what was there before is replaced. Returns the path."""
-    return write_bytes(path, text.encode())
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path, contents):
@@ -48,3 +51,19 @@ def write_new(path, text):
                 raise taken from None
             os.rename(temporary, path)
     return Path(path)
+
+
+def read_program(path):
+    """The text of a Python file, with any mark or line ends that editors put into it.
+
+    DataError when it is too large, or no text in UTF-8 or in what its first lines say.
+    """
+    size = os.stat(path).st_size
+    if size > LARGEST:
+        raise DataError(f"{path}: {size} bytes; a homework file has at most {LARGEST}")
+    try:
+        return importlib.util.decode_source(Path(path).read_bytes())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+    except (SyntaxError, LookupError) as error:
+        raise DataError(f"{path}: not a text file in UTF-8 ({error})") from error

@@ -11,10 +11,11 @@ import multiprocessing
 import os
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ArgumentError, TinyMaskRCNNError
+from ..errors import ArgumentError, DataError
 from ..train.progress import counted
 from .check import NAME, check_file, explanation
 from .exercises import exercises_of, titles
@@ -29,36 +30,54 @@ GRAVE = ("tampered", "too much memory", "too slow", "crashed")
 
 @dataclass(frozen=True)
 class Submission:
-    """What a student handed in for a homework; path is None when there is nothing."""
+    """What a student handed in for a homework; path is None when there is nothing, linked: it only points elsewhere."""
 
     student: str
     homework: str
     path: Path | None
+    linked: bool = False
 
 
-def find_submissions(folder, homework=None):
+def find_submissions(folder, homework=None, *, out=None):
     """The submissions in a folder: a folder per student that holds hwNN.py, or files like alice_hw01.py.
 
-    With `homework` only those; a student's folder without the file counts as nothing handed in. ArgumentError when
-    there is nothing to grade.
+    With `homework` only those; a student's folder without the file counts as nothing handed in; `out`, a folder with
+    results, is no student's. ArgumentError when there is nothing to grade.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ArgumentError(f"grade needs a folder of submissions; {folder} is none")
-    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith((".", "__"))]
-    files = [(e.name, f) for e in entries if e.is_dir() for f in sorted(e.glob("*.py"))]
-    files += [(NAME.sub("", e.stem).strip("_- ") or e.stem, e) for e in entries if e.is_file() and e.suffix == ".py"]
+    skipped = None if out is None else Path(out).resolve()
+    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith((".", "__")) and e.resolve() != skipped]
+    files = [(_name(e.name), f) for e in entries if e.is_dir() for f in sorted(e.glob("*.py"), key=_exact_first)]
+    files += [(_student_of(e), e) for e in entries if e.suffix == ".py" and not e.is_dir()]
     found = {}
     for student, path in files:
         match = NAME.search(path.stem)
-        if match and match.group(1) in titles() and homework in (None, match.group(1)):
-            found.setdefault((student, match.group(1)), path)
+        name = match.group(1).lower() if match else ""
+        if name in titles() and homework in (None, name) and path.is_file():
+            found.setdefault((student, name), path)
     wanted = sorted({name for _, name in found}) if homework is None else [homework]
-    students = sorted({e.name for e in entries if e.is_dir()} | {student for student, _ in found})
-    submissions = [Submission(s, name, found.get((s, name))) for name in wanted for s in students]
+    students = sorted({_name(e.name) for e in entries if e.is_dir()} | {student for student, _ in found})
+    linked = {key for key, path in found.items() if path.resolve() != folder.resolve() / path.relative_to(folder)}
+    submissions = [Submission(s, n, found.get((s, n)), (s, n) in linked) for n in wanted for s in students]
     if not submissions:
         raise ArgumentError(f"{folder} holds no submissions: a folder per student with hw01.py in it, or alice_hw01.py")
     return submissions
+
+
+def _exact_first(path):
+    """hw01.py comes before draft_hw01.py."""
+    return NAME.fullmatch(path.stem) is None, path.name
+
+
+def _student_of(path):
+    return _name(NAME.sub("", path.stem).strip("_- ") or path.stem)
+
+
+def _name(text):
+    """A file's name as text that can be written, whatever bytes it is made of."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY, processes=None, pictures=True):
@@ -67,20 +86,49 @@ def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY,
     seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns the list of records, one a
     submission, ordered as find_submissions orders them.
     """
-    submissions = find_submissions(folder, homework)
+    submissions = find_submissions(folder, homework, out=out)
     out = Path(out)
     options = {"out": str(out), "seed": seed, "seconds": seconds, "memory": memory, "pictures": pictures}
-    records = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=context) as pool:
-        futures = {pool.submit(grade_one, submission, **options): submission for submission in submissions}
-        for future in counted(as_completed(futures), label=f"grading {len(submissions)} submissions"):
-            submission = futures[future]
-            records[submission] = future.result() if future.exception() is None else _failed(submission, future)
+    graded = _grade_all(submissions, processes or os.cpu_count(), options)
+    passing = counted(submissions, label=f"grading {len(submissions)} submissions")
+    records = dict(pair for _, pair in zip(passing, graded))
     ordered = [records[submission] for submission in submissions]
     write_text(out / "grades.csv", grades_csv(ordered))
     write_text(out / "grades.json", json.dumps({"seed": seed, "submissions": ordered}, indent=1) + "\n")
     return ordered
+
+
+def _grade_all(submissions, processes, options):
+    """Yield (submission, record) as they come. Who brings the grading process down is graded again, alone."""
+    left = list(submissions)
+    with _pool(processes) as pool:
+        futures = {pool.submit(_in_pool, submission, options): submission for submission in submissions}
+        try:
+            for future in as_completed(futures):
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    left.remove(futures[future])
+                    yield futures[future], _outcome(futures[future], future)
+        except BaseException:  # Ctrl-C: what runs comes to its end, nothing else begins
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for submission in left:
+        with _pool(1) as pool:
+            yield submission, _outcome(submission, pool.submit(_in_pool, submission, options))
+
+
+def _pool(processes):
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _in_pool(submission, options):
+    try:
+        return grade_one(submission, **options)
+    except KeyboardInterrupt:
+        os._exit(130)  # or the next submission would be begun
+
+
+def _outcome(submission, future):
+    return future.result() if future.exception() is None else _failed(submission, future)
 
 
 def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures=True):
@@ -88,7 +136,7 @@ def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictur
     limits = {"seconds": seconds, "memory": memory}
     try:
         verdicts = _verdicts(submission, seed, limits)
-    except TinyMaskRCNNError as error:
+    except (DataError, ArgumentError) as error:
         return _write(out, _record(submission, [], "crashed", str(error)), {})
     images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
     return _write(out, _record(submission, [_entry(v) for v in verdicts], _overall(submission, verdicts)), images)
@@ -97,6 +145,8 @@ def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictur
 def _verdicts(submission, seed, limits):
     if submission.path is None:
         return []
+    if submission.linked:
+        raise DataError(f"{submission.path} is a link or lies behind one; what it points to was not handed in here")
     return list(check_file(submission.path, seed=seed, hidden=True, strict=True, **limits))
 
 

@@ -212,6 +212,8 @@ def _leaf_difference(want, got, name):
     if isinstance(got, (dict, list, tuple, str)):
         return Wrong(name, want, got, f"{name} must be {describe(w)}; got {describe(got)}")
     g = np.asarray(got)
+    if g.dtype.kind not in "biuf":  # a whole number too large for any array
+        return Wrong(name, want, got, f"{name} must be {describe(w)}; got {describe(got)}")
     if w.shape != g.shape:
         return Wrong(name, w, g, f"{name} must have shape {w.shape}; got {g.shape}")
     if isinstance(want, np.ndarray) and (w.dtype.kind != g.dtype.kind or (w.dtype.kind == "f" and w.dtype != g.dtype)):

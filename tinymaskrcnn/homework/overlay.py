@@ -14,12 +14,13 @@ class MissingFunction(Exception):
     """The student's file does not define the function of an exercise."""
 
 
-def student_function(code, blank):
+def student_function(code, blank, *, others=None, builtins=None):
     """Run a compiled file and return its function for a blank, with the package's solutions for all other blanks.
 
-    code: what `compile(text, path, "exec")` returns  ->  a plain function
+    code: what `compile(text, path, "exec")` returns; others: those blanks (by default all there are); builtins: the
+    names that the file finds without an import (by default Python's)  ->  a plain function
     """
-    namespace = {"__name__": "homework", "__builtins__": __builtins__}
+    namespace = {"__name__": "homework", "__builtins__": builtins or __builtins__}
     exec(code, namespace)
     holder = namespace
     if blank.class_name:
@@ -28,7 +29,7 @@ def student_function(code, blank):
     if not isinstance(function, types.FunctionType):
         where = f"{blank.class_name}.{blank.function}" if blank.class_name else blank.function
         raise MissingFunction(f"the file defines no function {where}")
-    for other in all_blanks().values():
+    for other in all_blanks().values() if others is None else others:
         if other.id != blank.id and not other.class_name and other.function in namespace:
             namespace[other.function] = other.reference()
     return function

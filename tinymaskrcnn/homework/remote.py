@@ -1,5 +1,7 @@
-"""A student's file in a process of its own, with limits on time and memory, started again when it dies."""
+"""A student's file in processes of its own, one for each exercise, with limits on time and memory."""
 
+import contextlib
+import dataclasses
 import os
 import select
 import signal
@@ -7,24 +9,35 @@ import subprocess
 import sys
 import time
 
-from .answer import Answer, Trouble
+import numpy as np
+
+from ..errors import BackendError
+from .answer import MESSAGE, Answer, Trouble
+from .blanks import PACKAGE, all_blanks
+from .files import read_program
 from .wire import WireError, receive, send
 
 SECONDS = 10.0  # for all calls of an exercise together
 START = 60.0  # for the process to import what it needs, on a busy machine
 MEMORY = 2 << 30  # bytes of address space
+BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.homework.worker import main; main()"
+SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+# What a process needs of the surroundings; keys and tokens of the one who grades are none of its business.
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 
 
 class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
-    strict: as in grading: nothing printed is shown (else what the first case prints is), and the package's source
-    cannot be read. seconds bounds what the calls of an exercise take together, memory the address space in bytes.
+    strict: as in grading: nothing printed is shown (else what the first case prints is), and no file can be read but
+    those of Python's libraries. seconds bounds what the calls of an exercise take together, memory the address space
+    in bytes.
     """
 
-    def __init__(self, path, *, seconds=SECONDS, memory=MEMORY, strict=False):
+    def __init__(self, path, *, text=None, seconds=SECONDS, memory=MEMORY, strict=False):
         self.path, self.seconds, self.memory, self.strict = str(path), seconds, memory, strict
-        self.process = self.answers = self.taken = None
+        self.text = read_program(path) if text is None else text
+        self.process = self.pipes = self.taken = None
         self.left, self.quiet = seconds, strict
         self.violations = []
 
@@ -36,13 +49,12 @@ class RemoteStudent:
 
     def take(self, exercise):
         """Turn to the function of another exercise; None, or the Trouble that its file or its function is in."""
+        loud = self.taken is None and not self.strict  # what the file prints at its top is shown once
+        self.stop()
         self.taken, self.left, self.quiet = exercise, self.seconds, self.strict
-        if self.process is None:
-            self._start()
-            trouble = self._ask({"do": "ready"}, START).trouble  # what it needs is imported, on a busy machine too
-            if trouble is not None:
-                return trouble
-        return self._ask({"do": "take", "id": exercise.id}, self.seconds).trouble
+        self._start()
+        trouble = self._ask(self._preparation(exercise), START).trouble
+        return trouble or self._ask({"do": "take", "quiet": not loud}, self.seconds).trouble
 
     def answer(self, call):
         """The Answer of the function in hand to a Call."""
@@ -60,63 +72,81 @@ class RemoteStudent:
     # ------------------------------------------------------------ the process
 
     def _start(self):
+        if os.name != "posix":
+            raise BackendError("homework check and grade need Linux or macOS; on Windows use WSL, or check_function")
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "tinymaskrcnn.homework.worker", self.path]
-        command += ["--answers", str(writing), "--memory", str(self.memory)] + ["--strict"] * self.strict
-        threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+        command = [sys.executable, "-P", "-c", BOOT, str(PACKAGE.parent), "--answers", str(writing)]
+        command += ["--memory", str(self.memory), "--cpu", str(int(START + 2 * self.seconds) + 1)]
+        surroundings = {name: os.environ[name] for name in PASSED if name in os.environ}
+        surroundings |= {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         output = subprocess.DEVNULL if self.strict else None
         self.process = subprocess.Popen(
-            command,
+            command + ["--strict"] * self.strict,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            bufsize=0,
+            cwd="/",  # where nothing of anybody's lies: neither files to read nor a numpy.py to import
             pass_fds=(writing,),
-            env={**os.environ, **threads, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"},
+            env={**surroundings, **SETTINGS},
             start_new_session=True,  # so that all it started can be ended with it
         )
         os.close(writing)
-        self.answers = _TimedReader(reading)
+        self.pipes = _TimedPipes(reading, self.process.stdin.fileno())
+
+    def _preparation(self, exercise):
+        drive = exercise.drive
+        return {
+            "path": os.path.abspath(self.path).encode("utf-8", "replace").decode(),
+            "text": np.frombuffer(self.text.encode("utf-8", "surrogatepass"), np.uint8),
+            "id": exercise.id,
+            "without": list(exercise.without),
+            "blanks": [dataclasses.asdict(blank.emptied()) for blank in all_blanks().values()],
+            "drive": f"{drive.__module__}:{drive.__name__}" if drive else "",
+        }
 
     def stop(self):
         """End the process and whatever it started."""
         if self.process is None:
             return None
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: all in the group have ended
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self.process.kill()
         status = self.process.wait()
         self.process.stdin.close()
-        self.answers.close()
-        self.process = self.answers = None
+        self.pipes.close()
+        self.process = self.pipes = None
         return status
 
     def _ask(self, request, seconds):
         try:
-            self.answers.deadline = time.monotonic() + seconds
-            send(self.process.stdin, request)
-            reply = receive(self.answers)
-            return self._read(reply)
+            self.pipes.deadline = time.monotonic() + seconds
+            send(self.pipes, request)
+            return self._read(receive(self.pipes))
         except TimeoutError:
             self.stop()
             return Answer(trouble=Trouble("slow", f"no answer within {self.seconds:g} seconds: an endless loop?"))
         except (EOFError, BrokenPipeError):
-            self.answers.deadline = time.monotonic() + 5
             return Answer(trouble=Trouble("died", f"the process ended{_how(self.process, self)}"))
-        except (WireError, KeyError, TypeError, ValueError, AttributeError):
+        except (WireError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             self.stop()
             return Answer(trouble=Trouble("forbidden", "answered in a form that no function gives"))
 
     def _read(self, reply):
-        self.violations = [str(v) for v in reply["violations"]]
+        self.violations = [_words(v) for v in reply["violations"]]
         if self.strict and self.violations:
             return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {self.violations[0]}"))
         if "trouble" in reply:
             kind, message, line, text = reply["trouble"]
-            return Answer(trouble=Trouble(str(kind), str(message), int(line), str(text)))
+            return Answer(trouble=Trouble(_words(kind), _words(message), int(line), _words(text)))
         if "done" in reply:
             return Answer()
-        return Answer(reply["output"], changed=tuple(map(str, reply["changed"])))
+        return Answer(reply["output"], changed=tuple(map(_words, reply["changed"])))
+
+
+def _words(text):
+    """Words from another process, short enough for a page and fit to be written."""
+    return str(text)[:MESSAGE].encode("utf-8", "replace").decode()
 
 
 def _how(process, student):
@@ -130,18 +160,31 @@ def _how(process, student):
     return f" by signal {-status}" if status < 0 else f" with exit status {status}"
 
 
-class _TimedReader:
-    """Reads a pipe until a deadline; TimeoutError after it."""
+class _TimedPipes:
+    """Reads from one pipe and writes to another until a deadline; TimeoutError after it."""
 
-    def __init__(self, descriptor):
-        self.descriptor = descriptor
+    def __init__(self, reading, writing):
+        self.reading, self.writing = reading, writing
         self.deadline = 0.0
+        os.set_blocking(writing, False)  # who does not read must not keep us waiting
 
     def read(self, count):
+        self._wait([self.reading], [])
+        return os.read(self.reading, min(count, 1 << 16))
+
+    def write(self, message):
+        rest = memoryview(message)
+        while rest:
+            self._wait([], [self.writing])
+            rest = rest[os.write(self.writing, rest) :]
+
+    def flush(self):
+        pass
+
+    def _wait(self, reading, writing):
         left = self.deadline - time.monotonic()
-        if left <= 0 or not select.select([self.descriptor], [], [], left)[0]:
+        if left <= 0 or not any(select.select(reading, writing, [], left)):
             raise TimeoutError
-        return os.read(self.descriptor, min(count, 1 << 16))
 
     def close(self):
-        os.close(self.descriptor)
+        os.close(self.reading)

@@ -1,14 +1,19 @@
 """Trees of arrays as bytes between two processes, without pickle: what a student's code sends back is data only."""
 
+import importlib
 import json
 import math
+import re
 import struct
+import sys
 
 import numpy as np
-import scipy.sparse
 
-LARGEST = 1 << 28  # bytes of a message
+LARGEST = 1 << 24  # bytes of the arrays of a message: of all answers that are right none has a thousandth of it
+LARGEST_HEAD = 1 << 20  # bytes of what describes them, which take many times that once they are objects
 _KINDS = "biuf"
+_DTYPE = re.compile(r"[<>|][biuf]\d{1,2}")  # NumPy itself reads far more out of a name
+FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 class WireError(Exception):
@@ -16,11 +21,20 @@ class WireError(Exception):
 
 
 def pack(tree):
-    """A tree of dictionaries, tuples, lists, numbers, strings, None, arrays and CSR matrices  ->  bytes."""
+    """A tree of dictionaries, tuples, lists, numbers, strings, None, arrays and CSR matrices  ->  bytes.
+
+    WireError when it is too large to be sent.
+    """
     arrays = []
     head = json.dumps(_describe(tree, arrays)).encode()
+    _check_sizes(len(head), sum(array.nbytes for array in arrays))
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
     return struct.pack(">II", len(head), len(body)) + head + body
+
+
+def _check_sizes(head, body):
+    if head > LARGEST_HEAD or body > LARGEST:
+        raise WireError(f"{(head + body) / 1e6:.0f} MB are larger than any message")
 
 
 def _describe(x, arrays):
@@ -36,7 +50,7 @@ def _describe(x, arrays):
         array = np.asarray(x)
         arrays.append(array)
         return {"array": [array.dtype.str, list(array.shape)], "scalar": isinstance(x, np.generic)}
-    if scipy.sparse.issparse(x):
+    if "scipy.sparse" in sys.modules and sys.modules["scipy.sparse"].issparse(x):  # who has one has imported it
         csr = x.tocsr()
         return {
             "csr": [_describe(part, arrays) for part in (csr.data, csr.indices, csr.indptr)],
@@ -58,7 +72,7 @@ def unpack(message):
         sizes = struct.unpack(">II", message[:8])
         head, body = message[8 : 8 + sizes[0]], memoryview(message)[8 + sizes[0] :]
         tree, used = _build(json.loads(head), body, 0)
-    except (ValueError, TypeError, KeyError, IndexError, struct.error, RecursionError, AttributeError) as error:
+    except FAULTS as error:
         raise WireError(str(error)) from error
     if used != len(body) or sizes[1] != len(body):
         raise WireError("the message has a wrong length")
@@ -89,7 +103,7 @@ def _build(entry, body, place):
         for item in entry["csr"]:
             part, place = _build(item, body, place)
             parts.append(part)
-        matrix = scipy.sparse.csr_matrix(tuple(parts), shape=tuple(entry["shape"]))
+        matrix = importlib.import_module("scipy.sparse").csr_matrix(tuple(parts), shape=tuple(entry["shape"]))
         matrix.check_format(full_check=True)
         return matrix, place
     return Other(str(entry["other"])), place
@@ -97,9 +111,9 @@ def _build(entry, body, place):
 
 def _array(entry, body, place):
     name, shape = entry["array"]
-    dtype = np.dtype(name)
-    if dtype.kind not in _KINDS or any(not isinstance(n, int) or n < 0 for n in shape):
+    if not _DTYPE.fullmatch(name) or any(not isinstance(n, int) or n < 0 for n in shape):
         raise WireError(f"not an array: {name!r} {shape!r}")
+    dtype = np.dtype(name)
     size = math.prod(shape) * dtype.itemsize
     if place + size > len(body):
         raise WireError("an array reaches beyond the message")
@@ -114,12 +128,24 @@ def send(stream, tree):
     stream.flush()
 
 
+def send_any(stream, reply):
+    """Send what a student's function led to, or the trouble that this cannot be sent."""
+    try:
+        message = pack(reply)
+    except WireError as error:
+        message = pack({**reply, "output": None, "trouble": ["memory", f"the answer is too large: {error}", 0, ""]})
+    except Exception as error:  # objects that are not what they seem
+        words = f"the answer cannot be sent ({type(error).__name__})"
+        message = pack({**reply, "output": None, "trouble": ["exception", words, 0, ""]})
+    stream.write(message)
+    stream.flush()
+
+
 def receive(stream):
     """Read one message; EOFError when the other side is gone."""
     sizes = _read(stream, 8)
     head, body = struct.unpack(">II", sizes)
-    if head + body > LARGEST:
-        raise WireError(f"a message of {head + body} bytes is larger than {LARGEST}")
+    _check_sizes(head, body)
     return unpack(sizes + _read(stream, head + body))
 
 

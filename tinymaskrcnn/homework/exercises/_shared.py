@@ -1,7 +1,9 @@
-"""What several exercises need: numbers without ties, and the proof that a cache serves its backward."""
+"""What several exercises need: numbers without ties, and the proof that a cache serves its backward; and how a layer
+is driven, beside the student's code, where no exercise file is read."""
 
 import numpy as np
 
+from ...nn.layers import Linear
 from ..judge import first_difference
 
 
@@ -9,6 +11,20 @@ def distinct(rng, shape):
     """Numbers around 0, no two of them close: maxima without ties, far from any kink."""
     size = int(np.prod(shape))
     return ((rng.permutation(size) - size / 2 + 0.5) * 0.1).reshape(shape)
+
+
+def drive_layer(function, *, dys, **arrays):
+    """Forward once, then backward for each dy, through a layer whose gradients hold something already.
+
+    ->  [dx of each], weight.grad, bias.grad
+    """
+    x, weight, bias = arrays["x"], arrays["weight"], arrays["bias"]
+    layer = Linear(*weight.shape, rng=np.random.default_rng(0))
+    layer.weight.value, layer.bias.value = weight, bias
+    layer.weight.grad, layer.bias.grad = arrays["dweight"].copy(), arrays["dbias"].copy()
+    _, cache = layer.forward(x)
+    dxs = [layer.backward(dy, cache) for dy in dys]
+    return dxs, layer.weight.grad, layer.bias.grad
 
 
 def cache_proven_by(forward, backward, gradients, layout, *, result="y"):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ...nn.layers import Linear
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
 from ._hw01_loss import CROSS_ENTROPY, CROSS_ENTROPY_BACK
 from ._hw01_softmax import SOFTMAX, SOFTMAX_BACK
+from ._shared import drive_layer
 
 TITLE = "pairs and gradients"
 
@@ -94,20 +94,6 @@ LINEAR = Exercise(
 # ---------------------------------------------------------------- the layer around it
 
 
-def _drive_layer(function, *, dys, **arrays):
-    """Forward once, then backward for each dy, through a layer whose gradients hold something already.
-
-    ->  [dx of each], weight.grad, bias.grad
-    """
-    x, weight, bias = arrays["x"], arrays["weight"], arrays["bias"]
-    layer = Linear(*weight.shape, rng=np.random.default_rng(0))
-    layer.weight.value, layer.bias.value = weight, bias
-    layer.weight.grad, layer.bias.grad = arrays["dweight"].copy(), arrays["dbias"].copy()
-    _, cache = layer.forward(x)
-    dxs = [layer.backward(dy, cache) for dy in dys]
-    return dxs, layer.weight.grad, layer.bias.grad
-
-
 def _layer(times=1, K=3, C=2, O=4, dtype=np.float64, before=1.0):
     """x, weight and bias of a layer, what its gradients hold before, and `times` dys."""
 
@@ -144,7 +130,7 @@ LAYER = Exercise(
            training changes them later, and not here.
     """,
     returns=("dx", "weight.grad", "bias.grad"),
-    drive=_drive_layer,
+    drive=drive_layer,
     cases=(
         Case("one backward, grad still 0", "value", _small_layer),
         Case("float32 stays float32", "shape", _layer(dtype=np.float32, before=0.0)),

@@ -1,0 +1,74 @@
+"""What a process that runs a student's code is kept from."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinymaskrcnn
+from tinymaskrcnn.homework import guard
+
+PACKAGE = Path(tinymaskrcnn.__file__).parent
+
+
+def refuses(event, *args, strict=True):
+    violations = []
+    watch = guard.hook(violations, "/in/hw01.py", strict=strict)
+    try:
+        watch(event, args)
+    except PermissionError:
+        return violations[0]
+    assert not violations
+    return ""
+
+
+@pytest.mark.parametrize("event", ["os.fork", "socket.connect", "ctypes.dlopen", "os.rename", "gc.get_objects"])
+def test_processes_the_network_and_changes_to_files_are_refused(event):
+    assert refuses(event) == event
+
+
+def test_writing_is_always_refused():
+    for mode, flags in (("w", 0), ("r+", 0), (None, os.O_WRONLY), (None, os.O_CREAT)):
+        assert refuses("open", "/x/made.txt", mode, flags, strict=False) == "open 'made.txt'"
+
+
+def test_in_grading_only_python_s_libraries_are_read(tmp_path, monkeypatch):
+    assert not refuses("open", np.__file__, "r", 0) and not refuses("open", os.__file__, None, os.O_RDONLY)
+    assert not refuses("open", "/in/hw01.py", "r", 0) and refuses("open", "/in/hw01.py", "w", 0)
+    assert not refuses("open", "/etc/hostname", "r", 0, strict=False)
+    (tmp_path / "link.py").symlink_to(PACKAGE / "ops" / "linear.py")
+    monkeypatch.chdir(PACKAGE)
+    roads = ["ops/linear.py", f"{PACKAGE}/../{PACKAGE.name}/ops/linear.py", f"{tmp_path}/link.py", "/etc/hostname"]
+    roads += ["/proc/self/cwd/ops/linear.py", os.fsencode(PACKAGE / "ops" / "__pycache__" / "linear.cpython-311.pyc")]
+    for road in roads:
+        assert refuses("open", road, "r", 0), road
+
+
+def test_the_hook_depends_on_nothing_that_can_be_changed_later(monkeypatch):
+    violations = []
+    watch = guard.hook(violations, "/in/hw01.py", strict=True)
+    monkeypatch.setattr(guard, "FORBIDDEN", ())
+    monkeypatch.setattr(os, "fsdecode", lambda path: os.__file__)
+    monkeypatch.setattr(os.path, "realpath", lambda path: os.__file__)
+    with pytest.raises(PermissionError):
+        watch("os.fork", ())
+    with pytest.raises(PermissionError):
+        watch("open", (str(PACKAGE / "ops" / "linear.py"), "r", 0))
+    assert len(violations) == 2
+
+
+def test_limits_that_a_system_does_not_know_are_left_out(monkeypatch):
+    resource = pytest.importorskip("resource")
+    asked = []
+
+    def refused(which, limits):
+        asked.append(limits)
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    monkeypatch.setattr(guard.ctypes, "CDLL", lambda *_, **__: None)
+    guard.limit(memory=7, cpu=8, strict=True)
+    assert [limits[0] for limits in asked] == [7, 8, 0, 0, 0]
+    assert "resource" in sys.modules
