@@ -6,7 +6,7 @@ from drawing_checks import assert_legible, words
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.visualize import draw_graph, style
+from tinymaskrcnn.visualize import Steps, draw_graph, graph_steps, style
 
 PLACES = {"x": (0, 0), "w": (0, 1), "p": (1, 1), "s": (2, 0), "L": (3, 0)}
 EDGES = [("w", "p"), ("x", "p"), ("p", "s"), ("x", "s"), ("s", "L")]
@@ -19,6 +19,8 @@ FULL = {
     "active": ["p"],
     "title": "all at once",
 }
+
+ORDERS = {"values": "xwpsL", "gradients": "Lspwx"}
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -38,8 +40,8 @@ def test_everything_at_once_is_legible(theme):
 
 def test_a_node_shows_its_label_value_and_gradient():
     ax = draw_graph(PLACES, EDGES, **FULL)
-    assert {"x", "w", "p = w · x", "-3", "nine", "d = -18", "d = 6", "· w", "all at once"} <= set(words(ax.figure))
-    value, gradient = (next(t for t in ax.texts if t.get_text() == text) for text in ("-3", "d = -18"))
+    assert {"x", "w", "p = w · x", "−3", "nine", "dw = −18", "dx = 6", "· w", "all at once"} <= set(words(ax.figure))
+    value, gradient = (next(t for t in ax.texts if t.get_text() == text) for text in ("−3", "dw = −18"))
     assert value.get_position()[0] == 2 and -0.5 < value.get_position()[1] < 0, "above the node: y grows downwards"
     assert gradient.get_position()[0] == 0 and 1 < gradient.get_position()[1] < 1.5
 
@@ -56,12 +58,50 @@ def test_gradients_flow_against_the_arrows():
     assert back.get_linestyle() != "-", "not told by the colour alone"
 
 
+def test_two_arrows_at_a_node_end_apart():
+    paths = [arrow.get_path().vertices for arrow in arrows(draw_graph(PLACES, [("p", "s"), ("x", "s")]))]
+    from_p, from_x = (path[np.argmax(path[:, 0]), 1] for path in paths)
+    assert 0.05 < from_p < 0.15 and abs(from_x) < 0.01, "p stands below x, so its arrow arrives from below"
+
+
 def test_active_nodes_are_filled(theme):
     boxes = [p for p in draw_graph(PLACES, EDGES, active=["w", "L"]).patches if isinstance(p, FancyBboxPatch)]
     plain = [
         np.allclose(b.get_facecolor()[:3], [int(style.paper()[k : k + 2], 16) / 255 for k in (1, 3, 5)]) for b in boxes
     ]
     assert plain == [True, False, True, True, False]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """graph_steps with what each of its pictures shows, [options of draw_graph]."""
+    shown = []
+
+    def spy(*args, **options):
+        shown.append(options)
+        return draw_graph(*args, **options)
+
+    monkeypatch.setattr("tinymaskrcnn.visualize.graph.draw_graph", spy)
+    values, gradients = ({node: FULL[name][node] for node in order} for name, order in ORDERS.items())
+    steps = graph_steps(
+        PLACES, EDGES, values=values, gradients=gradients, notes=FULL["notes"], captions=[str(k) for k in range(9)]
+    )
+    assert isinstance(steps, Steps)
+    return shown
+
+
+def test_forward_shows_one_value_more_in_each_picture(drawn):
+    assert [list(options["values"]) for options in drawn[:4]] == [list("xw"), list("xwp"), list("xwps"), list("xwpsL")]
+    assert [options["active"] for options in drawn[:4]] == [["x", "w"], ["p"], ["s"], ["L"]]
+    assert all("gradients" not in options for options in drawn[:4])
+
+
+def test_backward_shows_the_arrows_that_bring_each_gradient(drawn):
+    assert [options["active"] for options in drawn[4:]] == [["L"], ["s"], ["p"], ["w"], ["x"]]
+    ways = [[], [("s", "L")], [("p", "s")], [("w", "p")], [("x", "p"), ("x", "s")]]
+    assert [options["backward"] for options in drawn[4:]] == ways
+    assert [len(options["gradients"]) for options in drawn[4:]] == [1, 2, 3, 4, 5]
+    assert drawn[8]["notes"] == {("x", "p"): "· w"}, "only of the arrows in use"
 
 
 def test_given_axes_are_used():

@@ -84,7 +84,7 @@ def test_gradients_add_up_where_windows_overlap(figures, theme):
 def test_a_mean_shares_its_gradient(figures):
     captions = pool_gradient_steps(X, np.array([[4.0, 8], [0, 0]]), kernel=2, kind="average")
     assert numbers_in(figures[1].axes[0])[1, 1] == 1 and numbers_in(figures[1].axes[0])[0, 2] == 2
-    assert "receives 0.25 of it, 1." in captions[0]
+    assert "receives 1/4 of it, 1." in captions[0]
 
 
 def test_the_real_thing_is_steps():

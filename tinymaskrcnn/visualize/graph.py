@@ -4,8 +4,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from ..errors import ArgumentError
 from . import style
+from .steps import Steps
 
-COLUMN, ROW = 1.85, 1.05  # inches from one node to the next
+COLUMN, ROW = 2.1, 1.05  # inches from one node to the next
 WIDE, HIGH = 0.5, 0.34  # of a node, in units of columns and rows
 
 
@@ -17,7 +18,7 @@ def draw_graph(
     places {node: (column, row)}, edges [(from, to)]  ->  axes
 
     - labels: {node: what stands in it}; the node's own name unless given
-    - values: {node: number or text}, written above it; gradients: the same below, after a "d"
+    - values: {node: number or text}, written above it; gradients: the same below, as "dx = 6" at the node x
     - notes: {edge: text on the arrow}, the local derivative for instance
     - backward: edges that a gradient has gone back along, drawn reversed and dashed
     - active: nodes to be filled: those that are being computed now
@@ -32,9 +33,33 @@ def draw_graph(
             text = _text(values[node])
             ax.text(column, row - 0.29, text, fontsize=style.TEXT, color=style.ink(), ha="center", va="center")
         if node in (gradients or {}):
-            text = f"d = {_text(gradients[node])}"
+            text = f"d{node} = {_text(gradients[node])}"
             ax.text(column, row + 0.3, text, fontsize=style.TEXT, color=_back(), ha="center", va="center")
     return ax
+
+
+def graph_steps(places, edges, *, values, gradients, captions, notes=None, labels=None, title=None):
+    """A computation node by node: each value on the way forward, then each gradient on the way back.
+
+    places, edges, values, gradients, notes and labels as in draw_graph  ->  Steps
+
+    - values: in the order of forward; the nodes that no edge leads to come together in the first picture
+    - gradients: in the order of backward; each arrives along the edges that leave its node
+    - captions: one for each picture
+    """
+    inputs = [node for node in values if all(end != node for _, end in edges)]
+    known, frames = {node: values[node] for node in inputs}, []
+    for active in [inputs, *([node] for node in values if node not in inputs)]:
+        known = known | {node: values[node] for node in active}
+        frames.append(draw_graph(places, edges, labels=labels, values=known, active=active))
+    arrived = {}
+    for node, gradient in gradients.items():
+        arrived = arrived | {node: gradient}
+        used = [edge for edge in edges if edge[0] == node]
+        said = {edge: notes[edge] for edge in used if edge in (notes or {})}
+        look = {"labels": labels, "values": values, "gradients": arrived, "notes": said}
+        frames.append(draw_graph(places, edges, backward=used, active=[node], **look))
+    return Steps(frames, captions, title=title)
 
 
 def _back():
@@ -43,7 +68,7 @@ def _back():
 
 
 def _text(value):
-    return value if isinstance(value, str) else f"{value:.3g}"
+    return value if isinstance(value, str) else f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _check(places, edges, labels, values, gradients, notes, backward, active):
@@ -89,7 +114,8 @@ def _draw_node(ax, column, row, label, *, active):
 
 def _draw_edge(ax, places, edge, *, back, note):
     (x0, y0), (x1, y1) = (places[node] for node in edge)
-    start, end = (x0 + WIDE / 2 + 0.02, y0), (x1 - WIDE / 2 - 0.02, y1)
+    lean = 0.09 * ((y1 > y0) - (y1 < y0))  # two arrows at one node keep their heads apart
+    start, end = (x0 + WIDE / 2 + 0.02, y0 + lean), (x1 - WIDE / 2 - 0.02, y1 - lean)
     look = {"color": _back(), "linestyle": (0, (4, 2)), "linewidth": 2.0} if back else {"color": style.muted()}
     if back:
         start, end = end, start
@@ -106,5 +132,5 @@ def _draw_edge(ax, places, edge, *, back, note):
             ha="center",
             va="center",
             zorder=5,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": style.paper(), "edgecolor": "none"},
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": style.paper(), "edgecolor": "none"},
         )

@@ -104,7 +104,7 @@ def _backward_words(kind, p, q, dy, routes, windows):
     given = f"dy[{p}, {q}] = {dy[p, q]:.3g}"
     if kind == "average":
         share = routes[p, q].max()
-        return f"{given}: every pixel of the window receives {share:.3g} of it, {dy[p, q] * share:.3g}."
+        return f"{given}: every pixel of the window receives 1/{round(1 / share)} of it, {dy[p, q] * share:.3g}."
     i, j = np.argwhere(routes[p, q] > 0)[0]
     before = [place for place in windows if place < (p, q) and routes[place][i, j] > 0]
     again = " It had won before: the gradients add up." if before else ""
