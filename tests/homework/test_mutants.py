@@ -12,8 +12,9 @@ from tinymaskrcnn.homework.blanks import all_blanks
 from tinymaskrcnn.homework.check import explanation
 from tinymaskrcnn.homework.diagnose import diagnosed, imitation
 from tinymaskrcnn.homework.exercises import all_exercises, find_exercise, titles
-from tinymaskrcnn.homework.judge import judge
+from tinymaskrcnn.homework.judge import draw_call, judge
 from tinymaskrcnn.homework.overlay import student_function
+from tinymaskrcnn.homework.wire import pack
 
 BOOKS = {name: importlib.import_module(f"homework.mutants.{name}") for name in titles()}
 MUTANTS = [(i, m) for book in BOOKS.values() for i, mutants in book.MUTANTS.items() for m in mutants]
@@ -99,3 +100,11 @@ def test_an_exercise_is_of_a_good_size(exercise):
     kinds = {case.kind for case in exercise.cases}
     assert {"value", "shape", "ownership", "adversarial"} <= kinds
     assert len(exercise.mistakes) >= 2 and exercise.points > 0 and exercise.recipe.strip()
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
+def test_no_table_of_answers_earns_points(exercise):
+    """Some plain value of the grading is drawn: whoever knows all fixed cases by heart gets nothing."""
+    cases = [case for case in exercise.cases if case.kind == "value"]
+    drawn = [[pack(vars(draw_call(exercise, case, seed=seed))) for case in cases] for seed in (1, 2)]
+    assert drawn[0] != drawn[1]

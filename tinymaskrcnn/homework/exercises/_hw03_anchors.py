@@ -23,6 +23,9 @@ BASE = Exercise(
         Case("one size, flat, square and tall", "value", lambda rng: Call(([32], [0.5, 1.0, 2.0]))),
         Case("two sizes, two ratios", "value", lambda rng: Call(([16, 32], [1.0, 4.0])), "which of them come first?"),
         Case("the digit detector's", "value", lambda rng: Call(([20], [1.0, 1.5, 2.0])), hidden=True),
+        Case(
+            "any", "value", lambda rng: Call((list(rng.uniform(9, 60, 3)), list(rng.uniform(0.3, 3, 2)))), hidden=True
+        ),
         Case("a single number as size", "shape", lambda rng: Call((64, [1.0]))),
         Case("an odd size", "adversarial", lambda rng: Call(([5, 7], [1.0])), "half of 5 is 2.5, rounded to 2"),
         Case(
@@ -105,6 +108,12 @@ def _grid(base, rows, columns, stride):
     return lambda rng: Call((np.array(base, np.float32),), {"grid_size": (rows, columns), "stride": stride})
 
 
+def _random_grid(rng):
+    rows, columns, stride_y, stride_x = (int(n) for n in rng.integers(2, 9, 4))
+    base = rng.uniform(-9, 9, (3, 4)).astype(np.float32)
+    return Call((base,), {"grid_size": (rows, columns), "stride": (stride_y, stride_x)})
+
+
 ONE = [[-2, -2, 2, 2]]
 TWO = [[-2, -2, 2, 2], [-4, -2, 4, 2]]
 
@@ -128,6 +137,7 @@ GRID = Exercise(
         Case("two rows, three columns", "value", _grid(ONE, 2, 3, 8)),
         Case("two anchors a cell", "value", _grid(TWO, 2, 2, 4), "the anchors of a cell stay together"),
         Case("a large grid", "value", _grid(TWO, 5, 7, 16), hidden=True),
+        Case("any", "value", _random_grid, hidden=True),
         Case(
             "another stride down than across",
             "adversarial",

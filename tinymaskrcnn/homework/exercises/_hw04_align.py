@@ -127,8 +127,9 @@ POINTS = Exercise(
 # ---------------------------------------------------------------- the way back
 
 
-def _aligned(shape=(1, 4, 4, 1), rois=((0.0, 0.0, 4.0, 4.0),), index=(0,), *, boxes=False, dtype=np.float64, **options):
-    """dcrops and the cache of RoIAlign."""
+def _aligned(shape=(1, 4, 4, 1), rois=((0.0, 0.0, 4.0, 4.0),), index=(0,), *, drawn=False, boxes=False, **options):
+    """dcrops (1, 2, 3, ..., or drawn) and the cache of RoIAlign; options may name a dtype."""
+    dtype = options.pop("dtype", np.float64)
 
     def make(rng):
         features = rng.standard_normal(shape).astype(dtype)
@@ -136,7 +137,7 @@ def _aligned(shape=(1, 4, 4, 1), rois=((0.0, 0.0, 4.0, 4.0),), index=(0,), *, bo
         arrays = features, np.array(rois, dtype).reshape(-1, 4)
         crops, cache = roi_align_forward.readable(*arrays, **data, box_gradient=boxes)  # whose A is scipy's own
         dcrops = np.arange(1, crops.size + 1, dtype=dtype).reshape(crops.shape)
-        return Call((dcrops, cache))
+        return Call((rng.standard_normal(crops.shape).astype(dtype) if drawn else dcrops, cache))
 
     return make
 
@@ -164,7 +165,7 @@ ALIGN_BACK = Exercise(
     returns=("dfeatures", "drois"),
     cases=(
         Case("four bins, one point each", "value", _aligned()),
-        Case("two images, three RoIs", "value", _aligned(**TWO, samples=2), hidden=True),
+        Case("two images, three RoIs", "value", _aligned(**TWO, samples=2, drawn=True), hidden=True),
         Case(
             "bins that read the same pixels",
             "adversarial",
