@@ -105,7 +105,7 @@ def test_a_pyramid_on_one_axes_keeps_its_levels_equally_wide(theme, rng):
     assert (extents[1:, 0] > extents[:-1, 1]).all()
     for image, level in zip(ax.images, pyramid):
         np.testing.assert_allclose(image.get_array(), np.abs(level[0]).mean(axis=2))
-    assert words(ax.figure) == ["P2: 12 x 8", "P3: 6 x 4", "P4: 3 x 2"]
+    assert words(ax.figure) == ["P2: 8×12×3", "P3: 4×6×3", "P4: 2×3×3"]
     assert_legible(ax.figure)
     assert_legible(draw_pyramid(pyramid).figure)
     with pytest.raises(ArgumentError, match="draw_pyramid: pyramid must hold at least one level"):

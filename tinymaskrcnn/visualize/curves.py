@@ -83,6 +83,7 @@ def draw_precision_recall(evaluation, *, ax=None):
         ax = style.new_figure(5.6, 3.8).add_axes((0.11, 0.14, 0.7, 0.78))
     classes = np.flatnonzero(evaluation.num_truths[:, 0])
     if len(classes) == 0:
+        ax.set_axis_off()
         style.say(ax, "no curve: the evaluated images hold no objects", y=0.5)
         return ax
     _draw_curves(style.plain_axes(ax), evaluation, classes)

@@ -83,6 +83,8 @@ class NotebookFigure(Figure):
         for ax in self.axes:
             against = " against ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
             parts.append(": ".join(filter(None, (ax.get_title() or ax.get_title("left"), against))))
+        if not any(part.strip() for part in parts):
+            parts = [text.get_text() for ax in self.axes for text in ax.texts][:8]
         words = "; ".join(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
         return words or "picture"
 
