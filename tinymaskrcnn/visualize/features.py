@@ -114,6 +114,7 @@ def draw_pyramid(pyramid, *, ax=None, lowest=2, gap=0.08):
         ax.text(i * step + W / 2, -0.03 * H, name, ha="center", va="bottom", fontsize=style.SMALL)
     ax.set_xlim(0, width)
     ax.set_ylim(H, 0)
+    ax.set_frame_on(False)
     return ax
 
 
