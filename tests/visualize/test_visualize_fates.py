@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from drawing_checks import assert_legible, words
+from matplotlib.colors import to_rgba
 from tiny_model import tiny_model
 
-from tests.drawing_checks import assert_legible, words
 from tinymaskrcnn.models.fate import STAGES, why_missed
 from tinymaskrcnn.models.trace import trace_detection
 from tinymaskrcnn.visualize import fate_figure, fate_steps, style
+from tinymaskrcnn.visualize.fates import FITS, TARGET, _frame
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +65,20 @@ def test_frames_are_legible_and_show_the_boxes_and_the_object(trace, theme, monk
     assert 0 <= left <= box[0] and box[2] <= right <= 64 and 0 <= top <= box[1] and box[3] <= bottom <= 64
 
 
+def test_the_object_lies_on_top_of_what_fits_it(trace):
+    box, found, _ = found_and_hidden(trace)
+    ax = _frame(trace.image, box, found.fitting["box deltas"], "after box deltas").axes[0]
+    fits = [p.get_zorder() for p in ax.patches if p.get_edgecolor() == to_rgba(FITS, 0.8)]
+    target = [p.get_zorder() for p in ax.patches if p.get_edgecolor() == to_rgba(TARGET)]
+    assert len(fits) == found.counts["box deltas"] > 0 and len(target) == 1
+    assert ax.images[0].get_zorder() < min(fits) and max(fits) < target[0]
+
+
 def test_the_funnel_says_how_many_fitted_and_where_it_ended(trace, theme):
     _, found, hidden = found_and_hidden(trace)
     figure = fate_figure([found, hidden], ["found", "hidden"])
     assert_legible(figure)
+    assert "boxes that fit, IoU ≥ 0.5, after each stage" in words(figure)
     left, right = figure.axes
     assert [text.get_text() for text in left.texts] == [str(found.counts[name]) for name, _ in STAGES]
     said = [text.get_text() for text in right.texts]

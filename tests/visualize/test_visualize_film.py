@@ -1,8 +1,10 @@
 import dataclasses
+import io
 
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
+from PIL import Image
 from tiny_model import tiny_model
 
 from tinymaskrcnn.errors import ArgumentError
@@ -74,6 +76,15 @@ def test_frames_are_legible_of_one_size_and_say_what_they_show(film, theme):
         assert len(film.steps().pictures) == 2 and film.steps().captions[1].startswith("After 20 steps: 8 proposals")
     finally:
         use_theme("light")
+
+
+def test_frames_are_short_and_look_as_they_were_drawn(film):
+    figure, picture = film.frame(1), film.steps().pictures[1]
+    figure.canvas.draw()
+    drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    shown = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+    assert len(picture) < 60_000 and shown.shape == drawn.shape
+    assert np.abs(shown - drawn).max() <= 16  # of 255
 
 
 def test_curves_end_at_the_step_of_the_shot_on_axes_that_fit_all(film):

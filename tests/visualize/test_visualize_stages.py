@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from drawing_checks import assert_legible, words
 from tiny_model import tiny_model
 
-from tests.drawing_checks import assert_legible, words
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models.trace import trace_detection
 from tinymaskrcnn.visualize import (
@@ -105,6 +105,15 @@ def test_bins_divide_the_roi_and_the_crop_is_what_the_head_reads(trace):
     rows, wide, _ = trace.pyramid[level - 2].shape
     assert features.images[0].get_extent() == [0, wide * side, rows * side, 0]
     assert crop.get_title() == "crop: 3×3×4"
+
+
+def test_a_crop_has_the_colours_of_the_cells_it_was_cut_from(trace):
+    _, features, crop = (ax.images[0] for ax in roi_grids_figure(trace, [2]).axes)
+    assert features.get_clim() == crop.get_clim() and features.get_cmap() == crop.get_cmap()
+    low, high = features.get_clim()
+    assert low == -high and high == pytest.approx(np.abs(features.get_array()).max())
+    inside = crop.get_array()  # RoIAlign is linear: it stays between the least and the most of the cells
+    assert features.get_array().min() <= inside.min() and inside.max() <= features.get_array().max()
 
 
 def test_scores_are_drawn_as_bars_and_the_best_is_marked(trace):

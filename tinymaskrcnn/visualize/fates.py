@@ -38,7 +38,7 @@ def _frame(image, target, boxes, title, culprit=None):
     figure = style.new_figure(3.9, 4.4)
     ax = draw_image(image, ax=figure.add_axes((0.03, 0.1, 0.94, 0.94 * 3.9 / 4.4)))
     for x1, y1, x2, y2 in boxes[:MOST].tolist():
-        look = {"fill": False, "edgecolor": FITS, "linewidth": 1.1, "alpha": 0.8, "zorder": 3}
+        look = {"fill": False, "edgecolor": FITS, "linewidth": 1.1, "alpha": 0.8, "zorder": 0.9}  # under the object
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
     handles = [Line2D([], [], color=TARGET, linestyle=DASHED, label="the object")]
     if len(boxes):
@@ -67,15 +67,18 @@ def fate_figure(fates, names):
 
     list of Fate, as many names  ->  Figure
     """
-    width, high = 1.5 + 2.45 * len(fates), 0.27 * len(STAGES) + 1.0
+    width, high = 1.5 + 2.45 * len(fates), 0.27 * len(STAGES) + 1.2
     figure = style.new_figure(width, high)
     for column, (fate, name) in enumerate(zip(fates, names, strict=True)):
-        place = ((1.35 + 2.45 * column) / width, 0.12 / high, 2.2 / width, (high - 0.55) / high)
+        place = ((1.35 + 2.45 * column) / width, 0.32 / high, 2.2 / width, (high - 0.75) / high)
         ax = figure.add_axes(place)
         _draw_funnel(ax, fate)
         ax.set_title(name, fontsize=style.TEXT)
         if column:
             ax.set_yticklabels([])
+    if fates:
+        remark = f"boxes that fit, IoU ≥ {fates[0].min_iou:g}, after each stage"
+        figure.text(1.35 / width, 0.1 / high, remark, fontsize=style.SMALL, color=style.muted())
     return figure
 
 

@@ -123,6 +123,9 @@ def roi_grids_figure(trace, proposals=None):
     """Some RoIs from near with the bins of RoIAlign: on the image, on the level they are cut from, and what is cut out.
 
     DetectionTrace, proposals: row numbers, by default those of the best detections  ->  Figure
+
+    One channel is drawn, the one that varies most on its level, because RoIAlign treats each on its own: a crop has the
+    colours of the cells it was cut from.
     """
     chosen = _chosen(trace, proposals, trace.origins, "proposals")
     if len(chosen) == 0:
@@ -136,20 +139,23 @@ def roi_grids_figure(trace, proposals=None):
         H, W, _ = features.shape
         draw_image(trace.image, ax=grid[0, column])
         grid[0, column].set_title(f"proposal {row}: {_size(roi)} px", fontsize=style.TEXT)
-        draw_feature_map(features, ax=grid[1, column], extent=(0, W * side, H * side, 0))
-        grid[1, column].set_title(f"cut from P{level}: {H}×{W}", fontsize=style.TEXT)
-        for ax in grid[:2, column]:
-            _draw_bins(ax, roi, config.box_size)
+        channel = int(features.std(axis=(0, 1)).argmax())
+        most = float(np.abs(features[:, :, channel]).max()) or 1.0
+        look = {"channel": channel, "cmap": "PuOr", "vmin": -most, "vmax": most}
+        draw_feature_map(features, ax=grid[1, column], extent=(0, W * side, H * side, 0), **look)
+        grid[1, column].set_title(f"P{level}: {H}×{W}, channel {channel}", fontsize=style.TEXT)
+        for ax, color in zip(grid[:2, column], (style.YELLOW, "black")):  # light on the image, dark on the map
+            _draw_bins(ax, roi, config.box_size, color=color)
             _look_at(ax, roi, margin=1.4)
         crop = _crop(features, roi, level, config)
-        draw_feature_map(crop, ax=grid[2, column])
+        draw_feature_map(crop, ax=grid[2, column], **look)
         grid[2, column].set_title(f"crop: {'×'.join(map(str, crop.shape))}", fontsize=style.TEXT)
     return figure
 
 
-def _draw_bins(ax, roi, count):
+def _draw_bins(ax, roi, count, *, color):
     x1, y1, x2, y2 = (float(v) for v in roi)
-    look = {"color": style.YELLOW, "linewidth": 0.7}
+    look = {"color": color, "linewidth": 0.7}
     ax.vlines(np.linspace(x1, x2, count + 1), y1, y2, **look)
     ax.hlines(np.linspace(y1, y2, count + 1), x1, x2, **look)
 
