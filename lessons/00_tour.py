@@ -23,6 +23,7 @@
 
 # %%
 from collections import Counter
+from textwrap import fill
 
 import numpy as np
 
@@ -40,8 +41,8 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## First, let it work
 #
-# The picture is a *scene*: handwritten digits at random places, and some noise. An array of numbers between 0 and 1,
-# nothing else. The detector has never seen these digits: it was trained on others.
+# The picture is a *scene*: handwritten digits at random places, and some noise. To the network it is an array of
+# numbers between 0 (black) and 1 (white), nothing else. It has never seen these digits: it was trained on others.
 
 # %%
 scenes = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8)
@@ -69,7 +70,9 @@ for box, label, score, mask in rows:
     print(f"a {names[label]}, score {score:.2f}, box {corners}, {mask.sum()} pixels")
 
 # %% [markdown]
-# That took a fraction of a second. What happened in it?
+# The first four are right. The others are second thoughts: the same ink, read in another way, with low scores.
+#
+# All that took a fraction of a second. What happened in it?
 
 # %% [markdown]
 # ## What is inside
@@ -83,38 +86,56 @@ np.testing.assert_array_equal(trace.detections.boxes, found.boxes)
 np.testing.assert_array_equal(trace.detections.masks, found.masks)
 
 numbers = sum(p.value.size for p in model.parameters())
-print(f"{numbers:,} trained numbers make this network, less than a megabyte")
+print(f"{numbers:,} trained numbers make this network")
 
 # %% [markdown]
-# Seven stages follow each other. For each of them: two sentences, a picture, and where you will build it.
+# All that the network knows about digits lies in these numbers. `tinymaskrcnn train --preset tour` found them, in 3,000
+# steps and less than an hour on one CPU core, and the package ships them in a file of less than a megabyte.
+#
+# Seven stages follow each other. Here is the map of the tour; above each stage stands the lesson that builds it.
+
+# %%
+places = {"image": (0, 1), "pyramid": (1, 1), "anchors": (1, 0), "objects?": (2, 0), "proposals": (3, 0)}
+places |= {"RoIAlign": (4, 1), "classes": (5, 0.4), "masks": (5, 1.6)}
+ways = "image-pyramid pyramid-objects? anchors-objects? objects?-proposals "
+ways += "pyramid-RoIAlign proposals-RoIAlign RoIAlign-classes RoIAlign-masks"
+ways = [tuple(way.split("-")) for way in ways.split()]
+
+# %%
+lessons = dict(zip(places, ["", "02, 03", "05", "05", "04", "06", "01", "07"]))
+values = {stage: f"lesson {number}" for stage, number in lessons.items() if number}
+labels = {stage: f"{k}\n{stage}" if k else stage for k, stage in enumerate(places)}
+ax = show.style.new_axes(width=9.2, height=3.8)
+show.draw_graph(places, ways, labels=labels, values=values, ax=ax, title="from an image to its digits").figure
 
 # %% [markdown]
 # ## 1. The pyramid: from pixels to features
 #
-# A stack of convolutions turns the image into *feature maps*: grids of cells, each with 32 numbers that describe what
-# is around it. Five of them make a pyramid, each half as fine as the one before: P2 sees small things sharply, P6 sees
-# the whole scene in four cells.
+# A stack of *convolutions*, small filters that slide over the image, turns it into *feature maps*: grids of cells, each
+# with 32 numbers that describe what is around it. Five maps make a pyramid, each half as fine as the one before: P2
+# sees small things sharply, P6 sees the whole scene in four cells.
 
 # %%
 for level, features in enumerate(trace.pyramid, start=2):
-    print(f"P{level} {features.shape}: {features.size:,} numbers, a cell covers {2**level} pixels")
+    print(f"P{level} {features.shape}: {features.size:,} numbers, a cell covers {2**level} x {2**level} pixels")
 
 show.pyramid_figure(trace.pyramid, image)
 
 # %% [markdown]
-# Yellow cells are those with the largest numbers. On P2 you can still make out where the digits are. From P4 on a digit
-# is a cell or two, and the picture says nothing to us any more. It does to the layers that read it.
+# Yellow cells are those with the largest numbers, whatever their sign. On P2 you can still make out where the digits
+# are. From P4 on a digit is a cell or two, and the picture says nothing to us any more. It does to the layers that read
+# it.
 #
-# **Predict.** Each cell of P2 has 32 channels. Do they all show the same thing?
+# **Predict.** The 32 numbers of a cell are called *channels*. Do they all show the same thing?
 
 # %%
 title = "P2: the 8 channels that vary most"
 show.feature_maps_figure(trace.pyramid[0], channels=8, cmap="PuOr", title=title)
 
 # %% [markdown]
-# No. Some are negative on paper and near 0 on ink, others positive on paper and negative on ink; channel 26 marks the
-# left side of a digit. Nobody told them to: training found what is useful. *You build it in lessons 02 (convolution)
-# and 03 (batch norm and residual blocks).*
+# No. Some are negative (orange) on the empty ground and near 0 on the digits, others positive (violet) on the ground
+# and negative on the digits. Channel 26 is largest along the left side of the 0 and the 4. Nobody told them to:
+# training found what is useful. *You build it in lessons 02 (convolution) and 03 (batch norm and residual blocks).*
 
 # %% [markdown]
 # ## 2. Anchors: where could something be?
@@ -146,14 +167,14 @@ ax = show.draw_image(image, title="the best anchor for each digit")
 show.draw_boxes(anchors.boxes[best], ax=ax, labels=labels).figure
 
 # %% [markdown]
-# Anchors lie so densely that one always fits tolerably, and the rest of the work is to choose and to adjust. *You build
-# anchors in lesson 05, and the IoU in lesson 04.*
+# More than 0.7. Anchors lie so densely that one nearly always fits tolerably, and the rest of the work is to choose and
+# to adjust. *You build anchors in lesson 05, and the IoU in lesson 04.*
 
 # %% [markdown]
 # ## 3. Objectness: is something there?
 #
 # A small network, the *RPN* (region proposal network), slides over every level. For each anchor it says how likely it
-# holds an object, of whatever kind, and how the box should be moved and stretched to fit it.
+# holds an object, of whatever kind: the *objectness*. It also says how the box should be moved and stretched to fit.
 
 # %%
 show.objectness_figure(trace)
@@ -161,9 +182,9 @@ show.objectness_figure(trace)
 # %% [markdown]
 # **Predict.** Why do P4, P5 and P6 see nothing, although the digits are there too?
 #
-# <details><summary>Answer</summary>Their anchors are 40, 64 and 96 pixels large, and these digits are 20 to 36 pixels
-# high. The level with anchors of the right size answers, the others keep silent. That is how the pyramid divides the
-# work.</details>
+# <details><summary>Answer</summary>Their anchors are too large: the next cell prints their sizes, and these digits are
+# 26 to 34 pixels high. The levels with anchors of the right size answer, the others keep silent. That is how the
+# pyramid divides the work.</details>
 
 # %%
 for level in range(2, 7):
@@ -173,7 +194,7 @@ for level in range(2, 7):
     print(f"P{level}: anchors of about {width:.0f} x {height:.0f} pixels, {sure} see an object")
 
 # %% [markdown]
-# *You build the RPN's anchors and its answers in lesson 05.*
+# *The right answers, with which the RPN is trained, you build in lesson 05.*
 
 # %% [markdown]
 # ## 4. Proposals: one box for one object, more or less
@@ -189,22 +210,25 @@ print(f"{len(candidates.boxes)} boxes before NMS, {candidates.kept.sum()} after 
 show.proposals_figure(trace)
 
 # %% [markdown]
-# Most of them. The faint net in the background are boxes that nobody believes in; they go on because each level sends
-# its best 256, good or not. Several proposals are left on each digit: NMS deletes only what overlaps by an IoU of more
-# than 0.7, because a box too many costs little, and a digit without a box is lost. *You build NMS in lesson 04.*
+# Most of them. The faint net in the background is made of boxes that the RPN does not believe in; they go on because
+# each level sends its best 256, good or not. Several proposals are left on each digit: NMS deletes only what overlaps
+# by an IoU of more than 0.7, because a box too many costs little, and a digit without a box is lost. *You build NMS in
+# lesson 04.*
 
 # %% [markdown]
 # ## 5. RoIAlign: a crop of one size for every box
 #
 # What comes next wants arrays of one size, and proposals have any size. RoIAlign lays 7 x 7 *bins* over each proposal
-# and reads the features *between* the cells, so that nothing is rounded.
+# (a *region of interest*, RoI) and reads the features *between* the cells, so that nothing is rounded. The first row
+# shows the image under the bins, the second one channel of the features, the third what RoIAlign makes of that channel.
 
 # %%
 show.roi_grids_figure(trace)
 
 # %% [markdown]
-# The yellow bins do not line up with the cells, and that is the point. (Grey is outside the image.) Small boxes are cut
-# from P2, larger ones from P3: the size of a box decides. *You build it in lesson 06.*
+# The bins do not line up with the cells, and that is the point: a bin takes its colour from the cells around it.
+# Every crop is a square, however long its box is. (Grey is outside the image.) Small boxes are cut from P2, larger
+# ones from P3: the size of a box decides. *You build it in lesson 06.*
 
 # %% [markdown]
 # ## 6. Class scores: what is it?
@@ -216,7 +240,10 @@ show.roi_grids_figure(trace)
 show.class_scores_figure(trace)
 
 # %% [markdown]
-# **Predict.** There are 64 proposals and only a few digits. What does the network say about most of the proposals?
+# The last two proposals lie on the same 4. The tight one is read at once. The loose one has a piece of the 0 in it, and
+# the network wavers between 4 and 6.
+#
+# **Predict.** There are 64 proposals and only four digits. What does the network say about the others?
 
 # %%
 winners = trace.proposals.probabilities.argmax(axis=1)
@@ -225,8 +252,9 @@ title = "what the 64 proposals are taken for"
 show.bars_figure(counted, title=title, label="proposals", fmt="{:.0f}")
 
 # %% [markdown]
-# Many proposals are background, and the others agree: several boxes say the same of the same digit. A second NMS, now
-# for each digit on its own, leaves one. *You build these layers in lesson 01: they are the first that you will write.*
+# Half of them are nothing ("background"). The others nearly all agree: many boxes say the same of the same digit. A
+# second NMS, now for each class on its own, leaves one. *You build these layers in lesson 01: they are the first that
+# you will write.*
 
 # %% [markdown]
 # ## 7. Masks: which pixels?
@@ -238,12 +266,15 @@ show.bars_figure(counted, title=title, label="proposals", fmt="{:.0f}")
 show.masks_figure(trace)
 
 # %% [markdown]
-# *You build it in lessons 06 and 07.*
+# Look at the 0: where its ink is thin, on the right, the mask has a gap. And at the 4, whose mask is softer than the
+# others: green and blue are places where the network is not sure. *You build the crops in lesson 06, the masks in
+# lesson 07.*
 
 # %% [markdown]
 # ## The whole way in one picture
 #
-# Thousands of boxes go in, a handful come out. Everything that a detector does between is deciding what to drop.
+# Thousands of boxes go in, a handful come out. Twice a box is adjusted, by the RPN and by the box head. All the rest is
+# deciding what to drop.
 
 # %%
 left = {"anchors": len(anchors.boxes), "best of each level": len(candidates.boxes)}
@@ -268,10 +299,10 @@ trace = trace_detection(model, image)
 show.detections_figure([image], [truth], [trace.detections], names)
 
 # %% [markdown]
-# Two 7s lie on top of each other, and only the lower one was found; the upper one was taken for an 8.
+# Two 7s lie on top of each other, and only the lower one was found. Where the upper one is, the network sees an 8.
 #
-# **Predict.** At which of the seven stages was the upper 7 lost? Did no anchor fit it, did the RPN overlook it, did
-# another box suppress it, or did the box head misread it?
+# **Predict.** At which stage was the upper 7 lost? Did no anchor fit it, did the RPN overlook it, did another box
+# suppress it, or did the box head misread it?
 #
 # `why_missed` follows one object through the trace. After each stage it counts the boxes that still fit the object with
 # an IoU of 0.5 or more. The stage after which there is none is where it died. It looks a little closer than we did and
@@ -287,7 +318,10 @@ fates = [
     for box, label, mask in zip(truth.boxes, truth.labels, truth.masks)
 ]
 for label, fate in zip(truth.labels, fates):
-    print(f"the {names[label]}: {fate.stage:12s} {fate.reason}")
+    print(fill(f"the {names[label]}: {fate.stage}: {fate.reason}", 96, subsequent_indent="       "))
+
+# %% [markdown]
+# The first line is our 7. Look at the numbers of boxes that fit it, stage by stage, beside those of the lower 7:
 
 # %%
 lost = next(i for i, fate in enumerate(fates) if fate.stage != "found")
@@ -307,6 +341,9 @@ show.fate_steps(trace, fates[lost], truth.boxes[lost], title=titles[1])
 # same digit. That is a rule, not something that was learned, and for two 7s on top of each other it is wrong. The 8
 # stayed, because NMS never compares an 8 with a 7.
 #
+# The other loss, the 8 at the lower left, is a different story: the box with the high score spans both digits and so
+# fits neither; the box that fits got a low score and is not shown.
+#
 # Is that what usually happens? Here are the ends of all digits that were missed in 40 such scenes:
 
 # %%
@@ -325,8 +362,8 @@ show.bars_figure(missed, title=title, label="digits", fmt="{:.0f}")
 
 # %% [markdown]
 # No, that was a rare one. Nearly all of the others had good boxes, too, but the box head was not sure enough of what it
-# saw, or took it for another digit. If you wanted to improve this detector, you now know where to begin: show it
-# crowded scenes in training. Better anchors would not help.
+# saw, or took it for another digit. If you wanted to improve this detector, you now know where to begin: with what the
+# box head learns, for example by showing it crowded scenes in training. Better anchors would hardly help.
 
 # %% [markdown]
 # ## How good is it?
@@ -345,8 +382,9 @@ show.confusion_figure(counts, names)
 # Rows are the truth, columns what the network said. The diagonal is right. The column on the left holds the digits that
 # were missed, the row on top what was invented, or found twice.
 #
-# A score of 0.5 was our choice. A lower limit finds more digits (*recall*) and is wrong more often (*precision*). The
-# curve shows all limits at once, and the area under it is the *average precision*, AP.
+# A score of 0.5 was our choice. With a lower limit more of the digits are found (the *recall* rises), and fewer of the
+# answers are right (the *precision* falls). A curve shows all limits at once, and the area under it is the *average
+# precision*, AP.
 
 # %%
 boxes, masks = Evaluator(iou_type="bbox"), Evaluator(iou_type="segm")
@@ -380,7 +418,7 @@ show.draw_judged(wrong_image, truth, trace.detections, names).figure
 # %%
 for box, label in zip(truth.boxes, truth.labels):
     fate = why_missed(trace, box, label=label, min_score=0.5)
-    print(f"the {names[label]}: {fate.stage:12s} {fate.reason}")
+    print(fill(f"the {names[label]}: {fate.stage}: {fate.reason}", 96, subsequent_indent="       "))
 
 # %% [markdown]
 # There is no error message and no warning. Everything runs, and the answer is wrong. When a detector of yours "finds
@@ -390,8 +428,8 @@ for box, label in zip(truth.boxes, truth.labels):
 # %% [markdown]
 # ## Exercises
 #
-# You will solve these later, when their lessons have come: they are the three stages of this tour that decide most.
-# Have a look at what is asked, if you like: `tinymaskrcnn homework list`.
+# You will solve these later, when their lessons have come: three pieces of this tour that you will write yourself. Have
+# a look at what is asked, if you like: `tinymaskrcnn homework list`.
 #
 # 1. `hw03.iou_matrix`: how well does each of K boxes fit each of M others? Every decision of this tour asks it. Check
 #    with `tinymaskrcnn homework check hw03.py --only hw03.iou_matrix`. (Lesson 04.)

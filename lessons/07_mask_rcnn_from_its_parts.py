@@ -23,6 +23,7 @@
 # %%
 import inspect
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,7 +42,7 @@ from tinymaskrcnn.nn.cache import spend
 from tinymaskrcnn.nn.containers import sum_grads
 from tinymaskrcnn.ops import losses as loss_ops
 from tinymaskrcnn.ops import naive, roi_align
-from tinymaskrcnn.ops.boxes import iou_matrix
+from tinymaskrcnn.ops.boxes import decode, iou_matrix
 from tinymaskrcnn.testing import cache_bytes, check_layer, check_pair
 from tinymaskrcnn.train.optimizer import AdamW, global_norm
 from tinymaskrcnn.train.trainer import Trainer, computing
@@ -53,8 +54,8 @@ FAST = "TINYMASKRCNN_FAST" in os.environ  # set by tests: the training is cut sh
 # %% [markdown]
 # ## 1. The parts
 #
-# Every size of the network stands in one place, a `ModelConfig`. We take a small one, so that a step takes a tenth of
-# a second: one residual block per stage instead of two, and 32 channels in the pyramid instead of the papers' 256.
+# Every size of the network stands in one place, a `ModelConfig`. We take a small one, so that a step takes a fraction
+# of a second: one residual block per stage instead of two, and 32 channels in the pyramid instead of the papers' 256.
 # There are 11 classes, ten digits and background.
 
 # %%
@@ -78,7 +79,8 @@ roi_heads = RoIHeads(32, config.num_classes, config.roi, heads=("box", "mask"), 
 model = MaskRCNN(backbone, rpn, roi_heads, config)
 
 # %% [markdown]
-# `build_model(config, rng=rng)` does the same in one line.
+# `build_model(config, rng=rng)` does the same in one line. From now on we say *backbone* for the ResNet and its
+# pyramid, and *heads* for all that looks at a crop.
 #
 # **Predict.** Which part has the most parameters: the residual network with its thirteen convolutions, the pyramid,
 # the RPN, the box head with its fully connected layers, or the mask head?
@@ -99,8 +101,24 @@ show.bars_figure(counts, title=title, label="numbers that are trained", fmt="{:,
 # %% [markdown]
 # ## 2. The forward, and its mirror
 #
-# This is the heart of the project. Read the forward slowly. Everything it computes ends in one of two places: in the
-# losses, or in `choose_samples`, which decides what this step learns from.
+# This is the heart of the project. First as a picture: two users of one pyramid, and one place where decisions are
+# made.
+
+# %%
+places = {"images": (0, 1), "backbone": (1, 1), "RPN": (2, 0), "choose": (3, 1), "heads": (4, 2)}
+places |= {"RPN loss": (5, 0), "head loss": (5, 2)}
+learns = [("images", "backbone"), ("backbone", "RPN"), ("RPN", "RPN loss")]
+learns += [("backbone", "heads"), ("heads", "head loss")]
+decides = [("RPN", "choose"), ("choose", "RPN loss"), ("choose", "heads")]
+
+# %%
+made = {"backbone": "pyramid", "RPN": "logits, deltas", "choose": "samples"}
+ax = style.new_axes(width=9.2, height=3.2)
+show.draw_graph(places, learns + decides, values=made, ax=ax, title="the forward").figure
+
+# %% [markdown]
+# Now read it, slowly. Everything it computes ends in one of two places: in the losses, or in `choose_samples`, which
+# decides what this step learns from.
 
 # %%
 print(inspect.getsource(MaskRCNN.forward))
@@ -112,16 +130,27 @@ print(inspect.getsource(MaskRCNN.forward))
 # - Each part returns a cache, and `self.keep` ties the five caches together.
 #
 # Now the mirror. It takes the caches apart and walks the same picture from right to left.
+#
+# **Predict.** Along which of the arrows of the picture does a gradient flow back?
 
 # %%
 print(inspect.getsource(MaskRCNN.backward))
 
 # %% [markdown]
-# Four lines do the work. Where the forward used `pyramid` twice, the backward adds what the two users send back:
-# `sum_grads`. That is the chain rule of lesson 01 for a value with two users, no more.
-#
-# And one line is **absent**. The heads were trained on boxes $p$ that the RPN moved with its deltas, so the loss $L$
-# of the heads depends on the RPN's weights $\theta$ in two ways:
+# Every part of the forward has its backward here, in the opposite order. One function is new, `sum_grads`: where the
+# forward used `pyramid` twice, the backward adds what the two users send back. That is the chain rule of lesson 01
+# for a value with two users, no more.
+
+# %%
+silent = {arrow: "no gradient" for arrow in decides}
+look = {"backward": learns, "notes": silent, "active": ["backbone"]}
+ax = style.new_axes(width=9.2, height=3.2)
+show.draw_graph(places, learns + decides, **look, ax=ax, title="the backward: two gradients meet").figure
+
+# %% [markdown]
+# Through the decisions nothing flows back. One of those lines could have been there, and is **absent**. The heads
+# were trained on boxes $p$ that the RPN moved with its deltas, so the loss $L$ of the heads depends on the RPN's
+# weights $\theta$ in two ways:
 #
 # $$\frac{dL}{d\theta} = \frac{\partial L}{\partial \theta}\Big|_{p\ \text{fixed}}
 #   + \frac{\partial L}{\partial p}\,\frac{\partial p}{\partial \theta}.$$
@@ -221,6 +250,9 @@ print("RoIs per image    ", np.bincount(rois.image_index))
 print("of these positive ", np.bincount(rois.image_index[rois.labels > 0], minlength=8))
 print("labels in scene 0 ", rois.labels[in_first])
 
+# %% [markdown]
+# Label 0 is background, so the digit $d$ has the label $d + 1$: `names[8]` is "7".
+
 # %%
 positive = rois.labels[in_first] > 0
 ax = show.draw_image(images[0], title="orange: positive RoIs, blue dots: background")
@@ -231,7 +263,7 @@ ax.figure
 # %% [markdown]
 # **The right answers of the mask head.** Each positive RoI should predict the mask of its digit *as seen through the
 # RoI*, on a grid of $28 \times 28$: the mask is cut out by the same RoIAlign that cuts out the features. Above each
-# answer, the picture itself through the same RoI.
+# answer, the picture itself through the same RoI. Where a neighbour looks in, its ink is not part of the answer.
 
 # %%
 rows = rois.mask_rows[::10][:6]
@@ -323,9 +355,10 @@ norms = {name: float(global_norm(part.parameters())) for name, part in parts.ite
 show.bars_figure(norms, title="length of the gradient by part, all five losses", label="norm")
 
 # %% [markdown]
-# Every part learns something in this one step. The box predictor's gradient is the longest: its inputs are large, and
-# the box head's deltas are multiplied by 10 and 5 before they are compared. The gradient even reaches the pixels:
-# `dimages` says how each pixel would have to change to please the network.
+# Every part learns something in this one step. The box predictor's gradient is the longest: the gradient of a weight
+# is its input times what comes back (lesson 01), and its inputs, the 128 numbers that the box head says about a crop,
+# are large. The gradient even reaches the pixels: `dimages` says how each pixel would have to change to please the
+# network.
 #
 # **Where gradients meet.** The caches may be used again, so let us do the middle of `MaskRCNN.backward` by hand.
 
@@ -346,8 +379,9 @@ title = "what the two users of the pyramid send back"
 show.bars_figure(lengths, title=title, label="norm of the gradient", log=True)
 
 # %% [markdown]
-# Mind the logarithmic axis. The heads send back nothing at all from P4 upwards: digits of 20 to 36 pixels are cut from
-# P2 and P3, and no RoI of this step was large enough for more. The RPN asks anchors on all levels, P6 included.
+# Mind the logarithmic axis. The heads send back nothing at all from P4 upwards: digits of 20 to 36 pixels are cut
+# from P2 and P3, and no RoI of this step has the 56 pixels with which P4 begins. The RPN asks anchors on all levels,
+# P6 included.
 
 # %% [markdown]
 # **Predict.** Now only the mask loss gets the seed 1, all others get 0. Which parts have a gradient?
@@ -361,23 +395,23 @@ show.bars_figure(norms, title="length of the gradient by part, mask loss alone",
 # %% [markdown]
 # The mask head and what lies under it: pyramid and residual network. The box head is decoupled from the mask head,
 # that is no surprise. But the RPN gets exactly 0, although it chose the boxes. **There is the missing line.** Is
-# there anything to be missed? Move all proposals a little and see what the mask loss does, once with the RoIs held
-# fixed, once with RoIs drawn from the moved proposals:
+# there anything to be missed? Hold all decisions and answers fixed and push the RoIs to the right by a small share of
+# their width, as a larger first delta of the RPN would:
 
 # %%
-bias = model.rpn.head.bbox_pred.bias
 settings = {"targets": targets, "sizes": sizes}
-for shift in (0.0, 0.1):
-    bias.value += shift
-    fixed, _ = model.forward(images, samples=samples, **settings)
-    moved, _ = model.forward(images, rng=np.random.default_rng(0), **settings)
-    bias.value -= shift
-    print(f"deltas + {shift}: mask loss {fixed['mask']:.4f} (RoIs fixed), {moved['mask']:.4f} (RoIs moved)")
+to_the_right = np.zeros_like(rois.rois)
+to_the_right[:, 0] = 1
+for push in (0.001, 0.01):
+    pushed = replace(rois, rois=decode(push * to_the_right, rois.rois))
+    found, _ = model.forward(images, samples=replace(samples, rois=pushed), **settings)
+    print(f"pushed by {push}: mask loss {found['mask']:.5f}, changed by {found['mask'] - losses['mask']:+.5f}")
 
 # %% [markdown]
-# With fixed RoIs the RPN cannot change the mask loss, so its gradient of 0 is right *for that function*. With its own
-# RoIs the loss changes. Approximate joint training ignores it on purpose: it works well, and the RPN has losses of its
-# own that tell it where boxes should be.
+# Ten times the push, ten times the change: the loss has a slope along the boxes, and through the boxes it depends on
+# the RPN's weights. Our backward takes boxes as given, and for *that* function its 0 is right. Approximate joint
+# training drops the rest on purpose: it works well, and the RPN has losses of its own that tell it where boxes should
+# be.
 
 # %% [markdown]
 # ## 5. The gradient of the whole network, checked
@@ -424,13 +458,14 @@ print(f"{len(tiny.parameters())} parameters, and the images: relative error {rep
 kept = dict(zip(["normalize", "backbone", "RPN", "RPN losses", "RoI heads and losses"], cache))
 kept = {name: cache_bytes(part, without=model) / 1e6 for name, part in kept.items()}
 print(f"pictures {images.nbytes / 1e6:.2f} MB, parameters {4 * sum(counts.values()) / 1e6:.2f} MB")
-title = f"kept for backward: {sum(kept.values()):.0f} MB"
+times = sum(kept.values()) / (images.nbytes / 1e6)
+title = f"kept for backward: {sum(kept.values()):.0f} MB, {times:.0f} times the pictures"
 show.bars_figure(kept, title=title, label="megabytes", fmt="{:.1f}")
 
 # %% [markdown]
-# About seventy times as much, and the weights are small beside it. The heads keep most of it: 63 masks, each of them
-# $28 \times 28$ with 32 channels before the last layer, are 6 MB alone. The number grows with the batch: this, not the
-# weights, decides how many pictures fit into memory.
+# Nearer to a hundred times than to ten, and the weights are small beside it. The heads keep most of it: some sixty
+# masks, each of them $28 \times 28$ with 32 channels before the last layer, are 6 MB alone. The number grows with the
+# batch: this, not the weights, decides how many pictures fit into memory.
 #
 # In eval mode nothing is kept at all. It is one code path: `self.keep(cache)` returns None.
 
@@ -473,7 +508,7 @@ for name in before:
 # %% [markdown]
 # ## 8. A minute of updates, live
 #
-# `Trainer` runs exactly the six lines above, with a learning rate that warms up and then falls along a cosine, and
+# `Trainer` does exactly this, with a learning rate that warms up and then falls along a cosine, and
 # makes the next batch while the network computes. The film takes a picture of the network now and then, on one scene
 # that it never trains on. First the network as it is, and its average precision on 40 held-out scenes (no
 # digit of theirs appears in a training scene).
@@ -515,14 +550,14 @@ film.steps(title="Mask R-CNN learns: step through the training")
 # %% [markdown]
 # Step through it and watch three things.
 #
-# - **Left:** objectness falls first and deepest. "Ink or no ink" is an easy question, asked 512 times per step. The
-#   class loss comes from $\ln 11$ to below 1 at once, because "background" is the right answer for three RoIs of
-#   four, and then it falls slowly: to tell a 3 from an 8 takes more than a minute.
+# - **Left** (mind the logarithmic axis): objectness falls first and deepest. "Ink or no ink" is an easy question,
+#   asked 512 times per step. The class loss comes from $\ln 11$ to about 1 at once, because "background" is the right
+#   answer for three RoIs of four, and then it falls slowly: to tell a 3 from an 8 takes more than a minute.
 # - **Middle:** at step 0 the proposals are anywhere. Soon they sit on the digits, then around them.
-# - **Right:** at first nonsense, then for a long time nothing: the network has learned that most RoIs are background,
-#   and a detection needs a class with a score of at least 0.3. The class head is the last to learn. When the first
-#   digits appear, their masks come with them, full of gaps: every class has a last layer of its own for masks, and it
-#   learns from the digits of its class alone, a tenth of all. Watch the gaps close.
+# - **Right:** at first nonsense, then for a long time next to nothing: the network has learned that most RoIs are
+#   background, and a detection needs a class with a score of at least 0.3. The class head is the last to learn. When
+#   the first digits appear, their masks come with them, full of gaps: every class has a last layer of its own for
+#   masks, and it learns from the digits of its class alone, a tenth of all. Watch the gaps close.
 
 # %%
 trained = measure(model)
@@ -535,9 +570,11 @@ found = Detector(model, device=device).detect(test_images[:2])
 show.detections_figure(test_images[:2], truths[:2], found, names, min_score=0.3)
 
 # %% [markdown]
-# An honest result of one minute: most digits are found and cut out, some twice, some under a wrong name, and boxes are
-# not yet tight. AP averages over IoU thresholds from 0.5 to 0.95, so loose boxes cost a lot. `tinymaskrcnn train`
-# trains a larger network for five to seven minutes and reaches a box AP of 0.82 and a mask AP of 0.77.
+# An honest result of one minute: most digits are found and cut out, some twice, some under a wrong name, and boxes
+# are not yet tight. AP averages over IoU thresholds from 0.5 to 0.95, so loose boxes cost a lot. (Your numbers may
+# differ from another machine's by a few hundredths: sums are rounded differently, and a training makes much of
+# little.) `tinymaskrcnn train` trains a larger network for five to seven minutes and reaches a box AP of 0.82 and a
+# mask AP of 0.77.
 
 # %% [markdown]
 # ## What can go wrong
@@ -555,10 +592,11 @@ print({name: round(float(loss), 3) for name, loss in blank.items()})
 print("gradient of the mask head:", float(global_norm(fresh.roi_heads.mask_head.parameters())))
 
 # %% [markdown]
-# Three losses are exactly 0: there was no positive anchor and no positive RoI, so nothing was asked and **nothing was
-# learned**. An image without objects is fine now and then; it still teaches what background is. But when *every* step
-# looks like this, the anchors do not fit the objects, or the labels are off by one, or the true boxes are not
-# appended to the proposals. Count the positives before you believe a curve, as we did in section 3.
+# Three losses are exactly 0: there was no positive anchor and no positive RoI, so nothing was asked, and **boxes and
+# masks learned nothing**. An image without objects is fine now and then; it still teaches what background is. But
+# when *every* step looks like this, the anchors do not fit the objects, or the first class was given the label 0 of
+# the background, or the true boxes are not appended to the proposals. Count the positives before you believe a curve,
+# as we did in section 3.
 #
 # **Padding that counts.** On a GPU shapes must not depend on the data, so an image with 3 positive RoIs still has 8
 # rows for masks; the 5 others have weight 0. The loss must not see them. This variant forgets the weights:
@@ -608,13 +646,13 @@ print(f"norm after one backward {once:.4f}, after another one without zero_grad 
 # %% [markdown]
 # ## What you have seen
 #
-# - Mask R-CNN is five parts, a forward of a dozen lines and a mirror of four. Its heart is `sum_grads`, where the
-#   gradients of the RPN and of the heads meet.
+# - Mask R-CNN is five parts, a forward of a dozen lines and a mirror of half as many. Its heart is `sum_grads`, where
+#   the gradients of the RPN and of the heads meet.
 # - A training step *decides* (which anchors, which RoIs, which answers) and then *differentiates*. Decisions have no
 #   backward; proposals are data, and that is one absent line.
 # - A network that knows nothing pays $\ln 2$, $\ln 11$ and $\ln 2$. The gradient of the whole agrees with differences
 #   to many digits.
-# - A step keeps seventy times the memory of its pictures; inference keeps nothing.
+# - A step keeps more than seventy times the memory of its pictures; inference keeps nothing.
 # - Objectness is learned in seconds, boxes and masks in a minute, names last. Losses of 0 want to be looked at.
 #
 # This was the last step from a single pair of functions to a detector that learns. From here: change a part and train
