@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.exercise import Call
-from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct, same_form
+from tinymaskrcnn.homework.exercises import all_exercises
+from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct, drive_layer, same_form
 from tinymaskrcnn.homework.judge import first_difference
 from tinymaskrcnn.ops.activation import softmax_backward, softmax_forward
 
@@ -45,6 +46,11 @@ def test_a_pair_is_asked_for(output, words):
 def test_distinct_numbers_are_far_apart():
     x = distinct(np.random.default_rng(0), (2, 3, 4))
     assert x.shape == (2, 3, 4) and np.diff(np.sort(x.reshape(-1))).min() > 0.05
+
+
+def test_who_drives_a_student_s_function_brings_no_exercise_along():
+    """Beside a student's code its module is imported: hidden cases and the text of mistakes must not lie there."""
+    assert {e.drive.__module__ for e in all_exercises() if e.drive} == {drive_layer.__module__}
 
 
 @pytest.mark.parametrize(

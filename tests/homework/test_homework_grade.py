@@ -134,13 +134,18 @@ def test_what_only_points_to_another_s_work_is_not_graded(tmp_path):
     assert (record["verdict"], record["points"]) == ("crashed", 0) and "is a link" in record["note"]
 
 
-def test_names_that_are_no_text_do_not_end_the_run(tmp_path):
+def test_names_of_every_kind_do_not_end_the_run(tmp_path):
     folder = tmp_path / "in"
-    (folder / os.fsdecode(b"fran\xe7ois")).mkdir(parents=True)
-    assert [r["student"] for r in grade(folder, out=folder / "graded", homework="hw01", processes=1)] == [
-        "fran\\xe7ois"
-    ]
+    names = [os.fsdecode(b"fran\xe7ois"), "ł" * 120, "żółć 日本"]
+    for name in names:
+        (folder / name).mkdir(parents=True)
+    records = grade(folder, out=folder / "graded", homework="hw01", processes=1)
+    assert {r["student"]: r["verdict"] for r in records} == {
+        "fran\\xe7ois": "nothing handed in",
+        **dict.fromkeys(names[1:], "nothing handed in"),
+    }
     assert "fran\\xe7ois" in (folder / "graded" / "grades.csv").read_text()
+    assert len(list((folder / "graded" / "feedback").iterdir())) == 3
 
 
 def falls(submission, options):

@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import traceback
+import zlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -199,8 +200,10 @@ def _failed(submission, future):
 
 
 def _write(out, record, images):
-    name = f"{record['student']}_{record['homework']}.html"
-    write_text(Path(out) / "feedback" / name, feedback_page(record, images))
+    student = record["student"]
+    if len(student.encode()) > 150:  # the name of a file has an end
+        student = f"{student[:40]}-{zlib.crc32(student.encode()):08x}"
+    write_text(Path(out) / "feedback" / f"{student}_{record['homework']}.html", feedback_page(record, images))
     return record
 
 
