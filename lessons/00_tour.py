@@ -429,14 +429,15 @@ for box, label in zip(truth.boxes, truth.labels):
 # ## Exercises
 #
 # You will solve these later, when their lessons have come: three pieces of this tour that you will write yourself. Have
-# a look at what is asked, if you like: `tinymaskrcnn homework list`.
+# a look at what is asked, if you like: `tinymaskrcnn homework list`. `tinymaskrcnn homework release hw03 --out mine`
+# writes a file to fill in.
 #
 # 1. `hw03.iou_matrix`: how well does each of K boxes fit each of M others? Every decision of this tour asks it. Check
-#    with `tinymaskrcnn homework check hw03.py --only hw03.iou_matrix`. (Lesson 04.)
+#    with `tinymaskrcnn homework check mine/hw03.py --only hw03.iou_matrix`. (Lesson 04.)
 # 2. `hw03.nms`: from the surest box down, delete what overlaps. Check with
-#    `tinymaskrcnn homework check hw03.py --only hw03.nms`. (Lesson 04.)
+#    `tinymaskrcnn homework check mine/hw03.py --only hw03.nms`. (Lesson 04.)
 # 3. `hw04.mask_targets`: what should the 28 x 28 picture of a digit look like? Check with
-#    `tinymaskrcnn homework check hw04.py --only hw04.mask_targets`. (Lesson 07.)
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.mask_targets`. (Lesson 07.)
 #
 # And one for now, without a solution: change `126` above to other scenes, and `max_overlap` and `noise` to other
 # values. Find a digit that dies at the anchors.

@@ -432,8 +432,8 @@ print("two batches one after the other give the same weight.grad as both at once
 
 # %% [markdown]
 # Because a weight's gradient is a sum over examples anyway (the $\sum_k$ above), it does not matter in how many calls
-# the examples come. Shared heads, tied weights, and large batches cut into small ones all work without a line of
-# code, as long as nobody writes `=`.
+# the examples come. Shared heads, one weight used in two layers, and large batches cut into small ones all work
+# without a line of code, as long as nobody writes `=`.
 #
 # ## 7. A loss is a pair, too: softmax and cross-entropy
 #
@@ -555,7 +555,7 @@ network = Sequential(Linear(64, 32, rng=rng), ReLU(), Linear(32, 10, rng=rng))
 print([f"{name} {p.value.shape}" for name, p in network.named_parameters()])
 
 # %% [markdown]
-# One step is six lines. Forward through the network, forward through the loss, backward through the loss, backward
+# One step is eight lines. Forward through the network, forward through the loss, backward through the loss, backward
 # through the network, and then `value -= rate · grad` for each parameter.
 #
 # **Predict.** What is the loss before the first step, when the network knows nothing? (There are ten classes.)
@@ -779,15 +779,15 @@ except CheckFailed as failure:
 #
 # ## Exercises
 #
-# `tinymaskrcnn homework release hw01 --out DIR` writes a file hw01.py, in which the bodies are missing. Fill them in
-# and check as often as you like.
+# `tinymaskrcnn homework release hw01 --out mine` writes the file mine/hw01.py, in which the bodies are missing. Fill
+# them in and check as often as you like.
 #
 # 1. `hw01.linear_backward`: turn the three sums of section 5 into two matrix products and a sum along an axis. Start
-#    with the shapes. Check: `tinymaskrcnn homework check hw01.py --only hw01.linear_backward`
+#    with the shapes. Check: `tinymaskrcnn homework check mine/hw01.py --only hw01.linear_backward`
 # 2. `hw01.softmax_cross_entropy_backward`: probability minus one-hot, times what each row counts. The cache is
-#    described there. Check: `tinymaskrcnn homework check hw01.py --only hw01.softmax_cross_entropy_backward`
+#    described there. Check: `tinymaskrcnn homework check mine/hw01.py --only hw01.softmax_cross_entropy_backward`
 # 3. `hw01.linear_layer_backward`: the layer's own part: what goes into `grad`, and what is returned? Check:
-#    `tinymaskrcnn homework check hw01.py --only hw01.linear_layer_backward`
+#    `tinymaskrcnn homework check mine/hw01.py --only hw01.linear_layer_backward`
 #
 # The same file holds four more of the same kind: softmax forward and backward, the forward of the loss (mind the
 # logits of 1000), and `sum_grads`.

@@ -879,16 +879,16 @@ print("both sides:", both[0, 0, :, 0], "  lower right only:", last_only[0, 0, :,
 #
 # ## Exercises
 #
-# The blanks are in the file of homework 2 (`tinymaskrcnn homework release hw02 --out .`). The mirror of the first
+# The blanks are in the file of homework 2 (`tinymaskrcnn homework release hw02 --out mine`). The mirror of the first
 # one, columns to image, is a blank there too: do it when you have time for one more.
 #
 # 1. `hw02.image_to_columns`: copy what each window sees into its row. You loop over the *taps*, not over the windows:
 #    for one tap, what do all the windows read?
-#    Check: `tinymaskrcnn homework check hw02.py --only hw02.image_to_columns`
+#    Check: `tinymaskrcnn homework check mine/hw02.py --only hw02.image_to_columns`
 # 2. `hw02.conv2d_forward`: columns, one matrix product, the bias, and what the backward will need.
-#    Check: `tinymaskrcnn homework check hw02.py --only hw02.conv2d_forward`
+#    Check: `tinymaskrcnn homework check mine/hw02.py --only hw02.conv2d_forward`
 # 3. `hw02.conv2d_backward`: the three formulas of "The way back". Shapes tell you where a transpose belongs.
-#    Check: `tinymaskrcnn homework check hw02.py --only hw02.conv2d_backward`
+#    Check: `tinymaskrcnn homework check mine/hw02.py --only hw02.conv2d_backward`
 #
 # ## What you have seen
 #

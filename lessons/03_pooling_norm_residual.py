@@ -688,15 +688,15 @@ for mode in ("inference", "training"):
 #
 # ## Exercises
 #
-# `tinymaskrcnn homework release hw02 --out DIR` writes a file hw02.py, in which the bodies are missing (four of them
-# belong to lesson 02).
+# `tinymaskrcnn homework release hw02 --out mine` writes the file mine/hw02.py, in which the bodies are missing (four
+# of them belong to lesson 02).
 #
 # 1. `hw02.max_pool2d_forward`: the largest value below each window, without a loop over pixels. A border of minus
-#    infinity makes padding easy. Check: `tinymaskrcnn homework check hw02.py --only hw02.max_pool2d_forward`
+#    infinity makes padding easy. Check: `tinymaskrcnn homework check mine/hw02.py --only hw02.max_pool2d_forward`
 # 2. `hw02.max_pool2d_backward`: to the winner, the first of equals, added where windows overlap. Check:
-#    `tinymaskrcnn homework check hw02.py --only hw02.max_pool2d_backward`
+#    `tinymaskrcnn homework check mine/hw02.py --only hw02.max_pool2d_backward`
 # 3. `hw02.avg_pool2d_backward`: equal shares; the cache holds no array. Check:
-#    `tinymaskrcnn homework check hw02.py --only hw02.avg_pool2d_backward`
+#    `tinymaskrcnn homework check mine/hw02.py --only hw02.avg_pool2d_backward`
 #
 # ## What you have seen
 #

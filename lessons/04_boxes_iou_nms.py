@@ -740,14 +740,14 @@ print(f"mean IoU: of the anchors {before:.3f}, behind a ReLU at best {after:.3f}
 # %% [markdown]
 # ## Exercises
 #
-# Fill in the same functions yourself. `tinymaskrcnn homework release hw03 --out .` writes the file to fill in.
+# Fill in the same functions yourself. `tinymaskrcnn homework release hw03 --out mine` writes the file to fill in.
 #
 # 1. `hw03.iou_matrix`: the table of all pairs, without a loop. Mind the boxes that are apart, and the empty ones.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.iou_matrix`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.iou_matrix`
 # 2. `hw03.encode`: from a box and an anchor to four deltas.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.encode`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.encode`
 # 3. `hw03.nms`: greedy, with groups, ties in the order of the rows.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.nms`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.nms`
 #
 # Something to think about: NMS compares boxes of one class only, so one digit can come out as a 3 *and* as an 8. What
 # would you do?

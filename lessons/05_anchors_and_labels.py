@@ -629,15 +629,15 @@ for name, model in (("right", detector), ("half a cell off", shifted)):
 # %% [markdown]
 # ## Exercises
 #
-# `tinymaskrcnn homework release hw03 --out .` writes the file to fill in (the same one as for lesson 04).
+# `tinymaskrcnn homework release hw03 --out mine` writes the file to fill in (the same one as for lesson 04).
 #
 # 1. `hw03.base_anchors`: the anchors of one cell. Mind the ratio, the rounding and the order.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.base_anchors`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.base_anchors`
 # 2. `hw03.grid_anchors`: on every cell of a map, row by row.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.grid_anchors`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.grid_anchors`
 # 3. `hw03.match`: labels and matched objects for a batch, with padding, thresholds and the low-quality rule with its
 #    ties.
-#    Check: `tinymaskrcnn homework check hw03.py --only hw03.match`
+#    Check: `tinymaskrcnn homework check mine/hw03.py --only hw03.match`
 #
 # Something to try here: which anchors cover the digits best? Change `anchor_sizes` and `anchor_ratios`, ask
 # `anchor_report`, and beat 76 %.

@@ -660,15 +660,15 @@ except CheckFailed as failed:
 #
 # ## Exercises
 #
-# The blanks are in the file of homework 4 (`tinymaskrcnn homework release hw04 --out .`).
+# The blanks are in the file of homework 4 (`tinymaskrcnn homework release hw04 --out mine`).
 #
 # 1. `hw04.roi_pool_bins`: where the bins of RoIPool begin and end, in integers, for RoIs that stick out, too. Check
-#    with `tinymaskrcnn homework check hw04.py --only hw04.roi_pool_bins`. (Its mirror, hw04.roi_pool_backward, waits
-#    in the same file.)
+#    with `tinymaskrcnn homework check mine/hw04.py --only hw04.roi_pool_bins`. (Its mirror, hw04.roi_pool_backward,
+#    waits in the same file.)
 # 2. `hw04.roi_align_points`: where the sample points of RoIAlign lie, with and without alignment, fixed and adaptive.
-#    `tinymaskrcnn homework check hw04.py --only hw04.roi_align_points`
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.roi_align_points`
 # 3. `hw04.roi_align_backward`: one sparse matrix, the other way round.
-#    `tinymaskrcnn homework check hw04.py --only hw04.roi_align_backward`
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.roi_align_backward`
 #
 # ## What you have seen
 #

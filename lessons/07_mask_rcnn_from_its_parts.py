@@ -630,18 +630,18 @@ print(f"norm after one backward {once:.4f}, after another one without zero_grad 
 # %% [markdown]
 # ## Exercises
 #
-# The mask loss and its answers, from homework 04 (`tinymaskrcnn homework release hw04 --out .`).
+# The mask loss and its answers, from homework 04 (`tinymaskrcnn homework release hw04 --out mine`).
 #
 # 1. `hw04.sigmoid_cross_entropy_forward`: the loss of section 3. The RPN uses it for anchors, the mask head for pixels.
 #    The loops above fail for logits of $\pm 1000$; your function must not. Rewrite the formula until no large number is
 #    exponentiated.
-#    `tinymaskrcnn homework check hw04.py --only hw04.sigmoid_cross_entropy_forward`
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.sigmoid_cross_entropy_forward`
 # 2. `hw04.sigmoid_cross_entropy_backward`: $\sigma(z) - t$, and then mind the weights, the normalizer, `dloss`, and
 #    large logits of both signs.
-#    `tinymaskrcnn homework check hw04.py --only hw04.sigmoid_cross_entropy_backward`
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.sigmoid_cross_entropy_backward`
 # 3. `hw04.mask_targets`: the answers that section 3 drew. A bin's value is the share of it that the mask covers, so
 #    along each axis it is a weighted sum of pixels, and the whole is two matrix products.
-#    `tinymaskrcnn homework check hw04.py --only hw04.mask_targets`
+#    `tinymaskrcnn homework check mine/hw04.py --only hw04.mask_targets`
 
 # %% [markdown]
 # ## What you have seen

@@ -11,8 +11,7 @@ import jupytext
 import nbformat
 
 LESSONS = Path(__file__).parents[2] / "lessons"
-METADATA = {
-    "jupytext": {"formats": "ipynb,py:percent"},
+METADATA = {  # no word of the pair: a notebook that a student saves must not write into the reviewed text
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
 }
 

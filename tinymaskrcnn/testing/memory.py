@@ -18,7 +18,7 @@ def cache_table(cache, *, without=()):
     An array that is counted in another line, or is one of `without`, has 0 bytes.
     """
     rows = [(name, str(tuple(array.shape)), str(array.dtype), size) for name, array, size in _rows(cache, without)]
-    total = ("sum", "", "", sum(size for *_, size in rows))
+    total = ("sum in bytes", "", "", sum(size for *_, size in rows))
     names, shapes, dtypes = (max(len(row[i]) for row in [*rows, total]) for i in range(3))
     lines = [f"{n:{names}}  {s:{shapes}}  {d:{dtypes}}  {size:>12,}" for n, s, d, size in [*rows, total]]
     return "\n".join(lines)
