@@ -53,3 +53,20 @@ def test_the_line_is_the_student_s_own():
     except IndexError as error:
         trouble = trouble_of(error, "mine.py", lines)
     assert (trouble.line, trouble.text) == (4, "return x['no']")
+
+
+def test_the_line_that_writes_into_an_argument_is_found():
+    lines = ["def f(dy, cache):", "    print('once')", "    total = dy", "    total += 1", "    return total"]
+    namespace = {}
+    exec(compile("\n".join(lines), "mine.py", "exec"), namespace)
+    answer = local_answer(EXERCISE, namespace["f"], CALL, path="mine.py", lines=lines)
+    assert (answer.changed, answer.line, answer.text) == (("dy",), 4, "total += 1")
+
+
+def test_a_syntax_error_has_its_line_and_text():
+    lines = ["x = 1", "  y = 2"]
+    try:
+        compile("\n".join(lines), "mine.py", "exec")
+    except SyntaxError as error:
+        trouble = trouble_of(error, "mine.py", lines)
+    assert (trouble.line, trouble.text) == (2, "y = 2")

@@ -48,6 +48,7 @@ def test_parameters_leave_self_out():
     assert find_blank("hw01.linear_layer_backward").parameters() == ["dy", "cache"]
     assert find_blank("hw01.linear_layer_backward").class_name == "Linear"
     assert find_blank("hw01.linear_backward").class_name == ""
+    assert find_blank("hw01.sum_grads").parameters(2) == ["gradients[0]", "gradients[1]"]
 
 
 def test_an_unknown_blank_is_an_error():

@@ -120,12 +120,26 @@ def test_syntax_errors_and_missing_functions_are_told(tmp_path):
         assert trouble.kind == kind and words in trouble.message
 
 
-def test_only_the_first_call_s_prints_are_shown(tmp_path, capfd):
-    with student(tmp_path, "print('hello')\nreturn 1") as remote:
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_a_call_prints_comes_with_its_answer(tmp_path, capfd, strict):
+    with student(tmp_path, "print('rows', len(dy), '\\ud800')\nreturn 1", strict=strict) as remote:
         remote.take(EXERCISE)
-        for _ in range(3):
-            remote.answer(CALL)
-    assert capfd.readouterr().out.count("hello") == 1
+        assert [remote.answer(CALL).printed for _ in range(2)] == ["rows 2 ?\n"] * 2
+    assert capfd.readouterr().out == ""
+
+
+def test_of_endless_printing_little_is_kept(tmp_path):
+    with student(tmp_path, "for i in range(10**5): print('line', i)\nreturn no_such_name") as remote:
+        remote.take(EXERCISE)
+        answer = remote.answer(CALL)
+    assert answer.trouble.kind == "exception" and len(answer.printed) == 4096
+
+
+def test_the_line_that_writes_comes_with_the_answer(tmp_path):
+    with student(tmp_path, "print('once')\ndy += 1\nreturn dy") as remote:
+        remote.take(EXERCISE)
+        answer = remote.answer(CALL)
+    assert (answer.changed, answer.text, answer.printed) == (("dy",), "dy += 1", "once\n") and answer.line > 0
 
 
 def test_every_exercise_has_a_process_of_its_own(tmp_path):
@@ -137,7 +151,8 @@ def test_every_exercise_has_a_process_of_its_own(tmp_path):
 
 
 FORGERY = """
-message = b'{"dict": [["output", %s], ["changed", {"list": []}], ["violations", {"list": []}]]}'
+message = b'{"dict": [["output", %s], ["changed", {"list": []}], ["violations", {"list": []}]'
+message += b', ["printed", {"is": ""}], ["line", {"is": 0}], ["text", {"is": ""}]]}'
 message = len(message).to_bytes(4, "big") + bytes(4) + message
 for fd in range(3, 20):
     try: os.write(fd, message)

@@ -1,6 +1,8 @@
 """Calling a function that may do anything: what it answered, what it wrote into, or how it failed."""
 
+import contextlib
 import copy
+import dataclasses
 import traceback
 import warnings
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ import numpy as np
 from ..testing.trees import arrays_inside
 from .overlay import laid_over
 
+READ_ONLY = "read-only"  # as NumPy says it of an array that cannot be written into
 MESSAGE = 2000  # characters kept of an exception's text
+PRINTED = 4096  # and of what a call prints
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,36 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Answer:
-    """output, or trouble; changed: names of the arguments that were written into."""
+    """output, or trouble; changed: names of the arguments that were written into, and the line that did it if known.
+
+    printed: what the call printed, as far as it is kept.
+    """
 
     output: Any = None
     trouble: Trouble | None = None
     changed: tuple = field(default=())
+    line: int = 0
+    text: str = ""
+    printed: str = ""
 
 
 def local_answer(exercise, function, call, *, path=None, lines=()):
     """Call a function in this process, laid over the package, on copies of the arguments."""
     given = copy.deepcopy(call)
+    answer = _called(exercise, function, given, path, lines)
+    changed = _changed(exercise, call, given) if answer.trouble is None else ()
+    if not changed or path is None:
+        return dataclasses.replace(answer, changed=changed)
+    frozen = copy.deepcopy(call)  # the line that writes is the one that cannot
+    for _, array in arrays_inside((frozen.args, frozen.data), ""):
+        array.flags.writeable = False
+    with contextlib.redirect_stdout(None):  # it has been printed once
+        stopped = _called(exercise, function, frozen, path, lines).trouble
+    where = {"line": stopped.line, "text": stopped.text} if stopped and READ_ONLY in stopped.message else {}
+    return dataclasses.replace(answer, changed=changed, **where)
+
+
+def _called(exercise, function, given, path, lines):
     drive = exercise.drive or (lambda function, *args, **data: function(*args, **data))
     try:
         with laid_over(exercise.blank, function), np.errstate(all="ignore"), warnings.catch_warnings():
@@ -48,14 +72,13 @@ def local_answer(exercise, function, call, *, path=None, lines=()):
             output = drive(function, *given.args, **given.data)
     except Exception as error:
         return Answer(trouble=trouble_of(error, path, lines))
-    return Answer(output, changed=_changed(exercise, call, given))
+    return Answer(output)
 
 
 def _changed(exercise, before, after):
     """The names of arguments whose arrays no longer hold what they held."""
-    names = exercise.blank.parameters()
-    named = [(names[i] if i < len(names) else f"argument {i + 1}", i) for i in range(len(before.args))]
-    pairs = [(name, before.args[i], after.args[i]) for name, i in named]
+    names = exercise.blank.parameters(len(before.args))
+    pairs = list(zip(names, before.args, after.args))
     pairs += [(name, value, after.data[name]) for name, value in before.data.items()]
     found = []
     for name, old, new in pairs:
@@ -68,7 +91,9 @@ def trouble_of(error, path=None, lines=()):
     """The Trouble of an exception; the line is the last one in the student's file."""
     stack = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False)  # opens no file
     frames = [f.lineno for f in stack if path and f.filename == str(path)]
-    line = frames[-1] if frames else 0
+    line = (frames or [0])[-1]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        line = error.lineno or line
     text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     kinds = {NotImplementedError: "empty", MemoryError: "memory", RecursionError: "exception"}
     kind = next((k for t, k in kinds.items() if isinstance(error, t)), "exception")

@@ -60,10 +60,12 @@ class Blank:
         before, after = self.source[: self.first], self.source[self.first + len(self.solution) :]
         return dataclasses.replace(self, source=(*before, line, *after), solution=(line,))
 
-    def parameters(self):
-        """The names of the function's positional parameters, self left out."""
-        node = ast.parse(self.with_solution([self.indent() + "pass"])).body[0]
-        return [argument.arg for argument in node.args.args if argument.arg != "self"]
+    def parameters(self, count=0):
+        """The names of the function's positional parameters, self left out; of *terms as many as make `count`."""
+        arguments = ast.parse(self.with_solution([self.indent() + "pass"])).body[0].args
+        names = [argument.arg for argument in arguments.args if argument.arg != "self"]
+        rest = arguments.vararg.arg if arguments.vararg else "argument"
+        return names + [f"{rest}[{i}]" for i in range(count - len(names))]
 
     def indent(self):
         """The white space before the first line of the solution."""

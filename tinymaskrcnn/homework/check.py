@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import ArgumentError
 from .answer import Trouble, local_answer
 from .audit import audit
 from .diagnose import diagnosed
 from .exercises import exercises_of, find_exercise, titles
+from .explain import explanation, headline
 from .files import read_program
 from .judge import judge, refused
 from .remote import MEMORY, SECONDS, RemoteStudent
@@ -75,48 +74,3 @@ def check_function(identifier, function, *, seed=0, hidden=False):
     """
     exercise = find_exercise(identifier)
     return diagnosed(judge(exercise, lambda call: local_answer(exercise, function, call), seed=seed, hidden=hidden))
-
-
-# ---------------------------------------------------------------- words
-
-
-def headline(verdict):
-    """hw01.linear_backward   right   (7 of 7 cases)."""
-    passed = sum(result.passed for result in verdict.results)
-    count = f"{passed} of {len(verdict.results)} cases" if verdict.results[0].case is not None else ""
-    if verdict.word in ("empty", "too slow", "too much memory", "tampered"):
-        count = ""
-    return f"{verdict.exercise.id:<40} {verdict.word:<16} {count}".rstrip()
-
-
-def explanation(verdict):
-    """The lines below the headline: the first wrong case, its numbers, what they mean; [] when all is right."""
-    first = verdict.first
-    if first is None:
-        return []
-    lines = []
-    if verdict.word == "empty":
-        return [verdict.diagnosis]
-    if first.case is not None:
-        lines.append(f"first wrong: {first.case.name}" + f" ({first.case.why})" * bool(first.case.why))
-    if first.trouble is not None and first.trouble.kind != "empty":
-        where = f"line {first.trouble.line}: {first.trouble.text}" if first.trouble.line else ""
-        lines += [first.trouble.message, *([where] if where else [])]
-    elif first.wrong is not None:
-        lines += [first.wrong.words, *small_arrays(first.wrong)]
-    elif first.message:
-        lines += first.message.splitlines()
-    if verdict.diagnosis and verdict.diagnosis not in lines:
-        lines.append(f"=> {verdict.diagnosis}")
-    return lines
-
-
-def small_arrays(wrong):
-    """Wanted and given side by side, when they are small enough to read."""
-    want, got = wrong.want, wrong.got
-    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray) or not 0 < want.size <= 64 or got.size > 64:
-        return []
-    left, right = (np.array2string(np.squeeze(a), precision=4, suppress_small=True).splitlines() for a in (want, got))
-    height, width = max(len(left), len(right)), max(map(len, left)) + 4
-    left, right = (side + [""] * (height - len(side)) for side in (left, right))
-    return [f"  {'wanted':<{width}}yours", *(f"  {a:<{width}}{b}" for a, b in zip(left, right))]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..testing import CheckFailed, check_pair
-from .answer import Trouble, local_answer
+from .answer import Answer, Trouble, local_answer
 from .exercise import GradientCase
 from .wire import Other
 
@@ -45,6 +45,9 @@ class Result:
     message: str = ""
     call: Any = None
     output: Any = None
+    printed: str = ""
+    line: int = 0  # of the message, where known, and that line
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ def _points(exercise, results):
 def _compare(exercise, case, call, ask, reference):
     answer = ask(call)
     if answer.trouble is not None:
-        return Result(case, False, answer.trouble, call=call)
-    kept = {"call": call, "output": answer.output}
+        return Result(case, False, answer.trouble, call=call, printed=answer.printed)
+    kept = {"call": call, "output": answer.output, "printed": answer.printed}
     try:
         got = exercise.parts(answer.output, call)
     except Exception as error:  # the answer has a form that nothing further can be made of
@@ -145,7 +148,7 @@ def _compare(exercise, case, call, ask, reference):
     wrong = first_difference(reference.parts(call), got)
     if wrong is None and case.kind == "ownership" and answer.changed:
         names = ", ".join(answer.changed)
-        return Result(case, False, message=f"you write into {names}: what you were given is read-only", **kept)
+        return Result(case, False, message=f"you write into {names}", line=answer.line, text=answer.text, **kept)
     return Result(case, wrong is None, wrong=wrong, **kept)
 
 
@@ -155,8 +158,11 @@ def _harness(exercise, case, call, ask, reference):
     other = getattr(importlib.import_module(module), name)
     other = getattr(other, "readable", other)  # not a kernel: what it keeps must travel
 
+    answer = Answer()
+
     @functools.wraps(reference.function)
     def student(*args, **data):
+        nonlocal answer
         answer = ask(type(call)(args, data))
         if answer.trouble is not None:
             raise _Stopped(answer.trouble)
@@ -165,16 +171,15 @@ def _harness(exercise, case, call, ask, reference):
     pair = (student, other) if case.half == "forward" else (other, student)
     try:
         check_pair(*pair, list(call.args), **case.options, **call.data)
+        return Result(case, True, call=call)
     except _Stopped as stopped:
-        return Result(case, False, stopped.trouble, call=call)
+        found = {"trouble": stopped.trouble}
     except CheckFailed as error:
-        cause = error.__cause__
-        if isinstance(cause, _Stopped):
-            return Result(case, False, cause.trouble, call=call)
-        return Result(case, False, message=str(error), call=call)
+        stopped = isinstance(error.__cause__, _Stopped)
+        found = {"trouble": error.__cause__.trouble} if stopped else {"message": str(error)}
     except Exception as error:  # what came back could not even be added up
-        return Result(case, False, message=f"{type(error).__name__}: {error}", call=call)
-    return Result(case, True, call=call)
+        found = {"message": f"{type(error).__name__}: {error}"}
+    return Result(case, False, call=call, printed=answer.printed, **found)
 
 
 class _Stopped(Exception):
@@ -224,7 +229,11 @@ def _leaf_difference(want, got, name):
     place = tuple(int(i) for i in np.argwhere(~close)[0])
     where = f"{name}{list(place)}" if place else name
     count = f"; {int((~close).sum())} of {w.size} numbers differ" if w.size > 1 else ""
-    return Wrong(name, w, g, f"{where}: wanted {w[place]:.6g}, got {g[place]:.6g}{count}")
+    return Wrong(name, w, g, f"{where}: wanted {_number(w[place])}, got {_number(g[place])}{count}")
+
+
+def _number(x):
+    return f"{x}" if x.dtype.kind == "b" else f"{x:.6g}"
 
 
 def agrees(want, got):
@@ -244,4 +253,6 @@ def describe(x):
         return x.name
     if isinstance(x, np.ndarray):
         return f"{x.dtype} array {x.shape}"
+    if isinstance(x, (tuple, list)):
+        return f"a {type(x).__name__} of {len(x)}"
     return "None" if x is None else f"{type(x).__name__}"

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from ..errors import BackendError
-from .answer import MESSAGE, Answer, Trouble
+from .answer import MESSAGE, PRINTED, Answer, Trouble
 from .blanks import PACKAGE, all_blanks
 from .files import read_program
 from .wire import WireError, receive, send
@@ -23,22 +23,22 @@ MEMORY = 2 << 30  # bytes of address space
 BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.homework.worker import main; main()"
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 # What a process needs of the surroundings; keys and tokens of the one who grades are none of its business.
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 
 
 class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
-    strict: as in grading: nothing printed is shown (else what the first case prints is), and no file can be read but
-    those of Python's libraries. seconds bounds what the calls of an exercise take together, memory the address space
-    in bytes.
+    strict: as in grading: what the file prints at its top is not shown, and no file can be read but those of Python's
+    libraries. What a call prints comes with its Answer. seconds bounds what the calls of an exercise take together,
+    memory the address space in bytes.
     """
 
     def __init__(self, path, *, text=None, seconds=SECONDS, memory=MEMORY, strict=False):
         self.path, self.seconds, self.memory, self.strict = str(path), seconds, memory, strict
         self.text = read_program(path) if text is None else text
         self.process = self.pipes = self.taken = None
-        self.left, self.quiet = seconds, strict
+        self.left = seconds
         self.violations = []
 
     def __enter__(self):
@@ -51,10 +51,10 @@ class RemoteStudent:
         """Turn to the function of another exercise; None, or the Trouble that its file or its function is in."""
         loud = self.taken is None and not self.strict  # what the file prints at its top is shown once
         self.stop()
-        self.taken, self.left, self.quiet = exercise, self.seconds, self.strict
+        self.taken, self.left = exercise, self.seconds
         self._start()
         trouble = self._ask(self._preparation(exercise), START).trouble
-        return trouble or self._ask({"do": "take", "quiet": not loud}, self.seconds).trouble
+        return trouble or self._ask({"do": "take", "loud": loud}, self.seconds).trouble
 
     def answer(self, call):
         """The Answer of the function in hand to a Call."""
@@ -63,9 +63,8 @@ class RemoteStudent:
             if trouble is not None:
                 return Answer(trouble=trouble)
         began = time.monotonic()
-        request = {"do": "call", "args": list(call.args), "data": call.data, "quiet": self.quiet}
+        request = {"do": "call", "args": list(call.args), "data": call.data}
         answer = self._ask(request, max(self.left, 0.1))
-        self.quiet = True
         self.left -= time.monotonic() - began
         return answer
 
@@ -138,15 +137,17 @@ class RemoteStudent:
             return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {self.violations[0]}"))
         if "trouble" in reply:
             kind, message, line, text = reply["trouble"]
-            return Answer(trouble=Trouble(_words(kind), _words(message), int(line), _words(text)))
+            trouble = Trouble(_words(kind), _words(message), int(line), _words(text))
+            return Answer(trouble=trouble, printed=_words(reply.get("printed", ""), PRINTED))
         if "done" in reply:
             return Answer()
-        return Answer(reply["output"], changed=tuple(map(_words, reply["changed"])))
+        changed, printed = tuple(map(_words, reply["changed"])), _words(reply["printed"], PRINTED)
+        return Answer(reply["output"], None, changed, int(reply["line"]), _words(reply["text"]), printed)
 
 
-def _words(text):
+def _words(text, most=MESSAGE):
     """Words from another process, short enough for a page and fit to be written."""
-    return str(text)[:MESSAGE].encode("utf-8", "replace").decode()
+    return str(text)[:most].encode("utf-8", "replace").decode()
 
 
 def _how(process, student):

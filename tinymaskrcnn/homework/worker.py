@@ -96,9 +96,9 @@ def _reply(student, request):
     from . import answer, library, overlay
     from .exercise import Call  # all of them imported before
 
-    lines = student.text.splitlines()
+    lines, notes = student.text.splitlines(), _Notes(answer.PRINTED)
     try:
-        with _silence() if request["quiet"] else contextlib.nullcontext():
+        with contextlib.nullcontext() if request.get("loud") else notes.taken():
             if request["do"] == "take":
                 code = compile(library.program(student.text, student.path), student.path, "exec")
                 options = {"others": student.others, "builtins": library.student_builtins()}
@@ -109,24 +109,30 @@ def _reply(student, request):
     except overlay.MissingFunction as error:
         return {"trouble": ["missing", str(error), 0, ""]}
     except (Exception, SystemExit) as error:
-        trouble = answer.trouble_of(error, student.path, lines)
-        line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else trouble.line
-        return {"trouble": [trouble.kind, trouble.message, line or 0, trouble.text]}
+        return {"trouble": _listed(answer.trouble_of(error, student.path, lines)), "printed": notes.text}
     if found.trouble is not None:
-        t = found.trouble
-        return {"trouble": [t.kind, t.message, t.line, t.text]}
-    return {"output": found.output, "changed": list(found.changed)}
+        return {"trouble": _listed(found.trouble), "printed": notes.text}
+    written = {"changed": list(found.changed), "line": found.line, "text": found.text}
+    return {"output": found.output, **written, "printed": notes.text}
 
 
-@contextlib.contextmanager
-def _silence():
-    """What is printed goes nowhere: a student's own messages are of use once, not once a case."""
-    with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
-        yield
+def _listed(trouble):
+    return [trouble.kind, trouble.message, trouble.line, trouble.text]
 
 
-class _Nowhere(io.TextIOBase):
+class _Notes(io.TextIOBase):
+    """Keeps the first of what a call prints: one call's messages are of use, those of the first wrong case."""
+
+    def __init__(self, most):
+        self.text, self.most = "", most
+
+    @contextlib.contextmanager
+    def taken(self):
+        with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+            yield
+
     def write(self, text):
+        self.text += text[: self.most - len(self.text)]
         return len(text)
 
 

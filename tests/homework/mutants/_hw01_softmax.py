@@ -63,6 +63,60 @@ SOFTMAX = [
         return z / np.sum(z, axis=-1, keepdims=True)
         """,
     ),
+    Mutant(
+        "axes lost",
+        """
+        z = np.exp(x - np.max(x, axis=-1))
+        y = z / np.sum(z, axis=-1)
+        return y, y
+        """,
+        "keepdims=True",
+    ),
+    Mutant(
+        "the axis lost in the sum alone",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        y = z / np.sum(z, axis=-1)
+        return y, y
+        """,
+        "keepdims=True",
+    ),
+    Mutant(
+        "over the rows",
+        """
+        z = np.exp(x - (np.max(x, axis=0) if len(x) else 0))
+        y = z / np.sum(z, axis=0)
+        return y, y
+        """,
+        "over the rows",
+    ),
+    Mutant(
+        "no exp",
+        """
+        y = x / np.sum(x, axis=-1, keepdims=True)
+        return y, y
+        """,
+        "exp is missing",
+    ),
+    Mutant(
+        "twice",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        z = np.exp(z / np.sum(z, axis=-1, keepdims=True))
+        y = z / np.sum(z, axis=-1, keepdims=True)
+        return y, y
+        """,
+        "applied twice",
+    ),
+    Mutant(
+        "divided by the number of classes",
+        """
+        z = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        y = z / x.shape[-1]
+        return y, y
+        """,
+        "must add up to 1",
+    ),
 ]
 
 SOFTMAX_BACK = [
@@ -117,6 +171,30 @@ SOFTMAX_BACK = [
         """,
         "rows know nothing of each other",
     ),
+    Mutant(
+        "plus",
+        """
+        p = cache
+        return p * dy + p * np.sum(p * dy, axis=-1, keepdims=True)
+        """,
+        "the two terms are added",
+    ),
+    Mutant(
+        "over the rows",
+        """
+        p = cache
+        return p * (dy - np.sum(p * dy, axis=0))
+        """,
+        "over the rows",
+    ),
+    Mutant(
+        "the axis lost",
+        """
+        p = cache
+        return p * (dy - np.sum(p * dy, axis=-1))
+        """,
+        "keepdims=True",
+    ),
 ]
 
 CROSS_ENTROPY = [
@@ -139,7 +217,7 @@ CROSS_ENTROPY = [
         is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
         element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
         """,
-        "logarithm of a probability that has become 0",
+        "a probability became 0 before your log",
     ),
     Mutant(
         "plus",
@@ -202,6 +280,26 @@ CROSS_ENTROPY = [
         """,
         "runs over the rows",
     ),
+    Mutant(
+        "no exp",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(logits - top, axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1])[None, :] == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "exp is missing",
+    ),
+    Mutant(
+        "labels as numbers",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - top - np.log(np.sum(np.exp(logits - top), axis=1, keepdims=True))
+        is_label = (np.arange(logits.shape[1])[None, :] == labels[:, None]).astype(float)
+        element = -np.where(is_label > 0, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "is_label must be bool (2, 3); got float64 (2, 3)",
+    ),
 ]
 
 CROSS_ENTROPY_BACK = [
@@ -250,6 +348,22 @@ CROSS_ENTROPY_BACK = [
         return d * w / total
         """,
         "dloss is not used",
+    ),
+    Mutant(
+        "rows for the normalizer",
+        """
+        logp, onehot, w, total = cache
+        return (np.exp(logp) - onehot) * _scaled(w, dloss, max(len(logp), 1))
+        """,
+        "divide by the number of rows",
+    ),
+    Mutant(
+        "rows for everything",
+        """
+        logp, onehot, w, total = cache
+        return (np.exp(logp) - onehot) / max(len(logp), 1)
+        """,
+        "divide by the number of rows",
     ),
     Mutant(
         "the other way round",

@@ -120,6 +120,15 @@ LINEAR = [
         n = max(x.shape[0], 1)
         return dy @ w.T / n, x.T @ dy / n, dy.sum(0) / n
         """,
+        "in each case another one (0.5, 0.3333",
+    ),
+    Mutant(
+        "@ the wrong way round",
+        """
+        x, w = cache
+        return dy @ w.T, x @ dy, dy.sum(axis=0)
+        """,
+        "inner sides of a matrix product must agree: they are 3 and 2",
     ),
 ]
 
@@ -171,6 +180,37 @@ LAYER = [
         return dx
         """,
         "a step of training changes values later",
+    ),
+    Mutant(
+        "the other way round",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        dw += self.weight.grad
+        db += self.bias.grad
+        return dx
+        """,
+        "nothing arrived in weight.grad and bias.grad",
+    ),
+    Mutant(
+        "empties first",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        self.zero_grad()
+        self.weight.grad += dw
+        self.bias.grad += db
+        return dx
+        """,
+        "or you empty it first with zero_grad()",
+    ),
+    Mutant(
+        "into the parameter",
+        """
+        dx, dw, db = linear.linear_backward(dy, cache)
+        self.weight += dw
+        self.bias += db
+        return dx
+        """,
+        "their gradient is self.weight.grad",
     ),
 ]
 

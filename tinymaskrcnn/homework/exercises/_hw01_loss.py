@@ -19,6 +19,7 @@ def _labelled(rows, labels, **data):
     return lambda rng: Call((np.array(rows),), {"labels": np.array(labels), **data})
 
 
+HAND = _labelled([[0.0, np.log(3.0), np.log(4.0)], [np.log(2.0), 0.0, 0.0]], [1, 0])  # 1/8 3/8 4/8, 1/2 1/4 1/4
 LARGE = _labelled([[1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -2000.0]], [2, 1])
 GAP = _labelled([[1000.0, 0.0, -1000.0], [0.0, 1000.0, 0.0]], [2, 1])
 PADDED = _labelled([[1.0, 2.0], [np.inf, 0.0], [3.0, -1.0]], [0, 7, 1], weight=np.array([1.0, 0.0, 1.0]))
@@ -33,8 +34,7 @@ CROSS_ENTROPY = Exercise(
         below it weight the elements, add them up and return.
         1. Take the largest logit of each row away from the row, so that exp cannot overflow.
         2. log_softmax (K, C): take the logarithm of exp(x[c]) / sum of exp before you compute it. The logarithm
-           of a quotient is a difference, and the logarithm of exp is nothing at all: so no exp is ever divided,
-           and no log sees a 0.
+           of a quotient is a difference, and log undoes exp: so no exp is ever divided, and no log sees a 0.
         3. is_label (K, C), bool: True where the column is the label of the row. Compare labels with 0 .. C-1: a
            row of weight 0 may have any label, also one that is no column.
         4. element (K, 1): minus the log_softmax at the label. Keep the axis of length 1: the line below
@@ -49,7 +49,7 @@ CROSS_ENTROPY = Exercise(
         result="loss",
     ),
     cases=(
-        Case("two rows by hand", "value", _labelled([[0.0, np.log(3.0)], [1.0, 1.0]], [1, 0])),
+        Case("two rows by hand", "value", HAND),
         Case("a batch of rows", "value", _logits(5, 3)),
         Case("float32 stays float32", "shape", _logits(3, 4, dtype=np.float32)),
         Case("as many rows as classes", "shape", _logits(3, 3), "rows and columns could be mistaken for each other"),
@@ -58,7 +58,8 @@ CROSS_ENTROPY = Exercise(
             "a gap of 2000",
             "adversarial",
             GAP,
-            "the probability of a label is exactly 0 in floating point, and its loss is 2000, not infinite",
+            "the label of the first row has a probability of exactly 0 in floating point, and yet a loss of 2000, not "
+            "infinity; the second row has loss 0, so the mean is 1000",
         ),
         Case("a padding row", "adversarial", PADDED, "a row of weight 0 has any label and does not count"),
         Case(
@@ -85,8 +86,8 @@ CROSS_ENTROPY = Exercise(
             (("logits - logits.max(axis=1, keepdims=True)", "logits"),),
         ),
         Mistake(
-            "you take the logarithm of a probability that has become 0: write log_softmax as a difference, shifted "
-            "minus the logarithm of the sum",
+            "a probability became 0 before your log: write log_softmax as a difference, shifted minus the logarithm "
+            "of the sum",
             (
                 (
                     "shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))",
@@ -100,6 +101,24 @@ CROSS_ENTROPY = Exercise(
                 (
                     "shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))",
                     "xp.exp(shifted) / xp.exp(shifted).sum(axis=1, keepdims=True)",
+                ),
+            ),
+        ),
+        Mistake(
+            "exp is missing in the sum: the logarithm is that of the sum of exp(shifted)",
+            (("xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))", "xp.log(shifted.sum(axis=1, keepdims=True))"),),
+        ),
+        Mistake(
+            "the logarithm of the sum is missing: log_softmax is shifted minus log(sum of exp(shifted))",
+            (("shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))", "shifted"),),
+        ),
+        Mistake(
+            "softmax is applied twice: logits are scores, and only one softmax makes them probabilities",
+            (
+                (
+                    "shifted = logits - logits.max(axis=1, keepdims=True)",
+                    "shifted = xp.exp(logits - logits.max(axis=1, keepdims=True)); "
+                    "shifted = shifted / shifted.sum(axis=1, keepdims=True)",
                 ),
             ),
         ),
@@ -161,7 +180,7 @@ CROSS_ENTROPY_BACK = Exercise(
         was weighted with. The loss was the sum over k of weight[k] * element[k], divided by normalizer.
         1. What reaches element[k] is weight[k] * dloss / normalizer. The helper _scaled(weight, dloss,
            normalizer) gives just that, with a shape that fits (K, C).
-        2. element[k] = log(sum over c of exp(x[k, c])) - x[k, labels[k]]. Derive it by x[k, c]: the first term
+        2. element[k] = log(sum over c of exp(x[k, c])) - x[k, labels[k]]. Differentiate by x[k, c]: the first term
            gives a probability, the second a 1 at the label.
         3. The cache holds logarithms of the probabilities. Multiply 2. by 1. and return dlogits (K, C).
     """,
@@ -170,7 +189,7 @@ CROSS_ENTROPY_BACK = Exercise(
         Case(
             "two rows by hand",
             "value",
-            lambda rng: _backward_of(_labelled([[0.0, np.log(3.0)], [1.0, 1.0]], [1, 0])(rng)),
+            lambda rng: _backward_of(HAND(rng)),
         ),
         Case("a batch of rows", "value", _loss_cache(4, 3)),
         Case("float32 stays float32", "shape", _loss_cache(3, 4, dtype=np.float32)),
@@ -216,6 +235,18 @@ CROSS_ENTROPY_BACK = Exercise(
         Mistake(
             "you divide by the number of rows: the loss was divided by the normalizer, which is the total weight",
             (("* delement", "* (weight * dloss / max(len(log_softmax), 1))"),),
+        ),
+        Mistake(
+            "you divide by the number of rows: the loss was divided by the normalizer, which is the total weight",
+            (("_scaled(weight, dloss, normalizer)", "_scaled(weight, dloss, max(len(log_softmax), 1))"),),
+        ),
+        Mistake(
+            "you divide by the number of rows, and the weights are missing: each row counts weight / normalizer",
+            (("* delement", "* (dloss / max(len(log_softmax), 1))"),),
+        ),
+        Mistake(
+            "dloss is not used, and you divide by the number of rows: each row counts dloss * weight / normalizer",
+            (("* delement", "/ max(len(log_softmax), 1)"),),
         ),
         Mistake(
             "dloss is not used: the loss may count more or less than once, and its gradient with it",

@@ -32,7 +32,7 @@ SOFTMAX = Exercise(
     returns=("y", "cache"),
     results=cache_proven_by(softmax_forward, softmax_backward, ("dx",), "y itself"),
     cases=(
-        Case("two rows by hand", "value", _fixed([0.0, np.log(3.0)], [1.0, 1.0])),
+        Case("two rows by hand", "value", _fixed([0.0, np.log(3.0), np.log(4.0)], [np.log(2.0), 0.0, 0.0])),
         Case("a batch of rows", "value", _scores(4, 3)),
         Case("float32 stays float32", "shape", _scores(3, 5, dtype=np.float32)),
         Case("maps: softmax of every pixel", "shape", _scores(2, 3, 3, 4), "x has four axes; the classes are the last"),
@@ -85,6 +85,28 @@ SOFTMAX = Exercise(
             "keepdims=True is missing: without it the sum of each row has lost its axis and is laid along the classes",
             (("e.sum(axis=-1, keepdims=True)", "e.sum(axis=-1)"),),
         ),
+        Mistake(
+            "you look for the largest score and sum along the first axis, over the rows: the classes lie along the "
+            "last axis",
+            (("x.max(axis=-1", "x.max(axis=0"), ("e.sum(axis=-1", "e.sum(axis=0")),
+        ),
+        Mistake(
+            "exp is missing: scores may be negative, and only exp makes every one of them positive",
+            (("xp.exp(x - x.max(axis=-1, keepdims=True))", "(x - x.max(axis=-1, keepdims=True))"),),
+        ),
+        Mistake(
+            "exp is missing, and so is the largest score: scores may be negative, and only exp makes them positive",
+            (("xp.exp(x - x.max(axis=-1, keepdims=True))", "x"),),
+        ),
+        Mistake(
+            "softmax is applied twice: what it gives are probabilities already",
+            (
+                (
+                    "y = e / e.sum(axis=-1, keepdims=True)",
+                    "y = xp.exp(e / e.sum(axis=-1, keepdims=True)); y = y / y.sum(axis=-1, keepdims=True)",
+                ),
+            ),
+        ),
     ),
 )
 
@@ -108,10 +130,10 @@ SOFTMAX_BACK = Exercise(
     lesson="01",
     recipe="""
         The forward was y = softmax(x) along the last axis; the cache is y.
-        1. One score x[j] moves all probabilities of its row: dy[i]/dx[j] = y[i] (1 - y[j]) for i = j, and -y[i]
+        1. One score x[j] moves all probabilities of its row: ∂y[i]/∂x[j] = y[i] (1 - y[j]) for i = j, and -y[i]
            y[j] for all others.
-        2. dx[j] is the sum over i of dy[i] times that. Write the sum down and take y[j] out of it. What is left
-           in the bracket are two terms: dy[j], and one number that is the same for the whole row.
+        2. dx[j], the gradient, is the sum over i of dy[i] times that. Write the sum down and take y[j] out of it.
+           What is left in the bracket are two terms: dy[j], and one number that is the same for the whole row.
         3. Write it for all rows at once: sums along the last axis (x may have any axes before it), with
            keepdims=True.
         4. Return dx alone: there is one argument, so there is one gradient.
@@ -121,10 +143,13 @@ SOFTMAX_BACK = Exercise(
         Case(
             "two rows by hand",
             "value",
-            lambda rng: Call((np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([[0.25, 0.75], [0.5, 0.5]]))),
-            "with equal dy nothing can be gained: probabilities add up to 1, so dx is 0",
+            lambda rng: Call(
+                (np.array([[1.0, 0.0, 2.0], [2.0, 2.0, 2.0]]), np.array([[0.25, 0.5, 0.25], [0.5, 0.25, 0.25]]))
+            ),
+            "in the second row dy is the same everywhere: probabilities add up to 1, so nothing can be gained and dx "
+            "is 0",
         ),
-        Case("three classes", "value", _dy_and_y(2, 3)),
+        Case("three rows of four", "value", _dy_and_y(3, 4)),
         Case("float32 stays float32", "shape", _dy_and_y(3, 5, dtype=np.float32)),
         Case("maps: four axes", "shape", _dy_and_y(2, 3, 3, 4), "the classes are the last axis, not axis 1"),
         Case("sure of itself", "adversarial", _sure, "probabilities of exactly 0 and 1"),
@@ -156,6 +181,14 @@ SOFTMAX_BACK = Exercise(
             "the first term is missing: y dy is what a score does to its own probability, before the row makes up for "
             "it",
             (("y * (dy - expected)", "y * (-expected)"),),
+        ),
+        Mistake(
+            "the two terms are added: when one probability rises the others fall, so the second term is taken away",
+            (("y * (dy - expected)", "y * (dy + expected)"),),
+        ),
+        Mistake(
+            "y is missing in the second term: it stands in front of both, y * (dy - sum)",
+            (("y * (dy - expected)", "y * dy - expected"),),
         ),
         Mistake(
             "the second term is missing: y dy forgets that the probabilities must go on adding up to 1",

@@ -17,9 +17,9 @@ def _linear(rng, K=3, C=2, O=4, dtype=np.float64):
 
 
 def _small_linear(rng):
-    x = np.array([[1.0, 2.0], [3.0, 4.0]])
-    weight = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 3.0]])
-    return Call((np.array([[1.0, 0.0, 1.0], [0.0, 2.0, 1.0]]), (x, weight)))
+    x = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    weight = np.array([[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 3.0, 0.0], [0.0, 0.0, 1.0, 2.0]])
+    return Call((np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 1.0, 1.0]]), (x, weight)))
 
 
 LINEAR = Exercise(
@@ -100,7 +100,7 @@ def _layer(times=1, K=3, C=2, O=4, dtype=np.float64, before=1.0):
     def make(rng):
         shapes = {"x": (K, C), "weight": (C, O), "bias": (O,)}
         arrays = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
-        for name, like in (("dweight", "weight"), ("dbias", "bias")):
+        for name, like in (("weight.grad", "weight"), ("bias.grad", "bias")):
             arrays[name] = (before * rng.standard_normal(shapes[like])).astype(dtype)
         dys = [rng.standard_normal((K, O)).astype(dtype) for _ in range(times)]
         return Call((), {**arrays, "dys": dys})
@@ -110,8 +110,8 @@ def _layer(times=1, K=3, C=2, O=4, dtype=np.float64, before=1.0):
 
 def _small_layer(rng):
     dy, (x, weight) = _small_linear(rng).args
-    before = {"dweight": np.zeros_like(weight), "dbias": np.zeros(3)}
-    return Call((), {"x": x, "weight": weight, "bias": np.ones(3), **before, "dys": [dy]})
+    before = {"weight.grad": np.zeros_like(weight), "bias.grad": np.zeros(4)}
+    return Call((), {"x": x, "weight": weight, "bias": np.ones(4), **before, "dys": [dy]})
 
 
 LAYER = Exercise(
@@ -129,7 +129,7 @@ LAYER = Exercise(
         3. Return dx, which goes on to the layer before. The values of the parameters stay as they are: a step of
            training changes them later, and not here.
     """,
-    returns=("dx", "weight.grad", "bias.grad"),
+    returns=("dx", "weight.grad", "bias.grad", "values unchanged"),
     drive=drive_layer,
     cases=(
         Case("one backward, grad still 0", "value", _small_layer),
@@ -148,8 +148,8 @@ LAYER = Exercise(
     ),
     mistakes=(
         Mistake(
-            "you assign to grad instead of adding: right for the first backward after zero_grad(), and the second "
-            "user of the layer then wipes out what the first one left",
+            "you assign to grad instead of adding, or you empty it first with zero_grad(): right for the first "
+            "backward, and the second user of the layer then wipes out what the first one left",
             (
                 ("self.weight.grad += dweight", "self.weight.grad = dweight"),
                 ("self.bias.grad += dbias", "self.bias.grad = dbias"),
@@ -168,6 +168,15 @@ LAYER = Exercise(
             (("self.bias.grad += dbias", "pass"),),
         ),
         Mistake(
+            "the gradient of the weight is lost: nothing arrived in self.weight.grad, and dweight belongs there",
+            (("self.weight.grad += dweight", "pass"),),
+        ),
+        Mistake(
+            "nothing arrived in weight.grad and bias.grad: add into self.weight.grad and self.bias.grad themselves "
+            "(dweight += self.weight.grad fills only the array that linear_backward gave you)",
+            (("self.weight.grad += dweight", "pass"), ("self.bias.grad += dbias", "pass")),
+        ),
+        Mistake(
             "dx is not returned: without it the layers before this one learn nothing", (("return dx", "return None"),)
         ),
         Mistake(
@@ -178,8 +187,15 @@ LAYER = Exercise(
             "you change the values of the parameters: a backward adds into grad, and a step of training changes "
             "values later",
             (
-                ("self.weight.grad += dweight", "self.weight.value -= dweight"),
-                ("self.bias.grad += dbias", "self.bias.value -= dbias"),
+                ("self.weight.grad += dweight", "self.weight.value = self.weight.value - dweight"),
+                ("self.bias.grad += dbias", "self.bias.value = self.bias.value - dbias"),
+            ),
+        ),
+        Mistake(
+            "you change the values of the parameters as well: a step of training does that later, and not here",
+            (
+                ("self.weight.grad += dweight", "self.weight.grad += dweight; self.weight.value = 0"),
+                ("self.bias.grad += dbias", "self.bias.grad += dbias; self.bias.value = 0"),
             ),
         ),
         Mistake(

@@ -1,0 +1,80 @@
+"""Differences in words; what is said of all numbers holds in every wrong case."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.homework.answer import Answer, local_answer
+from tinymaskrcnn.homework.diagnose import diagnosed
+from tinymaskrcnn.homework.exercises import find_exercise
+from tinymaskrcnn.homework.judge import judge
+
+EXERCISE = find_exercise("hw01.linear_backward")
+PLAIN = dataclasses.replace(EXERCISE, mistakes=())
+SOFTMAX = dataclasses.replace(find_exercise("hw01.softmax_forward"), mistakes=())
+SOFTMAX_BACK = dataclasses.replace(find_exercise("hw01.softmax_backward"), mistakes=())
+
+
+def verdict_of(change, exercise=PLAIN):
+    """The diagnosed verdict of the right answer after a change."""
+
+    def ask(call):
+        output = local_answer(exercise, exercise.blank.reference(), call).output
+        return Answer(change(*output) if isinstance(output, tuple) else change(output))
+
+    return diagnosed(judge(exercise, ask))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda dx, dw, db: None, "is the `return` missing?"),
+        (lambda dx, dw, db: (dw, dx, db), "wrong order: return dx, dweight, dbias"),
+        (lambda dx, dw, db: (dx, dw.T, db), "dweight has its axes in the wrong order: (4, 3) instead of (3, 4)"),
+        (lambda dx, dw, db: (dx, dw, db[None]), "dbias has 2 axes instead of 1"),
+        (lambda dx, dw, db: (2 * dx, dw, db), "every number of dx is 2 times what it should be"),
+        (lambda dx, dw, db: (dx, -dw, db), "dweight has the wrong sign everywhere"),
+        (lambda dx, dw, db: (dx, dw, 0 * db), "dbias is 0 everywhere"),
+        (lambda dx, dw, db: (dx / 0 if dx.size else dx, dw, db), "dx is infinite somewhere"),
+        (lambda dx, dw, db: (dx, dw * np.nan, db), "dweight holds NaN"),
+        (lambda dx, dw, db: (dx, dw, db / max(len(dx), 1)), "in each case another one (0.5, 0.3333, 0.3333, ...)"),
+        (lambda dx, dw, db: (dx, dw, db + 1), "every number of dbias is +1 off"),
+        (lambda dx, dw, db: (dx.astype(np.float64), dw, db), "dx became float64"),
+        (lambda dx, dw, db: (dx, dw.astype(int), db), "dweight must hold float64 and holds int64"),
+    ],
+)
+def test_differences_in_words(change, words):
+    with np.errstate(all="ignore"):
+        verdict = verdict_of(change)
+    assert words in verdict.diagnosis and verdict.known
+
+
+def test_a_factor_of_the_first_case_alone_is_not_claimed():
+    calls = []
+
+    def change(dx, dw, db):
+        calls.append(dx)
+        return dx * (2 if len(calls) == 1 else np.arange(1.0, dx.size + 1).reshape(dx.shape)), dw, db
+
+    assert "times what it should be" not in verdict_of(change).diagnosis
+
+
+def test_an_offset_of_the_first_case_alone_is_not_claimed():
+    assert " off" not in verdict_of(lambda dx, dw, db: (dx + np.arange(len(dx))[:, None], dw, db)).diagnosis
+    assert " off" not in verdict_of(lambda dx, dw, db: (dx + len(dx), dw, db)).diagnosis
+
+
+def test_a_square_array_may_be_transposed():
+    square = next(case for case in PLAIN.cases if case.name == "as many rows as features")
+    alone = dataclasses.replace(PLAIN, cases=(square,))
+    assert verdict_of(lambda dx, dw, db: (dx.T, dw, db), alone).diagnosis.startswith("dx is transposed")
+
+
+def test_rows_must_add_up():
+    def some(y, cache):
+        return y * np.linspace(0.5, 0.9, y.shape[-1]), cache
+
+    assert "along its last axis y must add up to 1; yours adds up to 0." in verdict_of(some, SOFTMAX).diagnosis
+    words = "along its last axis dx must add up to 0; yours adds up to"
+    assert words in verdict_of(lambda dx: dx + np.arange(dx.shape[-1]), SOFTMAX_BACK).diagnosis
