@@ -1,5 +1,8 @@
 """The homework on the command line."""
 
+import importlib
+import sys
+
 import pytest
 from homework.bodies import fill
 from homework.mutants import hw01
@@ -22,7 +25,7 @@ def test_list_names_every_exercise(capsys):
 def test_release_check_and_never_over_a_file(tmp_path, capsys):
     assert run("release", "hw01", "--out", tmp_path) == 0
     path = tmp_path / "hw01.py"
-    assert f"homework check {path}" in capsys.readouterr().out
+    assert f"tinymaskrcnn homework check {path}" in capsys.readouterr().out
     assert run("release", "hw01", "--out", tmp_path) == 2
     assert "is there already" in capsys.readouterr().err
     assert run("check", path) == 1
@@ -36,7 +39,8 @@ def test_a_wrong_one_gets_a_picture_that_goes_away_when_it_is_right(tmp_path, ca
     assert f"picture: {picture}" in capsys.readouterr().out and picture.read_bytes()[:4] == b"\x89PNG"
     path.write_text(fill("hw01", {FIRST: hw01.RIGHT[FIRST]}))
     assert run("check", path, "--only", FIRST) == 0
-    assert "1 of 1 right" in capsys.readouterr().out and not picture.exists()
+    out = capsys.readouterr().out
+    assert "1 of 1 right" in out and "next: hw01.linear_layer_backward" in out and not picture.parent.exists()
 
 
 def test_a_check_warns_of_what_grading_does_not_allow(tmp_path, capsys):
@@ -67,3 +71,42 @@ def test_what_is_not_there_is_one_line(words, capsys, tmp_path, monkeypatch):
 def test_nbgrader_is_offered(tmp_path, capsys):
     assert run("release", "hw01", "--nbgrader", "--out", tmp_path) == 0
     assert (tmp_path / "source" / "hw01" / "hw01.ipynb").is_file()
+
+
+def test_what_is_wrong_with_the_whole_file_is_said_once(tmp_path, capsys):
+    path = tmp_path / "hw01.py"
+    path.write_text("def f(:\n")
+    assert run("check", path) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("the file cannot be run") and out.count("SyntaxError") == out.count("line 1: def f(:") == 1
+    assert out.count("crashed") == 7 and "next:" not in out
+
+
+def test_a_file_of_another_homework_is_recognised(tmp_path, capsys):
+    path = tmp_path / "hw02.py"
+    path.write_text(fill("hw01", {}))
+    assert run("check", path, "--only", "conv2d_forward", "max_pool2d_backward") == 1
+    out = capsys.readouterr().out
+    assert "hint: this looks like hw01: the file's name says which homework it is" in out
+
+
+@pytest.mark.parametrize("homework, words", [("hw01", "next: lesson 02, and then hw02"), ("hw04", "the last homework")])
+def test_after_all_is_right_comes_the_next_homework(homework, words, tmp_path, capsys):
+    path = tmp_path / f"{homework}.py"
+    path.write_text(fill(homework, importlib.import_module(f"homework.mutants.{homework}").RIGHT))
+    assert run("check", path) == 0
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "called, words",
+    [
+        (["python3", "-m", "tinymaskrcnn", "homework"], "python3 -m tinymaskrcnn homework check"),
+        (["python3", "/env/bin/tinymaskrcnn", "homework"], "/env/bin/tinymaskrcnn homework check"),
+    ],
+)
+def test_the_next_command_is_written_as_this_one_was(called, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", called)
+    monkeypatch.setattr(sys, "argv", called[1:])
+    assert run("release", "hw01", "--out", tmp_path) == 0
+    assert words in capsys.readouterr().out

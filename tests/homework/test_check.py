@@ -9,9 +9,11 @@ from tinymaskrcnn.homework.check import (
     assert_right,
     check_file,
     check_function,
+    chosen,
     explanation,
     headline,
     homework_of,
+    looks_like,
 )
 from tinymaskrcnn.homework.exercises import exercises_of
 from tinymaskrcnn.homework.release import student_file
@@ -32,8 +34,30 @@ def test_only_some(tmp_path):
     (verdict,) = check_file(path, only=["hw01.linear_backward"])
     assert headline(verdict).split() == ["hw01.linear_backward", "empty"]
     assert explanation(verdict) == ["not filled in yet: it still raises NotImplementedError"]
-    with pytest.raises(ArgumentError, match="--only must name exercises of hw01: hw01.*; got 'hw02.x'"):
-        list(check_file(path, only=["hw02.x"]))
+
+
+@pytest.mark.parametrize("name", ["hw01.sum_grads", "sum_grads", "sum", "grads"])
+def test_as_much_of_a_name_as_no_other_has_is_enough(name):
+    assert [e.id for e in chosen("hw01", [name])] == ["hw01.sum_grads"]
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("linear_bakcward", "got 'linear_bakcward'; did you mean linear_backward"),
+        ("softmax_cross", "did you mean hw01.softmax_cross_entropy_forward or hw01.softmax_cross_entropy_backward"),
+        ("hw02.x", "--only must name exercises of hw01; got 'hw02.x'; known are hw01.linear_backward, hw01"),
+        ("", "got ''; known are"),
+    ],
+)
+def test_another_name_gets_the_closest_ones(name, words):
+    with pytest.raises(ArgumentError, match=words):
+        chosen("hw01", [name])
+
+
+def test_a_file_says_which_homework_it_is_by_its_functions():
+    assert [looks_like(student_file(name)) for name in ("hw01", "hw03")] == ["hw01", "hw03"]
+    assert looks_like("x = 1") is None and looks_like("def f(:") is None
 
 
 def test_the_numbers_stand_side_by_side(tmp_path):
@@ -49,7 +73,7 @@ def test_a_syntax_error_names_its_line(tmp_path):
     path = tmp_path / "hw01.py"
     path.write_text("x = 1\ndef f(:\n")
     verdict = next(iter(check_file(path)))
-    assert verdict.word == "crashed" and any("line 2" in line for line in explanation(verdict))
+    assert verdict.word == "crashed" and "line 2: def f(:" in explanation(verdict)
 
 
 @pytest.mark.parametrize("name", ["solution.py", "hw99.py", "homework1.py"])

@@ -49,3 +49,17 @@ def test_a_picture_that_fails_is_left_out():
         first = property(lambda self: 1 / 0)
 
     assert picture_of(Strange()) is None
+
+
+def test_what_all_exercises_share_is_said_once(tmp_path):
+    path = tmp_path / "hw01.py"
+    path.write_text("def f(:\n")
+    record = grade_one(Submission("bob", "hw01", path), out=tmp_path, seed=1)
+    page = (tmp_path / "feedback" / "bob_hw01.html").read_text()
+    assert len(record["exercises"]) == 7 and page.count("<section>") == page.count("line 1: def f(:") == 1
+
+
+def test_the_page_shows_what_was_given_and_printed(tmp_path):
+    record_of(tmp_path, "print('here:', len(dy))\nreturn dy, dy, dy")
+    page = (tmp_path / "out" / "feedback" / "ann_hw01.html").read_text()
+    assert "given:\n  dy       = [[1. 0. 1. 0.]" in page and "your code printed:\n  here: 2" in page

@@ -6,7 +6,7 @@ from drawing_checks import assert_legible, words
 
 from tinymaskrcnn.homework.answer import Answer, local_answer
 from tinymaskrcnn.homework.exercises import find_exercise
-from tinymaskrcnn.homework.judge import judge
+from tinymaskrcnn.homework.judge import Result, Verdict, Wrong, judge
 from tinymaskrcnn.homework.picture import MOST, slice_around, wrong_figure
 
 EXERCISE = find_exercise("hw01.linear_backward")
@@ -35,7 +35,7 @@ def test_three_panels_show_where_numbers_differ():
 def test_shapes_stand_side_by_side():
     figure = figure_of(lambda dx, dw, db: (dx, dw.T, db))
     assert_legible(figure)
-    assert {"wanted: (2, 3)", "yours: (3, 2)"} <= set(words(figure))
+    assert {"wanted: (3, 4)", "yours: (4, 3)"} <= set(words(figure))
 
 
 def test_right_numbers_of_another_type_have_no_picture():
@@ -62,3 +62,17 @@ def test_a_large_array_is_cut_around_the_place():
     assert text == " [1, :, :, 2] rows 18.., columns 1.."
     assert slice_around(np.arange(3), (2,))[0].tolist() == [[0, 1, 2]]
     assert slice_around(np.float64(4), ())[0].tolist() == [[4]]
+
+
+@pytest.mark.parametrize("name", ["hw01.linear_backward", "hw01.softmax_cross_entropy_forward"])
+def test_a_long_caption_has_its_own_lines_below_the_cells(name):
+    long = "dlogits (made of your cache by the package's softmax_cross_entropy_backward)" * 2
+    wrong = Wrong(long, np.ones((3, 2)), np.zeros((3, 2)), "")
+    figure = wrong_figure(Verdict(find_exercise(name), "wrong", (Result(None, False, wrong=wrong),), 0.0))
+    (caption,) = figure.texts
+    assert "\n" in caption.get_text() and "outlined in orange" in caption.get_text().replace("\n", " ")
+    figure.canvas.draw()
+    box = caption.get_window_extent()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1
+    assert all(ax.get_window_extent().y0 > box.y1 for ax in figure.axes)
+    assert_legible(figure)

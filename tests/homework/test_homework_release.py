@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.homework.audit import audit
 from tinymaskrcnn.homework.blanks import all_blanks
 from tinymaskrcnn.homework.exercises import exercises_of, titles
 from tinymaskrcnn.homework.release import release, student_file
@@ -55,3 +56,10 @@ def test_a_students_work_is_never_overwritten(tmp_path):
 def test_an_unknown_homework_is_an_error(tmp_path):
     with pytest.raises(ArgumentError, match="homework must be one of hw01"):
         release("hw99", tmp_path)
+
+
+def test_what_is_not_plain_numpy_is_explained():
+    text = student_file("hw01")
+    assert "    xp = array_module(logits)  # numpy here, or cupy for arrays on a GPU\n" in text
+    assert 'class Linear(Linear):\n    """The package\'s Linear, with one method of your own."""\n' in text
+    assert all(audit(student_file(name)) == [] for name in titles())

@@ -1,5 +1,7 @@
 """`tinymaskrcnn homework`: hand out exercises, check them, grade a class."""
 
+import contextlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +10,7 @@ EXAMPLES = """examples:
   tinymaskrcnn homework list
   tinymaskrcnn homework release hw01 --out mine      # writes mine/hw01.py, never over a file
   tinymaskrcnn homework check mine/hw01.py           # exit status 0 when all is right, else 1
-  tinymaskrcnn homework check mine/hw01.py --only hw01.linear_backward
+  tinymaskrcnn homework check mine/hw01.py --only linear_backward
   tinymaskrcnn homework grade submissions --homework hw01 --seed 2026 --out graded
 """
 
@@ -25,7 +27,7 @@ def add_arguments(parser):
 
     check = actions.add_parser("check", help="say of each exercise whether it is right, and what is wrong")
     check.add_argument("file", help="a filled-in hw01.py")
-    check.add_argument("--only", nargs="+", metavar="ID", help="these exercises alone")
+    check.add_argument("--only", nargs="+", metavar="ID", help="these exercises alone; the hw01. may be left out")
     check.add_argument("--pictures", metavar="DIR", help="where pictures go (default: FILE's name with _pictures)")
     check.add_argument("--no-pictures", action="store_true", help="words and numbers only")
     check.add_argument("--seconds", type=float, default=10.0, help="time for each exercise (default: 10)")
@@ -65,33 +67,84 @@ def _release(args):
         print(f"wrote {path}: an assignment with solutions for nbgrader, not for students")
         return 0
     path = release(args.homework, args.out)
-    print(f"wrote {path}\nfill in its blanks, and check them:  tinymaskrcnn homework check {path}")
+    print(f"wrote {path}\nfill in its blanks, and check them:  {_program()} homework check {path}")
     return 0
+
+
+def _program():
+    """How this program was called: another `python -m` may not be on the path."""
+    words = sys.orig_argv
+    if "-m" in words and words[words.index("-m") + 1 :][:1] == ["tinymaskrcnn"]:
+        return " ".join(words[: words.index("-m") + 2])
+    here = sys.argv[0]
+    return here if Path(here).name == "tinymaskrcnn" and shutil.which("tinymaskrcnn") != here else "tinymaskrcnn"
 
 
 def _check(args):
     from ..homework.audit import audit
-    from ..homework.check import check_file, explanation, headline
+    from ..homework.check import check_file, homework_of
     from ..homework.files import read_program
 
-    folder = Path(args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
-    verdicts = []
-    for line, words in audit(read_program(args.file)):
+    folder = None if args.no_pictures else Path(args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
+    homework, text = homework_of(args.file), read_program(args.file)
+    for line, words in audit(text):
         print(f"note: line {line}: {words} is not needed here, and graded files may not hold it")
+    verdicts, said = [], []
     for verdict in check_file(args.file, only=args.only, seconds=args.seconds):
+        said = _tell(verdict, said)
         verdicts.append(verdict)
-        print(headline(verdict), flush=True)
-        for line in explanation(verdict):
-            print(f"    {line}")
-        if not args.no_pictures and (path := _picture(verdict, folder)) is not None:
+        if folder is not None and (path := _picture(verdict, folder)) is not None:
             print(f"    picture: {path}")
     right = [v for v in verdicts if v.word == "right"]
     points, total = sum(v.points for v in verdicts), sum(v.exercise.points for v in verdicts)
     print(f"{len(right)} of {len(verdicts)} right, {points:g} of {total} points")
-    todo = next((v.exercise for v in verdicts if v.word != "right"), None)
-    if todo is not None and len(verdicts) > 1:
-        print(f"next: {todo.id} ({todo.title}); lesson {todo.lesson} explains it")
+    if words := _next(homework, verdicts, text):
+        print(words)
     return 0 if len(right) == len(verdicts) else 1
+
+
+def _tell(verdict, said):
+    """Print a verdict; what concerns the whole file, and was `said` already, is not said again. Returns what was."""
+    from ..homework.explain import explanation, headline, of_the_file
+
+    lines = explanation(verdict)
+    if of_the_file(verdict):
+        if lines != said:
+            print("the file cannot be run, so none of its exercises can be checked:")
+            print("\n".join(f"    {line}" for line in lines))
+        print(headline(verdict), flush=True)
+        return lines
+    print("\n".join([headline(verdict), *(f"    {line}" for line in lines)]), flush=True)
+    return said
+
+
+def _next(homework, verdicts, text):
+    """What to do now, in one line; "" when that has been said."""
+    from ..homework.check import looks_like
+    from ..homework.exercises import exercises_of, titles
+    from ..homework.explain import of_the_file
+
+    if all(verdict.word == "missing" for verdict in verdicts):
+        other = looks_like(text)
+        seems = f"this looks like {other}: " if other not in (None, homework) else ""
+        return f"hint: {seems}the file's name says which homework it is, and this one is taken for {homework}"
+    if any(of_the_file(verdict) for verdict in verdicts):
+        return ""
+    todo = next((v.exercise for v in verdicts if v.word != "right"), None)
+    exercises = list(exercises_of(homework))
+    if todo is None and len(verdicts) < len(exercises):
+        todo = next(iter(exercises[exercises.index(verdicts[-1].exercise) + 1 :]), None)
+    elif todo is not None and len(verdicts) == 1:
+        return ""
+    if todo is not None:
+        return f"next: {todo.id} ({todo.title}); lesson {todo.lesson} explains it"
+    if len(verdicts) < len(exercises):
+        return f"that was the last exercise of {homework}; check all of it without --only"
+    later = [name for name in titles() if name > homework]
+    if not later:
+        return "that was the last homework"
+    lesson, name = exercises_of(later[0])[0].lesson, f"{later[0]} ({titles()[later[0]]})"
+    return f"next: lesson {lesson}, and then {name}: {_program()} homework release {later[0]}"
 
 
 def _picture(verdict, folder):
@@ -101,10 +154,13 @@ def _picture(verdict, folder):
 
     path = folder / f"{verdict.exercise.id}.png"
     image = picture_of(verdict)
-    if image is None:
-        path.unlink(missing_ok=True)
-        return None
-    return write_bytes(path, image)
+    if image is not None:
+        return write_bytes(path, image)
+    if path.is_file():
+        path.unlink()
+        with contextlib.suppress(OSError):  # it still holds something
+            folder.rmdir()
+    return None
 
 
 def _grade(args):

@@ -1,5 +1,7 @@
 """Checking a file: every exercise in it, the first wrong case in numbers, in a picture, and where possible by name."""
 
+import ast
+import difflib
 import re
 from pathlib import Path
 
@@ -28,13 +30,33 @@ def homework_of(path):
 
 
 def chosen(homework, only):
-    """The exercises of a homework, or those named in `only`."""
+    """The exercises of a homework, or those named in `only`: by id, or by as much of it as no other one has."""
     exercises = exercises_of(homework)
-    known = [exercise.id for exercise in exercises]
-    for name in only or ():
-        if name not in known:
-            raise ArgumentError(f"--only must name exercises of {homework}: {', '.join(known)}; got {name!r}")
-    return [exercise for exercise in exercises if not only or exercise.id in only]
+    wanted = [_full_name(homework, name, [exercise.id for exercise in exercises]) for name in only or ()]
+    return [exercise for exercise in exercises if not only or exercise.id in wanted]
+
+
+def _full_name(homework, name, known):
+    alike = [i for i in known if name in (i, i.partition(".")[2])] or [i for i in known if name in i.partition(".")[2]]
+    if name and len(alike) == 1:
+        return alike[0]
+    close = difflib.get_close_matches(name.lower(), [*known, *(i.partition(".")[2] for i in known)], n=1)
+    words = (
+        f"did you mean {' or '.join(alike or close)}?" if name and (alike or close) else f"known are {', '.join(known)}"
+    )
+    raise ArgumentError(f"--only must name exercises of {homework}; got {name!r}; {words}")
+
+
+def looks_like(text):
+    """The homework whose functions a file defines most of; None when it defines none, or cannot be read."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    counts = {homework: sum(e.blank.function in names for e in exercises_of(homework)) for homework in titles()}
+    best = max(counts, key=counts.get)
+    return best if counts[best] else None
 
 
 def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=SECONDS, memory=MEMORY):

@@ -42,7 +42,7 @@ def feedback_page(record, images):
     rows = "".join(_row(entry) for entry in record["exercises"])
     table = f"<table><tr><th>exercise<th>verdict<th>points</tr>{rows}</table>" if rows else ""
     note = f"<pre>{html.escape(record['note'])}</pre>" if record["note"] else ""
-    sections = "".join(_section(entry, images.get(entry["id"])) for entry in record["exercises"])
+    sections = _sections(record["exercises"], images)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(record["student"])}, {head}'
         f'</title><meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
@@ -55,6 +55,15 @@ def _row(entry):
     tone = "right" if entry["verdict"] == "right" else "wrong"
     points = f"{entry['points']:g} of {entry['of']}"
     return f'<tr><td>{entry["id"]}<td class="{tone}">{html.escape(entry["verdict"])}<td>{points}</tr>'
+
+
+def _sections(entries, images):
+    """What is said of each; of a file that does not load all entries say the same, and one is enough."""
+    words = entries[0]["explanation"] if entries else []
+    if len(entries) > 1 and words and all(entry["explanation"] == words for entry in entries):
+        says = html.escape("\n".join(words))
+        return f"<section><h2>All exercises</h2><pre>{says}</pre></section>"
+    return "".join(_section(entry, images.get(entry["id"])) for entry in entries)
 
 
 def _section(entry, image):

@@ -1,11 +1,15 @@
 """The first wrong case as a picture: what was wanted, what came, and where they differ."""
 
+import textwrap
+
 import numpy as np
 
 from ..visualize import style
 from ..visualize.arrays import draw_array, draw_gradient
 from .judge import agrees
 
+MARK = style.RED  # an orange red, and called orange: those who see no red see it so
+LETTERS, LINE = 15, 0.15  # letters of a caption to an inch, and inches to a line
 MOST = 12  # rows and columns that are drawn; of a larger array the part around the first wrong number
 
 
@@ -40,16 +44,16 @@ def _difference_figure(exercise, wrong):
     want, where = slice_around(wrong.want, place)
     got, _ = slice_around(wrong.got, place)
     right = agrees(*(np.asarray(side, wrong.want.dtype) for side in (want, got)))
-    marks = [(i, j, i + 1, j + 1, style.RED) for i, j in np.argwhere(~right)]
+    marks = [(i, j, i + 1, j + 1, MARK) for i, j in np.argwhere(~right)]
     difference = np.where(np.isfinite(got) & np.isfinite(want), got.astype(float) - want, np.nan)
     difference[right] = 0  # rounding is no difference
-    figure, axes = _panels(want.shape, 3)
+    blank = "" if np.isfinite(got).all() else ", blank: not finite"
+    caption = f"{exercise.id}: {wrong.name}{where}; outlined in orange: what differs{blank}"
+    figure, axes = _panels(want.shape, 3, caption)
     low, high = _range(want, got)
     draw_array(want, ax=axes[0], title="wanted", cmap="cividis", vmin=low, vmax=high)
     draw_array(got, ax=axes[1], title="yours", cmap="cividis", vmin=low, vmax=high, highlight=marks)
     draw_gradient(difference, ax=axes[2], title="yours - wanted")
-    blank = "" if np.isfinite(got).all() else ", blank: not finite"
-    _caption(figure, f"{exercise.id}: {wrong.name}{where}; outlined in red: what differs{blank}")
     return figure
 
 
@@ -57,11 +61,10 @@ def _shapes_figure(exercise, wrong):
     want, _ = slice_around(wrong.want, (0,) * wrong.want.ndim)
     got, _ = slice_around(wrong.got, (0,) * wrong.got.ndim)
     shape = max(want.shape[0], got.shape[0]), max(want.shape[1], got.shape[1])
-    figure, axes = _panels(shape, 2)
+    figure, axes = _panels(shape, 2, f"{exercise.id}: {wrong.name} has another shape")
     low, high = _range(want, got)
     draw_array(want, ax=axes[0], title=f"wanted: {wrong.want.shape}", cmap="cividis", vmin=low, vmax=high)
     draw_array(got, ax=axes[1], title=f"yours: {wrong.got.shape}", cmap="cividis", vmin=low, vmax=high)
-    _caption(figure, f"{exercise.id}: {wrong.name} has another shape")
     return figure
 
 
@@ -96,12 +99,15 @@ def _range(*arrays):
     return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
 
 
-def _panels(shape, count):
+def _panels(shape, count, caption):
+    """Axes side by side over a caption, which has as many lines as it needs."""
     height, width = (0.4 * max(n, 2) for n in shape)
-    width = max(width, 1.5)
-    figure = style.new_figure(min(count * (width + 0.35) + 0.35, 14.0), height + 1.0)
-    return figure, figure.subplots(1, count, squeeze=False)[0]
-
-
-def _caption(figure, text):
-    figure.text(0.5, 0.03, text, ha="center", va="bottom", fontsize=style.SMALL, color=style.muted(), wrap=True)
+    wide = min(count * (max(width, 1.5) + 0.35) + 0.35, 14.0)
+    lines = textwrap.wrap(caption, int(wide * LETTERS))
+    foot, head = 0.2 + LINE * len(lines), 0.4
+    high = foot + height + head
+    figure = style.new_figure(wide, high)
+    place = {"left": 0.15 / wide, "right": 1 - 0.15 / wide, "bottom": foot / high, "top": 1 - head / high}
+    look = {"ha": "center", "va": "bottom", "fontsize": style.SMALL, "color": style.muted()}
+    figure.text(0.5, 0.08 / high, "\n".join(lines), **look)
+    return figure, figure.subplots(1, count, squeeze=False, gridspec_kw={**place, "wspace": 0.25})[0]

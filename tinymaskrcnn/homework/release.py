@@ -11,6 +11,7 @@ from .exercises import exercises_of, titles
 from .files import write_new
 
 WIDTH = 116
+WHAT_XP_IS = "# numpy here, or cupy for arrays on a GPU"
 NUMBERED = re.compile(r"\d+\. |- ")
 
 HEADER = '''"""Homework {number}: {title}.
@@ -61,9 +62,10 @@ def _function(exercise, number):
     indent = blank.indent()
     recipe = _comment(exercise.recipe, indent)
     hole = [*recipe, f'{indent}raise NotImplementedError("{exercise.id}")  # about {lines} lines']
-    text = blank.with_solution(hole)
+    text = re.sub(r"(\n +xp = array_module\(\w+\))(?=\n)", rf"\1  {WHAT_XP_IS}", blank.with_solution(hole))
     if blank.class_name:
-        text = f"class {blank.class_name}({blank.class_name}):\n" + textwrap.indent(text, "    ")
+        words = f'    """The package\'s {blank.class_name}, with one method of your own."""'
+        text = f"class {blank.class_name}({blank.class_name}):\n{words}\n\n" + textwrap.indent(text, "    ")
     return f"# {'-' * 100}\n{title}\n\n\n{text}"
 
 
