@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix  # noqa: F401  used by a line below
 
 from tinymaskrcnn.homework.errors_in_words import in_words
 from tinymaskrcnn.nn.parameter import Parameter
@@ -16,6 +17,7 @@ NOTHING = None
     [
         ("dx = A @ B", "the inner sides of a matrix product must agree: in A @ B they are 3 and 2"),
         ("np.dot(A, B)", "the inner sides of a matrix product must agree: shapes (2,3) and (2,4) have 3 and 2 there"),
+        ("csr_matrix(A) @ B", "the inner sides of a matrix product must agree: in csr_matrix(A) @ B they are 3 and 2"),
         ("A @ 2", "one of the two is a number"),
         (
             "A - A.max(axis=-1)",

@@ -29,6 +29,10 @@ def _matmul(line, second, first):
     )
 
 
+def _sparse_matmul(line, first, second):
+    return _matmul(line, second, first)
+
+
 def _products(line):
     """The matrix products on a line, if it can be read on its own."""
     try:
@@ -84,6 +88,7 @@ def _name(line, name):
 # Each: what to look for, and a sentence with {0}, {1} for its groups, or a function of the line and the groups.
 TABLE = (
     (r"matmul: .*mismatch in its core dimension .*\(size (\d+) is different from (\d+)\)", _matmul),
+    (r"matmul: dimension mismatch with signature \(\w+,k=(\d+)\),\(k=(\d+),", _sparse_matmul),
     (rf"shapes {SHAPE} and {SHAPE} not aligned: (\d+) \(dim (\d+)\) != (\d+)", _dot),
     (
         r"matmul: Input operand \d does not have enough dimensions",

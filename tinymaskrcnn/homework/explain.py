@@ -99,7 +99,8 @@ def _written(value):
 
 def _text(array):
     array = array + 0.0 if array.dtype.kind == "f" else array  # no -0.
-    return np.array2string(array, precision=4, suppress_small=True)
+    lines = np.array2string(array, precision=4, suppress_small=True).splitlines()
+    return "\n".join(line for line in lines if line.strip())
 
 
 def small_arrays(wrong):
@@ -109,7 +110,7 @@ def small_arrays(wrong):
         return []
     if want.ndim == got.ndim == 0:
         return []  # the line above holds both
-    if want.shape == got.shape and want.ndim > 2:
+    if want.ndim == got.ndim > 2:
         want, got = np.squeeze(want), np.squeeze(got)  # else the brackets are what one has to see
     left, right = (_text(a).splitlines() for a in (want, got))
     height, width = max(len(left), len(right)), max(map(len, left)) + 4

@@ -9,6 +9,9 @@ from ._shared import cache_proven_by
 PAIR = "tinymaskrcnn.ops.losses:sigmoid_cross_entropy_"
 
 
+SURE = [[2.0, -2, 2], [2, -2, 2]], [[0.0, 1, 0], [1, 0, 1]]
+
+
 def _loss(logits, targets, dtype=np.float64, **data):
     data = {name: np.array(value, dtype) if name == "weight" else value for name, value in data.items()}
     return lambda rng: Call((np.array(logits, dtype),), {"targets": np.array(targets, dtype), **data})
@@ -53,7 +56,7 @@ LOSS = Exercise(
     ),
     cases=(
         Case("one pixel, undecided", "value", _loss([[0.0]], [[1.0]]), "log 2 = 0.693"),
-        Case("two sure and wrong, two sure and right", "value", _loss([[2.0, -2], [2, -2]], [[0.0, 1], [1, 0]])),
+        Case("three sure and wrong, three sure and right", "value", _loss(*SURE)),
         Case("soft targets", "value", _masks(), hidden=True),
         Case(
             "very sure",
@@ -162,7 +165,7 @@ LOSS_BACK = Exercise(
     returns=("dlogits",),
     cases=(
         Case("undecided", "value", _loss_cache(_loss([[0.0, 0]], [[1.0, 0]])), "half a step towards the target each"),
-        Case("sure and wrong, sure and right", "value", _loss_cache(_loss([[2.0, -2], [2, -2]], [[0.0, 1], [1, 0]]))),
+        Case("sure and wrong, sure and right", "value", _loss_cache(_loss(*SURE))),
         Case("soft targets", "value", _loss_cache(_masks()), hidden=True),
         Case("a loss that counts three times", "adversarial", _loss_cache(_masks(), 3.0), "dloss = 3"),
         Case(
