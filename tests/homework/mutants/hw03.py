@@ -129,6 +129,47 @@ MUTANTS = {
             "without area give 0 / 0",
         ),
         Mutant(
+            "the area held at 0",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum((rb - lt).prod(axis=-1), 0)
+            union = area(a)[..., None] + area(b)[..., None, :] - inter
+            return inter / np.where(union > 0, union, 1)
+            """,
+            "hold each side at 0",
+        ),
+        Mutant(
+            "the union held at 1",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            return inter / np.maximum(area(a)[..., None] + area(b)[..., None, :] - inter, 1)
+            """,
+            "the union is held at 1",
+        ),
+        Mutant(
+            "a small number added",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            return inter / (area(a)[..., None] + area(b)[..., None, :] - inter + 1e-8)
+            """,
+            "a small number to the union",
+        ),
+        Mutant(
+            "a very small number added",
+            """
+            lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+            rb = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+            inter = np.maximum(rb - lt, 0).prod(axis=-1)
+            return inter / (area(a)[..., None] + area(b)[..., None, :] - inter + 1e-12)
+            """,
+            "a small number to the union",
+        ),
+        Mutant(
             "pairs instead of a matrix",
             """
             lt = np.maximum(a[..., :2], b[..., :1, :2])
@@ -247,6 +288,30 @@ MUTANTS = {
         ),
     ],
     "hw03.nms": [
+        Mutant(
+            "a sort that is not stable",
+            """
+            keep = np.zeros(len(boxes), bool)
+            for k in np.argsort(-scores):
+                if valid is None or valid[k]:
+                    seen = keep if group is None else keep & (group == group[k])
+                    keep[k] = not np.any(iou_matrix(boxes[k : k + 1], boxes[seen]) > iou_threshold)
+            return keep
+            """,
+            "the sort is not stable",
+        ),
+        Mutant(
+            "a sort turned round",
+            """
+            keep = np.zeros(len(boxes), bool)
+            for k in scores.argsort()[::-1]:
+                if valid is None or valid[k]:
+                    seen = keep if group is None else keep & (group == group[k])
+                    keep[k] = not np.any(iou_matrix(boxes[k : k + 1], boxes[seen]) > iou_threshold)
+            return keep
+            """,
+            "the sort is not stable",
+        ),
         Mutant(
             "suppressed boxes suppress",
             """

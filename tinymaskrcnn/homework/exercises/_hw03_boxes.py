@@ -48,10 +48,29 @@ IOU = Exercise(
         Case(
             "boxes side by side, apart, and corner to corner",
             "value",
-            _boxes([[0, 0, 2, 2]], [[2, 0, 4, 2], [5, 6, 7, 8], [2, 2, 3, 3]]),
+            _boxes([[0, 0, 2, 2]], [[2, 0, 4, 2], [3, 3, 9, 9], [2, 2, 3, 3]]),
             "boxes that share no area",
         ),
         Case("many with many", "value", _pairs(6, 5), hidden=True),
+        Case(
+            "boxes with sides below 1",
+            "adversarial",
+            _boxes([[0, 0, 0.2, 0.2]], [[0.1, 0.1, 0.3, 0.3]]),
+            "the boxes of a picture counted in other units: scale changes no IoU, this one is 1/7",
+        ),
+        Case(
+            "boxes as large as a picture",
+            "adversarial",
+            _boxes([[0, 0, 2000, 1000]], [[1000, 500, 3000, 1500]]),
+            "scale changes no IoU: this one is 1/7 as well",
+            hidden=True,
+        ),
+        Case(
+            "tiny boxes",
+            "adversarial",
+            _boxes([[0, 0, 2e-3, 2e-3]], [[1e-3, 1e-3, 3e-3, 3e-3]]),
+            "a small number added to the union is not small beside theirs",
+        ),
         Case("float32 stays float32", "shape", _pairs(3, 2, dtype=np.float32)),
         Case("two pictures at once", "shape", _pairs(2, 3, 4), "leading axes: (2, 3, 4) with (2, 4, 4)"),
         Case(
@@ -83,6 +102,37 @@ IOU = Exercise(
                     "height = xp.minimum(ay2, by2) - xp.maximum(ay1, by1)",
                 ),
             ),
+        ),
+        Mistake(
+            "the area of the intersection is held at 0, its sides are not: two negative sides make a positive area out "
+            "of nothing, so hold each side at 0",
+            (
+                (
+                    "width = xp.maximum(xp.minimum(ax2, bx2) - xp.maximum(ax1, bx1), 0)",
+                    "width = xp.minimum(ax2, bx2) - xp.maximum(ax1, bx1)",
+                ),
+                (
+                    "height = xp.maximum(xp.minimum(ay2, by2) - xp.maximum(ay1, by1), 0)",
+                    "height = xp.minimum(ay2, by2) - xp.maximum(ay1, by1)",
+                ),
+                ("width * height", "xp.maximum(width * height, 0)"),
+            ),
+        ),
+        Mistake(
+            "the union is held at 1: boxes may be smaller than that, and scale changes no IoU; only a union of 0 needs "
+            "another number",
+            (("xp.where(union > 0, union, 1)", "xp.maximum(union, 1)"),),
+        ),
+        *(
+            Mistake(
+                "you add a small number to the union, or hold it at one: beside small boxes it is not small; only a "
+                "union of 0 needs another number",
+                (("xp.where(union > 0, union, 1)", f"({instead})"),),
+            )
+            for instead in [
+                *(f"union + 1e-{digits}" for digits in (12, 10, 9, 8, 7, 6, 5, 3)),
+                *(f"xp.maximum(union, 1e-{digits})" for digits in (5, 4, 3)),
+            ]
         ),
         Mistake(
             "the union counts the intersection twice: take it away once",

@@ -12,7 +12,14 @@ def _nms(boxes, scores, iou_threshold=0.5, **data):
     return lambda rng: Call(arrays, {"iou_threshold": iou_threshold, **data})
 
 
-def _crowd(count, threshold, dtype=np.float64, groups=0, invalid=False):
+def _ties(rng):
+    """Sixty boxes on four heaps, with three scores among them: which one of a heap stays is decided by the order."""
+    corner = 10.0 * (np.arange(60) % 4)[:, None] + [0, 0]
+    scores = 0.1 * (1 + np.arange(60) * 7 % 11 % 3)
+    return Call((np.concatenate([corner, corner + 4], axis=1), scores), {"iou_threshold": 0.5})
+
+
+def _crowd(count, threshold, dtype=np.float64, groups=0, invalid=False, levels=0):
     """Random boxes in one another's way."""
 
     def make(rng):
@@ -21,7 +28,8 @@ def _crowd(count, threshold, dtype=np.float64, groups=0, invalid=False):
             data["group"] = rng.integers(0, groups, count)
         if invalid:
             data["valid"] = rng.random(count) < 0.7
-        return Call((random_boxes(rng, count, size=12, dtype=dtype), rng.random(count).astype(dtype)), data)
+        scores = rng.integers(1, levels + 1, count) / 10 if levels else rng.random(count)
+        return Call((random_boxes(rng, count, size=12, dtype=dtype), scores.astype(dtype)), data)
 
     return make
 
@@ -98,6 +106,12 @@ NMS = Exercise(
         ),
         Case("equal scores", "adversarial", _nms(TWINS, [0.5, 0.5, 0.5]), "the earlier row goes first"),
         Case(
+            "many equal scores",
+            "adversarial",
+            _ties,
+            "60 boxes on four heaps, and three scores: of equal scores the earlier row goes first, in long arrays too",
+        ),
+        Case(
             "two classes",
             "adversarial",
             _nms(TWINS, [0.9, 0.8, 0.7], group=np.array([1, 2, 1])),
@@ -116,6 +130,7 @@ NMS = Exercise(
             hidden=True,
         ),
         Case("three hundred boxes", "adversarial", _crowd(300, 0.4), "more boxes than one block holds", hidden=True),
+        Case("three hundred boxes, four scores", "adversarial", _crowd(300, 0.4, levels=4), hidden=True),
         Case("no boxes", "adversarial", _nms([], [])),
         Case("float32, and a mask of bools", "shape", _crowd(8, 0.3, dtype=np.float32)),
         Case("nothing is written into", "ownership", _crowd(8, 0.3)),
@@ -166,6 +181,14 @@ NMS = Exercise(
         Mistake(
             "of equal scores the later row goes first: the sort must be stable, on -scores rather than reversed",
             (('xp.argsort(-scores, kind="stable")', 'xp.argsort(scores, kind="stable")[::-1]'),),
+        ),
+        Mistake(
+            "the sort is not stable: of equal scores the earlier row goes first, np.argsort(-scores, kind='stable')",
+            (('xp.argsort(-scores, kind="stable")', "xp.argsort(-scores)"),),
+        ),
+        Mistake(
+            "the sort is not stable: of equal scores the earlier row goes first, np.argsort(-scores, kind='stable')",
+            (('xp.argsort(-scores, kind="stable")', "xp.argsort(scores)[::-1]"),),
         ),
         Mistake(
             "it returns the indices of what is kept: wanted is a bool for every box",
