@@ -53,11 +53,14 @@ def test_a_check_warns_of_what_grading_does_not_allow(tmp_path, capsys):
 def test_grade_prints_a_line_a_student(tmp_path, capsys):
     (tmp_path / "in" / "ann").mkdir(parents=True)
     (tmp_path / "in" / "bob").mkdir()
-    (tmp_path / "in" / "ann" / "hw01.py").write_text(fill("hw01", hw01.RIGHT))
+    (tmp_path / "in" / "ann" / "HW01.PY").write_text(fill("hw01", hw01.RIGHT))
+    (tmp_path / "in" / "bob" / "homework1.py").write_text("")
     assert run("grade", tmp_path / "in", "--homework", "hw01", "--out", tmp_path / "out", "--processes", 1) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ann  hw01") and lines[0].endswith("right")
     assert lines[1].startswith("bob  hw01") and lines[1].endswith("nothing handed in")
+    assert lines[2] == "not graded, because the name does not say hw01: bob/homework1.py"
+    assert "no hw01.py; found homework1.py" in (tmp_path / "out" / "feedback" / "bob_hw01.html").read_text()
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"grades.csv", "grades.json", "feedback"}
 
 

@@ -6,7 +6,8 @@ from homework.bodies import fill
 from homework.mutants import hw01
 
 from tinymaskrcnn.homework.feedback import feedback_page, picture_of
-from tinymaskrcnn.homework.grade import Submission, grade_one
+from tinymaskrcnn.homework.grade import grade_one
+from tinymaskrcnn.homework.submissions import Submission
 
 
 def record_of(tmp_path, body, name="ann"):

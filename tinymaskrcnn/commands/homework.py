@@ -167,10 +167,13 @@ def _grade(args):
     from ..homework.grade import grade
 
     options = {"homework": args.homework, "seed": args.seed, "seconds": args.seconds, "processes": args.processes}
-    records = grade(args.folder, out=args.out, memory=args.memory << 20, **options)
+    report = grade(args.folder, out=args.out, memory=args.memory << 20, **options)
+    records = report["submissions"]
     width = max(len(record["student"]) for record in records)
     for record in records:
         points = f"{record['points']:g} of {record['of']}"
         print(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
     print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
+    for line in report["remarks"]:
+        print(line)
     return 0

@@ -13,81 +13,30 @@ import traceback
 import zlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ArgumentError, DataError
 from ..train.progress import counted
-from .check import NAME, check_file, explanation
+from .check import check_file, explanation
 from .exercises import exercises_of, titles
 from .feedback import feedback_page, picture_of
 from .files import write_text
 from .remote import MEMORY
+from .submissions import collect
 
 SECONDS = 5.0  # for all calls of an exercise together
 # The verdict of a whole submission is the first of these that one of its exercises has.
 GRAVE = ("tampered", "too much memory", "too slow", "crashed")
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What a student handed in for a homework; path is None when there is nothing, linked: it only points elsewhere."""
-
-    student: str
-    homework: str
-    path: Path | None
-    linked: bool = False
-
-
-def find_submissions(folder, homework=None, *, out=None):
-    """The submissions in a folder: a folder per student that holds hwNN.py, or files like alice_hw01.py.
-
-    With `homework` only those; a student's folder without the file counts as nothing handed in; `out`, a folder with
-    results, is no student's. ArgumentError when there is nothing to grade.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ArgumentError(f"grade needs a folder of submissions; {folder} is none")
-    skipped = None if out is None else Path(out).resolve()
-    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith((".", "__")) and e.resolve() != skipped]
-    files = [(_name(e.name), f) for e in entries if e.is_dir() for f in sorted(e.glob("*.py"), key=_exact_first)]
-    files += [(_student_of(e), e) for e in entries if e.suffix == ".py" and not e.is_dir()]
-    found = {}
-    for student, path in files:
-        match = NAME.search(path.stem)
-        name = match.group(1).lower() if match else ""
-        if name in titles() and homework in (None, name) and path.is_file():
-            found.setdefault((student, name), path)
-    wanted = sorted({name for _, name in found}) if homework is None else [homework]
-    students = sorted({_name(e.name) for e in entries if e.is_dir()} | {student for student, _ in found})
-    linked = {key for key, path in found.items() if path.resolve() != folder.resolve() / path.relative_to(folder)}
-    submissions = [Submission(s, n, found.get((s, n)), (s, n) in linked) for n in wanted for s in students]
-    if not submissions:
-        raise ArgumentError(f"{folder} holds no submissions: a folder per student with hw01.py in it, or alice_hw01.py")
-    return submissions
-
-
-def _exact_first(path):
-    """hw01.py comes before draft_hw01.py."""
-    return NAME.fullmatch(path.stem) is None, path.name
-
-
-def _student_of(path):
-    return _name(NAME.sub("", path.stem).strip("_- ") or path.stem)
-
-
-def _name(text):
-    """A file's name as text that can be written, whatever bytes it is made of."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
 def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY, processes=None, pictures=True):
     """Grade all submissions of a folder into `out`: grades.csv, grades.json and feedback/STUDENT_hwNN.html.
 
-    seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns the list of records, one a
-    submission, ordered as find_submissions orders them.
+    seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns what grades.json holds:
+    the seed, the records of all submissions in the order of collect, and remarks on files that are not graded.
     """
-    submissions = find_submissions(folder, homework, out=out)
+    collected = collect(folder, homework, out=out)
+    submissions = collected.submissions
     out = Path(out)
     options = {"out": str(out), "seed": seed, "seconds": seconds, "memory": memory, "pictures": pictures}
     graded = _grade_all(submissions, processes or os.cpu_count(), options)
@@ -95,8 +44,9 @@ def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY,
     records = dict(pair for _, pair in zip(passing, graded))
     ordered = [records[submission] for submission in submissions]
     write_text(out / "grades.csv", grades_csv(ordered))
-    write_text(out / "grades.json", json.dumps({"seed": seed, "submissions": ordered}, indent=1) + "\n")
-    return ordered
+    report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks()}
+    write_text(out / "grades.json", json.dumps(report, indent=1) + "\n")
+    return report
 
 
 def _grade_all(submissions, processes, options):
@@ -140,7 +90,8 @@ def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictur
     except (DataError, ArgumentError) as error:
         return _write(out, _record(submission, [], "crashed", str(error)), {})
     images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
-    return _write(out, _record(submission, [_entry(v) for v in verdicts], _overall(submission, verdicts)), images)
+    entries, word = [_entry(v) for v in verdicts], _overall(submission, verdicts)
+    return _write(out, _record(submission, entries, word, submission.note), images)
 
 
 def _verdicts(submission, seed, limits):
