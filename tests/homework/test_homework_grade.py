@@ -62,6 +62,23 @@ def test_feedback_shows_the_mistake_and_a_picture_and_asks_for_nothing(graded):
     assert "http://" not in page and "https://" not in page and "<script" not in page
 
 
+@pytest.mark.parametrize(
+    "student, words",
+    [
+        ("peeks", "linear_backward` is the package's solution and has no place in homework"),
+        ("patches", "changing `np.abs`, which belongs to another module, has no place in homework"),
+        ("reads", "`open` has no place in homework"),
+    ],
+)
+def test_what_is_tampered_with_is_shown(graded, student, words):
+    _, records, _ = graded
+    said, line = records[student]["exercises"][0]["explanation"]
+    assert said.endswith(words)
+    assert {"peeks": "import linear_backward as f", "patches": "np.abs = lambda", "reads": "open('/etc"}[
+        student
+    ] in line
+
+
 def test_the_solution_is_on_no_page(graded):
     _, _, out = graded
     for page in (out / "feedback").iterdir():

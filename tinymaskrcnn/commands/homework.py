@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   tinymaskrcnn homework check mine/hw01.py --only linear_backward
   tinymaskrcnn homework grade submissions --homework hw01 --seed 2026 --out graded
 """
+NO_POINTS = "a file that holds it gets no points at all when it is graded, so take it out"
 
 
 def add_arguments(parser):
@@ -88,7 +89,7 @@ def _check(args):
     folder = None if args.no_pictures else Path(args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
     homework, text = homework_of(args.file), read_program(args.file)
     for line, words in audit(text):
-        print(f"note: line {line}: {words} is not needed here, and graded files may not hold it")
+        print(f"note: line {line}: {words} is not needed here; {NO_POINTS}")
     verdicts, said = [], []
     for verdict in check_file(args.file, only=args.only, seconds=args.seconds):
         said = _tell(verdict, said)

@@ -24,7 +24,10 @@ FOREIGN |= {name for module in SYSTEM for name in (module, f"_{module}")}
 
 
 def audit(text):
-    """[(line, what is not allowed there)] of a file's text; a file that Python cannot read has no findings."""
+    """[(line, words)] on what is not allowed in a file's text; a file that Python cannot read has no findings.
+
+    The words begin a sentence that goes on with "has no place in homework" or "is not needed here".
+    """
     try:
         tree = program(text)
         return sorted(set(_Audit(tree).findings()))
@@ -66,7 +69,7 @@ class _Audit:
         if foreign or _leads_out(node.attr):
             yield f"`.{node.attr}`"
         if isinstance(node.ctx, (ast.Store, ast.Del)) and _root(node) in self.imported:
-            yield f"changing `{ast.unparse(node)}`, which belongs to another module"
+            yield f"changing `{ast.unparse(node)}`, which belongs to another module,"
 
     def _of_import(self, node):
         """What is wrong with an import, if what it brings is used at all."""
@@ -81,7 +84,7 @@ class _Audit:
             if inner or named or full.split(".")[0] in SYSTEM or (alias.name == "*" and "tinymaskrcnn" in module):
                 yield words
             elif (module, alias.name) in _solutions():
-                yield f"{words}: that is the package's solution"
+                yield f"{words} is the package's solution and"
 
 
 def _solutions():

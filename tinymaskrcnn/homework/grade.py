@@ -5,6 +5,7 @@ person to look at.
 """
 
 import csv
+import dataclasses
 import io
 import json
 import multiprocessing
@@ -20,7 +21,7 @@ from ..train.progress import counted
 from .check import check_file, explanation
 from .exercises import exercises_of, titles
 from .feedback import feedback_page, picture_of
-from .files import write_text
+from .files import read_program, write_text
 from .remote import MEMORY
 from .submissions import collect
 
@@ -99,7 +100,19 @@ def _verdicts(submission, seed, limits):
         return []
     if submission.linked:
         raise DataError(f"{submission.path} is a link or lies behind one; what it points to was not handed in here")
-    return list(check_file(submission.path, seed=seed, hidden=True, strict=True, **limits))
+    lines = read_program(submission.path).split("\n")
+    verdicts = check_file(submission.path, seed=seed, hidden=True, strict=True, **limits)
+    return [_with_line(verdict, lines) for verdict in verdicts]
+
+
+def _with_line(verdict, lines):
+    """The verdict with the text of the line it speaks of, where that is still missing."""
+    first, *rest = verdict.results
+    trouble = first.trouble
+    if trouble is None or trouble.text or not 0 < trouble.line <= len(lines):
+        return verdict
+    told = dataclasses.replace(trouble, text=lines[trouble.line - 1].strip()[:200])
+    return dataclasses.replace(verdict, results=(dataclasses.replace(first, trouble=told), *rest))
 
 
 def _entry(verdict):
