@@ -57,7 +57,10 @@ def test_grade_prints_a_line_a_student(tmp_path, capsys):
     (tmp_path / "in" / "ann" / "HW01.PY").write_text(fill("hw01", hw01.RIGHT))
     (tmp_path / "in" / "bob" / "homework1.py").write_text("")
     assert run("grade", tmp_path / "in", "--homework", "hw01", "--out", tmp_path / "out", "--processes", 1) == 0
-    lines = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    assert "note: seed 0, which students can guess; give --seed\n" in err
+    lines = out.splitlines()
+    assert lines[-1] == "1 submission, mean 17 of 17; nothing handed in: 1"
     assert lines[0].startswith("ann  hw01") and lines[0].endswith("right")
     assert lines[1].startswith("bob  hw01") and lines[1].endswith("nothing handed in")
     assert lines[2] == "not graded, because the name does not say hw01: bob/homework1.py"
@@ -74,7 +77,11 @@ def test_what_is_not_there_is_one_line(words, capsys, tmp_path, monkeypatch):
 
 def test_nbgrader_is_offered(tmp_path, capsys):
     assert run("release", "hw01", "--nbgrader", "--out", tmp_path) == 0
-    assert (tmp_path / "source" / "hw01" / "hw01.ipynb").is_file()
+    path = tmp_path / "source" / "hw01" / "hw01.ipynb"
+    assert "seed=0, hidden=True" in path.read_text() and "note: seed 0" in capsys.readouterr().err
+    path.unlink()
+    assert run("release", "hw01", "--nbgrader", "--out", tmp_path, "--seed", 31) == 0
+    assert "seed=31, hidden=True" in path.read_text() and capsys.readouterr().err == ""
 
 
 def test_what_is_wrong_with_the_whole_file_is_said_once(tmp_path, capsys):

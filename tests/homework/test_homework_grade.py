@@ -9,7 +9,7 @@ import time
 import pytest
 from homework.classroom import build_class
 
-from tinymaskrcnn.homework.grade import _grade_all, grade, grade_one, grades_csv
+from tinymaskrcnn.homework.grade import _grade_all, grade, grade_one, grades_csv, summary
 from tinymaskrcnn.homework.submissions import Submission, collect
 
 
@@ -50,7 +50,10 @@ def test_files_say_what_the_records_say(graded):
     rows = list(csv.DictReader((out / "grades.csv").open()))
     assert [row["student"] for row in rows] == sorted(expected)
     assert all(float(row["points"]) == records[row["student"]]["points"] for row in rows)
-    assert json.loads((out / "grades.json").read_text())["submissions"] == [records[s] for s in sorted(records)]
+    report = json.loads((out / "grades.json").read_text())
+    assert report["submissions"] == [records[s] for s in sorted(records)] and report["seed"] == 2026
+    (line,) = report["summary"]
+    assert line.startswith("30 submissions, mean ") and "; nothing handed in: 1; look at by hand: 8 tampered; " in line
     assert len(list((out / "feedback").iterdir())) == len(expected)
 
 
@@ -162,3 +165,27 @@ def test_an_interruption_ends_the_run_soon(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(_grade_all([submission("interrupts"), *[submission("works")] * 60], 1, {}))
     assert time.monotonic() - began < 25
+
+
+def in_short(student, verdict, points, homework="hw01", **words):
+    entries = [{"id": f"{homework}.{name}", "verdict": word} for name, word in words.items()]
+    record = {"student": student, "homework": homework, "verdict": verdict, "points": points, "of": 10}
+    return record | {"exercises": entries}
+
+
+def test_a_class_in_short():
+    records = [
+        in_short("ann", "right", 10, a="right", b="right", c="right"),
+        in_short("bob", "partly right", 3, a="right", b="wrong", c="empty"),
+        in_short("carl", "wrong", 0, a="wrong", b="crashed", c="empty"),
+        in_short("dora", "tampered", 0, a="tampered", b="tampered", c="tampered"),
+        in_short("eve", "not graded: look at it by hand", 0),
+        *[in_short(name, "crashed", 0, a="crashed", b="crashed", c="crashed") for name in "xyz"],
+        in_short("fred", "nothing handed in", 0),
+    ]
+    line = "8 submissions, mean 1.6 of 10; nothing handed in: 1; look at by hand: 1 tampered, 1 not graded"
+    assert summary(records) == [line + "; most often wrong: hw01.b"]
+    assert summary([*records[:1], in_short("ann", "nothing handed in", 0, "hw02")]) == [
+        "hw01: 1 submission, mean 10 of 10",
+        "hw02: 0 submissions; nothing handed in: 1",
+    ]

@@ -24,7 +24,7 @@ def add_arguments(parser):
     release.add_argument("homework", help="hw01, hw02, ...")
     release.add_argument("--out", default=".", metavar="DIR", help="the folder to write into (default: this one)")
     release.add_argument("--nbgrader", action="store_true", help="write an assignment for nbgrader instead")
-    release.add_argument("--seed", type=int, default=0, help="with --nbgrader: of the hidden tests")
+    release.add_argument("--seed", type=int, help="with --nbgrader: of the hidden tests")
 
     check = actions.add_parser("check", help="say of each exercise whether it is right, and what is wrong")
     check.add_argument("file", help="a filled-in hw01.py")
@@ -37,7 +37,7 @@ def add_arguments(parser):
     grade.add_argument("folder", help="a folder per student with hw01.py in it, or files like alice_hw01.py")
     grade.add_argument("--homework", metavar="HW", help="only this one; who has no file handed in nothing")
     grade.add_argument("--out", default="graded", metavar="DIR", help="grades.csv, grades.json, feedback/ (graded)")
-    grade.add_argument("--seed", type=int, default=0, help="of the numbers in all cases: another year, another seed")
+    grade.add_argument("--seed", type=int, help="of the numbers in all cases: another year, another seed")
     grade.add_argument("--seconds", type=float, default=5.0, help="time for each exercise (default: 5)")
     grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="for each process (default: 2048)")
     grade.add_argument("--processes", type=int, metavar="N", help="at the same time (default: one a core)")
@@ -64,12 +64,19 @@ def _release(args):
     if args.nbgrader:
         from ..homework.nbgrader import release_nbgrader
 
-        path = release_nbgrader(args.homework, args.out, seed=args.seed)
+        path = release_nbgrader(args.homework, args.out, seed=_seed(args))
         print(f"wrote {path}: an assignment with solutions for nbgrader, not for students")
         return 0
     path = release(args.homework, args.out)
     print(f"wrote {path}\nfill in its blanks, and check them:  {_program()} homework check {path}")
     return 0
+
+
+def _seed(args):
+    """The seed that was given, or 0 and a word about it."""
+    if args.seed is None:
+        print("note: seed 0, which students can guess; give --seed", file=sys.stderr)
+    return args.seed or 0
 
 
 def _program():
@@ -167,7 +174,7 @@ def _picture(verdict, folder):
 def _grade(args):
     from ..homework.grade import grade
 
-    options = {"homework": args.homework, "seed": args.seed, "seconds": args.seconds, "processes": args.processes}
+    options = {"homework": args.homework, "seed": _seed(args), "seconds": args.seconds, "processes": args.processes}
     report = grade(args.folder, out=args.out, memory=args.memory << 20, **options)
     records = report["submissions"]
     width = max(len(record["student"]) for record in records)
@@ -175,6 +182,5 @@ def _grade(args):
         points = f"{record['points']:g} of {record['of']}"
         print(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
     print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
-    for line in report["remarks"]:
-        print(line)
+    print("\n".join([*report["remarks"], *report["summary"]]))
     return 0

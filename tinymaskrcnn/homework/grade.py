@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import traceback
 import zlib
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -28,13 +29,14 @@ from .submissions import collect
 SECONDS = 5.0  # for all calls of an exercise together
 # The verdict of a whole submission is the first of these that one of its exercises has.
 GRAVE = ("tampered", "too much memory", "too slow", "crashed")
+BY_HAND = ("tampered", "not graded")
 
 
 def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY, processes=None, pictures=True):
     """Grade all submissions of a folder into `out`: grades.csv, grades.json and feedback/STUDENT_hwNN.html.
 
     seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns what grades.json holds:
-    the seed, the records of all submissions in the order of collect, and remarks on files that are not graded.
+    the seed, the records of all submissions in the order of collect, remarks on files that are not graded, a summary.
     """
     collected = collect(folder, homework, out=out)
     submissions = collected.submissions
@@ -45,7 +47,7 @@ def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY,
     records = dict(pair for _, pair in zip(passing, graded))
     ordered = [records[submission] for submission in submissions]
     write_text(out / "grades.csv", grades_csv(ordered))
-    report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks()}
+    report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks(), "summary": summary(ordered)}
     write_text(out / "grades.json", json.dumps(report, indent=1) + "\n")
     return report
 
@@ -190,3 +192,28 @@ def grades_csv(records):
 def _plain(text):
     """A cell that a spreadsheet does not take for a formula."""
     return "'" + text if text[:1] in "=+-@" else text
+
+
+def summary(records):
+    """A line for each homework: how many handed in, their mean, what to look at, where most went wrong."""
+    names = [name for name in titles() if any(record["homework"] == name for record in records)]
+    lines = [_in_short([record for record in records if record["homework"] == name]) for name in names]
+    return lines if len(names) == 1 else [f"{name}: {line}" for name, line in zip(names, lines)]
+
+
+def _in_short(records):
+    given = [record for record in records if record["verdict"] != "nothing handed in"]
+    parts = [f"{len(given)} submission{'s' * (len(given) != 1)}"]
+    if given:
+        mean = sum(record["points"] for record in given) / len(given)
+        parts[0] += f", mean {round(mean, 1):g} of {given[0]['of']}"
+    if len(given) < len(records):
+        parts.append(f"nothing handed in: {len(records) - len(given)}")
+    counts = {word: sum(record["verdict"].startswith(word) for record in given) for word in BY_HAND}
+    if any(counts.values()):
+        parts.append("look at by hand: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n))
+    ran = [record["exercises"] for record in given if {e["verdict"] for e in record["exercises"]} != {"crashed"}]
+    wrong = Counter(e["id"] for entries in ran for e in entries if e["verdict"] in ("wrong", "crashed"))
+    if wrong:
+        parts.append(f"most often wrong: {wrong.most_common(1)[0][0]}")
+    return "; ".join(parts)
