@@ -65,6 +65,25 @@ def test_an_offset_of_the_first_case_alone_is_not_claimed():
     assert " off" not in verdict_of(lambda dx, dw, db: (dx + len(dx), dw, db)).diagnosis
 
 
+def test_an_offset_is_that_of_the_case_shown_however_large_the_numbers_of_others():
+    off = iter([-0.26, -1.06, -1.06, -1.06, -1.06, -1.06, -1.06, -1.06])
+    big = iter([1.0] + [1e6] * 7)
+
+    def change(dx, dw, db):
+        return dx, dw, np.ones_like(db) * next(off) + db
+
+    cases = tuple(dataclasses.replace(c, make=_larger(c.make, next(big))) for c in PLAIN.cases)
+    assert " off" not in verdict_of(change, dataclasses.replace(PLAIN, cases=cases)).diagnosis
+
+
+def _larger(make, factor):
+    def larger(rng):
+        call = make(rng)
+        return dataclasses.replace(call, args=(call.args[0] * call.args[0].dtype.type(factor), *call.args[1:]))
+
+    return larger
+
+
 def test_a_square_array_may_be_transposed():
     square = next(case for case in PLAIN.cases if case.name == "as many rows as features")
     alone = dataclasses.replace(PLAIN, cases=(square,))

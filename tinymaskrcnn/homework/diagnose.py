@@ -7,6 +7,8 @@ edited solution does, it has made that mistake, however differently it is writte
 import dataclasses
 import re
 
+import numpy as np
+
 from .answer import READ_ONLY, local_answer
 from .differences import describe_difference
 from .errors_in_words import in_words
@@ -72,8 +74,32 @@ def name_mistake(verdict):
         if _explains(verdict.exercise, function, wrong[0]):
             if all(_explains(verdict.exercise, function, r) for r in compared if r.case.kind != "gradient"):
                 return mistake.says
-            partly = partly or ("" if _raised(wrong[0]) else mistake.says)  # that both fail there says too little
+            if (
+                not partly
+                and not _says_little(wrong[0])
+                and not any(_alone_in_error(verdict, function, r) for r in compared)
+            ):
+                partly = mistake.says
     return partly
+
+
+def _says_little(result):
+    """Whether many mistakes answer a case like this: by an exception, or by NaN alone."""
+    got = None if result.wrong is None else result.wrong.got
+    return _raised(result) or (isinstance(got, np.ndarray) and got.dtype.kind == "f" and bool(np.isnan(got).all()))
+
+
+def _alone_in_error(verdict, function, result):
+    """Whether a function fails a case that the student passes, who then has not made its mistake."""
+    if result.case.kind == "gradient" or not result.passed:
+        return False
+    exercise = verdict.exercise
+    answer = local_answer(exercise, function, result.call)
+    if answer.trouble is not None:  # a guard for no rows, say, that the edit lacks
+        return False
+    want = _compared(exercise, local_answer(exercise, exercise.blank.reference(), result.call).output, result.call)
+    wrong = first_difference(want, _compared(exercise, answer.output, result.call)) is not None
+    return wrong or (result.case.kind == "ownership" and bool(answer.changed))
 
 
 def _raised(result):

@@ -92,7 +92,7 @@ def _of_factors(name, pairs):
     factors = [_ratio(w, g) for w, g in pairs]
     if None in factors or sum(w.size for w, _ in pairs) < 2:
         return ""
-    if np.ptp(factors) <= ROUNDING[4] * abs(factors[0]):
+    if np.ptp(factors) <= max(ROUNDING[w.dtype.itemsize] for w, _ in pairs) * abs(factors[0]):
         return f"every number of {name} is {factors[0]:.6g} times what it should be"
     if any(np.count_nonzero(w) < 2 for w, _ in pairs):
         return ""
@@ -118,10 +118,13 @@ def _of_shifts(name, pairs):
     if any(w.shape != g.shape for w, g in pairs) or sum(w.size for w, _ in pairs) < 2:
         return ""
     shifts = np.concatenate([(g - w).ravel() for w, g in pairs])
-    largest = max(float(np.abs(w).max(initial=0.0)) for w, _ in pairs)
+    if not np.isfinite(shifts).all():
+        return ""
+    first = float(shifts[: pairs[0][0].size].mean()) if pairs[0][0].size else float(shifts.mean())
+    noise = max(np.finfo(w.dtype).eps * float(np.abs(w).max(initial=0.0)) for w, _ in pairs)
     rounding = max(ROUNDING[w.dtype.itemsize] for w, _ in pairs)
-    if np.isfinite(shifts).all() and np.ptp(shifts) <= rounding * max(largest, 1e-30):
-        return f"every number of {name} is {shifts.mean():+.6g} off"
+    if np.abs(shifts - first).max() <= rounding * abs(first) + 16 * noise:  # as it is in the case that is shown
+        return f"every number of {name} is {first:+.6g} off"
     return ""
 
 

@@ -4,6 +4,26 @@ from homework.bodies import Mutant
 
 SOFTMAX = [
     Mutant(
+        "the mean taken away",
+        """
+        z = x - np.mean(x, -1)[..., None] if x.size else x.copy()
+        y = np.exp(z)
+        y /= np.sum(y, axis=-1)[..., None]
+        return y, y
+        """,
+        "exp still overflows: subtract the largest",
+    ),
+    Mutant(
+        "the first taken away",
+        """
+        z = x - x[..., 0:1]
+        y = np.exp(z)
+        y /= np.sum(y, axis=-1)[..., None]
+        return y, y
+        """,
+        "exp still overflows: subtract the largest",
+    ),
+    Mutant(
         "no largest subtracted",
         """
         y = np.exp(x)
@@ -198,6 +218,38 @@ SOFTMAX_BACK = [
 ]
 
 CROSS_ENTROPY = [
+    Mutant(
+        "log of softmax, times the labels",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        e = np.exp(logits - top)
+        log_softmax = np.log(e / np.sum(e, axis=1, keepdims=True))
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -np.sum(log_softmax * is_label, axis=1, keepdims=True)
+        """,
+        "0 * -inf is NaN",
+    ),
+    Mutant(
+        "log of softmax, the labels as numbers",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        e = np.exp(logits - top)
+        log_softmax = np.log(e) - np.log(e.sum(1)[:, None])
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = (-log_softmax * is_label).sum(1)[:, None]
+        """,
+        "0 * -inf is NaN",
+    ),
+    Mutant(
+        "mean in the logarithm",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = (logits - top) - np.log(np.exp(logits - top).mean(1, keepdims=True))
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "log(C) off",
+    ),
     Mutant(
         "overflows",
         """

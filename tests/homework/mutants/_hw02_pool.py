@@ -4,6 +4,36 @@ from homework.bodies import Mutant
 
 MAXIMUM = [
     Mutant(
+        "a border of -1e9",
+        """
+        N, H, W, C = x.shape
+        (a, b), (HO, WO) = padding, windows
+        big = np.full((N, H + 2 * a, W + 2 * b, C), -1e9, x.dtype)
+        big[:, a : a + H, b : b + W] = x
+        y = np.full((N, HO, WO, C), -np.inf, x.dtype)
+        for p, q in np.ndindex(HO, WO):
+            for i, j in np.ndindex(*kernel):
+                y[:, p, q] = np.maximum(y[:, p, q], big[:, p * stride[0] + i, q * stride[1] + j])
+        return y, (x, y, kernel, stride, padding)
+        """,
+        "the border is -1e9",
+    ),
+    Mutant(
+        "the search begins at -1e9",
+        """
+        N, H, W, C = x.shape
+        (a, b), (HO, WO) = padding, windows
+        big = np.full((N, H + 2 * a, W + 2 * b, C), -np.inf, x.dtype)
+        big[:, a : a + H, b : b + W] = x
+        y = np.full((N, HO, WO, C), -1e9, x.dtype)
+        for p, q in np.ndindex(HO, WO):
+            for i, j in np.ndindex(*kernel):
+                y[:, p, q] = np.maximum(y[:, p, q], big[:, p * stride[0] + i, q * stride[1] + j])
+        return y, (x, y, kernel, stride, padding)
+        """,
+        "begins at -1e9",
+    ),
+    Mutant(
         "border of zeros",
         """
         big = np.pad(x, ((0, 0), (padding[0], padding[0]), (padding[1], padding[1]), (0, 0)))
@@ -71,6 +101,40 @@ MAXIMUM = [
 ]
 
 MAXIMUM_BACK = [
+    Mutant(
+        "a border of -1e9",
+        """
+        x, y, kernel, stride, padding = cache
+        (N, H, W, C), (a, b) = x.shape, padding
+        big = np.full((N, H + 2 * a, W + 2 * b, C), -1e9, x.dtype)
+        big[:, a : a + H, b : b + W] = x
+        d = np.zeros(big.shape, dy.dtype)
+        for n, p, q, c in np.ndindex(*y.shape):
+            top, left = p * stride[0], q * stride[1]
+            seen = big[n, top : top + kernel[0], left : left + kernel[1], c]
+            i, j = np.argwhere(seen == y[n, p, q, c])[0]
+            d[n, top + i, left + j, c] += dy[n, p, q, c]
+        return d[:, a : a + H, b : b + W]
+        """,
+        "wins a tie with it",
+    ),
+    Mutant(
+        "nearly equal",
+        """
+        x, y, kernel, stride, padding = cache
+        (N, H, W, C), (a, b) = x.shape, padding
+        big = np.full((N, H + 2 * a, W + 2 * b, C), -np.inf, x.dtype)
+        big[:, a : a + H, b : b + W] = x
+        d = np.zeros(big.shape, dy.dtype)
+        for n, p, q, c in np.ndindex(*y.shape):
+            top, left = p * stride[0], q * stride[1]
+            seen = big[n, top : top + kernel[0], left : left + kernel[1], c]
+            i, j = np.argwhere(np.isclose(seen, y[n, p, q, c]))[0]
+            d[n, top + i, left + j, c] += dy[n, p, q, c]
+        return d[:, a : a + H, b : b + W]
+        """,
+        "nearly as large",
+    ),
     Mutant(
         "assigns to the winner",
         """

@@ -216,6 +216,50 @@ LAYER = [
 
 SUM_GRADS = [
     Mutant(
+        "three at most",
+        """
+        here = [g for g in gradients if g is not None]
+        if len(here) == 0:
+            return None
+        if isinstance(here[0], (tuple, list)):
+            return [sum_grads(*parts) for parts in zip(*here)]
+        if len(here) == 1:
+            return here[0]
+        return here[0] + here[1] if len(here) == 2 else here[0] + here[1] + here[2]
+        """,
+        "first three terms",
+    ),
+    Mutant(
+        "asks the first one",
+        """
+        here = [g for g in gradients if g is not None]
+        if len(here) == 0:
+            return None
+        if type(gradients[0]) in (tuple, list):
+            return [sum_grads(*parts) for parts in zip(*here)]
+        total = here[0]
+        for g in here[1:]:
+            total = total + g
+        return total
+        """,
+        "it may be None",
+    ),
+    Mutant(
+        "zeros are nothing",
+        """
+        here = [g for g in gradients if g is not None and np.any(g if isinstance(g, np.ndarray) else True)]
+        if len(here) == 0:
+            return None
+        if isinstance(here[0], (tuple, list)):
+            return [sum_grads(*parts) for parts in zip(*here)]
+        total = here[0]
+        for g in here[1:]:
+            total = total + g
+        return total
+        """,
+        "",
+    ),
+    Mutant(
         "adds into the first",
         """
         total = None

@@ -182,6 +182,26 @@ MUTANTS = {
     ],
     "hw03.encode": [
         Mutant(
+            "only zeros replaced",
+            """
+            g, a = to_center(boxes), to_center(anchors)
+            sizes = [np.where(x[..., 2:] == 0, SMALLEST_SIDE, x[..., 2:]) for x in (g, a)]
+            both = np.concatenate([(g[..., :2] - a[..., :2]) / sizes[1], np.log(sizes[0] / sizes[1])], axis=-1)
+            return both * np.array(weights, boxes.dtype)
+            """,
+            "only sides of 0 are replaced",
+        ),
+        Mutant(
+            "sides held at one",
+            """
+            g, a = to_center(boxes), to_center(anchors)
+            sizes = [np.maximum(x[..., 2:], 1) for x in (g, a)]
+            both = np.concatenate([(g[..., :2] - a[..., :2]) / sizes[1], np.log(sizes[0] / sizes[1])], axis=-1)
+            return both * np.array(weights, boxes.dtype)
+            """,
+            "",
+        ),
+        Mutant(
             "pixels",
             """
             g = to_center(boxes)
@@ -238,6 +258,26 @@ MUTANTS = {
     ],
     "hw03.decode": [
         Mutant(
+            "the way is held too",
+            """
+            a = to_center(anchors)
+            d = np.minimum(deltas / np.asarray(weights, deltas.dtype), clamp)
+            centre, size = a[..., :2] + d[..., :2] * a[..., 2:], a[..., 2:] * np.exp(d[..., 2:])
+            return from_center(np.concatenate([centre, size], axis=-1))
+            """,
+            "dx and dy are held",
+        ),
+        Mutant(
+            "a clamp by heart",
+            """
+            a = to_center(anchors)
+            d = deltas / np.asarray(weights, deltas.dtype)
+            centre, size = a[..., :2] + d[..., :2] * a[..., 2:], a[..., 2:] * np.minimum(np.exp(d[..., 2:]), 1000 / 16)
+            return from_center(np.concatenate([centre, size], axis=-1))
+            """,
+            "a number of your own",
+        ),
+        Mutant(
             "additive pixels",
             """
             a = to_center(anchors)
@@ -288,6 +328,48 @@ MUTANTS = {
         ),
     ],
     "hw03.nms": [
+        Mutant(
+            "groups moved apart",
+            """
+            keep = np.zeros(len(boxes), bool)
+            if group is not None and len(boxes):
+                boxes = boxes + group[:, None] * (np.max(boxes) + 1)
+            for k in sorted(range(len(boxes)), key=lambda k: -scores[k]):
+                if valid is not None and not valid[k]:
+                    continue
+                keep[k] = not (iou_matrix(boxes[k][None], boxes[keep]) > iou_threshold).any()
+            return keep
+            """,
+            "moved apart",
+        ),
+        Mutant(
+            "low scores dropped",
+            """
+            keep = np.zeros(len(boxes), bool)
+
+            for k in sorted(range(len(boxes)), key=lambda k: -scores[k]):
+                if valid is not None and not valid[k]:
+                    continue
+                same = keep if group is None else keep & (group == group[k])
+                keep[k] = scores[k] > 0 and not (iou_matrix(boxes[k][None], boxes[same]) > iou_threshold).any()
+            return keep
+            """,
+            "a low score are dropped",
+        ),
+        Mutant(
+            "group 0 for none",
+            """
+            keep = np.zeros(len(boxes), bool)
+
+            for k in sorted(range(len(boxes)), key=lambda k: -scores[k]):
+                if valid is not None and not valid[k]:
+                    continue
+                same = keep.copy() if group is None else keep & ((group == group[k]) | (group == 0))
+                keep[k] = not (iou_matrix(boxes[k][None], boxes[same]) > iou_threshold).any()
+            return keep
+            """,
+            "",
+        ),
         Mutant(
             "a sort that is not stable",
             """
@@ -502,6 +584,74 @@ MUTANTS = {
         ),
     ],
     "hw03.match": [
+        Mutant(
+            "poor objects rescue nobody",
+            """
+            iou = np.where(valid[:, None], iou, -1)
+            matched, best = np.argmax(iou, -1), np.max(iou, -1)
+            label = np.zeros(best.shape, int)
+            label[best >= positive_iou] = 1
+            label[best < negative_iou] = -1
+            if low_quality:
+                for n, m in np.ndindex(iou.shape[0], iou.shape[2]):
+                    top = iou[n, :, m].max()
+                    if top >= negative_iou:
+                        label[n, (iou[n, :, m] == top) & (label[n] < 2)] = 1
+            return matched, label
+            """,
+            "below negative_iou rescues none",
+        ),
+        Mutant(
+            "only neutral ones rescued",
+            """
+            iou = np.where(valid[:, None], iou, -1)
+            matched, best = np.argmax(iou, -1), np.max(iou, -1)
+            label = np.zeros(best.shape, int)
+            label[best >= positive_iou] = 1
+            label[best < negative_iou] = -1
+            if low_quality:
+                for n, m in np.ndindex(iou.shape[0], iou.shape[2]):
+                    top = iou[n, :, m].max()
+                    if top > 0:
+                        label[n, (iou[n, :, m] == top) & (label[n] == 0)] = 1
+            return matched, label
+            """,
+            "only neutral boxes are rescued",
+        ),
+        Mutant(
+            "empty objects at 0",
+            """
+            iou = np.where(valid[:, None], iou, 0)
+            matched, best = np.argmax(iou, -1), np.max(iou, -1)
+            label = np.zeros(best.shape, int)
+            label[best >= positive_iou] = 1
+            label[best < negative_iou] = -1
+            if low_quality:
+                for n, m in np.ndindex(iou.shape[0], iou.shape[2]):
+                    top = iou[n, :, m].max()
+                    if top > 0:
+                        label[n, (iou[n, :, m] == top) & (label[n] < 2)] = 1
+            return matched, label
+            """,
+            "counts with IoU 0",
+        ),
+        Mutant(
+            "thresholds by heart",
+            """
+            iou = np.where(valid[:, None], iou, -1)
+            matched, best = np.argmax(iou, -1), np.max(iou, -1)
+            label = np.zeros(best.shape, int)
+            label[best >= 0.7] = 1
+            label[best < 0.3] = -1
+            if low_quality:
+                for n, m in np.ndindex(iou.shape[0], iou.shape[2]):
+                    top = iou[n, :, m].max()
+                    if top > 0:
+                        label[n, (iou[n, :, m] == top) & (label[n] < 2)] = 1
+            return matched, label
+            """,
+            "numbers of your own",
+        ),
         Mutant(
             "padding takes part",
             """

@@ -95,6 +95,26 @@ RIGHT = {
 MUTANTS = {
     "hw04.roi_pool_bins": [
         Mutant(
+            "halves up",
+            """
+            a, z = (np.floor(e * scale + 0.5).astype(int)[:, None] for e in (start, end))
+            n, b = np.maximum(z - a + 1, 1), np.arange(bins)
+            first, stop = a + b * n // bins, a - (-(b + 1) * n) // bins
+            return np.clip(first, 0, length).astype(np.int32), np.clip(stop, 0, length).astype(np.int32)
+            """,
+            "halves are rounded up",
+        ),
+        Mutant(
+            "in fractions",
+            """
+            a, z = (_nearest(e * scale)[:, None] for e in (start, end))
+            one, b = np.maximum(z - a + 1, 1) / bins, np.arange(bins)
+            first, stop = a + np.floor(b * one).astype(np.int32), a + np.ceil((b + 1) * one).astype(np.int32)
+            return np.clip(first, 0, length), np.clip(stop, 0, length)
+            """,
+            "you round fractions",
+        ),
+        Mutant(
             "last pixel lost",
             """
             a = _nearest(start * float(scale))
@@ -151,6 +171,20 @@ MUTANTS = {
         ),
     ],
     "hw04.roi_pool_backward": [
+        Mutant(
+            "the height for the width",
+            """
+            where, reach, row_start, left, filled, (N, H, W, C) = cache
+            d = np.zeros((N * H * W, C), dcrops.dtype)
+            K, S, T, _ = dcrops.shape
+            for k, i, j, c in np.ndindex(K, S, T, C):
+                if filled[k, i, j, 0]:
+                    down, right = divmod(int(where[k, i, j, c]), reach)
+                    d[row_start[k, i] + left[k, j] + down * H + right, c] += dcrops[k, i, j, c]
+            return d.reshape(N, H, W, C), None
+            """,
+            "",
+        ),
         Mutant(
             "the last one wins",
             """
@@ -220,6 +254,36 @@ MUTANTS = {
         ),
     ],
     "hw04.roi_align_points": [
+        Mutant(
+            "most first",
+            """
+            a, b = start[:, None, None] * scale, end[:, None, None] * scale
+            size = b - a if aligned else np.maximum(b - a, 1)
+            count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
+            n = most or samples or max(int(count.max(initial=1)), 1)
+            p = np.arange(n, dtype=start.dtype)
+            use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
+            along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
+            position = a + along * size - (0.5 if aligned else 0)
+            return position, use, along if aligned else np.where(b - a < 1, 0, along)
+            """,
+            "goes before",
+        ),
+        Mutant(
+            "one pixel does not stretch",
+            """
+            a, b = start[:, None, None] * scale, end[:, None, None] * scale
+            size = b - a if aligned else np.maximum(b - a, 1)
+            count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
+            n = samples or most or max(int(count.max(initial=1)), 1)
+            p = np.arange(n, dtype=start.dtype)
+            use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
+            along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
+            position = a + along * size - (0.5 if aligned else 0)
+            return position, use, along if aligned else np.where(size <= 1, 0, along)
+            """,
+            "exactly one pixel",
+        ),
         Mutant(
             "no half pixel",
             """
@@ -342,6 +406,15 @@ MUTANTS = {
     ],
     "hw04.sigmoid_cross_entropy_forward": [
         Mutant(
+            "the normalizer forgotten",
+            """
+            element = np.logaddexp(0, logits) - logits * targets
+            loss, normalizer = _reduce("sigmoid_cross_entropy_forward", element, weight, None)
+            return loss, (logits, targets, weight, normalizer)
+            """,
+            "the normalizer is not handed on",
+        ),
+        Mutant(
             "logarithm of the probability",
             """
             s = 1 / (1 + np.exp(-logits))
@@ -388,6 +461,16 @@ MUTANTS = {
         ),
     ],
     "hw04.sigmoid_cross_entropy_backward": [
+        Mutant(
+            "the total weight",
+            """
+            x, t, w, n = cache
+            s = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+            total = np.maximum((w * np.ones_like(x)).sum(), 1)
+            return ((s - t) * w * (dloss / total)).astype(x.dtype)
+            """,
+            "you divide by the total weight",
+        ),
         Mutant(
             "target minus probability",
             """

@@ -86,6 +86,29 @@ CROSS_ENTROPY = Exercise(
             (("logits - logits.max(axis=1, keepdims=True)", "logits"),),
         ),
         Mistake(
+            "the largest logit of each row is not subtracted before exp: right for small logits, infinite for large "
+            "ones",
+            (
+                ("logits - logits.max(axis=1, keepdims=True)", "logits"),
+                ("xp.where(is_label, log_softmax, 0)", "(is_label * log_softmax)"),
+            ),
+        ),
+        Mistake(
+            "0 * -inf is NaN: a probability became 0 before your log, and is_label is 0 there; write log_softmax as a "
+            "difference, shifted minus the logarithm of the sum",
+            (
+                (
+                    "shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))",
+                    "xp.log(xp.exp(shifted) / xp.exp(shifted).sum(axis=1, keepdims=True))",
+                ),
+                ("xp.where(is_label, log_softmax, 0)", "(is_label * log_softmax)"),
+            ),
+        ),
+        Mistake(
+            "the mean stands in the logarithm where the sum belongs: mean is sum / C, so every element is log(C) off",
+            (("xp.exp(shifted).sum(axis=1, keepdims=True)", "xp.exp(shifted).mean(axis=1, keepdims=True)"),),
+        ),
+        Mistake(
             "a probability became 0 before your log: write log_softmax as a difference, shifted minus the logarithm "
             "of the sum",
             (

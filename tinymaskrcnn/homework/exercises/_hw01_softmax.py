@@ -45,6 +45,12 @@ SOFTMAX = Exercise(
             _fixed([2000.0, 2001.0], [-2000.0, -2001.0]),
             "the largest score of one row is no help to another",
         ),
+        Case(
+            "two scores far above the others",
+            "adversarial",
+            _fixed([0.0, 3000.0, 3001.0, 0.0, 0.0]),
+            "what is taken away must be the largest: the mean, or the first score, lies far below it",
+        ),
         Case("no rows", "adversarial", _scores(0, 3), "a batch without rows is normal"),
         Case("the scores stay as they were", "ownership", _scores(3, 4)),
         GradientCase("against differences", "forward", "tinymaskrcnn.ops.activation:softmax_backward", _scores(3, 4)),
@@ -61,6 +67,11 @@ SOFTMAX = Exercise(
             "you subtract the largest score of the whole array: rows far below it become 0 / 0; each row needs its "
             "own largest, max(axis=-1, keepdims=True)",
             (("x.max(axis=-1, keepdims=True)", "x.max()"),),
+        ),
+        Mistake(
+            "what you subtract, such as the mean or the first score of each row, may lie far below the largest, and "
+            "exp still overflows: subtract the largest",
+            (("x.max(axis=-1, keepdims=True)", "x.mean(axis=-1, keepdims=True)"),),
         ),
         Mistake(
             "you divide by the sum of the whole array: the probabilities of each row must add up to 1, so sum along "

@@ -13,9 +13,14 @@ ASSIGNS = (
 WINS = ASSIGNS.format(role="wins")
 
 
-def _image(*shape, dtype=np.float64, shift=0.0, **options):
+def _image(*shape, dtype=np.float64, shift=0.0, scale=1.0, **options):
     """A picture without ties and the options of a pooling."""
-    return lambda rng: Call(((distinct(rng, shape) + shift).astype(dtype),), options)
+    return lambda rng: Call(((scale * (distinct(rng, shape) + shift)).astype(dtype),), options)
+
+
+def _flat(*levels, **options):
+    """A picture of which each channel holds one number alone."""
+    return lambda rng: Call((np.broadcast_to(np.array(levels), (1, 4, 5, len(levels))).copy(),), options)
 
 
 def _drawn(rows, **options):
@@ -59,6 +64,12 @@ MAXIMUM = Exercise(
         ),
         Case("negative numbers", "adversarial", _image(1, 4, 4, 1, shift=-5.0, kernel=2), "every number is below 0"),
         Case(
+            "very negative numbers and a border",
+            "adversarial",
+            _image(1, 5, 5, 1, shift=-5.0, scale=1e12, kernel=3, stride=1, padding=1),
+            "every number is below -1e12: only minus infinity is below them all",
+        ),
+        Case(
             "overlap and a rest",
             "adversarial",
             _image(1, 6, 5, 2, kernel=3, stride=2),
@@ -101,6 +112,20 @@ MAXIMUM = Exercise(
                     "xp.full((x.shape[0], *windows, x.shape[3]), 0,",
                 ),
             ),
+        ),
+        *(
+            Mistake(
+                f"the border is {number}, and wins where all numbers are smaller: it must be minus infinity",
+                (("add_border(x, padding, -xp.inf)", f"add_border(x, padding, {number})"),),
+            )
+            for number in ("-1", "-100", "-1000", "-1e6", "-1e9", "-1e10")
+        ),
+        *(
+            Mistake(
+                f"the search for the largest begins at {number}, and some numbers are smaller: begin at minus infinity",
+                (("x.shape[3]), -xp.inf,", f"x.shape[3]), {number},"),),
+            )
+            for number in ("-1", "-100", "-1000", "-1e6", "-1e9", "-1e10")
         ),
         Mistake(
             "the windows lie kernel pixels apart, but they should lie stride pixels apart: the two differ here",
@@ -210,6 +235,18 @@ MAXIMUM_BACK = Exercise(
             "the largest number is 0, as a border of zeros would be",
         ),
         Case(
+            "flat pictures and a border",
+            "adversarial",
+            _maximum_back(_flat(-1.0, -100.0, -1000.0, -1e6, -1e9, -1e10, kernel=3, stride=2, padding=1)),
+            "each channel holds one number alone, from -1 down to -1e10: a border as large would win the tie",
+        ),
+        Case(
+            "nearly a tie",
+            "adversarial",
+            _maximum_back(_drawn([[1, 1 + 1e-9, 0, 0], [0, 0, 3, 3 + 1e-9]], kernel=2)),
+            "the second is larger by 1e-9: no tie, so the first one has not won",
+        ),
+        Case(
             "a rest",
             "adversarial",
             _maximum_back(_image(1, 5, 7, 1, kernel=2)),
@@ -264,6 +301,22 @@ MAXIMUM_BACK = Exercise(
         Mistake(
             "the border is 0 and wins against a largest number of 0: it must be minus infinity, as in the forward",
             (("add_border(x, padding, -xp.inf)", "add_border(x, padding)"),),
+        ),
+        *(
+            Mistake(
+                "the border is a number that a pixel may have, and wins a tie with it: it must be minus infinity, as "
+                "in the forward",
+                (("add_border(x, padding, -xp.inf)", f"add_border(x, padding, {number})"),),
+            )
+            for number in ("-1", "-100", "-1000", "-1e6", "-1e9", "-1e10", "x.min(initial=0)")
+        ),
+        *(
+            Mistake(
+                "a pixel that is nearly as large as the maximum is taken for it: y holds the very numbers of x, so "
+                "compare with ==",
+                (("(padded[:, rows, columns] == y)", nearly),),
+            )
+            for nearly in ("xp.isclose(padded[:, rows, columns], y)", "(padded[:, rows, columns] >= y - 1e-8)")
         ),
         Mistake(
             "dy is not used: dx only marks the winners",

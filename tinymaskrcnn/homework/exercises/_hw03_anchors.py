@@ -248,6 +248,24 @@ MATCH = Exercise(
             "0.7 is positive already, 0.3 is not negative yet",
         ),
         Case(
+            "other thresholds",
+            "adversarial",
+            _match([[[0.65], [0.55], [0.45], [0.35]]], positive=0.5, negative=0.4),
+            "positive_iou is 0.5 and negative_iou 0.4 here",
+        ),
+        Case(
+            "an object with a poor best box",
+            "adversarial",
+            _match([[[0.8, 0, 0], [0.5, 0.05, 0], [0.1, 0.049, 0.1]]], low_quality=True),
+            "the best IoU of two objects is 0.05 and 0.1, below negative_iou: those boxes are positive all the same",
+        ),
+        Case(
+            "the first object only fills up",
+            "adversarial",
+            _match([[[0.9, 0.0], [0.9, 0.8]]], [[False, True]]),
+            "an object that is not there is no answer, not even for a box that overlaps nothing",
+        ),
+        Case(
             "an object that only fills up",
             "adversarial",
             _match(FOUR, [[True, False]], low_quality=True),
@@ -303,6 +321,23 @@ MATCH = Exercise(
                     "(xp.arange(iou.shape[1])[None, :, None] == iou.argmax(axis=1)[:, None, :]) & (best_of_object > 0)",
                 ),
             ),
+        ),
+        Mistake(
+            "an object whose best box lies below negative_iou rescues none: it should, wherever its best is above 0",
+            (("(best_of_object > 0)", "(best_of_object >= negative_iou)"),),
+        ),
+        Mistake(
+            "only neutral boxes are rescued: the best box of an object is positive, also when it was negative",
+            (("is_best.any(axis=2), POSITIVE", "is_best.any(axis=2) & (label != NEGATIVE), POSITIVE"),),
+        ),
+        Mistake(
+            "an object that only fills up counts with IoU 0: a box that overlaps nothing may then be matched with it, "
+            "so make it smaller than any, -1",
+            (("xp.where(valid[:, None, :], iou, -1)", "xp.where(valid[:, None, :], iou, 0)"),),
+        ),
+        Mistake(
+            "the thresholds are numbers of your own: use positive_iou and negative_iou",
+            (("best >= positive_iou", "best >= 0.7"), ("best < negative_iou", "best < 0.3")),
         ),
         Mistake(
             "an object that nothing overlaps rescues every box: its best IoU is 0, and all boxes share it",

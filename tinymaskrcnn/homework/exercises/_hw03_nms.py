@@ -118,6 +118,30 @@ NMS = Exercise(
             "boxes of different groups do not compete",
         ),
         Case(
+            "classes 0, 1 and 2",
+            "adversarial",
+            _nms([*TWINS, TWINS[0]], [0.9, 0.8, 0.7, 0.6], group=np.array([1, 0, 2, 1])),
+            "group 0 is a group like any other",
+        ),
+        Case(
+            "two classes, one of them left of the picture",
+            "adversarial",
+            _nms([[0, 0, 4, 4], [-5, -5, -1, -1], [1, 0, 4, 4]], [0.9, 0.8, 0.7], group=np.array([0, 1, 1])),
+            "boxes may have negative corners: who moves the groups apart must move them far enough",
+        ),
+        Case(
+            "scores that are no probabilities",
+            "adversarial",
+            _nms([[0, 0, 4, 4], [9, 9, 12, 12], [0, 0, 4, 4]], [0.01, -2.0, 0.0]),
+            "scores may be small, 0 or negative: only their order counts",
+        ),
+        Case(
+            "scores that differ by a hair",
+            "adversarial",
+            _nms(TWINS, [0.5, 0.5 + 1e-12, 0.4]),
+            "the second is the best, by 1e-12",
+        ),
+        Case(
             "rows that do not count",
             "adversarial",
             _nms(TWINS, [0.9, 0.8, 0.7], valid=np.array([False, True, True])),
@@ -154,6 +178,21 @@ NMS = Exercise(
         Mistake(
             "boxes of different groups suppress each other: compare their groups as well",
             (("clash &= group[first : first + size, None] == group[first:]", "pass"),),
+        ),
+        Mistake(
+            "the groups are moved apart, but not far enough where corners are negative: compare the groups instead",
+            (
+                (
+                    "boxes = boxes[order]",
+                    "boxes = boxes[order] + (0 if group is None or not len(boxes) else "
+                    "(boxes.max() + 1) * group[order][:, None])",
+                ),
+                ("clash &= group[first : first + size, None] == group[first:]", "pass"),
+            ),
+        ),
+        Mistake(
+            "boxes with a low score are dropped: non-maximum suppression only compares, it knows no least score",
+            (("keep[order] = alive", "keep[order] = alive; keep &= scores > 0"),),
         ),
         Mistake(
             "rows that are not valid take part: they are never kept, and suppress nothing",

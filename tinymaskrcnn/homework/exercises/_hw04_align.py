@@ -56,6 +56,18 @@ POINTS = Exercise(
         ),
         Case("as many points as pixels, at most 5", "adversarial", _points([0, 0], [8, 3], samples=0, most=5)),
         Case(
+            "two points, and most given",
+            "adversarial",
+            _points([0, 0], [8, 3], samples=2, most=5),
+            "`samples` goes before `most`",
+        ),
+        Case(
+            "a RoI of exactly one pixel",
+            "adversarial",
+            _points([2], [3], 2, aligned=False),
+            "not aligned: it was not held at anything, and stretches",
+        ),
+        Case(
             "a RoI smaller than a pixel",
             "adversarial",
             _points([2], [2.4], 2, aligned=False),
@@ -112,6 +124,14 @@ POINTS = Exercise(
         Mistake(
             "a RoI that was held at one pixel still stretches: its along is 0",
             (("along = xp.where(end - start < 1, 0, along)", "pass"),),
+        ),
+        Mistake(
+            "`most` goes before `samples`: it counts only where samples is 0",
+            (("samples or most or max(", "most or samples or max("),),
+        ),
+        Mistake(
+            "a RoI of exactly one pixel does not stretch: only smaller ones were held",
+            (("along = xp.where(end - start < 1, 0, along)", "along = xp.where(end - start <= 1, 0, along)"),),
         ),
         Mistake(
             "an empty RoI gives 0 / 0: divide by at least 1",

@@ -23,7 +23,7 @@ def _masks(dtype=np.float64, **data):
     def make(rng):
         logits = rng.normal(0, 2, (3, 4, 4)).astype(dtype)
         targets = rng.random((3, 4, 4)).astype(dtype)
-        return Call((logits,), {"targets": targets, "weight": np.array([1, 0, 1], dtype), "normalizer": 32.0} | data)
+        return Call((logits,), {"targets": targets, "weight": np.array([1, 0, 1], dtype), "normalizer": 20.0} | data)
 
     return make
 
@@ -124,6 +124,10 @@ LOSS = Exercise(
             (("element, weight, normalizer)", "element, xp.ones_like(weight), None)"),),
         ),
         Mistake(
+            "the normalizer is not handed on: `_reduce` then divides by the total weight",
+            (("element, weight, normalizer)", "element, weight, None)"),),
+        ),
+        Mistake(
             "it is the squared error of the probability: the mask loss is a cross-entropy",
             (
                 (
@@ -217,6 +221,15 @@ LOSS_BACK = Exercise(
         Mistake(
             "the normalizer is left out: the loss was divided by it",
             (("_scaled(weight, dloss, normalizer)", "_scaled(weight, dloss, xp.ones_like(normalizer))"),),
+        ),
+        Mistake(
+            "you divide by the total weight: the cache holds the normalizer that the loss was divided by",
+            (
+                (
+                    "_scaled(weight, dloss, normalizer)",
+                    "_scaled(weight, dloss, max(np.broadcast_to(weight, logits.shape).sum(), 1))",
+                ),
+            ),
         ),
         Mistake(
             "the logits are compared with the targets: take their probability first",

@@ -47,6 +47,14 @@ BINS = Exercise(
         Case("edges between pixels", "value", _edges([1.4, 2.6], [6.4, 6.6], 2, 8)),
         Case("many", "value", _random_edges(), hidden=True),
         Case("a quarter of the image", "adversarial", _edges([8, 13], [27, 30], 3, 8, 0.25), "scale 1/4"),
+        Case("half the image", "adversarial", _edges([4, 7], [15, 12], 2, 9, 0.5), "scale 1/2"),
+        Case("halves below 0", "adversarial", _edges([-2.5], [3.5], 2, 8), "-2.5 goes to -3: away from zero"),
+        Case(
+            "29 pixels in 7 bins",
+            "adversarial",
+            _edges([1], [29], 7, 40),
+            "29 / 7 times 7 is not 29 in fractions: the last bin ends where the RoI does",
+        ),
         Case("halves", "adversarial", _edges([0.5, 2.5], [4.5, 5.5], 2, 8), "0.5 goes to 1, 2.5 to 3: away from zero"),
         Case("a RoI smaller than its bins", "adversarial", _edges([3, 5], [3, 4.9], 3, 8), "bins share pixels"),
         Case("outside the map", "adversarial", _edges([-5, 6, 20], [-2, 12, 25], 2, 8), "bins are cut at 0 and length"),
@@ -76,6 +84,21 @@ BINS = Exercise(
             (
                 ("_nearest(start * float(scale))", "np.round(start * float(scale)).astype(np.int32)"),
                 ("_nearest(end * float(scale))", "np.round(end * float(scale)).astype(np.int32)"),
+            ),
+        ),
+        Mistake(
+            "halves are rounded up: below 0 that is towards zero, and `_nearest` rounds away from it",
+            (
+                ("_nearest(start * float(scale))", "np.floor(start * float(scale) + 0.5).astype(np.int32)"),
+                ("_nearest(end * float(scale))", "np.floor(end * float(scale) + 0.5).astype(np.int32)"),
+            ),
+        ),
+        Mistake(
+            "you round fractions: 29 / 7 * 7 is a little above 29, and is rounded up to 30; divide whole numbers, // "
+            "rounds down and -(-p // q) up",
+            (
+                ("start + bin * size // bins", "start + np.floor(bin * (size / bins)).astype(np.int32)"),
+                ("start - (-(bin + 1) * size) // bins", "start + np.ceil((bin + 1) * (size / bins)).astype(np.int32)"),
             ),
         ),
         Mistake(
@@ -125,7 +148,7 @@ def _pooled(features, rois, output_size=2, image_index=None, scale=1.0, dtype=np
 
 def _random_pooled(dtype=np.float64, scale=0.5):
     def make(rng):
-        features = rng.permutation(2 * 6 * 6 * 3).reshape(2, 6, 6, 3)
+        features = rng.permutation(2 * 6 * 9 * 3).reshape(2, 6, 9, 3)
         corner = rng.uniform(0, 6, (5, 2))
         rois = np.concatenate([corner, corner + rng.uniform(1, 6, (5, 2))], axis=1)
         options = {"output_size": 3, "image_index": rng.integers(0, 2, 5), "scale": scale, "dtype": dtype}
@@ -135,6 +158,7 @@ def _random_pooled(dtype=np.float64, scale=0.5):
 
 
 RAMP = np.arange(16.0).reshape(1, 4, 4, 1)
+WIDE = (np.arange(21.0) * 8 % 21).reshape(1, 3, 7, 1)
 PEAK = np.array([[0.0, 1, 2], [3, 9, 4], [5, 6, 7]]).reshape(1, 3, 3, 1)
 
 # Mistakes that lead out of the map must end in an error: a sparse matrix would write there.
@@ -177,10 +201,16 @@ POOL_BACK = Exercise(
         Case(
             "a RoI outside the map",
             "adversarial",
-            _pooled(RAMP, [[7, 7, 9, 9]]),
-            "empty bins send nothing, to no pixel",
+            _pooled(RAMP, [[0, 0, 3, 3], [7, 7, 9, 9]]),
+            "the second lies outside: empty bins send nothing, to no pixel",
         ),
         Case("two channels", "adversarial", _random_pooled(scale=0.7), "each channel has its own maximum"),
+        Case(
+            "a wide map",
+            "adversarial",
+            _pooled(WIDE, [[1, 0, 5, 2]]),
+            "3 rows of 7 pixels: one row further down is W pixels later, not H",
+        ),
         Case("no RoIs", "adversarial", _pooled(RAMP, np.zeros((0, 4)))),
         Case("float32 stays float32", "shape", _random_pooled(np.float32)),
         Case("nothing is written into", "ownership", _random_pooled()),
@@ -189,7 +219,7 @@ POOL_BACK = Exercise(
             "backward",
             "tinymaskrcnn.ops.roi_pool:roi_pool_forward",
             lambda rng: Call(
-                (rng.permutation(72).reshape(2, 6, 6, 1) * 0.1, np.array([[0.0, 0, 5, 5], [1, 2, 4, 5]])),
+                (rng.permutation(84).reshape(2, 6, 7, 1) * 0.1, np.array([[0.0, 0, 5, 5], [1, 2, 4, 5]])),
                 {"image_index": np.array([0, 1]), "output_size": 2, "scale": 1.0},
             ),
             {"without_gradient": ("rois",), "zero_rows": ("rois", "image_index")},
@@ -222,6 +252,10 @@ POOL_BACK = Exercise(
         Mistake(
             "a row is taken for `reach` pixels long: one row further down in the features is W pixels later",
             (("where // reach * width + where % reach", "where"), ADD_AT),
+        ),
+        Mistake(
+            "a row of the features is taken for H pixels long: it has W of them, and the two differ here",
+            (("where // reach * width + where % reach", "where // reach * height + where % reach"), ADD_AT),
         ),
         Mistake(
             "the RoIs get a gradient of zeros: there is none, return None",

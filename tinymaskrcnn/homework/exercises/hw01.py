@@ -265,6 +265,14 @@ SUM_GRADS = Exercise(
             _terms(None, (2, 3), None, (2, 3)),
             "not every user sends something back",
         ),
+        Case("four terms", "adversarial", _terms((2,), (2,), (2,), (2,)), "there may be any number of users"),
+        Case(
+            "terms of zeros",
+            "adversarial",
+            lambda rng: Call((np.zeros(3), np.zeros(3))),
+            "0 is a gradient, and not the same as none",
+        ),
+        Case("a single None", "adversarial", _terms(None), hidden=True),
         Case("all terms are None", "adversarial", _terms(None, None), "there is nothing to send on: None, not 0"),
         Case("two pyramids", "adversarial", _terms(PYRAMID, PYRAMID), "lists of arrays: + would join them into one"),
         Case(
@@ -273,6 +281,13 @@ SUM_GRADS = Exercise(
             _terms([(2, 2), None, None], [(2, 2), (1, 1), None]),
             "None may stand inside a list as well",
         ),
+        Case(
+            "None before a pyramid",
+            "adversarial",
+            _terms(None, PYRAMID, PYRAMID),
+            "the first term is None, and a pyramid comes after it",
+        ),
+        Case("three pyramids of four levels", "adversarial", _terms(*[[*PYRAMID, (1, 1, 1, 1)]] * 3), hidden=True),
         Case("a tuple and a list", "adversarial", _tuple_and_list, "a pyramid may come as either"),
         Case("the terms stay as they were", "ownership", _terms((2, 2), (2, 2), (2, 2))),
         Case("the levels stay as they were", "ownership", _terms(PYRAMID, PYRAMID, PYRAMID)),
@@ -307,6 +322,15 @@ SUM_GRADS = Exercise(
         Mistake(
             "only the first two terms are added up: there may be any number of users",
             (("enumerate(terms[1:])", "enumerate(terms[1:2])"),),
+        ),
+        Mistake(
+            "only the first three terms are added up: there may be any number of users",
+            (("enumerate(terms[1:])", "enumerate(terms[1:3])"),),
+        ),
+        Mistake(
+            "you ask the first of all gradients whether it is a pyramid, but it may be None: ask one of those that are "
+            "left",
+            (("isinstance(terms[0], (list, tuple))", "isinstance(gradients[0], (list, tuple))"),),
         ),
         Mistake("you return the mean of the terms: gradients add up", (("return total", "return total / len(terms)"),)),
         Mistake(
