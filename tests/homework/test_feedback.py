@@ -1,11 +1,14 @@
 """The page a student gets back."""
 
 import base64
+import sys
 
+import pytest
 from homework.bodies import fill
 from homework.mutants import hw01
 
-from tinymaskrcnn.homework.feedback import feedback_page, picture_of
+from tinymaskrcnn.homework.blanks import PACKAGE
+from tinymaskrcnn.homework.feedback import LINES, feedback_page, own_functions, picture_of
 from tinymaskrcnn.homework.grade import grade_one
 from tinymaskrcnn.homework.submissions import Submission
 
@@ -41,7 +44,7 @@ def test_pictures_are_embedded():
         "explanation": [],
     }
     entry |= {"cases_passed": 1, "cases_tried": 2}
-    page = feedback_page(record | {"exercises": [entry]}, {"hw01.linear_backward": b"\x89PNG"})
+    page = feedback_page(record | {"exercises": [entry]}, {"hw01.linear_backward": b"\x89PNG"}, {})
     assert base64.b64encode(b"\x89PNG").decode() in page and "&lt;b&gt;" in page and "0.5 of 2" in page
 
 
@@ -64,3 +67,43 @@ def test_the_page_shows_what_was_given_and_printed(tmp_path):
     record_of(tmp_path, "print('here:', len(dy))\nreturn dy, dy, dy")
     page = (tmp_path / "out" / "feedback" / "ann_hw01.html").read_text()
     assert "given:\n  dy       = [[1. 0. 1. 0.]" in page and "your code printed:\n  here: 2" in page
+
+
+def test_the_page_shows_what_the_student_wrote(tmp_path):
+    record_of(tmp_path, "a = '<b>&'\nreturn dy, dy, dy")
+    page = (tmp_path / "out" / "feedback" / "ann_hw01.html").read_text()
+    code = page[page.index('<pre class="code">') :]
+    code = code[: code.index("</pre>")]
+    place = (tmp_path / "hw01.py").read_text().split("\n").index("    a = '<b>&'") + 1
+    assert f"\n{place:>4}      a = &#x27;&lt;b&gt;&amp;&#x27;\n" in code and code.endswith("return dy, dy, dy")
+    assert page.count('class="code"') == 1  # of those that are empty there is nothing to see
+
+
+def test_functions_are_found_in_classes_and_cut_when_long():
+    body = "\n".join(f"        x = {i}" for i in range(100))
+    text = f"class Linear:\n    def backward(self, dy, cache):\n{body}\n\ndef sum_grads(*a): return '{'x' * 999}'\n"
+    found = own_functions("hw01", text)
+    lines = found["hw01.linear_layer_backward"].split("\n")
+    assert lines[:2] == ["   2  def backward(self, dy, cache):", "   3      x = 0"]
+    assert len(lines) == LINES + 1 and lines[-1] == "      ... and 41 more lines"
+    assert len(found["hw01.sum_grads"]) < 220 and set(found) == {"hw01.linear_layer_backward", "hw01.sum_grads"}
+    assert own_functions("hw01", "def f(:") == own_functions("hw01", "\0") == {}
+
+
+@pytest.mark.parametrize(
+    "contents, words",
+    [
+        (b"\xff\xfe\x00", "hw01.py: not a text file in UTF-8"),
+        (b"from tinymaskrcnn.ops.linear import nothing", "from &#x27;tinymaskrcnn.ops.linear&#x27; (tinymaskrcnn/ops"),
+        (b"from numpy import nothing", "site-packages/numpy/__init__.py"),
+        (b"raise ValueError(__import__)", "ValueError"),
+    ],
+)
+def test_a_page_says_nothing_of_where_the_grader_keeps_things(contents, words, tmp_path):
+    path = tmp_path / "class" / "hw01.py"
+    path.parent.mkdir()
+    path.write_bytes(contents)
+    grade_one(Submission("bob", "hw01", path), out=tmp_path)
+    page = (tmp_path / "feedback" / "bob_hw01.html").read_text()
+    assert words in page
+    assert not any(str(place) in page for place in (tmp_path, PACKAGE.parent, sys.prefix))

@@ -43,3 +43,10 @@ def test_a_terminal_gets_a_bar():
 def test_counting_passes_the_items_on():
     file = io.StringIO()
     assert list(counted([1, 2], label="x", file=file)) == [1, 2] and file.getvalue() == ""
+
+
+def test_a_bar_knows_how_many_there_are_when_it_is_told():
+    with_total, without = Terminal(), Terminal()
+    assert list(counted(iter("abcd"), label="x", total=4, file=with_total)) == list("abcd")
+    list(counted(iter("abcd"), label="x", file=without))
+    assert "0/4" in with_total.getvalue() and "/4" not in without.getvalue()

@@ -96,7 +96,7 @@ def find_blank(identifier):
 def _blanks_of(path, text):
     lines = text.splitlines()
     module = ".".join(("tinymaskrcnn", *path.relative_to(PACKAGE).with_suffix("").parts))
-    functions = list(_functions(ast.parse(text)))
+    functions = list(functions_in(ast.parse(text)))
     begin = None
     for number, line in enumerate(lines, start=1):
         if match := BEGIN.fullmatch(line):
@@ -110,7 +110,7 @@ def _blanks_of(path, text):
             yield Blank(identifier, module, class_name, node.name, source, inside, start)
 
 
-def _functions(tree):
+def functions_in(tree):
     """(name of the class or "", node) of all functions at the top level and of the methods of classes there."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):

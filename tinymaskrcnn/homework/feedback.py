@@ -1,11 +1,16 @@
-"""The page a student gets back: every exercise with its verdict, the first wrong case, and a picture of it."""
+"""The page a student gets back: every exercise with its verdict, the first wrong case, a picture, their own lines."""
 
+import ast
 import base64
 import html
 import io
 
-from .exercises import find_exercise
+from .blanks import functions_in
+from .exercises import exercises_of, find_exercise
 
+LINES = 60  # of a function, and characters of a line, that are shown
+CHARACTERS = 200
+NOT_SHOWN = ("right", "empty", "missing")
 STYLE = """
 :root { color-scheme: light dark; --card: #f4f5f7; --line: #c9ced6; --right: #00735a; --wrong: #b04a00; }
 @media (prefers-color-scheme: dark) { :root { --card: #1d2128; --line: #444b57; --right: #2fc79f; --wrong: #ff9d4d; } }
@@ -13,7 +18,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 section { padding: .5rem 1.2rem; margin: 1rem 0; }
 h2 { font-size: 1.05rem; } .right { color: var(--right); } .wrong { color: var(--wrong); }
-pre { overflow-x: auto; font-size: .85rem; line-height: 1.35; } img { max-width: 100%; background: white; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; line-height: 1.35; }
+.code { border-left: 3px solid var(--line); padding-left: .8rem; } img { max-width: 100%; background: white; }
 td, th { padding: .15rem .9rem .15rem 0; text-align: left; } .says { font-weight: 600; }
 """
 
@@ -33,16 +39,38 @@ def picture_of(verdict):
     return buffer.getvalue()
 
 
-def feedback_page(record, images):
+def own_functions(homework, text):
+    """What a student wrote for each exercise, with the numbers of its lines; of a broken file nothing.
+
+    "hw01", text of the file  ->  {exercise id: text}
+    """
+    try:
+        found = {(class_name, node.name): node for class_name, node in functions_in(ast.parse(text))}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    lines = text.split("\n")
+    nodes = {e.id: found.get((e.blank.class_name, e.blank.function)) for e in exercises_of(homework)}
+    return {identifier: _numbered(lines, node) for identifier, node in nodes.items() if node is not None}
+
+
+def _numbered(lines, node):
+    shown = lines[node.lineno - 1 : node.end_lineno][:LINES]
+    margin = min(len(line) - len(line.lstrip()) for line in shown if line.strip())
+    written = [f"{n:>4}  {line[margin:][:CHARACTERS]}".rstrip() for n, line in enumerate(shown, start=node.lineno)]
+    rest = node.end_lineno - node.lineno + 1 - len(shown)
+    return "\n".join(written + [f"      ... and {rest} more lines"] * (rest > 0))
+
+
+def feedback_page(record, images, functions):
     """A self-contained page.
 
-    record: as grade_one makes it, images: {exercise id: PNG bytes or None}  ->  HTML text
+    record: as grade_one makes it, images: {exercise id: PNG bytes or None}, functions: {exercise id: text}  ->  HTML
     """
     head = f"{record['homework']}: {record['points']:g} of {record['of']} points"
     rows = "".join(_row(entry) for entry in record["exercises"])
     table = f"<table><tr><th>exercise<th>verdict<th>points</tr>{rows}</table>" if rows else ""
     note = f"<pre>{html.escape(record['note'])}</pre>" if record["note"] else ""
-    sections = _sections(record["exercises"], images)
+    sections = _sections(record["exercises"], images, functions)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(record["student"])}, {head}'
         f'</title><meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
@@ -57,16 +85,16 @@ def _row(entry):
     return f'<tr><td>{entry["id"]}<td class="{tone}">{html.escape(entry["verdict"])}<td>{points}</tr>'
 
 
-def _sections(entries, images):
+def _sections(entries, images, functions):
     """What is said of each; of a file that does not load all entries say the same, and one is enough."""
     words = entries[0]["explanation"] if entries else []
     if len(entries) > 1 and words and all(entry["explanation"] == words for entry in entries):
         says = html.escape("\n".join(words))
         return f"<section><h2>All exercises</h2><pre>{says}</pre></section>"
-    return "".join(_section(entry, images.get(entry["id"])) for entry in entries)
+    return "".join(_section(entry, images.get(entry["id"]), functions.get(entry["id"])) for entry in entries)
 
 
-def _section(entry, image):
+def _section(entry, image, function):
     title = find_exercise(entry["id"]).title
     if entry["verdict"] == "right":
         return ""
@@ -78,4 +106,8 @@ def _section(entry, image):
     if image:
         data = base64.b64encode(image).decode()
         picture = f'<img alt="wanted, yours, and the difference" src="data:image/png;base64,{data}">'
-    return f"<section><h2>{entry['id']}: {html.escape(title)}</h2>{cases}{says}<pre>{words}</pre>{picture}</section>"
+    code = ""
+    if function and entry["verdict"] not in NOT_SHOWN:
+        code = f'<p>Your function, with the numbers of its lines:</p><pre class="code">{html.escape(function)}</pre>'
+    head = f"<h2>{entry['id']}: {html.escape(title)}</h2>"
+    return f"<section>{head}{cases}{says}<pre>{words}</pre>{picture}{code}</section>"

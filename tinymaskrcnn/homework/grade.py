@@ -10,6 +10,7 @@ import io
 import json
 import multiprocessing
 import os
+import sys
 import traceback
 import zlib
 from collections import Counter
@@ -19,9 +20,10 @@ from pathlib import Path
 
 from ..errors import ArgumentError, DataError
 from ..train.progress import counted
+from .blanks import PACKAGE
 from .check import check_file, explanation
 from .exercises import exercises_of, titles
-from .feedback import feedback_page, picture_of
+from .feedback import feedback_page, own_functions, picture_of
 from .files import read_program, write_text
 from .remote import MEMORY
 from .submissions import collect
@@ -43,8 +45,7 @@ def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY,
     out = Path(out)
     options = {"out": str(out), "seed": seed, "seconds": seconds, "memory": memory, "pictures": pictures}
     graded = _grade_all(submissions, processes or os.cpu_count(), options)
-    passing = counted(submissions, label=f"grading {len(submissions)} submissions")
-    records = dict(pair for _, pair in zip(passing, graded))
+    records = dict(counted(graded, label="grading", total=len(submissions)))
     ordered = [records[submission] for submission in submissions]
     write_text(out / "grades.csv", grades_csv(ordered))
     report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks(), "summary": summary(ordered)}
@@ -87,24 +88,38 @@ def _outcome(submission, future):
 
 def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures=True):
     """Grade one submission and write its feedback page; returns a record of plain values."""
-    limits = {"seconds": seconds, "memory": memory}
+    options = {"seed": seed, "seconds": seconds, "memory": memory, "hidden": True, "strict": True}
+    verdicts, word, note, text = [], None, submission.note, ""
     try:
-        verdicts = _verdicts(submission, seed, limits)
+        text = _text_of(submission)
+        if submission.path is not None:
+            verdicts = [_with_line(verdict, text.split("\n")) for verdict in check_file(submission.path, **options)]
     except (DataError, ArgumentError) as error:
-        return _write(out, _record(submission, [], "crashed", str(error)), {})
+        word, note = "crashed", str(error)
     images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
-    entries, word = [_entry(v) for v in verdicts], _overall(submission, verdicts)
-    return _write(out, _record(submission, entries, word, submission.note), images)
+    record = _record(submission, [_entry(v) for v in verdicts], word or _overall(submission, verdicts), note)
+    return _write(out, _without_places(record, submission), images, own_functions(submission.homework, text))
 
 
-def _verdicts(submission, seed, limits):
-    if submission.path is None:
-        return []
+def _text_of(submission):
     if submission.linked:
         raise DataError(f"{submission.path} is a link or lies behind one; what it points to was not handed in here")
-    lines = read_program(submission.path).split("\n")
-    verdicts = check_file(submission.path, seed=seed, hidden=True, strict=True, **limits)
-    return [_with_line(verdict, lines) for verdict in verdicts]
+    return "" if submission.path is None else read_program(submission.path)
+
+
+def _without_places(record, submission):
+    """The record without the folders of this machine: where the file lies, and where Python and the package do."""
+    path = submission.path
+    places = [(f"{PACKAGE.parent}{os.sep}", ""), (f"{sys.prefix}{os.sep}", "")]
+    places = ([(os.path.abspath(path), path.name), (str(path), path.name)] if path else []) + places
+
+    def told(text):
+        for place, name in places:
+            text = text.replace(place, name)
+        return text
+
+    entries = [entry | {"explanation": [told(line) for line in entry["explanation"]]} for entry in record["exercises"]]
+    return record | {"note": told(record["note"]), "exercises": entries}
 
 
 def _with_line(verdict, lines):
@@ -165,11 +180,12 @@ def _failed(submission, future):
     return _record(submission, [], "not graded: look at it by hand", words)
 
 
-def _write(out, record, images):
+def _write(out, record, images, functions):
     student = record["student"]
     if len(student.encode()) > 150:  # the name of a file has an end
         student = f"{student[:40]}-{zlib.crc32(student.encode()):08x}"
-    write_text(Path(out) / "feedback" / f"{student}_{record['homework']}.html", feedback_page(record, images))
+    page = feedback_page(record, images, functions)
+    write_text(Path(out) / "feedback" / f"{student}_{record['homework']}.html", page)
     return record
 
 

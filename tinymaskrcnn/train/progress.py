@@ -49,8 +49,11 @@ class Progress:
             )
 
 
-def counted(items, *, label, file=None):
-    """The items of a sequence, with a bar while they pass when there is a terminal to show it on."""
+def counted(items, *, label, total=None, file=None):
+    """The items of a sequence, with a bar while they pass when there is a terminal to show it on.
+
+    total: how many there are, where the items have no length to tell.
+    """
     file = file or sys.stderr
     terminal = bool(getattr(file, "isatty", lambda: False)())
-    return tqdm(items, desc=label, file=file, disable=not terminal, leave=False, dynamic_ncols=True)
+    return tqdm(items, desc=label, total=total, file=file, disable=not terminal, leave=False, dynamic_ncols=True)
