@@ -531,16 +531,16 @@ film = show.TrainingFilm(test_images[1], truths[1], names, min_score=0.3).shoot(
 print({kind: f"AP {figures['AP']:.3f}" for kind, figures in untrained.items()})
 
 # %% [markdown]
-# **Predict.** Which of the five losses falls first? Which one will still be high after 200 steps? Look at what each
+# **Predict.** Which of the five losses falls first? Which one will still be high after 300 steps? Look at what each
 # of them has to learn from: 512 sampled anchors per step, 256 RoIs, 64 or fewer masks with 784 pixels each.
 
 # %%
 settings = {"optimizer": "adamw", "learning_rate": 0.004, "warmup_steps": 20}
-trainer = Trainer(model, stream, TrainConfig(steps=8 if FAST else 200, **settings), device=device)
+trainer = Trainer(model, stream, TrainConfig(steps=8 if FAST else 300, **settings), device=device)
 with computing():
     for row in trainer.rows():
         film.note(row)
-        if row["step"] in (8, 20, 40, 70, 100, 150, 200):
+        if row["step"] in (8, 20, 45, 80, 130, 200, 300):
             film.shoot(model, row["step"])
             print(f"step {row['step']:3}: loss {row['loss']:.2f}, {row['seconds']:.2f} s per step")
 
