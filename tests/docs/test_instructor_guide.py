@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tinymaskrcnn import cli
 from tinymaskrcnn.commands import homework as command
 from tinymaskrcnn.homework.exercises import all_exercises, titles
 from tinymaskrcnn.homework.grade import GRAVE
@@ -50,3 +51,31 @@ def test_commands_of_the_guide_are_understood():
     assert len(lines) >= 5
     for line in lines:
         parser.parse_args(line.split())
+
+
+def test_commands_of_the_guide_work(tmp_path, monkeypatch, capsys):
+    """One after the other, as they are printed, in a folder with a student's file and a class of one."""
+    monkeypatch.chdir(tmp_path)
+    Path("submissions").mkdir()
+    for path in ("hw01.py", "submissions/ann_hw01.py"):
+        Path(path).write_text("# nothing yet\n")
+    Path("submissions/dora.py").write_text("")
+    lines = re.findall(r"(?:^|`)tinymaskrcnn (homework (?:list|release|check|grade) ?[^#`\n]*)", GUIDE, re.MULTILINE)
+    status = {line.strip(): cli.main(line.split()) for line in lines}
+    assert {line.split()[1] for line in status} == {"list", "release", "check", "grade"}
+    assert status == {line: int(" check " in line) for line in status}  # one that is not filled in is not right
+    assert Path("handout/hw01.py").is_file() and Path("course/source/hw01/hw01.ipynb").is_file()
+    made = {"grades.csv", "grades.json", "feedback/ann_hw01.html"}
+    assert all((Path("graded") / name).is_file() for name in made)
+    out, err = capsys.readouterr()
+    assert "not graded, because the name does not say hw01: dora.py\n1 submission, mean 0 of 17\n" in out
+    assert "note: seed" not in err
+
+
+def test_flags_that_the_guide_speaks_of_exist():
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    actions = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
+    known = {flag for action in actions.values() for flag in action._option_string_actions}
+    named = set(re.findall(r"`(--[a-z-]+)`", GUIDE[GUIDE.index("## Handing out") :]))
+    assert {"--seed", "--seconds", "--memory", "--out"} <= named <= known

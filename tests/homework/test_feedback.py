@@ -75,7 +75,8 @@ def test_the_page_shows_what_the_student_wrote(tmp_path):
     code = page[page.index('<pre class="code">') :]
     code = code[: code.index("</pre>")]
     place = (tmp_path / "hw01.py").read_text().split("\n").index("    a = '<b>&'") + 1
-    assert f"\n{place:>4}      a = &#x27;&lt;b&gt;&amp;&#x27;\n" in code and code.endswith("return dy, dy, dy")
+    assert f"<span>{place:>4}      a = &#x27;&lt;b&gt;&amp;&#x27;</span>" in code
+    assert code.endswith("return dy, dy, dy</span>")
     assert page.count('class="code"') == 1  # of those that are empty there is nothing to see
 
 

@@ -19,7 +19,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 section { padding: .5rem 1.2rem; margin: 1rem 0; }
 h2 { font-size: 1.05rem; } .right { color: var(--right); } .wrong { color: var(--wrong); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; line-height: 1.35; }
-.code { border-left: 3px solid var(--line); padding-left: .8rem; } img { max-width: 100%; background: white; }
+.code { border-left: 3px solid var(--line); padding-left: .8rem; }
+.code span { display: block; padding-left: 6ch; text-indent: -6ch; } img { max-width: 100%; background: white; }
 td, th { padding: .15rem .9rem .15rem 0; text-align: left; } .says { font-weight: 600; }
 """
 
@@ -108,6 +109,7 @@ def _section(entry, image, function):
         picture = f'<img alt="wanted, yours, and the difference" src="data:image/png;base64,{data}">'
     code = ""
     if function and entry["verdict"] not in NOT_SHOWN:
-        code = f'<p>Your function, with the numbers of its lines:</p><pre class="code">{html.escape(function)}</pre>'
+        lines = "".join(f"<span>{html.escape(line)}</span>" for line in function.split("\n"))
+        code = f'<p>Your function, with the numbers of its lines:</p><pre class="code">{lines}</pre>'
     head = f"<h2>{entry['id']}: {html.escape(title)}</h2>"
     return f"<section>{head}{cases}{says}<pre>{words}</pre>{picture}{code}</section>"
