@@ -64,7 +64,8 @@ def _release(args):
     if args.nbgrader:
         from ..homework.nbgrader import release_nbgrader
 
-        path = release_nbgrader(args.homework, args.out, seed=_seed(args))
+        path = release_nbgrader(args.homework, args.out, seed=args.seed or 0)
+        _tell_of_seed(args)
         print(f"wrote {path}: an assignment with solutions for nbgrader, not for students")
         return 0
     path = release(args.homework, args.out)
@@ -72,11 +73,9 @@ def _release(args):
     return 0
 
 
-def _seed(args):
-    """The seed that was given, or 0 and a word about it."""
+def _tell_of_seed(args):
     if args.seed is None:
         print("note: seed 0, which students can guess; give --seed", file=sys.stderr)
-    return args.seed or 0
 
 
 def _program():
@@ -174,13 +173,14 @@ def _picture(verdict, folder):
 def _grade(args):
     from ..homework.grade import grade
 
-    options = {"homework": args.homework, "seed": _seed(args), "seconds": args.seconds, "processes": args.processes}
+    options = {"homework": args.homework, "seed": args.seed or 0, "seconds": args.seconds, "processes": args.processes}
     report = grade(args.folder, out=args.out, memory=args.memory << 20, **options)
     records = report["submissions"]
     width = max(len(record["student"]) for record in records)
     for record in records:
         points = f"{record['points']:g} of {record['of']}"
         print(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
+    _tell_of_seed(args)
     print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
     print("\n".join([*report["remarks"], *report["summary"]]))
     return 0
