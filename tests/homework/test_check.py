@@ -1,5 +1,7 @@
 """Checking a file as a student does."""
 
+import time
+
 import pytest
 from homework.bodies import fill
 from homework.mutants import hw01
@@ -26,6 +28,16 @@ def test_every_exercise_gets_a_verdict(tmp_path):
     words = {v.exercise.id: v.word for v in check_file(path)}
     assert list(words) == [e.id for e in exercises_of("hw01")]
     assert words.pop("hw01.linear_backward") == "right" and set(words.values()) <= {"empty"}
+
+
+def test_a_file_without_an_end_is_waited_for_once(tmp_path):
+    path = tmp_path / "hw01.py"
+    path.write_text(student_file("hw01") + "\nwhile True:\n    pass\n")
+    verdicts = check_file(path, seconds=2.0)
+    assert next(verdicts).word == "too slow"
+    began = time.monotonic()
+    assert {v.word for v in verdicts} == {"too slow"}
+    assert time.monotonic() - began < 2.0  # the time that one more would have taken
 
 
 def test_only_some(tmp_path):

@@ -48,6 +48,7 @@ NOTHING = None
         ("np.ones((0, 3)).max()", "there is no maximum of no numbers"),
         ("np.ones(3, int).__iadd__(0.5)", "an array of int64 cannot take up float64"),
         ("dwieght", "there is nothing called dwieght here"),
+        ("import nunpy as np", "there is no module called nunpy here: is it misspelt?"),
         ("np.summe(A)", "NumPy has no function called summe"),
     ],
 )
@@ -67,6 +68,11 @@ def test_the_words_of_an_error(line, words):
 )
 def test_the_words_of_statements(lines, words):
     assert words in in_words(message_of(lines))
+
+
+def test_what_homework_keeps_away_is_not_called_misspelt():
+    assert in_words("NameError: name 'open' is not defined") == ""
+    assert "misspelt" in in_words("NameError: name 'opne' is not defined")
 
 
 def test_a_message_of_one_s_own_is_left_alone():

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.answer import Answer, local_answer
@@ -54,6 +55,38 @@ def test_writing_into_an_argument_is_not_taken_for_a_mistake_that_leaves_it_alon
     verdict = diagnosed(judge(others, lambda call: local_answer(others, function, call)))
     assert verdict.diagnosis.startswith("you write into gradients[0]: what you were given is read-only")
     assert verdict.diagnosis not in [m.says for m in exercise.mistakes]
+
+
+def test_writing_into_an_argument_is_said_before_what_follows_from_it(tmp_path):
+    from homework.bodies import fill
+
+    from tinymaskrcnn.homework.check import check_file
+
+    body = """
+    x, weight = cache
+    dbias = dy[0]
+    for row in dy[1:]:
+        dbias += row
+    return dy @ weight.T, x.T @ dy, dbias
+    """
+    path = tmp_path / "hw01.py"
+    path.write_text(fill("hw01", {EXERCISE.id: body}))
+    (verdict,) = check_file(path, only=[EXERCISE.id])
+    line = 1 + path.read_text().splitlines().index("        dbias += row")
+    assert verdict.first.wrong.name == "dx"  # which is not to blame
+    assert verdict.diagnosis.startswith(f"you write into dy (line {line}): dbias is no array of its own, but a view")
+
+
+def test_nan_alone_gives_no_mistake_its_name():
+    exercise = find_exercise("hw01.softmax_cross_entropy_forward")
+    alike = [m for m in exercise.mistakes if m.says.startswith("exp is missing")]
+    few = dataclasses.replace(exercise, mistakes=tuple(alike))
+
+    def ask(call):
+        loss, cache = local_answer(exercise, exercise.blank.reference(), call).output
+        return Answer((loss * np.nan if abs(loss) > 100 else loss, cache))
+
+    assert diagnosed(judge(few, ask)).diagnosis.startswith("loss holds NaN")
 
 
 def test_failing_where_a_mistake_fails_is_not_enough_to_be_named():

@@ -75,8 +75,10 @@ def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=S
         yield from (refused(exercise, trouble) for exercise in exercises)
         return
     with RemoteStudent(path, text=text, seconds=seconds, memory=memory, strict=strict) as student:
+        trouble = None
         for exercise in exercises:
-            trouble = student.take(exercise)
+            if trouble is None or trouble.kind != "slow":  # else the file itself has no end, for whichever blank
+                trouble = student.take(exercise)
             if trouble is not None:
                 yield refused(exercise, trouble)
             else:

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 
+from ..testing.trees import arrays_inside
 from .answer import READ_ONLY, local_answer
 from .differences import describe_difference
 from .errors_in_words import in_words
@@ -25,7 +26,7 @@ def diagnosed(verdict):
     if first.trouble is None and first.case.kind != "gradient" and first.output is None:
         words = "it returns None: is the `return` missing?"
     if not words and not _is_final(first.trouble):
-        words = name_mistake(verdict) or _of_ownership(first)
+        words = name_mistake(verdict) or _of_writing(first) or name_mistake(verdict, partly=True) or _of_harness(first)
     if not words and first.trouble is not None:
         words = in_words(first.trouble.message, first.trouble.text)
     if not words and first.wrong is not None:
@@ -51,9 +52,27 @@ def _of_trouble(trouble):
     return words.get(trouble.kind, "")
 
 
-def _of_ownership(result):
-    if result.case is not None and result.case.kind == "ownership" and result.message:
-        return f"{result.message}: what you were given is read-only; write a + b instead of a += b"
+def _of_writing(result):
+    """That a wrong answer also wrote into its arguments comes first: all else may follow from it."""
+    if not result.changed:
+        return ""
+    names = ", ".join(result.changed)
+    left, roots = _left_of(result.text), {re.split(r"[.\[]", name)[0] for name in result.changed}
+    if left and left not in roots:
+        return (
+            f"you write into {names} (line {result.line}): {left} is no array of its own, but a view of what you were "
+            "given; start from a copy, or from zeros"
+        )
+    return f"you write into {names}: what you were given is read-only; write a + b instead of a += b"
+
+
+def _left_of(line):
+    """The name that a line like dbias += ... writes to; "" for any other line."""
+    match = re.match(r"([A-Za-z_]\w*)\s*(?:\[.*\])?\s*(?:[-+*/]|//|\*\*|@)=", line)
+    return match.group(1) if match else ""
+
+
+def _of_harness(result):
     if "ownership" in result.message or "wrote into" in result.message:
         return result.message.splitlines()[0]
     return ""
@@ -62,25 +81,24 @@ def _of_ownership(result):
 # ---------------------------------------------------------------- imitation
 
 
-def name_mistake(verdict):
-    """The known mistake that explains every case, or else the first wrong one; "" when none does."""
+def name_mistake(verdict, *, partly=False):
+    """The known mistake that explains every case; "" when none does.
+
+    partly: the first one that explains the first wrong case, and fails in none that is right
+    """
     compared = [r for r in verdict.results if r.output is not None or _raised(r)]
     wrong = [r for r in compared if not r.passed and r.case.kind != "gradient"]
     if not wrong:
         return ""
-    partly = ""
     for mistake in verdict.exercise.mistakes:
         function = imitation(verdict.exercise, mistake)
-        if _explains(verdict.exercise, function, wrong[0]):
-            if all(_explains(verdict.exercise, function, r) for r in compared if r.case.kind != "gradient"):
-                return mistake.says
-            if (
-                not partly
-                and not _says_little(wrong[0])
-                and not any(_alone_in_error(verdict, function, r) for r in compared)
-            ):
-                partly = mistake.says
-    return partly
+        if not _explains(verdict.exercise, function, wrong[0]):
+            continue
+        if partly and not _says_little(wrong[0]) and not any(_alone_in_error(verdict, function, r) for r in compared):
+            return mistake.says
+        if all(_explains(verdict.exercise, function, r) for r in compared if r.case.kind != "gradient"):
+            return mistake.says
+    return ""
 
 
 def _says_little(result):
@@ -89,9 +107,14 @@ def _says_little(result):
     return _raised(result) or (isinstance(got, np.ndarray) and got.dtype.kind == "f" and bool(np.isnan(got).all()))
 
 
+def _without_rows(call):
+    """Whether an argument is empty: some guard against that, and make the mistake all the same."""
+    return any(array.size == 0 for _, array in arrays_inside((call.args, call.data), ""))
+
+
 def _alone_in_error(verdict, function, result):
     """Whether a function fails a case that the student passes, who then has not made its mistake."""
-    if result.case.kind == "gradient" or not result.passed:
+    if result.case.kind == "gradient" or not result.passed or _without_rows(result.call):
         return False
     exercise = verdict.exercise
     answer = local_answer(exercise, function, result.call)

@@ -1,6 +1,7 @@
 """NumPy's and Python's own error messages, as one plain sentence for those who meet them for the first time."""
 
 import ast
+import builtins
 import re
 
 SHAPE = r"\(([\d,]*)\)"
@@ -82,6 +83,8 @@ def _shape(sides):
 
 
 def _name(line, name):
+    if hasattr(builtins, name):  # not misspelt: kept from homework
+        return ""
     return f"there is nothing called {name} here: is it misspelt, or made in another function only?"
 
 
@@ -152,6 +155,7 @@ TABLE = (
     ),
     (r"cannot access local variable '(\w+)'", "{0} is used before it is given a value"),
     (r"NameError: name '(\w+)' is not defined", _name),
+    (r"No module named '([\w.]+)'", "there is no module called {0} here: is it misspelt?"),
     (r"module 'numpy' has no attribute '(\w+)'", "NumPy has no function called {0}"),
     (r"maximum recursion depth exceeded", "it calls itself and never comes to an end"),
 )

@@ -46,8 +46,9 @@ class Result:
     call: Any = None
     output: Any = None
     printed: str = ""
-    line: int = 0  # of the message, where known, and that line
+    line: int = 0  # of the message, or of what wrote into the arguments, where known, and that line
     text: str = ""
+    changed: tuple = ()  # names of the arguments that were written into
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def _compare(exercise, case, call, ask, reference):
     if answer.trouble is not None:
         return Result(case, False, answer.trouble, call=call, printed=answer.printed)
     kept = {"call": call, "output": answer.output, "printed": answer.printed}
+    if answer.changed:
+        kept |= {"changed": answer.changed, "line": answer.line, "text": answer.text}
     try:
         got = exercise.parts(answer.output, call)
     except Exception as error:  # the answer has a form that nothing further can be made of
@@ -148,7 +151,7 @@ def _compare(exercise, case, call, ask, reference):
     wrong = first_difference(reference.parts(call), got)
     if wrong is None and case.kind == "ownership" and answer.changed:
         names = ", ".join(answer.changed)
-        return Result(case, False, message=f"you write into {names}", line=answer.line, text=answer.text, **kept)
+        return Result(case, False, message=f"you write into {names}", **kept)
     return Result(case, wrong is None, wrong=wrong, **kept)
 
 

@@ -219,6 +219,46 @@ SOFTMAX_BACK = [
 
 CROSS_ENTROPY = [
     Mutant(
+        "picked, and an axis lost",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = (logits - top) - np.log(np.exp(logits - top).sum(1)[:, None])
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -log_softmax[is_label]
+        """,
+        "element has lost its second axis",
+    ),
+    Mutant(
+        "picked",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = (logits - top) - np.log(np.exp(logits - top).sum(1)[:, None])
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -log_softmax[is_label][:, None]
+        """,
+        "element has 2 rows instead of 3",
+    ),
+    Mutant(
+        "from the logits",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = logits - np.log(np.exp(logits - top).sum(1)[:, None])
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -np.where(is_label, log_softmax, 0).sum(axis=1)[:, None]
+        """,
+        "subtract it from shifted",
+    ),
+    Mutant(
+        "an axis lost",
+        """
+        top = np.max(logits, axis=1, keepdims=True)
+        log_softmax = (logits - top) - np.log(np.exp(logits - top).sum(1)[:, None])
+        is_label = np.arange(logits.shape[1]) == labels[:, None]
+        element = -np.sum(log_softmax * is_label, 1)
+        """,
+        "element has lost its second axis",
+    ),
+    Mutant(
         "log of softmax, times the labels",
         """
         top = np.max(logits, axis=1, keepdims=True)

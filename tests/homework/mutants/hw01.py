@@ -70,6 +70,70 @@ RIGHT = {
 
 LINEAR = [
     Mutant(
+        "only the last row",
+        """
+        x, W = cache
+        dbias, dweight = np.zeros(W.shape[1], dy.dtype), np.zeros_like(W)
+        for k in range(len(dy)):
+            dbias = dy[k]
+            dweight = np.outer(x[k], dy[k])
+        return dy @ W.T, dweight, dbias
+        """,
+        "only the last row is left in dbias and dweight",
+    ),
+    Mutant(
+        "only the last row moves the weight",
+        """
+        x, W = cache
+        dbias, dweight = np.zeros(W.shape[1], dy.dtype), np.zeros_like(W)
+        for k in range(len(dy)):
+            dbias = dbias + dy[k]
+            dweight = x[k][:, None] * dy[k]
+        return dy @ W.T, dweight, dbias
+        """,
+        "only the last row is left in dweight",
+    ),
+    Mutant(
+        "a view of dy",
+        """
+        x, W = cache
+        dx, dweight = np.dot(dy, W.T), np.dot(x.T, dy)
+        dbias = dy[0] if len(dy) else np.zeros(W.shape[1], dy.dtype)
+        for k in range(1, len(dy)):
+            dbias += dy[k]
+        return dx, dweight, dbias
+        """,
+        "you write into dy",
+    ),
+    Mutant(
+        "a view of dy, first of all",
+        """
+        x, W = cache
+        dbias = dy[0] if len(dy) else np.zeros(W.shape[1], dy.dtype)
+        for row in dy[1:]:
+            dbias += row
+        return np.dot(dy, W.T), np.dot(x.T, dy), dbias
+        """,
+        "you write into dy",
+    ),
+    Mutant(
+        "numbers times numbers",
+        """
+        x, W = cache
+        total = dy.sum(0)
+        return dy.dot(W.T), x.T * dy, total
+        """,
+        "dweight is a product of matrices",
+    ),
+    Mutant(
+        "the cache exchanged",
+        """
+        W, x = cache
+        return dy @ W.T, x.T @ dy, np.sum(dy, 0)
+        """,
+        "x and weight are exchanged",
+    ),
+    Mutant(
         "bias by the mean",
         """
         x, w = cache
@@ -215,6 +279,35 @@ LAYER = [
 ]
 
 SUM_GRADS = [
+    Mutant(
+        "only the last",
+        """
+        here = [g for g in gradients if g is not None]
+        if len(here) == 0:
+            return None
+        if isinstance(here[0], (tuple, list)):
+            return [sum_grads(*parts) for parts in zip(*here)]
+        for g in here:
+            total = g
+        return total
+        """,
+        "only the last term",
+    ),
+    Mutant(
+        "each pyramid on its own",
+        """
+        here = [g for g in gradients if g is not None]
+        if len(here) == 0:
+            return None
+        if isinstance(here[0], (tuple, list)):
+            return [sum_grads(*parts) for parts in here]
+        total = here[0]
+        for g in here[1:]:
+            total = total + g
+        return total
+        """,
+        "",
+    ),
     Mutant(
         "three at most",
         """

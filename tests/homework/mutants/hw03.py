@@ -81,6 +81,30 @@ RIGHT = {
 MUTANTS = {
     "hw03.iou_matrix": [
         Mutant(
+            "x1, x2, y1, y2",
+            """
+            al, ar, au, ad = np.moveaxis(a[..., None, :], -1, 0)
+            bl, br, bu, bd = np.moveaxis(b[..., None, :, :], -1, 0)
+            w, h = np.minimum(ar, br) - np.maximum(al, bl), np.minimum(ad, bd) - np.maximum(au, bu)
+            inter = np.maximum(w, 0) * np.maximum(h, 0)
+            both = area(a)[..., :, None] + area(b)[..., None, :] - inter
+            return inter / np.where(both > 0, both, 1)
+            """,
+            "taken in another order",
+        ),
+        Mutant(
+            "no new axes",
+            """
+            al, au, ar, ad = np.moveaxis(a, -1, 0)
+            bl, bu, br, bd = np.moveaxis(b, -1, 0)
+            w, h = np.minimum(ar, br) - np.maximum(al, bl), np.minimum(ad, bd) - np.maximum(au, bu)
+            inter = np.maximum(w, 0) * np.maximum(h, 0)
+            both = area(a)[..., :, None] + area(b)[..., None, :] - inter
+            return inter / np.where(both > 0, both, 1)
+            """,
+            "the new axes are missing",
+        ),
+        Mutant(
             "sides may be negative",
             """
             lt = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
@@ -182,6 +206,42 @@ MUTANTS = {
     ],
     "hw03.encode": [
         Mutant(
+            "corners as they are",
+            """
+            g, a = boxes, anchors
+            sizes = [np.maximum(x[..., 2:], SMALLEST_SIDE) for x in (g, a)]
+            wx, wy, ww, wh = weights
+            dx, dy = np.moveaxis((g[..., :2] - a[..., :2]) / sizes[1], -1, 0)
+            dw, dh = np.moveaxis(np.log(sizes[0] / sizes[1]), -1, 0)
+            return np.stack([dx * wx, dy * wy, dw * ww, dh * wh], axis=-1)
+            """,
+            "corners are taken for centre and size",
+        ),
+        Mutant(
+            "times a tuple",
+            """
+            g, a = to_center(boxes), to_center(anchors)
+            sizes = [np.maximum(x[..., 2:], SMALLEST_SIDE) for x in (g, a)]
+            wx, wy, ww, wh = weights
+            dx, dy = np.moveaxis((g[..., :2] - a[..., :2]) / sizes[1], -1, 0)
+            dw, dh = np.moveaxis(np.log(sizes[0] / sizes[1]), -1, 0)
+            return np.stack([dx, dy, dw, dh], axis=-1) * weights
+            """,
+            "becomes float64",
+        ),
+        Mutant(
+            "stacked in front",
+            """
+            g, a = to_center(boxes), to_center(anchors)
+            sizes = [np.maximum(x[..., 2:], SMALLEST_SIDE) for x in (g, a)]
+            wx, wy, ww, wh = weights
+            dx, dy = np.moveaxis((g[..., :2] - a[..., :2]) / sizes[1], -1, 0)
+            dw, dh = np.moveaxis(np.log(sizes[0] / sizes[1]), -1, 0)
+            return np.stack([dx * wx, dy * wy, dw * ww, dh * wh])
+            """,
+            "axis=-1",
+        ),
+        Mutant(
             "only zeros replaced",
             """
             g, a = to_center(boxes), to_center(anchors)
@@ -257,6 +317,26 @@ MUTANTS = {
         ),
     ],
     "hw03.decode": [
+        Mutant(
+            "corners as they are",
+            """
+            a = anchors
+            d = deltas / np.array(weights, deltas.dtype)
+            size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+            return from_center(np.concatenate([a[..., :2] + d[..., :2] * a[..., 2:], size], -1))
+            """,
+            "corners are taken for",
+        ),
+        Mutant(
+            "by a tuple",
+            """
+            a = to_center(anchors)
+            d = deltas / weights
+            size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+            return from_center(np.concatenate([a[..., :2] + d[..., :2] * a[..., 2:], size], -1))
+            """,
+            "becomes float64",
+        ),
         Mutant(
             "the way is held too",
             """

@@ -176,6 +176,24 @@ CROSS_ENTROPY = Exercise(
             "element has lost its second axis: it must be (K, 1) to meet the weight (K, 1), so sum with keepdims=True",
             (("0).sum(axis=1, keepdims=True)", "0).sum(axis=1)"),),
         ),
+        Mistake(
+            "element has lost its second axis, and has no row where no column is the label: it must be (K, 1); sum "
+            "over the one place that is not 0, with keepdims=True",
+            (("xp.where(is_label, log_softmax, 0).sum(axis=1, keepdims=True)", "log_softmax[is_label]"),),
+        ),
+        Mistake(
+            "element has 2 rows instead of 3: a row of weight 0 may have a label that is no column, and then "
+            "log_softmax[is_label] takes nothing from it; sum over the one place that is not 0 instead",
+            (("xp.where(is_label, log_softmax, 0).sum(axis=1, keepdims=True)", "log_softmax[is_label][:, None]"),),
+        ),
+        Mistake(
+            "the logarithm is that of the sum of exp(shifted), so subtract it from shifted, and not from logits",
+            (("= shifted - xp.log(", "= logits - xp.log("),),
+        ),
+        Mistake(
+            "the sum is one of exp(logits), but you subtract its logarithm from shifted: take exp(shifted) in the sum",
+            (("xp.log(xp.exp(shifted)", "xp.log(xp.exp(logits)"),),
+        ),
     ),
 )
 

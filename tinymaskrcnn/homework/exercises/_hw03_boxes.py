@@ -119,6 +119,27 @@ IOU = Exercise(
             ),
         ),
         Mistake(
+            "the corners are taken in another order: `_corners` gives x1, y1, x2, y2",
+            (
+                ("ax1, ay1, ax2, ay2 =", "ax1, ax2, ay1, ay2 ="),
+                ("bx1, by1, bx2, by2 =", "bx1, bx2, by1, by2 ="),
+            ),
+        ),
+        Mistake(
+            "the new axes are missing: a needs one for the boxes of b, [..., :, None, :], and b one for the boxes of "
+            "a, [..., None, :, :]",
+            (("_corners(a[..., :, None, :])", "_corners(a)"), ("_corners(b[..., None, :, :])", "_corners(b)")),
+        ),
+        Mistake(
+            "the new axes are exchanged: a needs [..., :, None, :], b [..., None, :, :], and the matrix has a row for "
+            "each box of a",
+            (
+                ("a[..., :, None, :]", "a[..., None, :, :]"),
+                ("b[..., None, :, :]", "b[..., :, None, :]"),
+                ("area(a)[..., :, None] + area(b)[..., None, :]", "area(a)[..., None, :] + area(b)[..., :, None]"),
+            ),
+        ),
+        Mistake(
             "the union is held at 1: boxes may be smaller than that, and scale changes no IoU; only a union of 0 needs "
             "another number",
             (("xp.where(union > 0, union, 1)", "xp.maximum(union, 1)"),),

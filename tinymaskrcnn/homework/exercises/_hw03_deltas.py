@@ -101,6 +101,18 @@ ENCODE = Exercise(
             (("(xp.maximum(side, SMALLEST_SIDE) for side in (gw, gh, aw, ah))", "gw, gh, aw, ah"),),
         ),
         Mistake(
+            "corners are taken for centre and size: to_center makes centre and size of them",
+            (("_corners(to_center(boxes))", "_corners(boxes)"), ("_corners(to_center(anchors))", "_corners(anchors)")),
+        ),
+        Mistake(
+            "array * tuple becomes float64: take the four numbers of weights apart, wx, wy, ww, wh = weights",
+            (("xp.stack(deltas, axis=-1)", "xp.stack(deltas, axis=-1) * (1.0, 1.0, 1.0, 1.0)"),),
+        ),
+        Mistake(
+            "the four deltas are stacked along a new first axis: stack along the last axis, axis=-1",
+            (("xp.stack(deltas, axis=-1)", "xp.stack(deltas)"),),
+        ),
+        Mistake(
             "only sides of 0 are replaced: a side below 0, or of 1e-9, must count as SMALLEST_SIDE as well",
             (
                 (
@@ -224,6 +236,14 @@ DECODE = Exercise(
         Mistake(
             "nothing holds dw and dh at `clamp`: exp(1000) is infinite",
             (("xp.minimum(dw / ww, clamp)", "dw / ww"), ("xp.minimum(dh / wh, clamp)", "dh / wh")),
+        ),
+        Mistake(
+            "the anchors' corners are taken for their centre and size: to_center makes centre and size of them",
+            (("_corners(to_center(anchors))", "_corners(anchors)"),),
+        ),
+        Mistake(
+            "array / tuple becomes float64: take the four numbers of weights apart, wx, wy, ww, wh = weights",
+            (("_corners(deltas)", "_corners(deltas / (1.0, 1.0, 1.0, 1.0))"),),
         ),
         Mistake(
             "dx and dy are held at `clamp` too: that is for dw and dh, which exp makes large",

@@ -22,6 +22,9 @@ def _small_linear(rng):
     return Call((np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 1.0, 1.0]]), (x, weight)))
 
 
+LAST_BIAS = ("dy.sum(axis=0)", "dy[-1:].sum(axis=0)")
+LAST_WEIGHT = ("x.T @ dy", "x[-1:].T @ dy[-1:]")
+
 LINEAR = Exercise(
     id="hw01.linear_backward",
     title="The way back through a fully connected layer",
@@ -83,6 +86,23 @@ LINEAR = Exercise(
             "axis 0",
             (("dy.sum(axis=0)", "dy.sum(axis=1)"),),
         ),
+        *(
+            Mistake(f"only the last row is left in {name}: = in the loop where += is meant", edits)
+            for name, edits in (
+                ("dbias and dweight", (LAST_BIAS, LAST_WEIGHT)),
+                ("dbias", (LAST_BIAS,)),
+                ("dweight", (LAST_WEIGHT,)),
+            )
+        ),
+        Mistake(
+            "* multiplies number by number, and dweight is a product of matrices: x.T @ dy",
+            (("x.T @ dy", "x.T * dy"),),
+        ),
+        Mistake(
+            "* multiplies number by number, and dx is a product of matrices: dy @ weight.T",
+            (("dy @ weight.T", "dy * weight.T"),),
+        ),
+        Mistake("x and weight are exchanged: the cache is (x, weight)", (("x, weight = cache", "weight, x = cache"),)),
         Mistake(
             "dbias is the gradient of the first row alone: every row was shifted by the same bias, so take the sum",
             (("dy.sum(axis=0)", "dy[0]"),),
@@ -322,6 +342,14 @@ SUM_GRADS = Exercise(
         Mistake(
             "only the first two terms are added up: there may be any number of users",
             (("enumerate(terms[1:])", "enumerate(terms[1:2])"),),
+        ),
+        Mistake(
+            "only the last term is left: = in the loop where total + term is meant",
+            (("total = total + term", "total = term"), ("total += term", "total = term")),
+        ),
+        Mistake(
+            "you add up each pyramid on its own: for level in zip(*terms) takes the same level of all of them",
+            (("zip(*terms, strict=True)", "terms"),),
         ),
         Mistake(
             "only the first three terms are added up: there may be any number of users",
