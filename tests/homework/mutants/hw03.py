@@ -81,6 +81,17 @@ RIGHT = {
 MUTANTS = {
     "hw03.iou_matrix": [
         Mutant(
+            "boxes cut at the picture",
+            """
+            c, d = np.maximum(a, 0), np.maximum(b, 0)
+            low = np.maximum(c[..., :, None, :2], d[..., None, :, :2])
+            high = np.minimum(c[..., :, None, 2:], d[..., None, :, 2:])
+            inter = np.maximum(high - low, 0).prod(axis=-1)
+            both = area(c)[..., None] + area(d)[..., None, :] - inter
+            return inter / np.where(both > 0, both, 1)
+            """,
+        ),
+        Mutant(
             "x1, x2, y1, y2",
             """
             al, ar, au, ad = np.moveaxis(a[..., None, :], -1, 0)
@@ -317,6 +328,15 @@ MUTANTS = {
         ),
     ],
     "hw03.decode": [
+        Mutant(
+            "anchors cut at the picture",
+            """
+            a = to_center(np.maximum(anchors, 0))
+            d = deltas / np.asarray(weights, deltas.dtype)
+            centre, size = a[..., :2] + d[..., :2] * a[..., 2:], a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
+            return from_center(np.concatenate([centre, size], axis=-1))
+            """,
+        ),
         Mutant(
             "corners as they are",
             """
@@ -664,6 +684,21 @@ MUTANTS = {
         ),
     ],
     "hw03.match": [
+        Mutant(
+            "the best of all pictures",
+            """
+            iou = np.where(valid[:, None], iou, -1)
+            matched, best = np.argmax(iou, -1), np.max(iou, -1)
+            label = np.where(best < negative_iou, -1, 0)
+            label[best >= positive_iou] = 1
+            if low_quality:
+                for m in range(iou.shape[2]):
+                    top = iou[..., m].max()
+                    label[(iou[..., m] == top) & (top > 0)] = 1
+            return matched, label
+            """,
+            "in all pictures at once",
+        ),
         Mutant(
             "poor objects rescue nobody",
             """

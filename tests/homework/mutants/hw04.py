@@ -255,6 +255,21 @@ MUTANTS = {
     ],
     "hw04.roi_align_points": [
         Mutant(
+            "counted from the edges",
+            """
+            a, b = start[:, None, None] * scale, end[:, None, None] * scale
+            size = b - a if aligned else np.maximum(b - a, 1)
+            count = np.ceil((b - a) / bins) if samples == 0 else np.full_like(size, samples)
+            n = samples or most or max(int(count.max(initial=1)), 1)
+            p = np.arange(n, dtype=start.dtype)
+            use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
+            along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
+            position = a + along * size - (0.5 if aligned else 0)
+            return position, use, along if aligned else np.where(b - a < 1, 0, along)
+            """,
+            "count them from the size",
+        ),
+        Mutant(
             "most first",
             """
             a, b = start[:, None, None] * scale, end[:, None, None] * scale

@@ -33,6 +33,7 @@ BASE = Exercise(
             "adversarial",
             lambda rng: Call((rng.uniform(5, 90, 3).tolist(), rng.uniform(0.3, 3, 3).tolist())),
         ),
+        Case("very flat and very tall", "adversarial", lambda rng: Call(([40], [0.1, 12.0]))),
         Case(
             "nothing is written into",
             "ownership",
@@ -260,6 +261,12 @@ MATCH = Exercise(
             "the best IoU of two objects is 0.05 and 0.1, below negative_iou: those boxes are positive all the same",
         ),
         Case(
+            "two pictures",
+            "adversarial",
+            _match([[[0.6], [0.1]], [[0.1], [0.2]]], low_quality=True),
+            "each picture has objects of its own: 0.6 is the best of the first, 0.2 that of the second",
+        ),
+        Case(
             "the first object only fills up",
             "adversarial",
             _match([[[0.9, 0.0], [0.9, 0.8]]], [[False, True]]),
@@ -329,6 +336,10 @@ MATCH = Exercise(
         Mistake(
             "only neutral boxes are rescued: the best box of an object is positive, also when it was negative",
             (("is_best.any(axis=2), POSITIVE", "is_best.any(axis=2) & (label != NEGATIVE), POSITIVE"),),
+        ),
+        Mistake(
+            "the best box of an object is looked for in all pictures at once: each picture has objects of its own",
+            (("iou.max(axis=1, keepdims=True)", "iou.max(axis=(0, 1), keepdims=True)"),),
         ),
         Mistake(
             "an object that only fills up counts with IoU 0: a box that overlaps nothing may then be matched with it, "

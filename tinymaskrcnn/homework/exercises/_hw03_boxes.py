@@ -80,6 +80,12 @@ IOU = Exercise(
             "boxes without area: their IoU is 0 and never NaN",
         ),
         Case("one inside the other", "adversarial", _boxes([[0, 0, 10, 10]], [[4, 4, 6, 6], [0, 0, 10, 5]])),
+        Case(
+            "left of the picture and above it",
+            "adversarial",
+            _boxes([[-4, -4, 0, 0]], [[-2, -2, 2, 2], [-9, -3, -1, -1]]),
+            "corners may be negative: anchors reach beyond the picture",
+        ),
         Case("no boxes", "adversarial", _boxes(np.zeros((0, 4)), [[0, 0, 1, 1]]), "K = 0: a matrix of shape (0, 1)"),
         Case(
             "far apart along both axes",

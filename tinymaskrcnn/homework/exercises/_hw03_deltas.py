@@ -59,6 +59,12 @@ ENCODE = Exercise(
             "a side below 0, and one of 2e-7: both are held at SMALLEST_SIDE, not 0 alone",
         ),
         Case("sides below 1", "adversarial", lambda rng: _matched(rng, 3, size=0.2), "scale changes no delta"),
+        Case(
+            "left of the picture and above it",
+            "adversarial",
+            lambda rng: Call(tuple(random_boxes(rng, 3) - 15 for _ in range(2))),
+            "corners may be negative: anchors reach beyond the picture",
+        ),
         Case("no boxes", "adversarial", lambda rng: Call((np.zeros((0, 4)), np.zeros((0, 4))))),
         Case("nothing is written into", "ownership", lambda rng: _matched(rng, 3)),
     ),
@@ -199,6 +205,12 @@ DECODE = Exercise(
             "adversarial",
             lambda rng: Call((np.array([[30.0, -40, 0, 0]]), random_boxes(rng, 1))),
             "dx = 30: only dw and dh are held at `clamp`, a box may move as far as it likes",
+        ),
+        Case(
+            "left of the picture and above it",
+            "adversarial",
+            lambda rng: Call((rng.normal(0, 0.5, (3, 4)), random_boxes(rng, 3) - 15)),
+            "corners may be negative: anchors reach beyond the picture",
         ),
         Case(
             "another clamp",

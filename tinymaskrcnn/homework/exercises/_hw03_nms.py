@@ -130,6 +130,12 @@ NMS = Exercise(
             "boxes may have negative corners: who moves the groups apart must move them far enough",
         ),
         Case(
+            "left of the picture",
+            "adversarial",
+            _nms([[-9, 0, -1, 4], [-8, 0, 0, 4], [-3, 0, 3, 4]], [0.9, 0.8, 0.7]),
+            "corners may be negative",
+        ),
+        Case(
             "scores that are no probabilities",
             "adversarial",
             _nms([[0, 0, 4, 4], [9, 9, 12, 12], [0, 0, 4, 4]], [0.01, -2.0, 0.0]),

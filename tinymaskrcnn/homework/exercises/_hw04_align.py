@@ -76,6 +76,13 @@ POINTS = Exercise(
         Case("the same, aligned", "adversarial", _points([2], [2.4], 2), "aligned: it stays as small as it is"),
         Case("a quarter of the image", "adversarial", _points([8, 13], [27, 30], 3, scale=0.25), "scale 1/4"),
         Case("an empty RoI", "adversarial", _points([4], [4], samples=0), "no pixel, no point: weights of 0, no 0 / 0"),
+        Case(
+            "an empty RoI, not aligned",
+            "adversarial",
+            _points([4], [4], samples=0, aligned=False),
+            "held at one pixel, so each bin has a point",
+        ),
+        Case("a RoI turned round", "adversarial", _points([5], [2], samples=0), "end before start: no pixel, no point"),
         Case("no RoIs", "adversarial", _points([], [], samples=0)),
         Case("float32 stays float32", "shape", _random_points(dtype=np.float32, samples=0)),
         Case("nothing is written into", "ownership", _random_points()),
@@ -124,6 +131,10 @@ POINTS = Exercise(
         Mistake(
             "a RoI that was held at one pixel still stretches: its along is 0",
             (("along = xp.where(end - start < 1, 0, along)", "pass"),),
+        ),
+        Mistake(
+            "the points are counted from end - start: count them from the size, which was held at one pixel",
+            (("xp.ceil(size / bins)", "xp.ceil((end - start) / bins)"),),
         ),
         Mistake(
             "`most` goes before `samples`: it counts only where samples is 0",
