@@ -75,6 +75,12 @@ def test_what_homework_keeps_away_is_not_called_misspelt():
     assert "misspelt" in in_words("NameError: name 'opne' is not defined")
 
 
+def test_a_misspelt_import_is_told_where_it_is_used():
+    words = "is not there when homework is checked; NumPy is all you need"
+    assert in_words(f"ImportError: nunpy.sum {words}") == "there is no module nunpy: is numpy misspelt in your import?"
+    assert in_words(f"ImportError: matplotlib.pyplot {words}") == ""
+
+
 def test_a_message_of_one_s_own_is_left_alone():
     assert in_words("RuntimeError: I give up") == ""
 

@@ -6,7 +6,7 @@ from drawing_checks import assert_legible, words
 
 from tinymaskrcnn.homework.answer import Answer, local_answer
 from tinymaskrcnn.homework.exercises import find_exercise
-from tinymaskrcnn.homework.judge import Result, Verdict, Wrong, judge
+from tinymaskrcnn.homework.judge import Result, Verdict, Wrong, draw_call, judge
 from tinymaskrcnn.homework.picture import MOST, slice_around, wrong_figure
 
 EXERCISE = find_exercise("hw01.linear_backward")
@@ -76,3 +76,18 @@ def test_a_long_caption_has_its_own_lines_below_the_cells(name):
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1
     assert all(ax.get_window_extent().y0 > box.y1 for ax in figure.axes)
     assert_legible(figure)
+
+
+def test_boxes_are_drawn_for_an_iou_that_is_wrong():
+    exercise = find_exercise("hw03.iou_matrix")
+    drawn = []
+    for case in exercise.cases:
+        call = draw_call(exercise, case, seed=0)
+        want = exercise.blank.reference()(*call.args)
+        for got in (want + np.asarray(0.1, want.dtype), want * np.nan, want.T):
+            wrong = Wrong("iou", want, got, "")
+            figure = wrong_figure(Verdict(exercise, "wrong", (Result(case, False, wrong=wrong, call=call),), 0.0))
+            if figure is not None:
+                assert_legible(figure)
+                drawn += [title for title in words(figure) if title.startswith("IoU of a[")]
+    assert "IoU of a[0] and b[0]: wanted 0.1429, yours 0.2429" in drawn

@@ -2,8 +2,10 @@
 
 import ast
 import builtins
+import difflib
 import re
 
+KNOWN = ("numpy", "math", "itertools", "functools", "tinymaskrcnn")  # modules that are often imported
 SHAPE = r"\(([\d,]*)\)"
 
 
@@ -88,6 +90,11 @@ def _name(line, name):
     return f"there is nothing called {name} here: is it misspelt, or made in another function only?"
 
 
+def _stand_in(line, name):
+    close = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.7)
+    return f"there is no module {name}: is {close[0]} misspelt in your import?" if close and close[0] != name else ""
+
+
 # Each: what to look for, and a sentence with {0}, {1} for its groups, or a function of the line and the groups.
 TABLE = (
     (r"matmul: .*mismatch in its core dimension .*\(size (\d+) is different from (\d+)\)", _matmul),
@@ -156,6 +163,7 @@ TABLE = (
     (r"cannot access local variable '(\w+)'", "{0} is used before it is given a value"),
     (r"NameError: name '(\w+)' is not defined", _name),
     (r"No module named '([\w.]+)'", "there is no module called {0} here: is it misspelt?"),
+    (r"ImportError: (\w+)[\w.]* is not there when homework is checked", _stand_in),
     (r"module 'numpy' has no attribute '(\w+)'", "NumPy has no function called {0}"),
     (r"maximum recursion depth exceeded", "it calls itself and never comes to an end"),
 )

@@ -24,6 +24,34 @@ def _boxes(*lists):
     return lambda rng: Call(tuple(np.array(boxes, np.float64).reshape(-1, 4) for boxes in lists))
 
 
+def picture(call, want, got):
+    """The boxes of both sets, and for the first pair that is wrong what it should be and what it is."""
+    from ...visualize import style
+    from ...visualize.boxes import draw_boxes
+
+    a, b = call.args
+    fits = isinstance(got, np.ndarray) and got.shape == want.shape and got.dtype.kind == "f"
+    if not fits or want.ndim != 2 or not 0 < want.size <= 12:
+        return None
+    wrong = np.argwhere(~np.isclose(want, got, rtol=1e-6, atol=1e-9))
+    if not len(wrong):
+        return None
+    k, m = wrong[0]
+    figure = style.new_figure(6.4, 4.6)
+    ax = figure.add_axes((0.14, 0.08, 0.8, 0.8))
+    both = np.concatenate([a, b]).reshape(-1, 2)
+    low, high = both.min(axis=0), both.max(axis=0)
+    margin = 0.12 * max(float((high - low).max()), 1e-9)
+    ax.set_xlim(low[0] - margin, high[0] + margin)
+    ax.set_ylim(high[1] + margin, low[1] - margin)
+    ax.set_aspect("equal")
+    for boxes, name, color, line in ((a, "a", style.BLUE, "-"), (b, "b", style.ORANGE, "--")):
+        labels = [f"{name}[{i}]" for i in range(len(boxes))]
+        draw_boxes(boxes, ax=ax, colors=[color] * len(boxes), labels=labels, linestyles=[line] * len(boxes))
+    ax.set_title(f"IoU of a[{k}] and b[{m}]: wanted {want[k, m]:.4g}, yours {got[k, m]:.4g}", fontsize=style.TEXT)
+    return figure
+
+
 IOU = Exercise(
     id="hw03.iou_matrix",
     title="Intersection over union, every box with every box",
@@ -216,4 +244,5 @@ IOU = Exercise(
             ),
         ),
     ),
+    picture=picture,
 )
