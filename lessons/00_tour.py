@@ -324,6 +324,7 @@ for label, fate in zip(truth.labels, fates):
 # The first line is our 7. Look at the numbers of boxes that fit it, stage by stage, beside those of the lower 7:
 
 # %%
+assert any(fate.stage != "found" for fate in fates), "nothing was missed in this scene: try another one"
 lost = next(i for i, fate in enumerate(fates) if fate.stage != "found")
 well = [i for i, fate in enumerate(fates) if fate.stage == "found"][-1]  # the lower 7
 titles = [f"the {names[truth.labels[well]]}, found", f"the {names[truth.labels[lost]]}, missed"]
