@@ -35,3 +35,13 @@ class CheckpointError(TinyMaskRCNNError, ValueError):
 
 class NonFiniteError(TinyMaskRCNNError, ArithmeticError):
     """A NaN or an infinity appeared during training; names the tensor, the layer and the step."""
+
+
+def shown(value, most=60):
+    """repr(value) for a message, cut in the middle when it is long; never an error of its own."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2 - 5) :]}"

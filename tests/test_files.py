@@ -1,0 +1,115 @@
+"""Files: whole or not there, whoever dies; texts and JSON whoever wrote them; every refusal names the file."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tinymaskrcnn.errors import ConfigError, DataError, shown
+from tinymaskrcnn.files import parse_json, read_json, read_text, sweep, whole_file, write_whole
+
+
+def test_a_file_is_the_old_or_the_new_one(tmp_path):
+    path = write_whole(tmp_path / "a.txt", "old")
+    with pytest.raises(KeyboardInterrupt), whole_file(path, "w", encoding="utf-8") as file:
+        file.write("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    program = f"""
+import os, signal
+from tinymaskrcnn.files import whole_file
+with whole_file({str(tmp_path / "a.txt")!r}) as file:
+    file.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -signal.SIGKILL
+    (left,) = os.listdir(tmp_path)
+    living = tmp_path / f".a.txt.{os.getppid()}.tmp"  # of a process that still writes
+    living.write_bytes(b"")
+    stranger = tmp_path / ".a.txt.old.tmp"
+    stranger.write_bytes(b"")
+    write_whole(tmp_path / "a.txt", "whole")
+    assert left not in os.listdir(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", living.name, stranger.name])
+
+
+def test_sweeping_a_folder_that_is_not_there(tmp_path):
+    sweep(tmp_path / "no" / "file")
+
+
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "no" / "a.txt", "x")
+    assert caught.value.filename == str(tmp_path / "no" / "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_texts_of_notepad_excel_and_powershell(tmp_path, encoding):
+    path = tmp_path / "names.txt"
+    path.write_bytes("Käse\n猫\n".encode(encoding))
+    assert read_text(path) == "Käse\n猫\n"
+
+
+def test_big_endian_utf_16_with_its_mark(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_bytes(b"\xfe\xff" + "猫".encode("utf-16-be"))
+    assert read_text(path) == "猫"
+
+
+@pytest.mark.parametrize("contents", ["Käse".encode("latin1"), b"\xff\xfea", b"\xff"])
+def test_what_is_no_text_is_refused_by_name(tmp_path, contents):
+    path = tmp_path / "names.txt"
+    path.write_bytes(contents)
+    with pytest.raises(ConfigError, match=r"names.txt: is not a text in UTF-8"):
+        read_text(path, error=ConfigError)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_text(tmp_path / "none")
+    with pytest.raises(DataError, match="is a folder"):
+        read_text(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_text("a\0b")
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("[1, 2", "line 1, column"),
+        ("[" * 200_000, "nested too deep"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' twice"),
+        ("[NaN]", "NaN is not a number"),
+        ("[-Infinity]", "Infinity is not a number"),
+        ("[1e400]", "too large"),
+        ("1" + 400 * "0", "401 digits"),
+        ("", "line 1"),
+    ],
+)
+def test_json_that_means_nothing_here(tmp_path, text, sentence):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(str(path)) and len(str(caught.value)) < 500
+
+
+def test_json_with_a_mark_reads(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes('{"a": [1, 2.5, "ä"]}'.encode("utf-16"))
+    assert read_json(path) == {"a": [1, 2.5, "ä"]}
+    assert parse_json("[-1, 1e3]", "here") == [-1, 1000.0]
+
+
+def test_shown_is_short_and_prints():
+    assert shown("cat") == "'cat'"
+    assert len(shown("x" * 10_000)) <= 65
+    assert shown("\ud800").isascii()
