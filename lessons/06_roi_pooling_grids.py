@@ -588,9 +588,9 @@ for size, k0 in ((224.0, 4), (28.0, 3)):
 # **Predict.** The strokes of these digits are mostly 3 to 8 pixels wide. How much of the IoU does half a pixel cost?
 
 # %%
-masks, everyone, pasted = truth.masks, np.arange(4), {}
+masks, everyone, whole, pasted = truth.masks, np.arange(4), np.array([[128, 128]]), {}
 for aligned in (True, False):
-    cut_out = mask_targets(masks[None], truth.boxes, everyone, size=28, aligned=aligned)
+    cut_out = mask_targets(masks[None], truth.boxes, everyone, sizes=whole, size=28, aligned=aligned)
     pasted[aligned] = paste_masks(cut_out, truth.boxes, height=128, width=128)
     iou = (pasted[aligned] & masks).sum(axis=(1, 2)) / (pasted[aligned] | masks).sum(axis=(1, 2))
     print(f"aligned={aligned!s:5}  IoU with the originals", iou.round(2))

@@ -198,10 +198,18 @@ def _boxes(rng, K, height, width, overshoot=0.0):
 
 
 def mask_targets(rng, number):
-    N, M, Q = _count(rng, 1, 2), _count(rng, 1, 3), _count(rng, 1, 5)
-    H, W = _size(rng, 8, 16)
-    masks = (rng.random((N, M, H, W)) < 0.5).astype(np.uint8)
-    arrays = dict(masks=masks, rois=_boxes(rng, Q, H, W), matched=rng.integers(0, N * M, Q))
+    """Padded pictures of different sizes, their objects up to every border, and RoIs that end exactly there."""
+    N, M, Q = _count(rng, 1, 3), _count(rng, 1, 3), _count(rng, 2, 6)
+    sizes = np.array([_size(rng, 8, 16) for _ in range(N)])
+    H, W = sizes.max(axis=0) + rng.integers(0, 6, 2)
+    inside = np.arange(H)[:, None] < sizes[:, :1, None], np.arange(W) < sizes[:, 1:, None]  # (N, H, 1), (N, 1, W)
+    masks = ((rng.random((N, M, H, W)) < 0.6) & (inside[0] & inside[1])[:, None]).astype(np.uint8)
+    matched = rng.integers(0, N * M, Q)
+    height, width = sizes[matched // M].T
+    rois = _boxes(rng, Q, 1, 1) * np.stack([width, height, width, height], axis=1)
+    border = rng.random((Q, 4)) < 0.4
+    rois = np.where(border, np.stack([0 * width, 0 * height, width, height], axis=1), rois)
+    arrays = dict(masks=masks, rois=rois, matched=matched, sizes=sizes)
     return arrays, dict(size=_count(rng, 2, 7), aligned=False)  # torchvision knows aligned=False only
 
 

@@ -126,9 +126,16 @@ def roi_pool(features, rois, image_index, output_size, scale):
     return _pixels(ops.roi_pool(_planes(features).contiguous(), rows, output_size, scale))
 
 
-def mask_targets(masks, rois, matched, size, aligned):
+def mask_targets(masks, rois, matched, sizes, size, aligned):
+    """RoI by RoI, from the masks of its picture, which torchvision never pads."""
     assert not aligned
-    return {"targets": roi_heads.project_masks_on_boxes(masks.flatten(0, 1), rois, matched, size)}
+    targets = []
+    for roi, row in zip(rois, matched):
+        n, m = divmod(int(row), masks.shape[1])
+        height, width = sizes[n]
+        own = masks[n, m : m + 1, :height, :width]
+        targets.append(roi_heads.project_masks_on_boxes(own, roi[None], torch.zeros(1, dtype=torch.int64), size))
+    return {"targets": torch.cat(targets)}
 
 
 def roi_levels(rois, canonical_size, canonical_level, lowest, highest):

@@ -113,9 +113,9 @@ class MaskRCNN(Module):
         rpn = rpn_targets(every_anchor, targets, self.rpn.config, image_size=image_size, rng=rng)
         proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
         rois = sample_rois(proposals, valid, targets, self.roi_heads.config, rng=rng)
-        return Samples(rpn, rois, *self._answers(rois, targets))
+        return Samples(rpn, rois, *self._answers(rois, targets, sizes))
 
-    def _answers(self, rois, targets):
+    def _answers(self, rois, targets, sizes):
         """What the mask and the keypoint head should say about the positive RoIs; None where there is no head."""
         config, rows = self.roi_heads.config, rois.mask_rows
         positive, matched = rois.rois[rows], rois.matched[rows]
@@ -124,8 +124,8 @@ class MaskRCNN(Module):
             if name in self.roi_heads.heads and given is None:
                 raise ArgumentError(f"MaskRCNN.forward: the model has a {name} head, and the targets have no {name}s")
         if "mask" in self.roi_heads.heads:
-            size = 2 * config.mask_size
-            masks = mask_targets(targets.masks, positive, matched, size=size, aligned=config.aligned)
+            settings = dict(sizes=sizes, size=2 * config.mask_size, aligned=config.aligned)
+            masks = mask_targets(targets.masks, positive, matched, **settings)
         if "keypoint" in self.roi_heads.heads:
             if targets.keypoints.shape[2] != config.num_keypoints:
                 raise ArgumentError(

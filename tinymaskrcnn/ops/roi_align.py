@@ -226,19 +226,21 @@ def _merge(pixel, weights, length):
     return np.minimum(first + np.arange(reach), length - 1).astype(np.int32), weights
 
 
-def adaptive_weights(start, end, bins, length, *, aligned):
+def adaptive_weights(start, end, bins, lengths, *, longest, aligned):
     """Adaptive sampling along one axis as a matrix per RoI: for one channel, crop = rows @ map @ columns.T.
 
-    start (K,), end (K,), both within 0 .. length  ->  weights (K, S, length)
+    start (K,), end (K,), lengths (K,) of the axis of each RoI, none above `longest`; start and end lie on that axis
+    ->  weights (K, S, longest)
     """
     xp = array_module(start)
-    most = None if xp is np else -(-length // bins)  # points per bin, since a RoI is no longer than the axis
-    pixel, (weight,) = _axis_taps(start, end, bins, length, scale=1.0, samples=0, aligned=aligned, most=most)
-    weights = xp.zeros((len(start) * bins, length), start.dtype)
+    most = None if xp is np else -(-longest // bins)  # points per bin, since a RoI is no longer than the axis
+    settings = dict(scale=1.0, samples=0, aligned=aligned, most=most)
+    pixel, (weight,) = _axis_taps(start, end, bins, lengths.astype(start.dtype)[:, None, None], **settings)
+    weights = xp.zeros((len(start) * bins, longest), start.dtype)
     row = xp.arange(len(weights))
     for tap in range(pixel.shape[2]):  # one pixel for each bin at a time: nothing is added to the same place twice
         weights[row, pixel[:, :, tap].reshape(-1)] += weight[:, :, tap].reshape(-1)
-    return weights.reshape(len(start), bins, length)
+    return weights.reshape(len(start), bins, longest)
 
 
 # ---------------------------------------------------------------- the matrix

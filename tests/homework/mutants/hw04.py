@@ -83,8 +83,9 @@ RIGHT = {
     "hw04.mask_targets": """
         N, M, H, W = masks.shape
         flat = masks.reshape(N * M, H, W)
-        down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, H, aligned=aligned)
-        across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, W, aligned=aligned)
+        high, wide = sizes[matched // M].T
+        down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+        across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
         out = np.zeros((len(rois), size, size), rois.dtype)
         for q in range(len(rois)):
             out[q] = down[q] @ flat[matched[q]].astype(rois.dtype) @ across[q].T
@@ -545,8 +546,9 @@ MUTANTS = {
             """
             N, M, H, W = masks.shape
             flat = masks.reshape(-1, H, W).astype(rois.dtype)
-            down = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, H, aligned=aligned)
-            across = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, W, aligned=aligned)
+            high, wide = sizes[matched // M].T
+            down = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, wide, longest=W, aligned=aligned)
             return down @ flat[matched] @ across.transpose(0, 2, 1)
             """,
             "x and y are exchanged",
@@ -556,8 +558,9 @@ MUTANTS = {
             """
             N, M, H, W = masks.shape
             flat = masks.reshape(-1, H, W).astype(rois.dtype)
-            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, H, aligned=aligned)
-            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, W, aligned=aligned)
+            high, wide = sizes[matched // M].T
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
             return (down @ flat[matched] @ across.transpose(0, 2, 1) > 0.499).astype(rois.dtype)
             """,
             "rounded to 0 and 1",
@@ -566,8 +569,9 @@ MUTANTS = {
             "first picture",
             """
             N, M, H, W = masks.shape
-            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, H, aligned=aligned)
-            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, W, aligned=aligned)
+            high, wide = sizes[matched // M].T
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
             seen = np.stack([masks[0, k % M] for k in matched]) if len(matched) else np.zeros((0, H, W))
             return down @ seen.astype(rois.dtype) @ across.transpose(0, 2, 1)
             """,
@@ -578,11 +582,46 @@ MUTANTS = {
             """
             N, M, H, W = masks.shape
             flat = masks.reshape(-1, H, W).astype(rois.dtype)
-            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, H, aligned=True)
-            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, W, aligned=True)
+            high, wide = sizes[matched // M].T
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=True)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=True)
             return down @ flat[matched] @ across.transpose(0, 2, 1)
             """,
             "aligned is not handed on",
+        ),
+        Mutant(
+            "the padding is read",
+            """
+            N, M, H, W = masks.shape
+            flat = masks.reshape(-1, H, W).astype(rois.dtype)
+            high, wide = np.full(len(rois), H), np.full(len(rois), W)
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
+            return down @ flat[matched] @ across.transpose(0, 2, 1)
+            """,
+            "zeros of the padding",
+        ),
+        Mutant(
+            "heights for widths",
+            """
+            N, M, H, W = masks.shape
+            flat = masks.reshape(-1, H, W).astype(rois.dtype)
+            wide, high = sizes[matched // M].T
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
+            return down @ flat[matched] @ across.transpose(0, 2, 1)
+            """,
+        ),
+        Mutant(
+            "the first picture's size for all",
+            """
+            N, M, H, W = masks.shape
+            flat = masks.reshape(-1, H, W).astype(rois.dtype)
+            high, wide = np.repeat(sizes[:1], len(rois), axis=0).T
+            down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
+            across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
+            return down @ flat[matched] @ across.transpose(0, 2, 1)
+            """,
         ),
         Mutant(
             "pixels picked, not averaged",

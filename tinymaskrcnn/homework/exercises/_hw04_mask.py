@@ -253,7 +253,8 @@ def _cut(rois, size=2, *, aligned=True, masks=None, matched=None):
     rois = np.array(rois, np.float64).reshape(-1, 4)
     masks = _square() if masks is None else masks
     matched = np.zeros(len(rois), np.int64) if matched is None else np.array(matched)
-    return lambda rng: Call((masks, rois, matched), {"size": size, "aligned": aligned})
+    sizes = np.repeat([masks.shape[2:]], len(masks), axis=0)
+    return lambda rng: Call((masks, rois, matched), {"sizes": sizes, "size": size, "aligned": aligned})
 
 
 def _random_cut(dtype=np.float64, kind=bool, aligned=True):
@@ -261,7 +262,22 @@ def _random_cut(dtype=np.float64, kind=bool, aligned=True):
         masks = (rng.random((2, 3, 9, 11)) < 0.5).astype(kind)
         corner = rng.uniform(0, 5, (4, 2))
         rois = np.concatenate([corner, corner + rng.uniform(1, 4, (4, 2))], axis=1).astype(dtype)
-        return Call((masks, rois, rng.integers(0, 6, 4)), {"size": 3, "aligned": aligned})
+        sizes = np.array([[9, 11], [9, 11]])
+        return Call((masks, rois, rng.integers(0, 6, 4)), {"sizes": sizes, "size": 3, "aligned": aligned})
+
+    return make
+
+
+def _at_the_border(aligned):
+    """Two pictures of different sizes in one batch, each with a RoI that ends at its lower right corner."""
+
+    def make(rng):
+        sizes = np.array([[9, 6], [5, 11]])
+        masks = np.zeros((2, 2, 9, 11), np.uint8)
+        for own, (height, width) in zip(masks, sizes):
+            own[:, :height, :width] = rng.random((2, height, width)) < 0.8
+        rois = np.array([[1, 2, 6, 9], [3, 1, 11, 5], [2, 3, 6, 9]], np.float64)
+        return Call((masks, rois, np.array([1, 2, 0])), {"sizes": sizes, "size": 3, "aligned": aligned})
 
     return make
 
@@ -273,13 +289,16 @@ TARGETS = Exercise(
     lesson="07",
     recipe="""
         Each RoI belongs to an object; its target is that object's mask, seen through the RoI on a grid of size
-        x size bins. `roi_align.adaptive_weights(start, end, bins, length, aligned=aligned)` gives, for edges
-        start and end (Q,) along an axis of `length` pixels, a matrix (Q, bins, length): how much each bin takes
-        of each pixel. start, end, bins and length are positional.
-        1. The masks (N, M, H, W) as one list (N*M, H, W): matched[q] is the row of RoI q's object in it.
-        2. The weights along the rows, from y1, y2 and H, (Q, size, H), and along the columns, from x1, x2 and
-           W, (Q, size, W).
-        3. For each RoI: rows (size, H) times mask (H, W) times columns turned round (W, size). The masks hold 0
+        x size bins. `roi_align.adaptive_weights(start, end, bins, lengths, longest=..., aligned=aligned)` gives,
+        for edges start and end (Q,), each along an axis of lengths (Q,) pixels, a matrix (Q, bins, longest): how
+        much each bin takes of each pixel. start, end, bins and lengths are positional.
+        1. The masks (N, M, H, W) as one list (N*M, H, W): matched[q] is the row of RoI q's object in it, so that
+           its picture is number matched[q] // M.
+        2. Pictures were padded to H x W; their own heights and widths are in sizes (N, 2). A mask ends where its
+           picture ends: take heights and widths (Q,), one for each RoI.
+        3. The weights along the rows, from y1, y2 and the heights, (Q, size, H), and along the columns, from x1,
+           x2 and the widths, (Q, size, W).
+        4. For each RoI: rows (size, H) times mask (H, W) times columns turned round (W, size). The masks hold 0
            and 1 as bool or uint8: make them floats of the RoIs' dtype first.
         Return targets (Q, size, size) in the dtype of the RoIs: shares between 0 and 1, not rounded. A loop
         over RoIs is fine.
@@ -299,6 +318,13 @@ TARGETS = Exercise(
             "matched counts through all pictures: row 4 is object 1 of picture 1",
         ),
         Case("wide pictures, not aligned", "adversarial", _random_cut(aligned=False)),
+        Case(
+            "at the border of padded pictures",
+            "adversarial",
+            _at_the_border(aligned=True),
+            "beyond the last pixel of a picture lies padding, which is no part of its masks",
+        ),
+        Case("at the border, not aligned", "adversarial", _at_the_border(aligned=False), hidden=True),
         Case("masks as uint8", "adversarial", _random_cut(kind=np.uint8)),
         Case("no RoIs", "adversarial", _cut(np.zeros((0, 4)))),
         Case("float32 stays float32", "shape", _random_cut(np.float32)),
@@ -308,8 +334,8 @@ TARGETS = Exercise(
         Mistake(
             "x and y are exchanged: rows come from y1 and y2, columns from x1 and x2",
             (
-                ("rois[:, 0], rois[:, 2], size, width", "rois[:, 1], rois[:, 3], size, width"),
-                ("rois[:, 1], rois[:, 3], size, height", "rois[:, 0], rois[:, 2], size, height"),
+                ("rois[:, 0], rois[:, 2], size, widths", "rois[:, 1], rois[:, 3], size, widths"),
+                ("rois[:, 1], rois[:, 3], size, heights", "rois[:, 0], rois[:, 2], size, heights"),
             ),
         ),
         Mistake(
@@ -331,7 +357,10 @@ TARGETS = Exercise(
         ),
         Mistake(
             "aligned is not handed on",
-            (("height, aligned=aligned", "height, aligned=True"), ("width, aligned=aligned", "width, aligned=True")),
+            (
+                ("longest=height, aligned=aligned", "longest=height, aligned=True"),
+                ("longest=width, aligned=aligned", "longest=width, aligned=True"),
+            ),
         ),
         Mistake(
             "the whole mask is shrunk: the target is the mask seen through the RoI",
@@ -339,6 +368,11 @@ TARGETS = Exercise(
                 ("rois[:, 1], rois[:, 3], size", "0 * rois[:, 1], 0 * rois[:, 3] + height, size"),
                 ("rois[:, 0], rois[:, 2], size", "0 * rois[:, 0], 0 * rois[:, 2] + width, size"),
             ),
+        ),
+        Mistake(
+            "at the border of its picture a mask is mixed with zeros of the padding: hand the picture's own height and "
+            "width on as lengths",
+            (("sizes[matched // m].T", "xp.repeat(xp.asarray([[height, width]]), len(rois), axis=0).T"),),
         ),
         Mistake(
             "RoI q gets mask q: its object is matched[q]",
