@@ -1,19 +1,24 @@
 import dataclasses
 import json
 import os
+import tempfile
 import tracemalloc
 from pathlib import Path
 
 import annotated
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
+from tinymaskrcnn.data import transforms
 from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, measure_pictures, open_coco, read_list
 from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
 from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.models.transform import resized_size
 
 NAMES = ("background", "cat", "person")
 
@@ -265,6 +270,103 @@ def test_measured_pictures(tmp_path):
         Image.new("L", size, 51).save(folder / name)
     channels, mean, std = measure_pictures(dataset)
     assert (channels, mean) == (1, (0.2,)) and std[0] > 0
+
+
+# ---------------------------------------------------------------- the slow route: all pixels first
+
+
+@st.composite
+def crowded_files(draw):
+    """A picture of odd sides with objects of every kind at every border, and how it is to be flipped, cut, resized."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    H, W = rng.integers(9, 60, 2).tolist()
+    entries = [_drawn_object(rng, kind, H, W) for kind in rng.integers(6, size=rng.integers(0, 9)).tolist()]
+    config = CocoConfig(flip=float(rng.integers(3)) / 2, crop=int(rng.choice([0, 7, 20, 100])))
+    shorter = int(rng.choice([0, 0, 11, 40]))
+    return entries, (H, W), config, shorter, rng.integers(0, 256, (H, W, 3), dtype=np.uint8)
+
+
+def _drawn_object(rng, kind, H, W):
+    """polygon across a border, two polygons, run lengths of noise, a crowd of columns, an empty mask, everything."""
+    x, y = np.sort(rng.random(2) * (W + 2) - 1).tolist(), np.sort(rng.random(2) * (H + 2) - 1).tolist()
+    x, y = [x[0], max(x[1], x[0] + 1)], [y[0], max(y[1], y[0] + 1)]
+    box = [max(x[0], 0), max(y[0], 0), min(x[1], W), min(y[1], H)]
+    if min(box[2] - box[0], box[3] - box[1]) < 0.01:
+        box = [0, 0, W, H]
+    polygon = [x[0], y[0], x[1], y[0], x[1], y[1], x[0] + 0.3 * (x[1] - x[0]), y[1]]
+    more = (rng.random(6) * np.tile([W, H], 3)).tolist()
+    mask = np.asfortranarray(rng.random((H, W)) < rng.random() ** 3)
+    code = {"size": [H, W], "counts": rle.encode(mask).counts.tolist()}
+    columns = rle.encode(np.repeat(rng.random((1, W)) < 0.4, H, axis=0))
+    segmentation = {0: [polygon], 1: [polygon, more], 2: code, 3: rle.to_coco(columns), 4: {"size": [H, W]}}.get(kind)
+    if kind == 4:
+        segmentation["counts"] = [H * W]
+    entry = {"bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]], "iscrowd": int(kind == 3)}
+    entry |= {"segmentation": segmentation or [[0, 0, W, 0, W, H, 0, H]]}
+    return entry | ({"area": 7.5} if rng.random() < 0.5 else {})
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
+@settings(max_examples=80, deadline=None)
+@given(crowded_files())
+def test_a_training_picture_equals_all_pixels_flipped_cut_and_resized(drawn):
+    """Masks by pycocotools and as whole arrays, pictures as floats from the start: the same bits."""
+    mask = pytest.importorskip("pycocotools.mask")
+    entries, (H, W), config, shorter, pixels = drawn
+    with tempfile.TemporaryDirectory() as folder:
+        Image.fromarray(pixels).save(Path(folder) / "a.png")
+        contents = {"images": [{"id": 1, "file_name": "a.png", "height": H, "width": W}]}
+        contents["categories"] = [{"id": 1, "name": "thing"}]
+        contents["annotations"] = [{"id": k + 1, "image_id": 1, "category_id": 1} | e for k, e in enumerate(entries)]
+        (Path(folder) / "a.json").write_text(json.dumps(contents))
+        dataset = CocoDataset.open(Path(folder) / "a.json", folder)
+        network = dataclasses.replace(MODEL, resize_shorter=shorter, resize_longer=3 * shorter, heads=("box",))
+        source = stream(dataset, config=config, model=network, batch_size=1)
+        scenes = [source.scene(i) for i in range(3)]
+    masks = np.zeros((len(entries), H, W), bool)
+    for own, entry in zip(masks, entries):
+        shape = entry["segmentation"]
+        packed = isinstance(shape, dict) and isinstance(shape["counts"], str)
+        code = shape if packed else mask.frPyObjects(shape, H, W)
+        own[...] = mask.decode(mask.merge(code) if isinstance(code, list) else code)
+    for i, (image, target) in enumerate(scenes):
+        rng = np.random.default_rng([source.seed, 1, i])
+        plain = dataclasses.replace(dataset.target(0), masks=masks if dataset.has_masks else None)
+        assert plain.areas.tolist() == [e.get("area", m.sum()) for e, m in zip(entries, masks)]
+        expected, slow = transforms.random_flip(
+            pixels.astype(np.float32) / np.float32(255), plain, rng=rng, probability=config.flip
+        )
+        size = resized_size(H, W, network)
+        if config.crop:
+            expected, slow = transforms.random_crop(expected, slow, size=(config.crop, config.crop), rng=rng)
+            size = tuple(max(1, round(s * n / o)) for s, n, o in zip(expected.shape[:2], size, (H, W)))
+        if size != expected.shape[:2]:
+            expected, slow = transforms.scale(expected, slow, size=size)
+        np.testing.assert_array_equal(image, expected)
+        for name, ours in vars(target).items():
+            theirs = getattr(slow, name)
+            assert (ours is None) == (theirs is None), name
+            if ours is not None:
+                np.testing.assert_array_equal(ours, theirs, err_msg=name)
+                assert ours.dtype == theirs.dtype, name
+
+
+def test_many_objects_in_a_large_picture_cost_no_more_than_their_window(tmp_path):
+    """300 squares of 12 pixels in 2000 x 2000: as whole masks they were 1.2 GB."""
+    rng = np.random.default_rng(0)
+    Image.new("L", (2000, 2000), 99).save(tmp_path / "a.png")
+    corners = rng.integers(0, 1988, (300, 2)).tolist()
+    squares = [annotated.annotation(k + 1, 1, 1, [x, y, 12, 12]) for k, (x, y) in enumerate(corners)]
+    picture = {"id": 1, "file_name": "a.png", "height": 2000, "width": 2000}
+    contents = {"images": [picture], "categories": [{"id": 1, "name": "square"}], "annotations": squares}
+    (tmp_path / "a.json").write_text(json.dumps(contents))
+    dataset = CocoDataset.open(tmp_path / "a.json", tmp_path)
+    source = stream(dataset, config=CocoConfig(crop=256), batch_size=1, model=model(heads=("box", "mask")))
+    tracemalloc.start()
+    found = [int(source.batch(i).targets.valid.sum()) for i in range(3)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < sum(found) < 60 and peak < 48e6  # the picture as floats, which is not made either
 
 
 # ---------------------------------------------------------------- real pictures

@@ -93,7 +93,7 @@ def test_every_kind_of_segmentation():
     ]
     for entry in kinds:
         parsed = polygons.parse_segmentation(entry, size=SIZE)
-        np.testing.assert_array_equal(polygons.segmentation_to_mask(parsed, size=SIZE), mask)
+        np.testing.assert_array_equal(rle.decode(polygons.segmentations_to_rles([parsed], size=SIZE)[0]), mask)
 
 
 @pytest.mark.parametrize(

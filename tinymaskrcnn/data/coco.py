@@ -3,6 +3,7 @@
 Pictures and annotations: `CocoDataset`. Order, resizing, flips and crops of a training run: `CocoStream`.
 """
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..models.transform import resized_size
 from ..structures import Target, collate
 from . import pictures, polygons, transforms
 from .coco_check import check_coco
+from .spans import Spans
 
 SHOWN = 10  # lines of the table of problems that a failing run shows
 BACKGROUND = "background"
@@ -89,22 +91,30 @@ class CocoDataset:
 
         Its EXIF orientation is applied when that gives the height and width of the annotations.
         """
+        return pictures.to_float(self.pixels(i, channels=channels))
+
+    def pixels(self, i, *, channels=3):
+        """Picture i as `pictures.read_pixels` reads it: pixels (H, W, C)."""
         picture = self.pictures[i]
-        image = pictures.read_image(self.folder / picture.file_name, channels, upright=picture.upright)
-        if image.shape[:2] != (picture.height, picture.width):
+        pixels = pictures.read_pixels(self.folder / picture.file_name, channels, upright=picture.upright)
+        if pixels.shape[:2] != (picture.height, picture.width):
             raise DataError(f"{self.folder / picture.file_name}: has changed its size since it was checked")
-        return image
+        return pixels
 
     def target(self, i):
         """The objects of picture i as a Target; masks and keypoints are None when the file has none."""
+        target = self.outlines(i)
+        return target if target.masks is None else dataclasses.replace(target, masks=target.masks.decode())
+
+    def outlines(self, i):
+        """The same Target with its masks as Spans, which no number of pixels makes large."""
         picture = self.pictures[i]
         objects = self.objects[picture.id]
         size = picture.height, picture.width
         masks = keypoints = None
         if self.has_masks:
-            masks = np.zeros((len(objects), *size), bool)
-            for mask, entry in zip(masks, objects):
-                mask[...] = polygons.segmentation_to_mask(entry.segmentation, size=size)
+            codes = polygons.segmentations_to_rles([entry.segmentation for entry in objects], size=size)
+            masks = Spans.from_rles(codes, size=size)
         if self.keypoint_names:
             keypoints = np.zeros((len(objects), len(self.keypoint_names), 3), np.float32)
             for k, entry in enumerate(objects):
@@ -115,7 +125,7 @@ class CocoDataset:
             masks,
             np.array([entry.crowd for entry in objects], bool),
             keypoints,
-            np.array([_area(entry, k, masks) for k, entry in enumerate(objects)], np.float64),
+            _areas(objects, masks),
         )
 
 
@@ -134,14 +144,12 @@ def class_list(report):
     return (BACKGROUND, *(report.categories[key].name for key in sorted(report.categories)))
 
 
-def _area(entry, k, masks):
-    """The annotation's area; where it has none that of the mask, or of the box."""
-    if entry.area is not None:
-        return entry.area
-    if masks is not None:
-        return np.count_nonzero(masks[k])
-    x1, y1, x2, y2 = entry.box
-    return (x2 - x1) * (y2 - y1)
+def _areas(objects, masks):
+    """The annotations' areas (M,); where one has none that of the mask, or of the box."""
+    measured = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (entry.box for entry in objects)]
+    measured = measured if masks is None else masks.areas()
+    given = [entry.area for entry in objects]
+    return np.array([value if area is None else area for area, value in zip(given, measured)], np.float64)
 
 
 def read_list(path):
@@ -190,21 +198,24 @@ class CocoStream:
     def scene(self, i):
         """Picture i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
         number = self.number(i)
-        image = self.dataset.image(number, channels=self.model.backbone.in_channels)
-        target = self.dataset.target(number)
-        if not self.augment:
-            return image, target
-        rng, window = np.random.default_rng([self.seed, 1, i]), self.config.crop
+        image = self.dataset.pixels(number, channels=self.model.backbone.in_channels)
+        target = self.dataset.outlines(number)
+        if self.augment:
+            image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
+        masks = None if target.masks is None else target.masks.decode()
+        return pictures.to_float(image), dataclasses.replace(target, masks=masks)
+
+    def _augmented(self, image, target, *, rng):
+        """Flipped, cut and resized: masks are spans and pixels are bytes until the window is known."""
         image, target = transforms.random_flip(
             image, target, rng=rng, probability=self.config.flip, keypoint_order=self.keypoint_order
         )
         whole, size = image.shape[:2], resized_size(*image.shape[:2], self.model)
-        if window:  # before resizing, so that only what is kept is resized
+        if window := self.config.crop:  # before resizing, so that only what is kept is resized
             image, target = transforms.random_crop(image, target, size=(window, window), rng=rng)
             size = tuple(max(1, round(side * new / old)) for side, new, old in zip(image.shape[:2], size, whole))
-        if size != image.shape[:2]:
-            image, target = transforms.scale(image, target, size=size)
-        return image, target
+        image = pictures.to_float(image)
+        return transforms.scale(image, target, size=size) if size != image.shape[:2] else (image, target)
 
     def batch(self, i):
         """Pictures i * batch_size and following as one ImageBatch, named by their files."""

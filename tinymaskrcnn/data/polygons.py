@@ -11,6 +11,7 @@ from ..errors import ArgumentError, DataError
 from ..evaluation import rle
 
 FINE = 5  # grid points per pixel
+POINTS_AT_ONCE = 1 << 16  # outline points that are held at one time, unless a single polygon has more
 MOST_POINTS = 1 << 20  # outline points of one polygon; the rim of a picture of 10,000 x 10,000 pixels has 200,000
 
 
@@ -20,12 +21,29 @@ def polygon_to_rle(points, *, size):
     points (P, 2) or flat (2P,) as x, y in pixels, the upper left corner at 0, 0; size (H, W)  ->  RLE
     Parts outside the picture are cut off. DataError for fewer than three points, NaN, or an outline of absurd length.
     """
-    H, W = size
-    x, y = _outline(_checked(points))
-    position = _switches(x, y, H, W)
-    place, times = np.unique(position[position < H * W], return_counts=True)
-    switches = place[times % 2 == 1]  # two switches at one place cancel
-    return rle.RLE((H, W), np.diff(switches, prepend=0, append=H * W))
+    return polygons_to_rles([points], size=size)[0]
+
+
+def polygons_to_rles(polygons, *, size):
+    """Rasterise each of many polygons: a hundred small ones take hardly longer than one.
+
+    list of K polygons  ->  list of K RLE
+    """
+    polygons = [_checked(points) for points in polygons]
+    together = np.cumsum([_length(points) for points in polygons]) // POINTS_AT_ONCE
+    borders = np.searchsorted(together, np.unique(together)).tolist() + [len(polygons)]
+    return [code for i, j in zip(borders, borders[1:]) for code in _rasterised(polygons[i:j], *size)]
+
+
+def _rasterised(polygons, H, W):
+    """list of K (P, 2)  ->  list of K RLE"""
+    owner, position = _switches(*_outline(polygons), H, W)
+    inside = position < H * W
+    place, times = np.unique(owner[inside] * (H * W) + position[inside], return_counts=True)
+    owner, position = np.divmod(place[times % 2 == 1], H * W)  # two switches at one place cancel
+    borders = np.searchsorted(owner, np.arange(len(polygons) + 1)).tolist()
+    pieces = (position[i:j] for i, j in zip(borders, borders[1:]))
+    return [rle.RLE((H, W), np.diff(switches, prepend=0, append=H * W)) for switches in pieces]
 
 
 def polygons_to_mask(polygons, *, size):
@@ -33,14 +51,7 @@ def polygons_to_mask(polygons, *, size):
 
     list of polygons  ->  mask (H, W) bool
     """
-    H, W = size
-    mask = np.zeros(W * H, bool)  # column after column
-    for points in polygons:
-        x, y = _outline(_checked(points))
-        position = _switches(x, y, H, W)
-        odd = np.bincount(position[position < H * W], minlength=H * W) % 2 == 1
-        mask |= np.logical_xor.accumulate(odd)
-    return mask.reshape(W, H).T
+    return rle.decode(segmentations_to_rles([list(polygons)], size=size)[0])
 
 
 def _checked(points):
@@ -63,17 +74,18 @@ def _length(points):
     return FINE * abs(points - np.roll(points, -1, axis=0)).max(axis=1).sum() + 3 * len(points)
 
 
-def _outline(points):
-    """Every point that the closed outline visits on the fine grid, in order.
+def _outline(polygons):
+    """Every point that the closed outlines visit on the fine grid, in order, and the number of its polygon.
 
-    points (P, 2)  ->  x (Q,), y (Q,) integer
+    list of K (P, 2)  ->  owner (Q,), x (Q,), y (Q,) integer
 
     An edge takes one step per grid line of its longer direction and rounds the other one. It is walked in the direction
     in which the longer one grows, whichever way the polygon runs, so that two polygons which share an edge share its
     pixels out without gap or overlap.
     """
-    corner = (FINE * points + 0.5).astype(np.int64)  # towards zero, as C does
-    start, end = corner, np.roll(corner, -1, axis=0)
+    corners = [(FINE * points + 0.5).astype(np.int64) for points in polygons]  # towards zero, as C does
+    owner = np.repeat(np.arange(len(polygons)), [len(points) for points in polygons])
+    start, end = np.concatenate(corners), np.concatenate([np.roll(points, -1, axis=0) for points in corners])
     span = abs(end - start)
     steps = span.max(axis=1)
     flat = span[:, 0] >= span[:, 1]  # x is the longer direction
@@ -83,25 +95,26 @@ def _outline(points):
     across = np.where(flat, high[:, 1] - low[:, 1], high[:, 0] - low[:, 0])
     slope = across / np.maximum(steps, 1)
 
-    edge = np.repeat(np.arange(len(points)), steps + 1)
+    edge = np.repeat(np.arange(len(start)), steps + 1)
     walked = np.arange(len(edge)) - np.repeat(np.cumsum(steps + 1) - steps - 1, steps + 1)
     t = np.where(backwards[edge], steps[edge] - walked, walked)
     long = t + np.where(flat, low[:, 0], low[:, 1])[edge]
     short = (np.where(flat, low[:, 1], low[:, 0])[edge] + slope[edge] * t + 0.5).astype(np.int64)
-    return np.where(flat[edge], long, short), np.where(flat[edge], short, long)
+    return owner[edge], np.where(flat[edge], long, short), np.where(flat[edge], short, long)
 
 
-def _switches(x, y, height, width):
-    """Positions, counted down the columns, at which the outline crosses the middle of a pixel column.
+def _switches(owner, x, y, height, width):
+    """Positions, counted down the columns, at which the outlines cross the middle of a pixel column.
 
-    x (Q,), y (Q,) on the fine grid  ->  position (S,), up to H * W and unsorted
+    owner (Q,), x (Q,), y (Q,) on the fine grid  ->  owner (S,), position (S,), up to H * W and unsorted
     """
     left, upper = np.minimum(x[1:], x[:-1]), np.minimum(y[1:], y[:-1])
     middle = (left + 0.5) / FINE - 0.5  # a whole number where the step crosses the middle of a column
     column = np.floor(middle)
-    crosses = (x[1:] != x[:-1]) & (column == middle) & (column >= 0) & (column <= width - 1)
+    crosses = (x[1:] != x[:-1]) & (owner[1:] == owner[:-1])
+    crosses &= (column == middle) & (column >= 0) & (column <= width - 1)
     row = np.ceil(np.clip((upper[crosses] + 0.5) / FINE - 0.5, 0, height))
-    return column[crosses].astype(np.int64) * height + row.astype(np.int64)
+    return owner[1:][crosses], column[crosses].astype(np.int64) * height + row.astype(np.int64)
 
 
 # ---------------------------------------------------------------- the entry "segmentation" of an annotation
@@ -157,12 +170,19 @@ def _parse_rle(entry, size):
     return code
 
 
-def segmentation_to_mask(parsed, *, size):
-    """The mask of what `parse_segmentation` returned.
+def segmentations_to_rles(parsed, *, size):
+    """The masks of what `parse_segmentation` returned for each of M objects; None is an object without pixels.
 
-    list of (P, 2), or RLE  ->  mask (H, W) bool
+    list of M (list of (P, 2), RLE or None)  ->  list of M RLE
     """
-    return polygons_to_mask(parsed, size=size) if isinstance(parsed, list) else rle.decode(parsed)
+    H, W = size
+    polygons = [entry if isinstance(entry, list) else [] for entry in parsed]
+    drawn = iter(polygons_to_rles([points for entry in polygons for points in entry], size=size))
+    codes = []
+    for entry, own in zip(parsed, polygons):
+        parts = [next(drawn) for _ in own] if not isinstance(entry, rle.RLE) else [entry]
+        codes.append(rle.merge(parts) if len(parts) > 1 else parts[0] if parts else rle.RLE((H, W), np.array([H * W])))
+    return codes
 
 
 def _shorten(value):

@@ -1,6 +1,7 @@
 """Changes of an image together with its objects: boxes, masks, keypoints and pixels always move as one.
 
-Every transform takes and returns (image, Target), and builds new arrays; `compose` chains them.
+Every transform takes and returns (image, Target), and builds new arrays; `compose` chains them. Masks may be `Spans`
+instead of an array, and stay so: the same masks, at the cost of their outlines instead of their pixels.
 """
 
 import dataclasses
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..ops import resize
+from .spans import Spans
 
 
 def compose(*transforms):
@@ -31,7 +33,9 @@ def flip_horizontal(image, target, *, keypoint_order=None):
     x1, y1, x2, y2 = target.boxes.T
     width = np.float32(image.shape[1])
     boxes = np.stack([width - x2, y1, width - x1, y2], axis=1)
-    masks = None if target.masks is None else target.masks[:, :, ::-1].copy()
+    masks = target.masks
+    if masks is not None:
+        masks = masks.mirrored() if isinstance(masks, Spans) else masks[:, :, ::-1].copy()
     keypoints = target.keypoints
     if keypoints is not None:
         if keypoint_order is None or len(keypoint_order) != keypoints.shape[1]:
@@ -72,7 +76,9 @@ def scale(image, target, *, size):
     new, old = np.array([width, height] * 2, np.float64), np.array([old_width, old_height] * 2, np.float64)
     boxes = (target.boxes * new / old).astype(np.float32)  # in this order, so that the old edge becomes the new edge
     rows, columns = _nearest(height, old_height), _nearest(width, old_width)
-    masks = None if target.masks is None else target.masks[:, rows][:, :, columns]
+    masks = target.masks
+    if masks is not None:
+        masks = masks.sampled(rows, columns) if isinstance(masks, Spans) else masks[:, rows][:, :, columns]
     factor = width / old_width, height / old_height
     areas = None if target.areas is None else (target.areas * (factor[0] * factor[1])).astype(target.areas.dtype)
     keypoints = None if target.keypoints is None else _moved(target.keypoints, factor=factor)
@@ -94,7 +100,10 @@ def pad(image, target, *, size):
     below, right = size[0] - image.shape[0], size[1] - image.shape[1]
     if min(below, right) < 0:
         raise ArgumentError(f"pad: size must be at least the image's {image.shape[:2]}; got {tuple(size)}")
-    masks = None if target.masks is None else np.pad(target.masks, ((0, 0), (0, below), (0, right)))
+    masks = target.masks
+    if masks is not None:
+        whole = isinstance(masks, Spans)
+        masks = masks.window(0, 0, *size) if whole else np.pad(masks, ((0, 0), (0, below), (0, right)))
     return np.pad(image, ((0, below), (0, right), (0, 0))), dataclasses.replace(target, masks=masks)
 
 
@@ -115,11 +124,11 @@ def crop(image, target, *, top, left, height, width, min_visible=0.1):
     share = _box_areas(boxes) / _box_areas(moved)
     masks = None
     if target.masks is not None:
-        masks = target.masks[:, window[0], window[1]]
-        whole, left_over = (np.count_nonzero(m, axis=(1, 2)) for m in (target.masks, masks))
+        masks = _cut(target.masks, top, left, height, width)
+        whole, left_over = _pixels(target.masks), _pixels(masks)
         share = np.where(whole > 0, left_over / np.maximum(whole, 1), share)
-        for k in np.flatnonzero((left_over > 0) & (left_over < whole)):
-            boxes[k] = _tight_box(masks[k])
+        trimmed = np.flatnonzero((left_over > 0) & (left_over < whole))
+        boxes[trimmed] = _tight_boxes(masks[trimmed])
     kept = np.flatnonzero((share > 0) & (share >= min_visible) & (_box_areas(boxes) > 0))
     keypoints = None
     if target.keypoints is not None:
@@ -163,9 +172,27 @@ def _box_areas(boxes):
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _tight_box(mask):
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+def _cut(masks, top, left, height, width):
+    if isinstance(masks, Spans):
+        return masks.window(top, left, height, width)
+    return masks[:, top : top + height, left : left + width]
+
+
+def _pixels(masks):
+    """Pixels of each mask that are on (M,)."""
+    return masks.areas() if isinstance(masks, Spans) else np.count_nonzero(masks, axis=(1, 2))
+
+
+def _tight_boxes(masks):
+    """The smallest box around each of M masks, none of them empty."""
+    if isinstance(masks, Spans):
+        return masks.boxes()
+    sides = []
+    for axis in (1, 2):
+        inside = masks.any(axis=axis)  # (M, W), then (M, H)
+        sides.append((inside.argmax(axis=1), inside.shape[1] - inside[:, ::-1].argmax(axis=1)))
+    (x1, x2), (y1, y2) = sides
+    return np.stack([x1, y1, x2, y2], axis=1)
 
 
 def _nearest(outputs, inputs):

@@ -83,7 +83,7 @@ def to_boxes(rles):
     list of M RLE  ->  boxes (M, 4) float64
     """
     boxes = np.zeros((len(rles), 4))
-    counts, owner, place = _side_by_side([rle.counts for rle in rles])
+    counts, owner, place = side_by_side([rle.counts for rle in rles])
     pixels = np.array([rle.size[0] * rle.size[1] for rle in rles], np.int64)
     stop = np.cumsum(counts) - (np.cumsum(pixels) - pixels)[owner]
     on = (place % 2 == 1) & (counts > 0)
@@ -101,7 +101,7 @@ def to_boxes(rles):
     return boxes
 
 
-def _side_by_side(parts):
+def side_by_side(parts):
     """Arrays of several lengths as one, with the number of the array that each entry is from and its place in there."""
     lengths = np.array([len(part) for part in parts], np.int64)
     owner = np.repeat(np.arange(len(parts)), lengths)
@@ -256,7 +256,7 @@ def from_strings(texts, *, sizes):
     list of M str or bytes, list of M sizes (H, W)  ->  list of M RLE
     """
     raws = [text.encode("latin-1", "replace") if isinstance(text, str) else bytes(text) for text in texts]
-    code, text, _ = _side_by_side([np.frombuffer(raw, np.uint8) for raw in raws])
+    code, text, _ = side_by_side([np.frombuffer(raw, np.uint8) for raw in raws])
     code = code.astype(np.int64) - 48
     _check_characters(raws, code, text)
     if len(raws) == 0:
