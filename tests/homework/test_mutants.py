@@ -18,7 +18,12 @@ from tinymaskrcnn.homework.wire import pack
 
 BOOKS = {name: importlib.import_module(f"homework.mutants.{name}") for name in titles()}
 MUTANTS = [(i, m) for book in BOOKS.values() for i, mutants in book.MUTANTS.items() for m in mutants]
-RIGHT = [(i, body) for book in BOOKS.values() for i, body in book.RIGHT.items()]
+RIGHT = [
+    pytest.param(identifier, body, id=f"{identifier}-{number}")
+    for book in BOOKS.values()
+    for identifier, bodies in book.RIGHT.items()
+    for number, body in enumerate([bodies] if isinstance(bodies, str) else bodies)
+]
 
 
 def verdict_of(identifier, body, *, hidden=False):
@@ -51,7 +56,7 @@ def test_every_blank_has_three_mutants_and_a_right_solution(identifier):
     assert identifier in book.RIGHT
 
 
-@pytest.mark.parametrize("identifier, body", RIGHT, ids=lambda v: v if v.startswith("hw") else "")
+@pytest.mark.parametrize("identifier, body", RIGHT)
 def test_right_solutions_in_other_words_pass(identifier, body):
     verdict = verdict_of(identifier, body, hidden=True)
     assert verdict.word == "right", explanation(verdict)

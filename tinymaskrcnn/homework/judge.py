@@ -169,7 +169,8 @@ def _harness(exercise, case, call, ask, reference):
         answer = ask(type(call)(args, data))
         if answer.trouble is not None:
             raise _Stopped(answer.trouble)
-        return answer.output
+        several = case.half == "forward" or len(exercise.returns) > 1
+        return tuple(answer.output) if several and isinstance(answer.output, list) else answer.output
 
     pair = (student, other) if case.half == "forward" else (other, student)
     try:

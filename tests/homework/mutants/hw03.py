@@ -1,82 +1,9 @@
 """Homework 3 as students write it: right in other words, and wrong."""
 
 from homework.bodies import Mutant
+from homework.mutants._hw03_right import RIGHT
 
-RIGHT = {
-    "hw03.iou_matrix": """
-        top_left = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
-        bottom_right = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
-        sides = np.clip(bottom_right - top_left, 0, None)
-        inter = sides[..., 0] * sides[..., 1]
-        union = area(a)[..., None] + area(b)[..., None, :] - inter
-        iou = np.zeros_like(inter)
-        np.divide(inter, union, out=iou, where=union > 0)
-        return iou
-    """,
-    "hw03.encode": """
-        g = to_center(boxes)
-        a = to_center(anchors)
-        g_size = np.maximum(g[..., 2:], SMALLEST_SIDE)
-        a_size = np.maximum(a[..., 2:], SMALLEST_SIDE)
-        w = np.asarray(weights, boxes.dtype)
-        way = w[:2] * (g[..., :2] - a[..., :2]) / a_size
-        growth = w[2:] * (np.log(g_size) - np.log(a_size))
-        return np.concatenate([way, growth], axis=-1)
-    """,
-    "hw03.decode": """
-        a = to_center(anchors)
-        d = deltas / np.asarray(weights, deltas.dtype)
-        centre = a[..., :2] + d[..., :2] * a[..., 2:]
-        size = a[..., 2:] * np.exp(np.minimum(d[..., 2:], clamp))
-        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-    """,
-    "hw03.nms": """
-        keep = np.zeros(len(boxes), dtype=bool)
-        if len(boxes) == 0:
-            return keep
-        iou = iou_matrix(boxes, boxes)
-        for k in np.argsort(-scores, kind="stable"):
-            if valid is not None and not valid[k]:
-                continue
-            rivals = keep.copy()
-            if group is not None:
-                rivals &= group == group[k]
-            keep[k] = not (iou[k][rivals] > iou_threshold).any()
-        return keep
-    """,
-    "hw03.base_anchors": """
-        found = []
-        for r in ratios:
-            for s in sizes:
-                w = s / np.sqrt(r)
-                h = s * np.sqrt(r)
-                found.append([-w / 2, -h / 2, w / 2, h / 2])
-        return np.round(np.array(found, np.float32))
-    """,
-    "hw03.grid_anchors": """
-        found = np.zeros((rows, columns, len(base), 4), base.dtype)
-        for i in range(rows):
-            for j in range(columns):
-                shift = np.array([j * stride_x, i * stride_y] * 2, base.dtype)
-                found[i, j] = base + shift
-        return found.reshape(-1, 4)
-    """,
-    "hw03.match": """
-        seen = np.where(valid[:, None], iou, -1.0)
-        matched = np.argmax(seen, axis=-1)
-        best = np.max(seen, axis=-1)
-        label = np.zeros(matched.shape, int)
-        label[best >= positive_iou] = 1
-        label[best < negative_iou] = -1
-        if low_quality:
-            for n in range(seen.shape[0]):
-                for m in range(seen.shape[2]):
-                    top = seen[n, :, m].max()
-                    if top > 0:
-                        label[n, seen[n, :, m] == top] = 1
-        return matched, label
-    """,
-}
+__all__ = ["MUTANTS", "RIGHT"]
 
 MUTANTS = {
     "hw03.iou_matrix": [

@@ -1,97 +1,9 @@
 """Homework 4 as students write it: right in other words, and wrong."""
 
 from homework.bodies import Mutant
+from homework.mutants._hw04_right import RIGHT
 
-RIGHT = {
-    "hw04.roi_pool_bins": """
-        a = _nearest(start * float(scale))
-        n = np.maximum(_nearest(end * float(scale)) - a + 1, 1)
-        first = np.zeros((len(a), bins), int)
-        stop = np.zeros((len(a), bins), int)
-        for k in range(len(a)):
-            for b in range(bins):
-                low = a[k] + b * n[k] // bins
-                high = a[k] + ((b + 1) * n[k] + bins - 1) // bins
-                first[k, b] = min(max(low, 0), length)
-                stop[k, b] = min(max(high, 0), length)
-        return first, stop
-    """,
-    "hw04.roi_pool_backward": """
-        where, reach, row_start, left, filled, shape = cache
-        N, H, W, C = shape
-        flat = np.zeros((N * H * W, C), dcrops.dtype)
-        K, S, T, _ = dcrops.shape
-        for k, i, j, c in np.ndindex(K, S, T, C):
-            if not filled[k, i, j, 0]:
-                continue
-            down, right = divmod(int(where[k, i, j, c]), reach)
-            flat[row_start[k, i] + left[k, j] + down * W + right, c] += dcrops[k, i, j, c]
-        return flat.reshape(shape), None
-    """,
-    "hw04.roi_align_points": """
-        dtype = start.dtype
-        a, b = (start * scale).astype(dtype), (end * scale).astype(dtype)
-        size = b - a
-        if not aligned:
-            size = np.maximum(size, 1)
-        if samples == 0:
-            count = np.ceil(size / bins).astype(int)
-        else:
-            count = np.full(len(a), samples)
-        n = samples or most or max(int(count.max(initial=1)), 1)
-        position = np.zeros((len(a), bins, n), dtype)
-        use = np.zeros((len(a), 1, n), dtype)
-        along = np.zeros((len(a), bins, n), dtype)
-        for k in range(len(a)):
-            points = max(count[k], 1)
-            for p in range(n):
-                use[k, 0, p] = 1 / points if p < count[k] else 0
-                for s in range(bins):
-                    along[k, s, p] = (s + (p + 0.5) / points) / bins
-                    position[k, s, p] = a[k] + along[k, s, p] * size[k] - (0.5 if aligned else 0)
-            if not aligned and b[k] - a[k] < 1:
-                along[k] = 0
-        return position, use, along
-    """,
-    "hw04.roi_align_backward": """
-        A, shape, for_boxes = cache
-        drows = dcrops.reshape(-1, dcrops.shape[-1])
-        coo = A.tocoo()
-        dpixels = np.zeros((A.shape[1], shape[3]), dcrops.dtype)
-        np.add.at(dpixels, coo.col, coo.data[:, None] * drows[coo.row])
-        drois = _box_gradient(dcrops, *for_boxes) if for_boxes is not None else None
-        return dpixels.reshape(shape), drois
-    """,
-    "hw04.sigmoid_cross_entropy_forward": """
-        x = logits
-        e = np.exp(-np.abs(x))
-        positive = x - x * targets + np.log1p(e)
-        negative = -x * targets + np.log1p(e)
-        element = np.where(x > 0, positive, negative)
-        loss, normalizer = _reduce("sigmoid_cross_entropy_forward", element, weight, normalizer)
-        return loss, (logits, targets, weight, normalizer)
-    """,
-    "hw04.sigmoid_cross_entropy_backward": """
-        logits, targets, weight, normalizer = cache
-        s = np.empty_like(logits)
-        up = logits >= 0
-        s[up] = 1 / (1 + np.exp(-logits[up]))
-        e = np.exp(logits[~up])
-        s[~up] = e / (1 + e)
-        return _scaled(weight, dloss, normalizer) * (s - targets)
-    """,
-    "hw04.mask_targets": """
-        N, M, H, W = masks.shape
-        flat = masks.reshape(N * M, H, W)
-        high, wide = sizes[matched // M].T
-        down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
-        across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
-        out = np.zeros((len(rois), size, size), rois.dtype)
-        for q in range(len(rois)):
-            out[q] = down[q] @ flat[matched[q]].astype(rois.dtype) @ across[q].T
-        return out
-    """,
-}
+__all__ = ["MUTANTS", "RIGHT"]
 
 MUTANTS = {
     "hw04.roi_pool_bins": [

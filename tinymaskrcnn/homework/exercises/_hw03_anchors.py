@@ -205,14 +205,14 @@ def _match(iou, valid=None, positive=0.7, negative=0.3, low_quality=False):
 
 def _random_match(low_quality=True, dtype=np.float64):
     def make(rng):
-        iou = np.round(rng.random((2, 12, 4)), 1).astype(dtype)  # one decimal: ties and thresholds are met
+        iou = rng.integers(0, 17, (2, 12, 4)).astype(dtype) / 16  # ties and thresholds are met, alike in both dtypes
         valid = np.array([[True, True, True, False], [True, False, False, False]])
-        return Call((iou, valid), {"positive_iou": 0.7, "negative_iou": 0.3, "low_quality": low_quality})
+        return Call((iou, valid), {"positive_iou": 0.75, "negative_iou": 0.25, "low_quality": low_quality})
 
     return make
 
 
-FOUR = [[[0.8, 0.1], [0.5, 0.2], [0.2, 0.1], [0.3, 0.7]]]
+FOUR = [[[0.8, 0.1], [0.5, 0.2], [0.2, 0.1], [0.35, 0.75]]]
 WEAK = [[[0.75, 0.0], [0.1, 0.4], [0.2, 0.4], [0.0, 0.2]]]  # the second object's best is 0.4, twice
 
 MATCH = Exercise(
@@ -245,8 +245,8 @@ MATCH = Exercise(
         Case(
             "exactly at the thresholds",
             "adversarial",
-            _match([[[0.7], [0.3], [0.29]]]),
-            "0.7 is positive already, 0.3 is not negative yet",
+            _match([[[0.75], [0.25], [0.24]]], positive=0.75, negative=0.25),
+            "0.75 is positive already, 0.25 is not negative yet",
         ),
         Case(
             "other thresholds",
