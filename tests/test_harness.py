@@ -1,4 +1,4 @@
-"""The harness over everything: every public pair and Module, on NumPy, on the strict device array, on CuPy if there."""
+"""The harness over everything: every public pair and Module, on NumPy, the strict device array, on CuPy if asked."""
 
 from dataclasses import fields
 
@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 import registry
 import strict_device
+from other_backends import BACKENDS
 from tiny_model import tiny_model, tiny_scene
 
 from tinymaskrcnn.config import Config, TrainConfig
 from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
-from tinymaskrcnn.testing import available_backends
 from tinymaskrcnn.train.optimizer import build_optimizer
-
-BACKENDS = (strict_device.BACKEND, *available_backends())
 
 
 @pytest.mark.parametrize("case", registry.CASES, ids=str)

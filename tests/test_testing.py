@@ -1,10 +1,16 @@
 """The harness itself: every planted fault is caught, by the right check, in words that say what is wrong."""
 
+import sys
+
 import numpy as np
 import pytest
 import strict_device
+from pretended_cupy import pretended
 
 from tinymaskrcnn.backend import array_module
+from tinymaskrcnn.homework.answer import local_answer
+from tinymaskrcnn.homework.exercises import find_exercise
+from tinymaskrcnn.homework.judge import judge
 from tinymaskrcnn.models.fpn import FPN, _each_backward
 from tinymaskrcnn.nn import Module, Parameter
 from tinymaskrcnn.nn.containers import Sequential, sum_grads
@@ -92,6 +98,22 @@ def test_lists_dictionaries_and_zero_dimensional_arrays():
 
 def test_no_gpu_no_backend():
     assert all(backend.name == "cuda" for backend in available_backends())
+
+
+def test_a_gpu_that_nobody_asked_for_is_not_touched(monkeypatch):
+    """Not by the harness, and not by the homework, which would take points from right functions for NumPy alone."""
+    exercise = find_exercise("hw01.linear_backward")
+    reference = exercise.blank.reference()
+
+    def refuse():
+        raise AssertionError("somebody looked for a GPU")
+
+    with pretended():
+        monkeypatch.setattr(sys.modules["cupy"], "is_available", refuse)
+        check_pair(lambda x: (np.exp(x), np.exp(x)), lambda dy, y: dy * y, [X])
+        check_layer(Linear(3, 4, rng=np.random.default_rng(0)), X)
+        verdict = judge(exercise, lambda call: local_answer(exercise, reference, call), hidden=True)
+    assert verdict.word == "right"
 
 
 # ---------------------------------------------------------------- 1: the gradient

@@ -45,6 +45,7 @@ def harness(run):
             *more,
         ]
         alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        alone["TINYMASKRCNN_DEVICE"] = DEVICE
         how = {"capture_output": True, "text": True, "timeout": max(1, run.limit - 5)}
         ended = subprocess.run(command, cwd=ROOT, env=alone, **how)
         yield harness_row(ended, ET.parse(report).getroot() if report.exists() else None)

@@ -14,7 +14,7 @@ from tinymaskrcnn.structures import Target, collate
 
 KINDS = TORCHVISION_KINDS
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-SIZES = ((96, 128), (96, 112))  # of the two pictures; the second is padded
+SIZES = ((96, 128), (96, 116))  # of the two pictures; the second is padded
 HEIGHT, WIDTH = 96, 128
 NUM_KEYPOINTS = 5
 
@@ -86,17 +86,35 @@ def floats(images):
     return [image.astype(np.float32) / np.float32(255) for image in images]
 
 
+def drawn_sizes(seed, shorter=HEIGHT, longer=WIDTH):
+    """The sizes of two or three pictures that a model of these sides leaves as they are; most of them are padded."""
+    rng = np.random.default_rng([seed, 4])
+    other = rng.integers(shorter, longer + 1, rng.integers(2, 4))
+    return tuple((shorter, int(n)) if rng.random() < 0.5 else (int(n), shorter) for n in other)
+
+
 def objects(config, seed=0, sizes=SIZES):
-    """A Target for each picture: boxes with an ellipse each as mask, and keypoints, some on the border of the box."""
+    """A Target for each picture: boxes, masks that fill them in part, keypoints, some on the border of the box.
+
+    Every picture has an object in its upper left and one in its lower right corner, whose masks go on to the very
+    border; others lie anywhere, or at one border.
+    """
     rng = np.random.default_rng([seed, 3])
     targets = []
-    for (height, width), count in zip(sizes, (3, 2)):
+    for n, (height, width) in enumerate(sizes):
+        count = 4 - n % 2
         side = rng.uniform(14, 60, (count, 2))
-        corner = rng.uniform(0, 1, (count, 2)) * ((width, height) - side)
+        share = rng.uniform(0, 1, (count, 2))  # of the way from the upper left to the lower right border
+        share[0], share[1], share[2, n % 2] = 0, 1, 1
+        corner = share * ((width, height) - side)
         boxes = np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+        boxes[:, 2:] = np.where(share == 1, (width, height), boxes[:, 2:])
         y, x = np.mgrid[:height, :width] + 0.5
-        centre, radius = (corner + side / 2)[..., None, None], (side / 2)[..., None, None]
-        masks = ((x - centre[:, 0]) / radius[:, 0]) ** 2 + ((y - centre[:, 1]) / radius[:, 1]) ** 2 < 1
+        x1, y1, x2, y2 = boxes.T[..., None, None]
+        inside = (x > x1) & (x < x2) & (y > y1) & (y < y2)
+        ellipse = ((2 * x - x1 - x2) / (x2 - x1)) ** 2 + ((2 * y - y1 - y2) / (y2 - y1)) ** 2 < 1
+        pieces = rng.random((count, -(-height // 5), -(-width // 5))).repeat(5, axis=1).repeat(5, axis=2)
+        masks = inside & (ellipse | (pieces[:, :height, :width] < 0.8))
         labels = rng.integers(1, config.num_classes, count)
         places = boxes[:, None, :2] + rng.uniform(-0.2, 1.2, (count, NUM_KEYPOINTS, 2)) * side[:, None]
         places[:, 0] = boxes[:, 2:]  # the last cell, not the one behind it

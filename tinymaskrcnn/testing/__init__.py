@@ -73,14 +73,14 @@ def available_backends():
     return (Backend("cuda", lambda array: to_device(array, "cuda")),) if cuda_available() else ()
 
 
-def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
+def check_pair(forward, backward, inputs, *, backends=(), **options_and_data):
     """Check a forward and a backward function on example inputs; returns a Report.
 
     inputs is the sequence of positional arguments; an argument may be a list, tuple or dictionary of arrays. Keyword
     data is handed to forward; arrays in it are moved along, float ones in the precision of the check; `rng` may be a
     seed or a Generator, and every call gets a fresh one in that state. Options:
 
-    - backends: other kinds of arrays to compare with (default: CuPy when a GPU is there)
+    - backends: other kinds of arrays to compare with, for example available_backends() (default: NumPy alone)
     - skip: {check: reason} for checks that cannot apply, by the names in CHECKS
     - zero_rows: names of the arguments whose first axis is emptied together, or a list of such tuples (default: those
       that share the first axis of the first argument, by the shape line of forward's docstring or by length)
@@ -91,7 +91,7 @@ def check_pair(forward, backward, inputs, *, backends=None, **options_and_data):
     return _run(Pair(forward, backward), tuple(inputs), backends, **options_and_data)
 
 
-def check_layer(layer, *inputs, backends=None, **options_and_data):
+def check_layer(layer, *inputs, backends=(), **options_and_data):
     """Check a Module on example inputs: as check_pair, and its parameters, its children's ownership, its eval mode.
 
     The layer itself is left as it was; the checks work on copies.
@@ -130,7 +130,7 @@ def _run(subject, inputs, backends, *, skip=None, zero_rows=None, without_gradie
         for emptied in _groups(zero_rows if zero_rows is not None else checks.default_emptied(case)):
             checks.check_zero_rows(case, emptied)
     if "backend" not in skip:
-        for backend in available_backends() if backends is None else backends:
+        for backend in backends:
             backend_errors[backend.name] = checks.check_backend(case, backend)
             checks.check_backend(single, backend)
     return Report(gradient_error, float32_error, backend_errors)
