@@ -223,3 +223,30 @@ def test_messages():
         SMOOTH[0](logits, target=logits, beta=-1)
     with pytest.raises(ArgumentError, match="sigmoid_cross_entropy_forward: normalizer must be above 0; got 0"):
         SIGMOID[0](logits, targets=logits, normalizer=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [1e-12, 1e-3, 1 / 9, 1.0, 1e3])
+def test_smooth_l1_of_huge_and_tiny_distances(dtype, beta):
+    """No warning, which would fail the test, where the result is a number: slopes of 1 beyond the knee."""
+    largest = 1e30 if dtype == np.float32 else 1e300
+    distances = np.array([[0, beta / 2, -beta / 2, largest, -largest, 1e-20, -beta]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        loss, cache = losses.smooth_l1_forward(distances, target=np.zeros_like(distances), beta=beta, normalizer=1.0)
+        slope = losses.smooth_l1_backward(1.0, cache)
+    assert np.isfinite(loss) and slope.dtype == dtype
+    np.testing.assert_allclose(slope, [[0, 0.5, -0.5, 1, -1, dtype(1e-20) / dtype(beta), -1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e4, 1e15, 1e30])
+def test_cross_entropies_of_huge_logits(dtype, size):
+    """The losses of sure answers, right and wrong, are numbers, and their gradients lie within -1 .. 1."""
+    logits = np.array([[size, -size, 0], [-size, size, size], [0, 0, -size]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        loss, cache = losses.softmax_cross_entropy_forward(logits, labels=np.array([0, 0, 2]))
+        gradients = [losses.softmax_cross_entropy_backward(1.0, cache)]
+        both, cache = losses.sigmoid_cross_entropy_forward(logits, targets=(logits > 0).astype(dtype))
+        gradients.append(losses.sigmoid_cross_entropy_backward(1.0, cache))
+    assert np.isfinite(loss) and np.isfinite(both)
+    assert all(np.abs(gradient).max() <= 1 for gradient in gradients)

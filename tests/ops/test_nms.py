@@ -64,6 +64,39 @@ def test_threshold_itself_does_not_suppress():
     assert nms.nms(pair, scores, iou_threshold=0.49).tolist() == [True, False]
 
 
+# shares of two boxes of whole pixels that are thresholds: float32 rounds the first five up, the others down or not
+SHARES = {(1, 5): 0.2, (3, 10): 0.3, (2, 5): 0.4, (3, 5): 0.6, (1, 3): 1 / 3, (1, 10): 0.1, (7, 10): 0.7, (1, 2): 0.5}
+
+
+@pytest.mark.parametrize("share, threshold", SHARES.items(), ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [float, np.float64])
+def test_an_iou_equal_to_the_threshold_suppresses_in_no_type(share, threshold, dtype, kind):
+    """Neither in the text nor in the kernel, also when many boxes make the sweep or the blocks take over."""
+    inner, outer = share
+    pair = np.array([[0, 0, outer, 4], [0, 0, inner, 4]], dtype)
+    many = np.concatenate([pair + 100 * k for k in range(300)])
+    scores = np.linspace(1, 0.5, len(many)).astype(dtype)
+    below = float(np.nextafter(dtype(threshold), dtype(0)))
+    for function in (nms.nms, nms.nms.readable):
+        for found, score in ((pair, scores[:2]), (many, scores)):
+            assert function(found, score, iou_threshold=kind(threshold)).all()
+            kept = function(found, score, iou_threshold=below)
+            assert kept.tolist() == [True, False] * (len(found) // 2)
+
+
+@pytest.mark.parametrize("share, threshold", SHARES.items(), ids=str)
+def test_torchvision_suppresses_where_float32_rounds_the_threshold_up(share, threshold):
+    """The one known difference: it compares a float32 IoU with a float64 threshold."""
+    torch = pytest.importorskip("torch", reason="needs torch", exc_type=Exception)
+    ops = pytest.importorskip("torchvision.ops", reason="needs torchvision", exc_type=Exception)
+    inner, outer = share
+    for dtype in (np.float32, np.float64):
+        pair = np.array([[0, 0, outer, 4], [0, 0, inner, 4]], dtype)
+        kept = ops.nms(torch.from_numpy(pair), torch.tensor([0.9, 0.8]).to(torch.from_numpy(pair).dtype), threshold)
+        assert (len(kept) == 1) == bool(float(dtype(inner) / dtype(outer)) > threshold)
+
+
 def test_chain_ties_groups_and_validity():
     chain = np.array([[0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]], np.float32)  # neighbours 0.54, ends 0.25
     falling = np.array([0.9, 0.8, 0.7], np.float32)

@@ -29,6 +29,7 @@ def _takes(boxes, scores, *, iou_threshold, group=None, valid=None):
 @register_kernel("nms", applies=_takes)
 def nms(boxes, scores, *, iou_threshold, group=None, valid=None):
     """Fast twin of ops.nms.nms: the same comparisons of the same numbers, fewer of them."""
+    iou_threshold = float(iou_threshold)
     keys = (boxes[:, 0],) if group is None else (boxes[:, 0], group)
     order = np.lexsort(keys)  # by group, then from left to right
     if valid is not None:

@@ -186,7 +186,7 @@ def smooth_l1_backward(dloss, cache):
     """
     difference, beta, weight, normalizer = cache
     xp = array_module(difference)
-    slope = xp.sign(difference) if beta == 0 else xp.clip(difference / beta, -1, 1)
+    slope = xp.sign(difference) if beta == 0 else xp.clip(difference, -beta, beta) / beta
     return slope * _scaled(weight, dloss, normalizer)
 
 

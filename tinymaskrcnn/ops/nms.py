@@ -16,10 +16,11 @@ def nms(boxes, scores, *, iou_threshold, group=None, valid=None):
     boxes (K, 4), scores (K,), group (K,) int, valid (K,) bool  ->  keep (K,) bool, in the order of the input
     Only boxes of the same group compete: `image_index * num_classes + label` treats every class of every picture on
     its own in one call. A row that is not valid is never kept and suppresses nothing. Equal scores: the earlier row
-    goes first.
+    goes first. The threshold is rounded to the type of the boxes, so that an IoU equal to it suppresses in no type.
     """
     if not 0 <= iou_threshold <= 1:
         raise ArgumentError(f"nms: iou_threshold must lie between 0 and 1; got {iou_threshold}")
+    iou_threshold = float(iou_threshold)  # a NumPy float64 would make the comparison one of float64
     xp = array_module(boxes)
     # BEGIN SOLUTION hw03.nms
     order = xp.argsort(-scores, kind="stable")  # best first

@@ -171,7 +171,8 @@ def _axis_taps(start, end, bins, length, *, scale, samples, aligned, slopes=Fals
     settings = dict(scale=scale, samples=samples, aligned=aligned, most=most)
     position, use, along = _sample_points(start, end, bins, **settings)
 
-    # A point up to one pixel outside reads the border; farther out it reads 0.
+    # A point up to one pixel outside reads the border; farther out it reads 0. Exactly one pixel outside, at -1 or at
+    # `length`, it is for the rounding of `position` to decide: which side a float32 point falls on is not promised.
     use = use * ((position >= -1) & (position <= length))
     moves = (position > 0) & (position < length - 1)  # at the border the value does not follow the point
     position = xp.fmin(xp.fmax(position, 0), length - 1)  # fmax also turns NaN into a pixel that exists
