@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from tinymaskrcnn import __version__, cli
-from tinymaskrcnn.kernels.threads import set_threads
+from tinymaskrcnn.kernels.threads import get_threads, set_threads
 
 
 def fails(capsys, *argv):
@@ -72,6 +73,21 @@ def test_a_wrong_number_of_threads_is_said_before_anything_else(text, monkeypatc
         assert fails(capsys, *words) == message
     assert not (tmp_path / "run").exists()
     assert fails(capsys, "predict", "none.png", "--model", "none", "--threads", "1") != message
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate x", "predict x --model x", "demo", "profile"])
+def test_the_threads_hold_from_the_first_line_of_a_command_on(command, monkeypatch):
+    """Also while annotations are indexed, pictures measured and anchors compared: BLAS never takes more than one."""
+    seen = []
+
+    def command_itself(args):
+        pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        seen.append((get_threads(), *pools))
+
+    monkeypatch.setattr(f"tinymaskrcnn.commands.{command.split()[0]}.run", command_itself)
+    cli.main([*command.split(), "--threads", "3"])
+    set_threads(None)
+    assert len(seen) == 1 and set(seen[0][1:]) == {1} and seen[0][0] == 3
 
 
 def test_the_module_is_the_command_line():

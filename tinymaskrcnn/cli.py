@@ -1,6 +1,7 @@
 """The command line: one sub-command per file of `commands/`, from train and evaluate to export and data."""
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import sys
@@ -57,13 +58,22 @@ def _closest(word, known):
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
 
 
+def _computing(args):
+    """Holds --threads, and BLAS on one of them, for all that a command does; not every command computes."""
+    if "threads" not in args:
+        return contextlib.nullcontext()
+    check_threads(args.threads)
+    from .train.trainer import computing
+
+    return computing(args.threads)
+
+
 def main(argv=None):
     """Run a command; what went wrong on purpose, or with a file, is one line on stderr and exit status 2."""
     args = parse(argv)
     try:
-        if "threads" in args:
-            check_threads(args.threads)
-        return args.execute(args)
+        with _computing(args):
+            return args.execute(args)
     except TinyMaskRCNNError as error:
         message = str(error)
     except BrokenPipeError:  # the reader of our output went away: `... | head`

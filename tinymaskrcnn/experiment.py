@@ -134,8 +134,13 @@ class Experiment(Detector):
         return [stream.scene(i) for i in range(_limited(count, stream))]
 
     def anchor_report(self, *, scenes=100):
-        """How well the anchors fit the objects of some training scenes."""
-        return anchor_report(self.scenes(scenes, split="train"), self.config.model.rpn)
+        """How well the anchors fit the objects of some training scenes (of pictures that are not cut: of each once)."""
+        stream = self.stream("train")
+        whole = isinstance(stream, CocoStream) and not self.config.coco.crop
+        numbers = range(min(scenes, len(stream)) if whole else scenes)
+        with computing(self.threads):
+            layouts = map(stream.layout, counted(numbers, label=f"comparing anchors with {len(numbers)} scenes"))
+            return anchor_report(layouts, self.config.model.rpn)
 
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""

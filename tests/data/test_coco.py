@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
-from tinymaskrcnn.data import transforms
+from tinymaskrcnn.data import polygons, transforms
 from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, measure_pictures, open_coco, read_list
+from tinymaskrcnn.data.coco_check import Annotation, Category, Picture, Report
 from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
 from tinymaskrcnn.evaluation import rle
@@ -272,6 +273,20 @@ def test_measured_pictures(tmp_path):
     assert (channels, mean) == (1, (0.2,)) and std[0] > 0
 
 
+@pytest.mark.parametrize("augment, crop", [(True, 0), (True, 15), (False, 0)])
+def test_the_layout_is_that_of_the_scene_and_needs_no_picture(dataset, augment, crop):
+    small = dataclasses.replace(MODEL, resize_shorter=20, resize_longer=33)
+    source = stream(dataset, augment=augment, config=CocoConfig(crop=crop), model=small)
+    scenes = [source.scene(i) for i in range(3 if not augment else 12)]
+    for name in ("a.png", "b.png", "c.png"):
+        (dataset.folder / name).unlink()
+    for i, (image, target) in enumerate(scenes):
+        empty, layout = source.layout(i)
+        assert empty.shape == (*image.shape[:2], 0) and layout.masks is None
+        np.testing.assert_array_equal(layout.boxes, target.boxes)
+        np.testing.assert_array_equal(layout.labels, target.labels)
+
+
 # ---------------------------------------------------------------- the slow route: all pixels first
 
 
@@ -306,6 +321,14 @@ def _drawn_object(rng, kind, H, W):
     return entry | ({"area": 7.5} if rng.random() < 0.5 else {})
 
 
+def _record(k, entry, size):
+    """What the check of a file makes of an entry; here also of such as it would not pass."""
+    x, y, w, h = entry["bbox"]
+    segmentation = polygons.parse_segmentation(entry["segmentation"], size=size)
+    more = {"crowd": bool(entry["iscrowd"]), "area": entry.get("area"), "segmentation": segmentation}
+    return Annotation(id=k, picture=1, category=1, box=(x, y, x + w, y + h), **more)
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
 @settings(max_examples=80, deadline=None)
 @given(crowded_files())
@@ -315,11 +338,9 @@ def test_a_training_picture_equals_all_pixels_flipped_cut_and_resized(drawn):
     entries, (H, W), config, shorter, pixels = drawn
     with tempfile.TemporaryDirectory() as folder:
         Image.fromarray(pixels).save(Path(folder) / "a.png")
-        contents = {"images": [{"id": 1, "file_name": "a.png", "height": H, "width": W}]}
-        contents["categories"] = [{"id": 1, "name": "thing"}]
-        contents["annotations"] = [{"id": k + 1, "image_id": 1, "category_id": 1} | e for k, e in enumerate(entries)]
-        (Path(folder) / "a.json").write_text(json.dumps(contents))
-        dataset = CocoDataset.open(Path(folder) / "a.json", folder)
+        annotations = {k: _record(k, entry, (H, W)) for k, entry in enumerate(entries)}
+        picture, thing = Picture(1, "a.png", H, W), Category(1, "thing")
+        dataset = CocoDataset(Report("a.json", {1: thing}, {1: picture}, annotations), folder)
         network = dataclasses.replace(MODEL, resize_shorter=shorter, resize_longer=3 * shorter, heads=("box",))
         source = stream(dataset, config=config, model=network, batch_size=1)
         scenes = [source.scene(i) for i in range(3)]

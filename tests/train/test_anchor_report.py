@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.config import RPNConfig
+from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.structures import Target
-from tinymaskrcnn.train.anchor_report import anchor_report
+from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report
 
 RPN = RPNConfig(anchor_sizes=((16,), (32,)), anchor_ratios=(1.0,))
 
@@ -57,3 +58,19 @@ def test_pictures_of_any_size_and_other_limits():
     report = anchor_report([sample((8, 8, 24, 24), side=50)], dataclasses.replace(RPN, positive_iou=0.6))
     assert report.best_iou[0] == pytest.approx(1.0)
     assert report.good == 0.6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_anchor_of_all_is_found_among_the_nearest(seed):
+    """Boxes of all sizes, also beyond the last anchors of a level, on grids whose strides differ by direction."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(20, 300, 2).tolist()
+    low = rng.random((60, 2)) * [width, height]
+    boxes = np.concatenate([low, low + (np.array([width, height]) - low) * rng.random((60, 2)) + 0.5], axis=1)
+    sizes = tuple((float(rng.integers(4, 90)), float(rng.integers(4, 200))) for _ in range(5))
+    rpn = RPNConfig(anchor_sizes=sizes, anchor_ratios=tuple(rng.uniform(0.2, 5, 3).tolist()))
+    target = Target(boxes.astype(np.float32), np.ones(60, np.int64))
+    report = anchor_report([(np.zeros((height, width, 0)), target)], rpn)
+    padded = tuple(-(-side // 32) * 32 for side in (height, width))
+    expected = iou_matrix(target.boxes, all_anchors(padded, rpn)).max(axis=1)
+    np.testing.assert_allclose(report.best_iou, expected, rtol=1e-5)

@@ -106,15 +106,15 @@ class CocoDataset:
         target = self.outlines(i)
         return target if target.masks is None else dataclasses.replace(target, masks=target.masks.decode())
 
-    def outlines(self, i):
-        """The same Target with its masks as Spans, which no number of pixels makes large."""
+    def outlines(self, i, *, masks=True):
+        """The same Target with its masks as Spans, which no number of pixels makes large, or without them."""
         picture = self.pictures[i]
         objects = self.objects[picture.id]
         size = picture.height, picture.width
-        masks = keypoints = None
-        if self.has_masks:
+        spans = keypoints = None
+        if self.has_masks and masks:
             codes = polygons.segmentations_to_rles([entry.segmentation for entry in objects], size=size)
-            masks = Spans.from_rles(codes, size=size)
+            spans = Spans.from_rles(codes, size=size)
         if self.keypoint_names:
             keypoints = np.zeros((len(objects), len(self.keypoint_names), 3), np.float32)
             for k, entry in enumerate(objects):
@@ -122,10 +122,10 @@ class CocoDataset:
         return Target(
             np.array([entry.box for entry in objects], np.float32).reshape(-1, 4),
             np.array([self.labels[entry.category] for entry in objects], np.int64),
-            masks,
+            spans,
             np.array([entry.crowd for entry in objects], bool),
             keypoints,
-            _areas(objects, masks),
+            _areas(objects, spans),
         )
 
 
@@ -204,6 +204,18 @@ class CocoStream:
             image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
         masks = None if target.masks is None else target.masks.decode()
         return pictures.to_float(image), dataclasses.replace(target, masks=masks)
+
+    def layout(self, i):
+        """Size and boxes of picture i of the stream, for which no picture is read and no mask made.
+
+        ->  image (H, W, 0), Target without masks
+        """
+        number = self.number(i)
+        picture, target = self.dataset.pictures[number], self.dataset.outlines(number, masks=bool(self.config.crop))
+        image = np.zeros((picture.height, picture.width, 0), np.uint8)
+        if self.augment:
+            image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
+        return image, dataclasses.replace(target, masks=None)
 
     def _augmented(self, image, target, *, rng):
         """Flipped, cut and resized: masks are spans and pixels are bytes until the window is known."""

@@ -70,23 +70,54 @@ def _bin_name(row):
 
 
 def anchor_report(samples, rpn, *, divisor=32):
-    """Compare the objects of some (image, Target) pairs with the anchors of an RPNConfig, at levels P2 .. P6."""
+    """Compare the objects of some (image, Target) pairs with the anchors of an RPNConfig, at levels P2 .. P6.
+
+    Of an image only the size is looked at, of its objects the boxes.
+    """
     sizes, best, known = [], [], {}
     for image, target in samples:
         if len(target) == 0:
             continue
         shape = tuple(-(-side // divisor) * divisor for side in image.shape[:2])  # as the picture will be padded
         if shape not in known:
-            known[shape] = all_anchors(shape, rpn)
+            known[shape] = _levels(shape, rpn)
         boxes = target.boxes.astype(np.float32)
-        best.append(iou_matrix(boxes, known[shape]).max(axis=1))
+        best.append(best_overlaps(boxes, known[shape]))
         sizes.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
     empty = [np.zeros(0, np.float32)]
     return AnchorReport(np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou)
 
 
+def best_overlaps(boxes, levels):
+    """IoU of each box with the anchor that fits it best.
+
+    boxes (M, 4), levels: a list of anchors (h, w, A, 4)  ->  iou (M,)
+
+    Two boxes share less the farther their centres are apart. Of the anchors of one size and shape only the nearest has
+    to be looked at, and its neighbours, because centres are rounded: a few dozen instead of ten thousands.
+    """
+    near = []
+    for anchors in levels:
+        centres = (anchors[:, :, 0, :2] + anchors[:, :, 0, 2:]) / 2  # (h, w, 2) of the first of each cell
+        column = _nearest_three(centres[0, :, 0], (boxes[:, 0] + boxes[:, 2]) / 2)  # (M, 3)
+        row = _nearest_three(centres[:, 0, 1], (boxes[:, 1] + boxes[:, 3]) / 2)
+        near.append(anchors[row[:, :, None], column[:, None, :]].reshape(len(boxes), -1, 4))
+    return iou_matrix(boxes[:, None], np.concatenate(near, axis=1)).max(axis=2)[:, 0]
+
+
+def _nearest_three(places, wanted):
+    """The nearest of ascending places to each wanted one, and the places before and after it: (M, 3) indices."""
+    middles = (places[1:] + places[:-1]) / 2
+    return np.clip(np.searchsorted(middles, wanted)[:, None] + [-1, 0, 1], 0, len(places) - 1)
+
+
 def all_anchors(shape, rpn):
     """The anchors of all levels, (A, 4), for a padded picture of shape (H, W)."""
+    return np.concatenate([anchors.reshape(-1, 4) for anchors in _levels(shape, rpn)])
+
+
+def _levels(shape, rpn):
+    """The anchors of each level, cell by cell: a list of (h, w, A, 4)."""
     grids = [tuple(-(-side // stride) for side in shape) for stride in STRIDES[: len(rpn.anchor_sizes)]]
     levels = pyramid_anchors(rpn.anchor_sizes, rpn.anchor_ratios, grid_sizes=grids, image_size=shape)
-    return np.concatenate(levels).astype(np.float32)
+    return [anchors.reshape(*grid, -1, 4).astype(np.float32) for anchors, grid in zip(levels, grids)]
