@@ -25,6 +25,7 @@
 # %%
 import dataclasses
 import inspect
+from textwrap import fill
 
 import numpy as np
 
@@ -625,6 +626,31 @@ for name, model in (("right", detector), ("half a cell off", shifted)):
 # does. But look at the last line. The second stage repairs nearly all of it. A test that asks for IoU 0.5 sees nothing
 # at all, one at 0.75 sees a scratch. This is why such a bug lives long, and why detectors are measured at strict
 # thresholds too. When AP at 0.75 is lower than it should be and AP at 0.5 is fine, suspect half a cell.
+#
+# ### A level that does not divide
+#
+# A third one needs no mistake, only a picture of another size. Take 96 x 96 pixels. P5 has 3 x 3 cells, and P6 takes
+# every second cell of P5: 2 x 2 cells, 64 pixels apart, of which the second looks beyond the picture. But how far apart
+# do its anchors stand?
+#
+# **Predict.** `pyramid_anchors` divides: stride = image size // cells. Where does it put the anchors of P6?
+
+# %%
+(odd_level,) = anchors.pyramid_anchors(config.anchor_sizes[4:], ratios, grid_sizes=[(2, 2)], image_size=(96, 96))
+odd_scene, _ = make_scene(3, SceneConfig(image_size=96), bank=bank, split="train", seed=0)
+draw_anchor_grid(odd_scene, odd_level, 64, cell=(1, 1), margin=24, title="P6 of a picture of 96 x 96 pixels").figure
+
+# %% [markdown]
+# 48 pixels apart: the cell at the red dot is asked about anchors whose centre is (48, 48), and what it has seen lies
+# around (64, 64). Its neighbour on the left has no such shift, so one filter, the same for all cells, cannot learn it.
+# torchvision divides in the same way, and weights that were trained with it expect it, so it stays. On photographs the
+# shift is small beside anchors of 512 pixels; here it is a sixth of the anchor. The report on anchors says when it
+# matters, and a picture size that is a multiple of 64 has no such level:
+
+# %%
+odd_scenes = [make_scene(i, SceneConfig(image_size=96), bank=bank, split="train", seed=0) for i in range(20)]
+for warning in anchor_report(odd_scenes, config).warnings():
+    print(fill(warning, 96))
 
 # %% [markdown]
 # ## Exercises

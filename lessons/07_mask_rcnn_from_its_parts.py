@@ -183,7 +183,9 @@ print("objects per image:", targets.valid.sum(axis=1))
 
 # %% [markdown]
 # **The pyramid.** Normalise, then one call. Five levels, each half as wide as the one before, all with 32 channels.
-# A cell of P2 stands for $4 \times 4$ pixels, a cell of P5 for $32 \times 32$; P6 is every second cell of P5.
+# A cell of P2 stands for $4 \times 4$ pixels, a cell of P5 for $32 \times 32$; P6 is every second cell of P5, so that
+# of three cells two remain, and the second of them reaches beyond the image. (Its anchors stand elsewhere: lesson 05,
+# "A level that does not divide".)
 
 # %%
 x, _ = model.normalize.forward(images, sizes=sizes)

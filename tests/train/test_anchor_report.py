@@ -1,6 +1,7 @@
 """The anchor report against hand-computed overlaps, and its warning."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tinymaskrcnn.config import RPNConfig
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.structures import Target
-from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report
+from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report, worst_shifts
 
 RPN = RPNConfig(anchor_sizes=((16,), (32,)), anchor_ratios=(1.0,))
 
@@ -40,6 +41,31 @@ def test_objects_that_no_anchor_fits_are_warned_about():
     (warning,) = report.warnings()
     assert "objects of 12-16 px: only 0% have an anchor with IoU >= 0.5" in warning and "anchor_sizes" in warning
     assert anchor_report([sample(*[(8, 8, 24, 24)] * 10)], RPN).warnings() == []
+
+
+@pytest.mark.parametrize("sides, spacing, pixels", [((96, 96), 48, 16), ((96, 128), 48, 16), ((160, 64), 53, 22)])
+def test_a_level_whose_anchors_stand_beside_its_features_is_warned_about(sides, spacing, pixels):
+    """P6 of pictures of 3 or 5 cells of P5: image // cells is not the 64 pixels that the features of P6 are apart."""
+    rpn = RPNConfig()
+    image, target = np.zeros((*sides, 1), np.float32), Target(np.array([[8, 8, 36, 36]], np.float32), np.array([1]))
+    report = anchor_report([(image, target)], rpn)
+    (shift,) = report.shifted
+    assert (shift.level, shift.stride, shift.spacing, shift.pixels) == (6, 64, spacing, pixels)
+    (warning,) = report.warnings()
+    assert f"anchors stand every {spacing} px and their features look every 64 px, up to {pixels} px" in warning
+    square = anchor_report([(np.zeros((128, 192, 1), np.float32), target)], rpn)
+    assert square.shifted == () and square.warnings() == []
+
+
+def test_the_shift_is_that_of_the_anchors_themselves():
+    """Against the anchors that the model makes, for every size that pictures are padded to."""
+    rpn = dataclasses.replace(RPNConfig(), anchor_sizes=((1,), (1,), (1,), (1,), (1,)), anchor_ratios=(1.0,))
+    for height, width in itertools.product(range(32, 353, 32), (32, 96, 224)):
+        last = np.array([-(-height // 64) - 1, -(-width // 64) - 1])  # the last cell of P6
+        centre = all_anchors((height, width), rpn)[-1].reshape(2, 2).mean(axis=0)[::-1]
+        furthest = int((last * 64 - centre).max())
+        found = {shift.level: shift.pixels for shift in worst_shifts([(height, width)], rpn)}
+        assert found == ({6: furthest} if furthest else {})
 
 
 def test_the_table():

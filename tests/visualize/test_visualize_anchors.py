@@ -6,7 +6,7 @@ from drawing_checks import assert_legible, words
 from matplotlib.colors import to_hex
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.ops.anchors import base_anchors, grid_anchors
+from tinymaskrcnn.ops.anchors import base_anchors, grid_anchors, pyramid_anchors
 from tinymaskrcnn.train.anchor_report import AnchorReport
 from tinymaskrcnn.visualize import (
     coverage_figure,
@@ -75,6 +75,19 @@ def test_the_anchors_of_one_cell_are_drawn_where_they_stand(theme):
     centres = np.array(outlines(ax)).reshape(2, 2, 2).mean(axis=1)
     np.testing.assert_allclose(centres, [[5 * 8, 3 * 8]] * 2)  # no half cell
     assert {"20 × 20", "14 × 28", "8 × 8 cells"} <= set(words(ax.figure))
+    assert_legible(ax.figure)
+
+
+def test_anchors_of_a_level_that_does_not_divide_are_drawn_where_they_stand():
+    """P6 of 96 x 128 pixels: cells of 64 x 64, anchors of the second row at 48, those of the second column at 64."""
+    (level,) = pyramid_anchors([(96,)], (1.0,), grid_sizes=[(2, 2)], image_size=(96, 128))
+    ax = draw_anchor_grid(np.zeros((96, 128, 1), np.float32), level, 64, cell=(1, 1))
+    (x1, y1, x2, y2) = outlines(ax)[0]
+    (dots,) = (line.get_xydata() for line in ax.lines if line.get_color() == style.YELLOW)
+    (chosen,) = (line.get_xydata() for line in ax.lines if line.get_color() == style.RED)
+    assert ((x1 + x2) / 2, (y1 + y2) / 2) == (64, 48) == tuple(chosen[0])
+    assert dots.tolist() == [[0, 0], [64, 0], [0, 48], [64, 48]]
+    assert "2 × 2 cells of 64 px, anchors every 48 and 64 px" in words(ax.figure)
     assert_legible(ax.figure)
 
 

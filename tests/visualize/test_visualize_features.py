@@ -78,6 +78,20 @@ def test_a_pyramid_has_a_panel_for_each_level(rng, theme, image):
     assert_legible(figure)
 
 
+def test_a_level_that_does_not_divide_reaches_beyond_the_image(rng):
+    """Three cells of 32 px become two of 64 px, of which the image of 96 px shows one and a half."""
+    pyramid = [features(rng, (n, n, 4)) for n in (24, 12, 6, 3, 2)]
+    figure = pyramid_figure(pyramid, np.zeros((96, 96, 1), np.float32))
+    assert any(word.endswith("2×2×4, a cell is 64 px") for word in words(figure))
+    last = [ax for ax in figure.axes if ax.axison][-1]
+    assert last.images[0].get_extent() == [0, 32, 32, 0] and last.get_xlim() == (0, 24) and last.get_ylim() == (24, 0)
+    ax = draw_pyramid(pyramid)
+    assert [image.get_extent()[1] - image.get_extent()[0] for image in ax.images] == [24, 24, 24, 24, 32]
+    ax.figure.draw_without_rendering()
+    seen = [ax.transData.inverted().transform(image.get_clip_box()) for image in ax.images]  # corners, in cells
+    np.testing.assert_allclose([high[0] - low[0] for low, high in seen], 24)
+
+
 def test_what_cannot_be_drawn_is_refused(rng):
     with pytest.raises(ShapeError, match=r"\(H, W, C\) or \(H, W\)"):
         draw_feature_map(np.zeros(3))

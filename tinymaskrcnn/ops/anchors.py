@@ -59,6 +59,9 @@ def grid_anchors(base, *, grid_size, stride):
 def pyramid_anchors(sizes_per_level, ratios, *, grid_sizes, image_size):
     """The anchors of every pyramid level, with stride = image // grid.
 
+    Mind levels that do not divide: on an image of 96 pixels P6 has 2 x 2 cells, whose anchors stand 48 pixels apart
+    while their features look 64 pixels apart. It is torchvision's rule, and that of weights that were trained with it.
+
     sizes_per_level (L entries: a number or a sequence), grid_sizes (L pairs h, w), image_size (height, width)
     ->  list of L arrays (h*w*A, 4)
     """

@@ -1,5 +1,6 @@
 """Do the anchors fit the objects? Asked before the first step, because no amount of training repairs a bad answer."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,14 @@ class AnchorReport:
     """How well the best anchor of each object fits it.
 
     sizes (M,) sqrt of the box areas in pixels, best_iou (M,), good and fair: the IoU limits that are counted (that of a
-    positive anchor, and 0.5).
+    positive anchor, and 0.5); shifted: the levels on which anchors stand far from where their features look.
     """
 
     sizes: np.ndarray
     best_iou: np.ndarray
     good: float = 0.7
     fair: float = 0.5
+    shifted: tuple = ()
 
     def __len__(self):
         return len(self.sizes)
@@ -47,7 +49,7 @@ class AnchorReport:
         if len(self) == 0:
             return ["the scenes that were looked at hold no objects"]
         poor = [row for row in self.bins() if row["fair"] < enough and row["count"] >= max(5, 0.02 * len(self))]
-        return [
+        return list(map(_shift_in_words, self.shifted)) + [
             f"objects of {_bin_name(row)} px: only {row['fair']:.0%} have an anchor with IoU >= {self.fair}; "
             "add an anchor size near theirs (model.rpn.anchor_sizes) or a fitting ratio (model.rpn.anchor_ratios)"
             for row in poor
@@ -85,7 +87,10 @@ def anchor_report(samples, rpn, *, divisor=32):
         best.append(best_overlaps(boxes, known[shape]))
         sizes.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
     empty = [np.zeros(0, np.float32)]
-    return AnchorReport(np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou)
+    shifted = worst_shifts(known, rpn)
+    return AnchorReport(
+        np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou, shifted=shifted
+    )
 
 
 def best_overlaps(boxes, levels):
@@ -121,3 +126,40 @@ def _levels(shape, rpn):
     grids = [tuple(-(-side // stride) for side in shape) for stride in STRIDES[: len(rpn.anchor_sizes)]]
     levels = pyramid_anchors(rpn.anchor_sizes, rpn.anchor_ratios, grid_sizes=grids, image_size=shape)
     return [anchors.reshape(*grid, -1, 4).astype(np.float32) for anchors, grid in zip(levels, grids)]
+
+
+# ---------------------------------------------------------------- levels that do not divide
+
+SHIFT = 0.1  # of the smallest anchor of a level: from here on the IoU with it falls below 0.7
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A level of a picture (H, W) whose cells look every `stride` pixels, while their anchors stand every `spacing`."""
+
+    level: int
+    shape: tuple
+    stride: int
+    spacing: int
+    pixels: int  # between the two at the last cell
+
+
+def worst_shifts(shapes, rpn):
+    """The Shift of each level that matters, at the padded picture sizes (H, W) where it is worst."""
+    worst = {}
+    for shape, (level, sizes) in itertools.product(shapes, enumerate(rpn.anchor_sizes)):
+        stride = STRIDES[level]
+        for side in shape:
+            cells = -(-side // stride)
+            shift = Shift(level + 2, shape, stride, side // cells, (cells - 1) * (stride - side // cells))
+            if shift.pixels >= max(SHIFT * min(sizes), worst[level].pixels + 1 if level in worst else 1):
+                worst[level] = shift
+    return tuple(worst.values())
+
+
+def _shift_in_words(shift):
+    return (
+        f"on P{shift.level} of pictures of {shift.shape[1]} x {shift.shape[0]} px anchors stand every {shift.spacing} "
+        f"px and their features look every {shift.stride} px, up to {shift.pixels} px apart: its anchors learn badly; "
+        f"multiples of {shift.stride} px have no such level"
+    )

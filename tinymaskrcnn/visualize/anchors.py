@@ -65,7 +65,8 @@ def draw_anchor_grid(image, anchors, stride, *, ax=None, cell=None, margin=0.0, 
     """The cells of one level and their centres; the anchors of one cell, dashed where they leave the image.
 
     image (H, W, C), anchors (h*w*A, 4) of the level, stride: pixels per cell, cell (row, column) or None  ->  axes
-    margin: how many pixels around the image are shown, so that one sees what crosses its border.
+    margin: how many pixels around the image are shown, so that one sees what crosses its border. Lines part the cells
+    that the features look at; dots are where the anchors stand, which is elsewhere on levels that do not divide.
     """
     anchors = np.asarray(to_host(anchors), np.float64).reshape(-1, 4)
     H, W = np.shape(image)[:2]
@@ -83,31 +84,37 @@ def draw_anchor_grid(image, anchors, stride, *, ax=None, cell=None, margin=0.0, 
     ax.set_xlim(-margin, W + margin)
     ax.set_ylim(H + margin, -margin)
     ax.spines[:].set_visible(not margin)
-    _grid(ax, rows, columns, stride, W, H)
+    centres = to_center(anchors[::per_cell])[:, :2]
+    _grid(ax, rows, columns, stride, W, H, centres)
     start = (i * columns + j) * per_cell
     shown = anchors[start : start + per_cell]
     crossing = crosses_border(shown, height=H, width=W)
     colors = [style.PALETTE[k % 3 if per_cell <= 3 else k % len(style.PALETTE)] for k in range(per_cell)]
     draw_boxes(shown, ax=ax, colors=colors, linestyles=[(0, (4, 2)) if c else "-" for c in crossing])
-    ax.plot(j * stride, i * stride, "o", color=style.RED, markersize=5, markeredgecolor="white", zorder=7)
+    ax.plot(*centres[i * columns + j], "o", color=style.RED, markersize=5, markeredgecolor="white", zorder=7)
     handles = [
         line_handle(f"{x2 - x1:g} × {y2 - y1:g}{' crosses' if c else ''}", color, (0, (4, 2)) if c else "-")
         for (x1, y1, x2, y2), color, c in zip(shown, colors, crossing)
     ]
-    handles.append(line_handle(f"{rows} × {columns} cells", style.GREY, "none", marker="."))
+    apart = centres[-1] / np.maximum([columns - 1, rows - 1], 1)
+    uneven = any(n > 1 and gap != stride for n, gap in zip((columns, rows), apart))
+    words = f"{rows} × {columns} cells"
+    if uneven:
+        every = " and ".join(f"{gap:g}" for gap in np.unique(apart[apart > 0]))
+        words += f" of {stride:g} px, anchors every {every} px"
+    handles.append(line_handle(words, style.GREY, "none", marker="."))
     legend_below(ax, handles, ncols=3 if per_cell > 3 else 2)
     ax.get_legend().set_title(f"width × height of the anchors of cell ({i}, {j})", {"size": style.SMALL})
     return ax
 
 
-def _grid(ax, rows, columns, stride, width, height):
+def _grid(ax, rows, columns, stride, width, height, centres):
     """Thin lines between the cells of the feature map, and a dot at the place where each cell's anchors are centred."""
     for j in range(columns):
         ax.plot([j * stride] * 2, [0, height], color="white", linewidth=0.4, alpha=0.35)
     for i in range(rows):
         ax.plot([0, width], [i * stride] * 2, color="white", linewidth=0.4, alpha=0.35)
-    y, x = np.mgrid[0:rows, 0:columns] * stride
-    ax.plot(x.ravel(), y.ravel(), ".", color=style.YELLOW, markersize=2 if rows > 16 else 4, zorder=5, clip_on=False)
+    ax.plot(*centres.T, ".", color=style.YELLOW, markersize=2 if rows > 16 else 4, zorder=5, clip_on=False)
 
 
 # positive, neutral, negative -> colour, line, width, how many are drawn at most

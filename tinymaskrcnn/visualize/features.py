@@ -1,6 +1,7 @@
 """Feature maps as pictures: one channel, several of them, and a pyramid beside its image."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
@@ -76,6 +77,7 @@ def pyramid_figure(pyramid, image=None, *, lowest=2):
     levels = [_level(level) for level in pyramid]
     if not levels:
         raise ArgumentError("pyramid_figure: pyramid must hold at least one level; got an empty list")
+    spans = _spans(levels)
     panels = len(levels) + (image is not None)
     columns = panels if panels <= 4 else -(-panels // 2)
     rows = -(-panels // columns)
@@ -87,8 +89,11 @@ def pyramid_figure(pyramid, image=None, *, lowest=2):
         draw_image(image, ax=axes[0])
         axes[0].set_title("image " + _sides(np.shape(image)[:2]), fontsize=style.TEXT)
     for i, (level, ax) in enumerate(zip(levels, axes[image is not None :])):
-        draw_feature_map(level, ax=ax)
-        cell = "" if image is None else f", a cell is {np.shape(image)[1] / level.shape[1]:.3g} px"
+        rows_seen, columns_seen = (n * spans[i] for n in level.shape[:2])
+        draw_feature_map(level, ax=ax, extent=(0, columns_seen, rows_seen, 0))
+        ax.set_xlim(0, W)  # the last cells of a level may reach beyond the image
+        ax.set_ylim(H, 0)
+        cell = "" if image is None else f", a cell is {spans[i] * np.shape(image)[1] / W:.3g} px"
         ax.set_title(f"P{lowest + i}: {_sides(level.shape)}{cell}", fontsize=style.TEXT)
     for ax in axes[panels:]:
         ax.set_axis_off()
@@ -104,12 +109,15 @@ def draw_pyramid(pyramid, *, ax=None, lowest=2, gap=0.08):
     levels = [_level(level) for level in pyramid]
     if not levels:
         raise ArgumentError("draw_pyramid: pyramid must hold at least one level; got an empty list")
+    spans = _spans(levels)
     H, W, _ = levels[0].shape
     step = W * (1 + gap)
     width = len(levels) * step - W * gap
     ax = style.new_axes(ax, width=min(1.9 * len(levels), 9.5), height=min(1.9 * len(levels), 9.5) * H / width + 0.35)
     for i, level in enumerate(levels):
-        draw_feature_map(level, ax=ax, extent=(i * step, i * step + W, H, 0))
+        left, (rows, columns) = i * step, level.shape[:2]
+        draw_feature_map(level, ax=ax, extent=(left, left + columns * spans[i], rows * spans[i], 0))
+        ax.images[-1].set_clip_path(Rectangle((left, 0), W, H, transform=ax.transData))  # as in pyramid_figure
         name = f"P{lowest + i}: {_sides(level.shape)}"
         ax.text(i * step + W / 2, -0.03 * H, name, ha="center", va="bottom", fontsize=style.SMALL)
     ax.set_xlim(0, width)
@@ -143,6 +151,19 @@ def _chosen(features, channels):
     if not numbers or not all(0 <= number < count for number in numbers):
         raise ArgumentError(f"feature_maps_figure: channels must name some of 0..{count - 1}; got {numbers}")
     return numbers
+
+
+def _spans(levels):
+    """How many cells of the finest level a cell of each level is wide.
+
+    A level that halves the one before, rounding up, has cells twice as wide: of three cells remain two, and the second
+    reaches beyond the image. Any other level is stretched over the image.
+    """
+    spans = [1.0]
+    for before, level in zip(levels, levels[1:]):
+        halved = all(n == -(-m // 2) for n, m in zip(level.shape[:2], before.shape[:2]))
+        spans.append(2 * spans[-1] if halved else levels[0].shape[1] / level.shape[1])
+    return spans
 
 
 def _level(level):

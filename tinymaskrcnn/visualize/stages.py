@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 
 from ..errors import ArgumentError
 from ..ops import roi_align
+from ..ops.boxes import to_center
 from . import style
 from .boxes import draw_boxes, draw_image
 from .features import draw_feature_map
@@ -35,8 +36,10 @@ def draw_objectness(trace, level, *, ax=None, title=None):
     of_level = trace.anchors.objectness[trace.anchors.level == level]
     best = of_level.reshape(rows, columns, -1).max(axis=2)
     ax = draw_image(trace.image, ax=ax)
-    limits, side = (ax.get_xlim(), ax.get_ylim()), 2**level
-    extent = np.array([0, columns, rows, 0]) * side - side / 2
+    limits = ax.get_xlim(), ax.get_ylim()
+    far_x, far_y = to_center(trace.anchors.boxes[trace.anchors.level == level][-1:])[0, :2]  # of the last cell
+    wide, high = far_x / (columns - 1) if columns > 1 else 2**level, far_y / (rows - 1) if rows > 1 else 2**level
+    extent = np.array([-0.5 * wide, (columns - 0.5) * wide, (rows - 0.5) * high, -0.5 * high])
     look = {"cmap": "viridis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     ax.imshow(best, extent=extent, alpha=0.85 * best, **look)
     ax.set_xlim(*limits[0])
