@@ -1,5 +1,6 @@
 """The parser and the way errors are said."""
 
+import os
 import subprocess
 import sys
 
@@ -24,7 +25,6 @@ def fails(capsys, *argv):
         (["trian"], "unknown command 'trian'; did you mean train?"),
         (["train", "--steps", "many"], "invalid int value: 'many'"),
         (["train", "--threads", "0"], "must be a whole number, at least 1; got '0'"),
-        ([], "COMMAND"),
     ],
 )
 def test_unknown_words_name_the_closest(words, message, capsys):
@@ -32,6 +32,41 @@ def test_unknown_words_name_the_closest(words, message, capsys):
         cli.main(words)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_alone_it_helps(capsys):
+    assert cli.main([]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "" and all(name in captured.out for name in cli.COMMANDS)
+
+
+ENCODINGS = ("ascii", "ascii:strict", "cp1252", "cp437", "utf-8", "utf-8:surrogateescape")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_console_of_any_encoding_gets_every_text(encoding, tmp_path):
+    """Names in any script, half surrogates included, in arguments and in what is said of them."""
+    name = os.fsdecode("größe 猫 ".encode() + b"\xe9.json")
+    for words in (["train", "--config", name], ["data", "check", "--annotations", name, "--images", "."], [name]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tinymaskrcnn", *words],
+            capture_output=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )
+        err = done.stderr.decode(encoding.split(":")[0])
+        assert done.returncode == 2 and "Traceback" not in err and "Unicode" not in err, err
+        assert "error: " in err and r"\udce9" in err and (r"gr\xf6\xdfe" in err or "größe" in err), err
+
+
+def test_a_name_that_the_file_system_cannot_hold_is_one_line(monkeypatch, capsys):
+    def encoded(*args):
+        "猫".encode("ascii")
+
+    monkeypatch.setattr("tinymaskrcnn.commands.data.listing", encoded)
+    assert fails(capsys, "data") == "error: '猫' cannot be written in ascii: ordinal not in range(128)"
+    monkeypatch.setattr("tinymaskrcnn.commands.data.listing", lambda *args: b"\xe9".decode("utf-8"))
+    assert fails(capsys, "data").startswith(r"error: b'\xe9' is no text in utf-8")
 
 
 HEAVY = {"numpy", "scipy", "matplotlib", "PIL", "tqdm", "threadpoolctl", "onnx", "cupy", "multiprocessing"}

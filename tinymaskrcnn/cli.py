@@ -8,7 +8,7 @@ import sys
 
 from . import __version__
 from .commands.options import check_threads
-from .errors import TinyMaskRCNNError
+from .errors import TinyMaskRCNNError, shown
 
 COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data", "homework")
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -42,7 +42,6 @@ def build_parser():
 
 def parse(argv):
     """The arguments; an unknown option or command ends the program with the name of the closest one."""
-    argv = sys.argv[1:] if argv is None else list(argv)
     parser, parsers = build_parser()
     if argv and not argv[0].startswith("-") and argv[0] not in parsers:
         parser.error(f"unknown command {argv[0]!r}{_closest(argv[0], parsers)}")
@@ -70,6 +69,11 @@ def _computing(args):
 
 def main(argv=None):
     """Run a command; what went wrong on purpose, or with a file, is one line on stderr and exit status 2."""
+    write_everything()
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv:  # somebody looks around
+        build_parser()[0].print_help()
+        return 0
     args = parse(argv)
     try:
         with _computing(args):
@@ -85,8 +89,18 @@ def main(argv=None):
         message = "interrupted"
         print(f"error: {message}", file=sys.stderr)
         return INTERRUPTED
+    except UnicodeError as error:  # a name that this system's encoding cannot hold
+        kind = "is no text" if isinstance(error, UnicodeDecodeError) else "cannot be written"
+        message = f"{shown(error.object)} {kind} in {error.encoding}: {error.reason}"
     print(f"error: {message}", file=sys.stderr)
     return 2
+
+
+def write_everything():
+    """Let stdout and stderr take any text: what a console's encoding lacks is written as \\u732b, never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # not a text file of Python's own, or closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def test_a_failed_save_leaves_the_old_page(steps, tmp_path, monkeypatch):
     def disk_full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(style.os, "fsync", disk_full)
+    monkeypatch.setattr("os.fsync", disk_full)
     with pytest.raises(OSError, match=r"No space left on device.*frame_01\.png"):
         Steps([picture("new")], ["new"]).save(tmp_path)
     assert path.read_bytes() == before and not list(tmp_path.glob("*.tmp"))

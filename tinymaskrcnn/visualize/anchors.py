@@ -11,6 +11,7 @@ from ..targets.matcher import NEGATIVE, NEUTRAL, POSITIVE
 from . import style
 from .boxes import draw_boxes, draw_image, write_labels
 from .legends import legend_below, line_handle, picture_axes
+from .lettering import with_glyphs
 
 
 def coverage_figure(report):
@@ -222,5 +223,5 @@ def draw_label_bands(best_iou, *, positive_iou, negative_iou, ax=None, title=Non
     ax.set_xlabel("IoU with the best object", fontsize=style.TEXT)
     ax.set_ylabel("anchors", fontsize=style.TEXT)
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return legend_below(ax, handles, ncols=3, gap=0.2)

@@ -9,6 +9,7 @@ from matplotlib.textpath import TextPath
 from ..backend import to_host
 from ..errors import ShapeError
 from . import style
+from .lettering import with_glyphs
 
 CELL = 0.46  # inches, of a figure made here
 EDGE = 0.08  # inches of page around the grid
@@ -120,7 +121,7 @@ def _axes(ax, shape, title):
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from . import style
+from .lettering import as_written, with_glyphs
 
 HATCHES = (None, "////", "....", "xxxx")
 COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
@@ -32,18 +33,18 @@ def bars_figure(values, *, title, label, fmt="{:.3g}", log=False):
     for k, (name, numbers) in enumerate(series.items()):
         y = np.arange(len(names)) + (k - (len(series) - 1) / 2) * thick
         options = {"color": COLORS[k % len(COLORS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": style.paper()}
-        ax.barh(y, list(numbers.values()), 0.9 * thick, label=name, linewidth=0.5, **options)
+        ax.barh(y, list(numbers.values()), 0.9 * thick, label=as_written(name), linewidth=0.5, **options)
     _limits(ax, [v for numbers in series.values() for v in numbers.values()], log)
     left = ax.get_xlim()[0]
     for k, numbers in enumerate(series.values()):
         for y, value in enumerate(numbers.values()):
             place = max(value, left), y + (k - (len(series) - 1) / 2) * thick
             ax.text(*place, f"  {fmt.format(value)}", va="center", fontsize=style.SMALL)
-    ax.set_yticks(np.arange(len(names)), names)
+    ax.set_yticks(np.arange(len(names)), [as_written(name) for name in names])
     ax.tick_params(axis="y", length=0, labelsize=style.TEXT)
     ax.set_ylim(len(names) - 0.45, -0.55)
-    ax.set_xlabel(label, fontsize=style.TEXT)
-    ax.set_title(title, fontsize=style.TITLE, loc="left", pad=24 if several else 6)
+    ax.set_xlabel(with_glyphs(label), fontsize=style.TEXT)
+    ax.set_title(with_glyphs(title), fontsize=style.TITLE, loc="left", pad=24 if several else 6)
     if several:
         place = {"loc": "lower left", "bbox_to_anchor": (0.0, 0.99), "ncols": len(series)}
         ax.legend(fontsize=style.SMALL, frameon=False, borderpad=0.1, **place)

@@ -4,12 +4,14 @@ import functools
 
 import numpy as np
 from matplotlib import patheffects
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from ..backend import to_host
 from ..errors import ShapeError
 from . import style
+from .lettering import as_written, with_glyphs
 
 
 def draw_image(image, *, ax=None, title=None):
@@ -32,7 +34,7 @@ def draw_image(image, *, ax=None, title=None):
     ax.set_xticks([])
     ax.set_yticks([])
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 
@@ -69,7 +71,7 @@ def write_labels(boxes, labels, colors, *, ax):
     unit = _data_per_point(ax)
     obstacles = [tuple(float(v) for v in box) for box in np.asarray(boxes).reshape(-1, 4)]
     taken = [_rectangle(*text.get_position(), text.get_text(), unit) for text in ax.texts]
-    for box, label, color in zip(obstacles, labels, colors):
+    for box, label, color in zip(obstacles, map(as_written, labels), colors):
         if not label:
             continue
         places = _inside(_places(box, *_size(label, unit)), ax)
@@ -103,7 +105,9 @@ def _size(label, unit):
 @functools.lru_cache(maxsize=1024)
 def _text_width(label):
     """Width of a label in points."""
-    return TextPath((0, 0), label, size=style.SMALL).get_extents().width if label.strip() else 0.0
+    font = FontProperties(size=style.SMALL)
+    lines = label.replace(r"\$", "$").split("\n")
+    return max(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines)
 
 
 def _rectangle(x, y, label, unit):

@@ -8,6 +8,7 @@ from ..backend import to_host
 from ..errors import ShapeError
 from . import style
 from .detections import MIN_IOU, MIN_SCORE, match
+from .lettering import as_written
 
 
 def confusion_matrix(truths, detections, *, num_classes, min_score=MIN_SCORE, min_iou=MIN_IOU):
@@ -63,8 +64,8 @@ def draw_confusion(counts, class_names=None, *, ax=None):
     names = [style.name_of(label, class_names) for label in range(1, K)]
     longest = max(map(len, names), default=1)
     _draw_counts(ax, counts)
-    ax.set_xticks(np.arange(K) + 0.5, ["missed", *names], fontsize=style.SMALL)
-    ax.set_yticks(np.arange(K) + 0.5, ["nothing", *names], fontsize=style.SMALL)
+    ax.set_xticks(np.arange(K) + 0.5, ["missed", *map(as_written, names)], fontsize=style.SMALL)
+    ax.set_yticks(np.arange(K) + 0.5, ["nothing", *map(as_written, names)], fontsize=style.SMALL)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.tick_params(length=0)

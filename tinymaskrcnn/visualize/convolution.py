@@ -8,6 +8,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.common import as_pair, count_windows, taps
 from . import style
 from .arrays import DIVERGING, draw_array, draw_gradient
+from .lettering import with_glyphs
 
 CELL = 0.42  # inches, of the figures made here
 GAP = 0.45  # inches between grids
@@ -104,7 +105,7 @@ def _tile_axes(ax, height, width, title):
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 
@@ -200,7 +201,7 @@ def draw_windows(length, *, kernel, stride=1, padding=0, dilation=1, ax=None, ti
     ax.set_aspect("equal", anchor="N")
     ax.set_axis_off()
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 

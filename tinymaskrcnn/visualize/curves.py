@@ -7,6 +7,7 @@ from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator
 
 from . import style
+from .lettering import as_written
 
 LAST = ("gradient_norm", "learning_rate", "seconds", "memory_mb")  # entries of a row that are not losses
 TITLES = {
@@ -155,7 +156,7 @@ def _draw_classes(ax, evaluation, classes, class_names):
     for text, iou, marker, size, color in marks:
         values = [evaluation.average_precision(iou=iou, label=int(k) + 1) for k in classes]
         ax.plot(values, y, marker, color=color, markersize=size, label=text, clip_on=False)
-    names = [f"{style.name_of(k + 1, class_names)}  ({evaluation.num_truths[k, 0]})" for k in classes]
+    names = [f"{as_written(style.name_of(k + 1, class_names))}  ({evaluation.num_truths[k, 0]})" for k in classes]
     ax.set_yticks(y, names)
     ax.set_ylim(len(classes) - 0.5, -0.5)
     ax.set_xlim(0, 1)

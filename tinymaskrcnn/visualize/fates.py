@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 from ..models.fate import STAGES
 from . import style
 from .boxes import draw_boxes, draw_image
+from .lettering import as_written, with_glyphs
 from .steps import Steps
 
 FITS, LOST, TARGET = style.BLUE, style.RED, style.PURPLE
@@ -48,7 +49,7 @@ def _frame(image, target, boxes, title, culprit=None):
         handles.append(Line2D([], [], color=LOST, linewidth=2, label="decided"))
     draw_boxes(target[None], ax=ax, colors=TARGET, linestyles=[DASHED], linewidth=2)
     _look_at(ax, target, image.shape)
-    ax.set_title(title, fontsize=style.TEXT)
+    ax.set_title(with_glyphs(title), fontsize=style.TEXT)
     figure.legend(handles=handles, loc="lower center", ncols=3, fontsize=style.SMALL, frameon=False, handlelength=2.6)
     return figure
 
@@ -73,7 +74,7 @@ def fate_figure(fates, names):
         place = ((1.35 + 2.45 * column) / width, 0.32 / high, 2.2 / width, (high - 0.75) / high)
         ax = figure.add_axes(place)
         _draw_funnel(ax, fate)
-        ax.set_title(name, fontsize=style.TEXT)
+        ax.set_title(as_written(name), fontsize=style.TEXT)
         if column:
             ax.set_yticklabels([])
     if fates:

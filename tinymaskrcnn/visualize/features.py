@@ -7,6 +7,7 @@ from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
 from . import style
 from .boxes import draw_image
+from .lettering import with_glyphs
 
 DIVERGING = ("PuOr", "RdBu", "BrBG", "PRGn", "PiYG", "coolwarm", "seismic", "bwr")
 
@@ -30,7 +31,7 @@ def draw_feature_map(features, *, ax=None, channel=None, title=None, extent=None
     ax.set_xticks([])
     ax.set_yticks([])
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 

@@ -4,6 +4,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from ..errors import ArgumentError
 from . import style
+from .lettering import as_written, with_glyphs
 from .steps import Steps
 
 COLUMN, ROW = 2.1, 1.05  # inches from one node to the next
@@ -30,10 +31,10 @@ def draw_graph(
     for node, (column, row) in places.items():
         _draw_node(ax, column, row, (labels or {}).get(node, node), active=node in active)
         if node in (values or {}):
-            text = _text(values[node])
+            text = as_written(_text(values[node]))
             ax.text(column, row - 0.29, text, fontsize=style.TEXT, color=style.ink(), ha="center", va="center")
         if node in (gradients or {}):
-            text = f"d{node} = {_text(gradients[node])}"
+            text = as_written(f"d{node} = {_text(gradients[node])}")
             ax.text(column, row + 0.3, text, fontsize=style.TEXT, color=_back(), ha="center", va="center")
     return ax
 
@@ -90,7 +91,7 @@ def _axes(ax, places, title):
     ax.set_ylim(bottom, top)
     ax.set_axis_off()
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 
@@ -109,7 +110,8 @@ def _draw_node(ax, column, row, label, *, active):
             zorder=3,
         )
     )
-    ax.text(column, row, label, fontsize=style.TEXT, color=style.ink_on(face), ha="center", va="center", zorder=4)
+    look = {"fontsize": style.TEXT, "color": style.ink_on(face), "ha": "center", "va": "center", "zorder": 4}
+    ax.text(column, row, as_written(label), **look)
 
 
 def _draw_edge(ax, places, edge, *, back, note):
@@ -126,7 +128,7 @@ def _draw_edge(ax, places, edge, *, back, note):
         ax.text(
             (start[0] + end[0]) / 2,
             (start[1] + end[1]) / 2,
-            note,
+            as_written(note),
             fontsize=style.SMALL,
             color=_back(),
             ha="center",

@@ -9,6 +9,7 @@ from ..ops.boxes import area, iou_matrix
 from . import style
 from .boxes import draw_image, write_labels
 from .legends import legend_below, line_handle, picture_axes
+from .lettering import with_glyphs
 from .steps import Steps
 
 A_COLOR, B_COLOR = style.BLUE, style.ORANGE
@@ -169,6 +170,6 @@ def _frame(a, b, values, curve, k, label, image, window):
     ax.plot(values[k], curve[k], "o", color=style.RED, markersize=8, zorder=5)
     ax.axvline(values[k], color=style.muted(), linewidth=0.8, linestyle=":")
     ax.set_ylim(-0.03, 1.05)
-    ax.set_xlabel(label, fontsize=style.TEXT)
+    ax.set_xlabel(with_glyphs(label), fontsize=style.TEXT)
     ax.set_title("IoU along the way", fontsize=style.TITLE)
     return figure

@@ -3,6 +3,7 @@
 from matplotlib.lines import Line2D
 
 from . import style
+from .lettering import as_written
 
 
 def picture_axes(ax=None, *, width=4.6, height=5.0, left=0.03, bottom=0.14):
@@ -29,4 +30,4 @@ def legend_below(ax, handles, *, ncols=2, gap=0.02):
 
 def line_handle(label, color, linestyle="-", *, linewidth=1.8, marker=None):
     """A legend entry: a piece of line as it is drawn in the picture."""
-    return Line2D([], [], color=color, linestyle=linestyle, linewidth=linewidth, marker=marker, label=label)
+    return Line2D([], [], color=color, linestyle=linestyle, linewidth=linewidth, marker=marker, label=as_written(label))

@@ -7,6 +7,7 @@ from matplotlib.transforms import blended_transform_factory
 from ..backend import to_host
 from ..errors import ArgumentError
 from . import style
+from .lettering import as_written, with_glyphs
 
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 HATCHES = ("", "///", "...", "xx")
@@ -37,7 +38,7 @@ def draw_lines(
         if smooth > 1:
             ax.plot(x, y, color=color, linewidth=0.7, alpha=0.35)
             y = style.running_mean(y, smooth)
-        ax.plot(x, y, label=name, marker="os^D"[i % 4] if markers else None, markersize=4, **look)
+        ax.plot(x, y, label=as_written(name), marker="os^D"[i % 4] if markers else None, markersize=4, **look)
     for name in log:
         _logarithmic(ax, name)
     return _legend(ax, len(curves))
@@ -59,10 +60,9 @@ def draw_bars(groups, *, names=None, ax=None, title=None, xlabel="", ylabel="", 
     width = 0.84 / len(heights)
     for i, (name, height) in enumerate(heights.items()):
         x = np.arange(K) - 0.42 + (i + 0.5) * width
-        ax.bar(
-            x, height, width, label=name, color=_color(i), hatch=HATCHES[i % 4], edgecolor=style.paper(), linewidth=0
-        )
-    ax.set_xticks(np.arange(K), names, fontsize=style.SMALL)
+        look = {"color": _color(i), "hatch": HATCHES[i % 4], "edgecolor": style.paper(), "linewidth": 0}
+        ax.bar(x, height, width, label=as_written(name), **look)
+    ax.set_xticks(np.arange(K), [as_written(name) for name in names], fontsize=style.SMALL)
     ax.grid(False, axis="x")
     if log:
         ax.set_yscale("log")
@@ -85,7 +85,8 @@ def draw_histogram(samples, *, ax=None, title=None, xlabel="", bins=30, limits=N
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for i, (name, values) in enumerate(flat.items()):
         share = np.full(values.size, 1 / values.size)
-        look = {"weights": share, "label": name, "edgecolor": _color(i), "linestyle": DASHES[i % 4], "linewidth": 1.4}
+        look = {"weights": share, "edgecolor": _color(i), "linestyle": DASHES[i % 4], "linewidth": 1.4}
+        look["label"] = as_written(name)
         ax.hist(np.clip(values, edges[0], edges[-1]), edges, histtype="stepfilled", facecolor=(*_rgb(i), 0.25), **look)
         ax.axvline(values.mean(), color=_color(i), linewidth=1.2, linestyle=(0, (3, 2)))
     ax.set_xlim(edges[0], edges[-1])
@@ -97,7 +98,7 @@ def mark_x(ax, x, text):
     """A thin vertical line at x with a word beside its upper end; returns the axes."""
     ax.axvline(x, color=style.muted(), linewidth=1, linestyle=":")
     place = blended_transform_factory(ax.transData, ax.transAxes)
-    ax.text(x, 0.98, f" {text}", transform=place, fontsize=style.SMALL, color=style.muted(), va="top")
+    ax.text(x, 0.98, f" {as_written(text)}", transform=place, fontsize=style.SMALL, color=style.muted(), va="top")
     return ax
 
 
@@ -105,10 +106,10 @@ def _axes(ax, title, xlabel, ylabel):
     if ax is None:
         ax = style.new_figure(6.4, 3.4).add_axes((0.11, 0.15, 0.86, 0.74))
     style.plain_axes(ax)
-    ax.set_xlabel(xlabel, fontsize=style.TEXT)
-    ax.set_ylabel(ylabel, fontsize=style.TEXT)
+    ax.set_xlabel(with_glyphs(xlabel), fontsize=style.TEXT)
+    ax.set_ylabel(with_glyphs(ylabel), fontsize=style.TEXT)
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops import roi_align, roi_pool
 from ..ops.common import as_pair
 from . import style
+from .lettering import with_glyphs
 
 KINDS = ("align", "pool", "warp")
 ROI_COLOR, POINT_COLOR, LINK_COLOR = style.RED, style.DARK_BLUE, style.GREEN
@@ -172,7 +173,7 @@ def draw_pooling_grid(
     if legend:
         _draw_legend(ax, kind, bins=bins, points=points, links=highlight is not None)
     if title:
-        ax.set_title(title, fontsize=style.TITLE)
+        ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
 
 

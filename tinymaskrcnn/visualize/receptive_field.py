@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from ..errors import ArgumentError
 from . import style
 from .boxes import draw_boxes, draw_image
+from .lettering import as_written
 
 LINES = ("-", "--", "-.", ":")
 
@@ -99,7 +100,7 @@ def draw_receptive_field(image, layers, *, at, show=None, names=None, ax=None, t
     _show_border(ax, H, W, reach)
     for i, box, name, color, line in zip(show, boxes, names, cycle(style.PALETTE), cycle(LINES)):
         draw_boxes([box], ax=ax, colors=color, linestyles=line, linewidth=2.2)
-        label = f"{name}: {fields[i].size} px, every {fields[i].jump}"
+        label = f"{as_written(name)}: {fields[i].size} px, every {fields[i].jump}"
         ax.plot([], [], color=color, linestyle=line, linewidth=2.2, label=label)
     ax.plot(at[1] + 0.5, at[0] + 0.5, "+", color=style.RED, markersize=9, markeredgewidth=2, zorder=7)
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=style.SMALL, frameon=False, borderaxespad=0)

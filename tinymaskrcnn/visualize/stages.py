@@ -12,6 +12,7 @@ from ..ops.boxes import to_center
 from . import style
 from .boxes import draw_boxes, draw_image
 from .features import draw_feature_map
+from .lettering import as_written, with_glyphs
 from .masks import draw_masks
 
 # The look of a pyramid level, from P2 on: colour and line
@@ -44,7 +45,8 @@ def draw_objectness(trace, level, *, ax=None, title=None):
     ax.imshow(best, extent=extent, alpha=0.85 * best, **look)
     ax.set_xlim(*limits[0])
     ax.set_ylim(*limits[1])
-    ax.set_title(title or f"P{level}: {rows}×{columns} cells, up to {best.max():.2f}", fontsize=style.TEXT)
+    title = with_glyphs(title) if title else f"P{level}: {rows}×{columns} cells, up to {best.max():.2f}"
+    ax.set_title(title, fontsize=style.TEXT)
     return ax
 
 
@@ -213,7 +215,7 @@ def _draw_scores(ax, scores, names):
     bars = ax.barh(np.arange(len(scores)), scores, color=colors, height=0.75)
     bars[best].set_hatch("////")
     bars[best].set_edgecolor(style.paper())
-    ax.set_yticks(np.arange(len(names)), names, fontsize=style.SMALL)
+    ax.set_yticks(np.arange(len(names)), [as_written(name) for name in names], fontsize=style.SMALL)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -241,7 +243,7 @@ def masks_figure(trace, detections=None):
         box, color = found.boxes[row], style.color_of(found.labels[row])
         name = style.name_of(found.labels[row], trace.config.class_names)
         _draw_piece(trace.image, box, ax=grid[0, column])
-        grid[0, column].set_title(f"{name}  {found.scores[row]:.2f}", fontsize=style.TEXT)
+        grid[0, column].set_title(f"{as_written(name)}  {found.scores[row]:.2f}", fontsize=style.TEXT)
         extent = (float(box[0]), float(box[2]), float(box[3]), float(box[1]))
         draw_feature_map(trace.mask_probabilities[row], ax=grid[1, column], extent=extent, vmin=0, vmax=1)
         grid[1, column].set_title(f"{side}×{side} in its box", fontsize=style.TEXT)

@@ -10,7 +10,9 @@ from matplotlib.artist import Artist
 from matplotlib.image import imread
 
 from ..errors import ArgumentError
+from ..files import write_whole
 from . import style
+from .lettering import with_glyphs
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HERE = Path(__file__).parent
@@ -114,7 +116,8 @@ class Steps:
         rows = -(-len(self) // columns)
         figure = style.new_figure(width, head + rows * row)
         if self.title:
-            figure.text(0.1 / width, 1 - 0.08 / figure.get_figheight(), self.title, fontsize=style.TITLE, va="top")
+            top = 1 - 0.08 / figure.get_figheight()
+            figure.text(0.1 / width, top, with_glyphs(self.title), fontsize=style.TITLE, va="top")
         for k, (picture, caption) in enumerate(zip(pictures, captions)):
             left, top = (k % columns) * cell + 0.1, figure.get_figheight() - head - (k // columns) * row
             _place(figure, picture, caption, left, top, cell - 0.2)
@@ -126,9 +129,9 @@ class Steps:
         folder.mkdir(parents=True, exist_ok=True)
         digits = max(2, len(str(len(self))))
         for k, png in enumerate(self.pictures, start=1):
-            style.write_whole(folder / f"frame_{k:0{digits}d}.png", lambda file, png=png: file.write(png))
-        page = PAGE.format(title=escape(self.title or "Steps"), slider=self._repr_html_()).encode()
-        return style.write_whole(folder / "index.html", lambda file: file.write(page))
+            write_whole(folder / f"frame_{k:0{digits}d}.png", png)
+        page = PAGE.format(title=escape(self.title or "Steps"), slider=self._repr_html_())
+        return write_whole(folder / "index.html", page)
 
 
 def _place(figure, picture, caption, left, top, width):
@@ -139,4 +142,4 @@ def _place(figure, picture, caption, left, top, width):
     ax.imshow(picture)
     ax.set_axis_off()
     where = (left / W, (top - height - 0.06) / H)
-    figure.text(*where, caption, fontsize=style.SMALL, va="top", linespacing=1.2, parse_math=False)
+    figure.text(*where, with_glyphs(caption), fontsize=style.SMALL, va="top", linespacing=1.2, parse_math=False)

@@ -1,6 +1,5 @@
 """Colours, figures and files, in one place; no pyplot, so nothing is global, nothing leaks, and no screen is needed."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ..errors import ArgumentError
+from ..files import whole_file
+from .lettering import as_written
 
 # Okabe and Ito's colours, told apart with every common kind of colour blindness, and three more for ten classes
 PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#8A8AFF", "#AA4499", "#999933")
@@ -85,7 +86,7 @@ class NotebookFigure(Figure):
             parts.append(": ".join(filter(None, (ax.get_title() or ax.get_title("left"), against))))
         if not any(part.strip() for part in parts):
             parts = [text.get_text() for ax in self.axes for text in ax.texts][:8]
-        words = "; ".join(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
+        words = "; ".join(dict.fromkeys(" ".join(part.replace(r"\$", "$").split()) for part in parts if part.strip()))
         return words or "picture"
 
 
@@ -132,7 +133,7 @@ def say(ax, message, *, y=0.07):
     ax.text(
         0.5,
         y,
-        message,
+        as_written(message),
         transform=ax.transAxes,
         ha="center",
         va="center",
@@ -164,28 +165,11 @@ def running_mean(values, window):
     return (total[high] - total[low]) / (high - low)
 
 
-def write_whole(path, write):
-    """Let `write(file)` fill a file that appears in one move: a reader never sees half of it. Returns the path."""
-    path = Path(path)
-    temporary = Path(f"{path}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, f"could not write the file: {error.strerror or error}", str(path)) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
-
-
 def save_figure(figure, path):
     """Write a picture in one move (.png, .pdf, .svg or .jpg). Returns the path."""
     kind = Path(path).suffix[1:].lower()
     if kind not in figure.canvas.get_supported_filetypes():
         raise ArgumentError(f"save_figure: path must end in .png, .pdf, .svg or .jpg; got {str(path)!r}")
-    return write_whole(path, lambda file: figure.savefig(file, format=kind))
+    with whole_file(path) as file:
+        figure.savefig(file, format=kind)
+    return Path(path)
