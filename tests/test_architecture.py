@@ -38,6 +38,9 @@ TESTED_ELSEWHERE = {
     "models/build.py": "models/test_mask_rcnn.py",
     "models/roi_heads.py": "models/test_mask_rcnn.py",
     "homework/worker.py": "homework/test_remote.py",
+    "data/coco_report.py": "data/test_coco_check.py",
+    "data/coco_entries.py": "data/test_coco_check.py",
+    "data/coco_objects.py": "data/test_coco_check.py",
 }
 
 

@@ -8,6 +8,7 @@ experiment.draw()
 
 import contextlib
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from .backend import to_device
 from .config import Config
 from .data.coco import CocoStream
 from .data.loader import open_stream
-from .errors import ArgumentError, ConfigError
+from .errors import ArgumentError, ConfigError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas
 from .evaluation.results import ResultsWriter
@@ -31,6 +32,8 @@ from .train.metrics import read_rows
 from .train.progress import Progress, counted
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, check_train_config, computing
+
+KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 
 
 class Detector:
@@ -76,7 +79,8 @@ class Experiment(Detector):
         self.device = device
         self.threads = threads
         self.model = _new_model(self.config, device)
-        self._streams = {}  # by split: the index of a large annotation file is made once
+        self._streams = {}  # by split and parts: the index of a large annotation file is made once
+        self._said = set()
 
     @classmethod
     def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None, weights=None):
@@ -91,7 +95,10 @@ class Experiment(Detector):
         streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
         run = RunFolder.create(path or next_run_path(), config, data_dir=data_dir)
         experiment = cls(run, device=device, threads=threads)
-        experiment.model, experiment.fresh, experiment._streams = model, fresh, streams
+        experiment.model, experiment.fresh = model, fresh
+        experiment._streams = {(split, None): stream for split, stream in streams.items()}
+        for stream in streams.values():
+            experiment._say_left_out(stream)
         if weights is not None:  # a run that is killed early must not resume from random weights
             run.save(Trainer(model, streams["train"], config.train, device=device).state_dict())
         return experiment
@@ -122,11 +129,32 @@ class Experiment(Detector):
         self._streams = {}
         return self
 
-    def stream(self, split="train"):
-        """The scenes or pictures of a split: train, validation and test scenes never share a digit."""
-        if split not in self._streams:
-            self._streams[split] = open_stream(self.config, split=split, data_dir=self.data_dir)
-        return self._streams[split]
+    def leave_out_broken(self):
+        """From here on, leave out pictures with annotations that cannot be used instead of stopping at them."""
+        self.config = dataclasses.replace(self.config, coco=dataclasses.replace(self.config.coco, skip_broken=True))
+        self._streams = {}
+        return self
+
+    def stream(self, split="train", *, parts=None):
+        """The scenes or pictures of a split: train, validation and test scenes never share a digit.
+
+        parts: those of the heads ("box", "mask", "keypoint") for which annotations must be sound; all when None.
+        """
+        if (split, parts) not in self._streams:
+            stream = open_stream(self.config, split=split, data_dir=self.data_dir, parts=parts)
+            self._streams[split, parts] = stream
+            self._say_left_out(stream)
+        return self._streams[split, parts]
+
+    def _say_left_out(self, stream):
+        for note in stream.dataset.notes if isinstance(stream, CocoStream) else ():
+            self._say(note)
+
+    def _say(self, note):
+        """Say something on the console, once."""
+        if note not in self._said:
+            print(note, file=sys.stderr, flush=True)
+        self._said.add(note)
 
     def scenes(self, count, *, split="test"):
         """The first scenes (or pictures) of a split as a list of (image, Target)."""
@@ -152,23 +180,23 @@ class Experiment(Detector):
         self.model.eval()
         return finished
 
-    def evaluate(self, *, scenes=None, split="test", area_ranges=None, save_results=None):
-        """COCO's figures for boxes, and for masks and keypoints where the model has them, on held-out scenes.
+    def evaluate(self, *, scenes=None, split="test", kinds=None, area_ranges=None, save_results=None):
+        """COCO's figures for boxes, and for masks and keypoints where model and data have them, on held-out scenes.
 
         ->  {"bbox": {"AP": ...}, "segm": {...}, "keypoints": {...}}; of a run on annotated pictures, on all of these
 
+        kinds: only these of "bbox", "segm" and "keypoints"; then nothing else about the annotations matters.
         save_results, a path, also writes what was found in COCO's results format, with the ids of the annotation file
         (of scenes: their numbers, and labels for categories).
         """
-        stream = self.stream(split)
+        stream, kinds = self._judged(split, kinds)
         if scenes is None:
             scenes = len(stream) if isinstance(stream, CocoStream) else self.config.train.eval_scenes
         if scenes < 1:
             raise ArgumentError(f"evaluate: scenes must be at least 1; got {scenes}")
         options = {"area_ranges": area_ranges} if area_ranges else {}
-        names = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
         options["sigmas"] = default_sigmas(self.config.model.roi.num_keypoints)
-        kinds = {names[head]: Evaluator(iou_type=names[head], **options) for head in self.config.model.heads}
+        evaluators = {kind: Evaluator(iou_type=kind, **options) for kind in kinds}
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
         with computing(self.threads), _results_writer(save_results, stream) as add_result:
@@ -176,9 +204,26 @@ class Experiment(Detector):
                 images, truths = zip(*(stream.scene(i) for i in range(first, min(first + size, scenes))))
                 for i, (truth, found) in enumerate(zip(truths, self.detect(images)), start=first):
                     add_result(i, found)
-                    for evaluator in kinds.values():
+                    for evaluator in evaluators.values():
                         evaluator.add(truth, found)
-        return {kind: evaluator.summarize() for kind, evaluator in kinds.items()}
+        return {kind: evaluator.summarize() for kind, evaluator in evaluators.items()}
+
+    def _judged(self, split, kinds):
+        """The stream of a split, and the kinds of figures that can be had of it: those asked for, or all there are."""
+        heads = self.config.model.heads
+        strange = [kind for kind in kinds or () if kind not in [KINDS[head] for head in heads]]
+        if strange or (kinds is not None and not kinds):
+            wanted = ", ".join(KINDS[head] for head in heads)
+            raise ArgumentError(f"evaluate: kinds must be some of {wanted} for this model; got {shown(kinds)}")
+        asked = None if kinds is None else tuple(head for head in heads if KINDS[head] in kinds)
+        stream = self.stream(split, parts=asked)
+        missing = [p for p in asked or heads if isinstance(stream, CocoStream) and p not in stream.dataset.parts]
+        for part in missing:
+            sentence = f"{stream.dataset.path}: no object has a {part}, by which to judge {KINDS[part]}"
+            if asked:
+                raise ArgumentError(sentence)
+            self._say(f"{sentence}: left out")
+        return stream, [KINDS[head] for head in asked or heads if head not in missing]
 
     def draw(self, *, scenes=4, split="test"):
         """Write detections.png (truth beside prediction) and curves.png into the run folder; returns their paths."""

@@ -123,14 +123,6 @@ def parse_json(text, where, *, error=DataError):
     Raises `error`, which begins with `where`, with what is wrong and the line.
     """
 
-    def table(pairs):
-        entries = dict(pairs)
-        if len(entries) < len(pairs):
-            keys = [key for key, _ in pairs]
-            double = next(key for i, key in enumerate(keys) if key in keys[:i])
-            raise _Refused(f"a table has the key {shown(double)} twice")
-        return entries
-
     def constant(name):
         raise _Refused(f"{name} is not a number in JSON")
 
@@ -144,9 +136,13 @@ def parse_json(text, where, *, error=DataError):
             raise _Refused(f"a number of {len(digits)} digits is too large")
         return int(digits)
 
-    hooks = {"parse_constant": constant, "parse_float": decimal, "parse_int": whole}
+    return loads(text, where, error=error, parse_constant=constant, parse_float=decimal, parse_int=whole)
+
+
+def loads(text, where, *, error=DataError, **hooks):
+    """json.loads with its hooks; a key that a table has twice, of which one would be lost, is an `error` too."""
     try:
-        return json.loads(text, object_pairs_hook=table, **hooks)
+        return json.loads(text, object_pairs_hook=_table, **hooks)
     except _Refused as problem:
         raise error(f"{where}: not valid JSON: {problem}") from None
     except json.JSONDecodeError as problem:
@@ -154,6 +150,17 @@ def parse_json(text, where, *, error=DataError):
         raise error(f"{where}: not valid JSON: {problem.msg} ({place})") from problem
     except RecursionError:
         raise error(f"{where}: not valid JSON: lists or tables are nested too deep") from None
+    except ValueError as problem:  # a number with thousands of digits
+        raise error(f"{where}: not valid JSON: {shown(str(problem), 120)}") from None
+
+
+def _table(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        seen = set()
+        double = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise _Refused(f"a table has the key {shown(double)} twice")
+    return entries
 
 
 class _Refused(Exception):

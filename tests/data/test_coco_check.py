@@ -110,7 +110,7 @@ def test_pictures_and_categories(tmp_path):
         {"id": 42, "file_name": "c.png", "height": 25, "width": 24},
         {"id": 43, "file_name": "c.png", "height": 24.0, "width": 24},
         {"id": 44, "file_name": "text.png", **extra},
-        {"id": 30, "file_name": "c.png", **extra},
+        {"id": 30, "file_name": "a.png", **extra},
         {"id": 45, "file_name": 7, **extra},
     ]
     contents["annotations"].append(annotated.annotation(9, 40, 3, [0, 0, 5, 5]))  # its picture is missing: one line
@@ -120,13 +120,12 @@ def test_pictures_and_categories(tmp_path):
     expected = [
         ("category 3", "", "the id 3 is taken"),
         ("category 4", "", "needs a name; got None"),
-        ("category 5", "", "the name 'cat' is taken"),
         ("picture 40", "none.png", "there is no such picture"),
-        ("picture 41", "", "file_name must stay inside the folder"),
+        ("picture 41", "../c.png", "file_name must stay inside the folder"),
         ("picture 42", "c.png", "is 24x24 pixels; the file says 24x25"),
         ("picture 43", "c.png", "height and width must be whole numbers"),
         ("picture 44", "text.png", "cannot be read as a picture"),
-        ("picture 30", "", "the id 30 is taken"),
+        ("picture 30", "a.png", "the id 30 is taken"),
         ("picture 45", "", "needs a file_name; got 7"),
     ]
     assert [f[:2] for f in found] == [e[:2] for e in expected]

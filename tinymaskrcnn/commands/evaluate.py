@@ -2,7 +2,7 @@
 
 import json
 
-from .options import add_data, add_device, data_source
+from .options import SKIP_BROKEN, add_data, add_device, data_source, given_options, offering_skip_broken
 
 HELP = "COCO average precision of a trained run on held-out scenes, or of a results file"
 EXAMPLES = """examples:
@@ -12,8 +12,7 @@ EXAMPLES = """examples:
   tinymaskrcnn evaluate runs/001 --annotations val.json --images photos --save-results found.json
   tinymaskrcnn evaluate --annotations val.json --results found.json --iou segm     without a model"""
 
-ONLY_FOR_RUNS = ("scenes", "split", "data", "images", "save_results")
-KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is compared by
+ONLY_FOR_RUNS = ("scenes", "split", "data", "images", "save_results", "skip_broken")
 
 
 def add_arguments(parser):
@@ -33,6 +32,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--skip-unknown", action="store_true", help="leave out results of categories that the annotations do not have"
     )
+    parser.add_argument("--skip-broken", action="store_true", help=SKIP_BROKEN)
     parser.add_argument("--save-results", metavar="JSON", help="write what RUN found, in COCO's results format")
     add_data(parser, "other data than the run was trained on")
     add_device(parser)
@@ -53,7 +53,7 @@ def _check(args):
         raise ArgumentError("evaluate needs either a RUN, or --annotations and --results")
     if args.results and not args.annotations:
         raise ArgumentError("--results needs --annotations, the objects to be found")
-    given = [f"--{name.replace('_', '-')}" for name in ONLY_FOR_RUNS if getattr(args, name) is not None]
+    given = given_options(args, ONLY_FOR_RUNS)
     if args.results and given:
         raise ArgumentError(f"{', '.join(given)}: only for a RUN, not for --results")
     if args.run and args.skip_unknown:
@@ -64,23 +64,26 @@ def _check(args):
 
 def _evaluate_run(args):
     from ..errors import ArgumentError
-    from ..experiment import Experiment
+    from ..experiment import KINDS, Experiment
 
     experiment = Experiment.open(args.run, device=args.device, threads=args.threads)
     if args.annotations:
         experiment.use_annotations(args.annotations, args.images)
     else:
         experiment.use_data(*data_source(args.data))
+    if args.skip_broken:
+        experiment.leave_out_broken()
     kinds = [KINDS[head] for head in experiment.config.model.heads]
     if args.iou not in (None, *kinds):
         raise ArgumentError(f"--iou must be one of {', '.join(kinds)} for this model; got {args.iou}")
-    figures = experiment.evaluate(
-        scenes=args.scenes,
-        split=args.split or "test",
-        area_ranges=_areas(args.areas),
-        save_results=args.save_results,
-    )
-    return {args.iou: figures[args.iou]} if args.iou else figures
+    with offering_skip_broken():
+        return experiment.evaluate(
+            scenes=args.scenes,
+            split=args.split or "test",
+            kinds=[args.iou] if args.iou else None,
+            area_ranges=_areas(args.areas),
+            save_results=args.save_results,
+        )
 
 
 def _evaluate_results(args):

@@ -1,6 +1,7 @@
 """Options that several commands share, and how command-line words become a configuration."""
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -10,6 +11,8 @@ from pathlib import Path
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
 
 PRESETS = {None: Config, "tour": tour_preset}  # what `train` starts from
+
+SKIP_BROKEN = "leave out the pictures with broken annotations instead of stopping, and say how many"
 
 COLOR_MODEL = {
     "model.backbone.in_channels": 3,
@@ -77,6 +80,17 @@ def given_annotations(args):
     if not args.annotations or not args.images:
         raise ConfigError("--annotations needs --images DIR, the folder of the pictures, and the other way round")
     return args.annotations, args.images
+
+
+@contextlib.contextmanager
+def offering_skip_broken():
+    """Add to what is said of broken annotations that --skip-broken, an option of the command, helps."""
+    from ..data.coco_selection import BrokenAnnotations, UnknownCategories
+
+    try:
+        yield
+    except (BrokenAnnotations, UnknownCategories) as error:
+        raise error.advising("--skip-broken leaves out what cannot be used, and its pictures") from error
 
 
 def given_options(args, names):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, ConfigError, ModelConfig, photograph_preset
-from .options import given_annotations, given_options, load_config_file, override, override_by_words
+from .options import SKIP_BROKEN, given_annotations, given_options, load_config_file, override, override_by_words
 
 PICTURE_OPTIONS = (
     *("annotations", "images", "val_annotations", "val_images", "train_list", "val_list"),
@@ -21,7 +21,7 @@ def add_picture_options(parser):
     parser.add_argument("--val-list", metavar="FILE", help="evaluate on these only")
     parser.add_argument("--model", metavar="FILE|RUN", help="start from these weights: a converted model.npz, or a run")
     parser.add_argument("--freeze", type=stages, metavar="K", help="keep the stem and K stages as they are, 0 to 4")
-    parser.add_argument("--skip-broken", action="store_true", help="leave broken annotations out instead of stopping")
+    parser.add_argument("--skip-broken", action="store_true", help=SKIP_BROKEN)
 
 
 def stages(text):
@@ -62,14 +62,15 @@ def starting_weights(path):
 
 def build_picture_config(args, start):
     """The configuration that `train --data coco` describes: what the files say, then options, then --set."""
-    from ..data.coco import CocoDataset
+    from ..data.coco import CocoDataset, read_list
 
     if args.scenes:
         raise ConfigError("--scenes needs generated scenes; leave it out with --data coco")
     files = given_annotations(args)
     if files is None:
         raise ConfigError("--data coco needs --annotations JSON and --images DIR")
-    dataset = CocoDataset.open(*files, skip_broken=args.skip_broken)
+    wanted = read_list(args.train_list) if args.train_list else None
+    dataset = CocoDataset.open(*files, parts=("box",), wanted=wanted, skip_broken=args.skip_broken)  # heads come later
     config = load_config_file(args.config) if args.config else Config()
     if not args.config:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=2, learning_rate=0.01))
@@ -108,8 +109,7 @@ def _fresh_model(dataset):
     from ..data.coco import measure_pictures
 
     channels, mean, std = measure_pictures(dataset)
-    heads = ("box", *(["mask"] if dataset.has_masks else []), *(["keypoint"] if dataset.keypoint_names else []))
-    model = photograph_preset(dataset.class_names, channels=channels, mean=mean, std=std, heads=heads)
+    model = photograph_preset(dataset.class_names, channels=channels, mean=mean, std=std, heads=dataset.offers)
     if not dataset.keypoint_names:
         return model
     return dataclasses.replace(model, roi=dataclasses.replace(model.roi, num_keypoints=len(dataset.keypoint_names)))

@@ -14,6 +14,7 @@ from .options import (
     build_config,
     data_source,
     given_options,
+    offering_skip_broken,
     replace_steps,
 )
 from .pictures import (
@@ -62,7 +63,8 @@ def run(args):
         folder = _resumed_folder(args)
         experiment = Experiment(folder, device=args.device, threads=args.threads)
     else:
-        experiment = _start(args)
+        with offering_skip_broken():
+            experiment = _start(args)
     path, train = experiment.run.path, experiment.config.train
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")

@@ -13,60 +13,44 @@ from ..errors import ArgumentError, ConfigError, DataError
 from ..models.transform import resized_size
 from ..structures import Target, collate
 from . import pictures, polygons, transforms
-from .coco_check import check_coco
+from .coco_check import BACKGROUND, check_coco, fit_to_model
+from .coco_selection import BrokenAnnotations, select
 from .spans import Spans
 
-SHOWN = 10  # lines of the table of problems that a failing run shows
-BACKGROUND = "background"
-
-
-class BrokenAnnotations(DataError):
-    """Annotations that cannot be trained on; the message is the head of their table."""
+__all__ = ["BrokenAnnotations", "CocoDataset", "CocoStream", "class_list", "measure_pictures", "open_coco", "read_list"]
 
 
 class CocoDataset:
     """The index of a COCO file: which pictures, which objects, which classes.
 
     The label of a category is the place of its name in class_names: ids with gaps become labels without.
-    category_ids[label] leads back (0 where a label has no category). Pictures are ordered by id.
+    category_ids[label] leads back (0 where a label has no category). Pictures are ordered by id, or as in a list.
+    offers: which of "box", "mask" and "keypoint" the objects of the file have; parts: those that are in use;
+    notes: sentences about what was left out.
     """
 
-    def __init__(self, report, folder, *, class_names=None):
+    def __init__(self, report, folder, *, class_names=None, **asked):
+        chosen = select(report, folder, names=class_names, **asked)
         self.path, self.folder = report.path, Path(folder)
         self.class_names = tuple(class_names) if class_names is not None else class_list(report)
-        self.labels = self._labels(report.categories)
+        places = {name: label for label, name in enumerate(self.class_names) if label}
+        self.labels = {c.id: places[c.name] for c in report.categories.values() if c.name in places}
         ids = dict(zip(self.labels.values(), self.labels))
         self.category_ids = tuple(ids.get(label, 0) for label in range(len(self.class_names)))
-        self.pictures = [report.pictures[key] for key in sorted(report.pictures)]
-        self.objects = {picture.id: [] for picture in self.pictures}
-        for annotation in report.annotations.values():
-            if annotation.picture in self.objects:
-                self.objects[annotation.picture].append(annotation)
-        self.has_masks = any(a.segmentation is not None for a in report.annotations.values())
-        self.keypoint_names = next((c.keypoints for c in report.categories.values() if c.keypoints), ())
-        if any(c.keypoints not in ((), self.keypoint_names) for c in report.categories.values()):
-            raise DataError(f"{report.path}: all categories with keypoints must name the same ones")
+        self.pictures, self.objects, self.notes = chosen.pictures, chosen.objects, chosen.notes
+        self.offers, self.parts, self.has_masks = report.parts, chosen.parts, "mask" in chosen.parts
+        named = (c.keypoints for c in report.categories.values() if c.keypoints)
+        self.keypoint_names = next(named, ()) if "keypoint" in self.offers else ()
 
     @classmethod
-    def open(cls, path, folder, *, class_names=None, skip_broken=False):
-        """Check a file and index it; BrokenAnnotations shows what is wrong, unless that is to be left out."""
-        report = _checked(str(path), str(folder), _stamp(path))
-        if not report.ok and not skip_broken:
-            raise BrokenAnnotations(
-                f"{report.table(SHOWN)}\nRepair the file, or leave what is broken out with --skip-broken. All of it: "
-                f"tinymaskrcnn data check --annotations {path} --images {folder}"
-            )
-        if not report.pictures or not report.categories:
-            raise BrokenAnnotations(f"{report.table(SHOWN)}\nNothing is left to work with.")
-        return cls(report, folder, class_names=class_names)
+    def open(cls, path, folder, *, model=None, **asked):
+        """Check a file and index it; BrokenAnnotations shows what is wrong with what is asked for.
 
-    def _labels(self, categories):
-        """{category id: label}."""
-        labels = {name: label for label, name in enumerate(self.class_names) if label}
-        unknown = sorted(c.name for c in categories.values() if c.name not in labels)
-        if unknown:
-            raise ConfigError(f"{self.path}: has categories that the model does not know: {', '.join(unknown[:8])}")
-        return {c.id: labels[c.name] for c in categories.values()}
+        model: a ModelConfig, whose size no picture may be too thin for. asked: class_names, and what
+        `coco_selection.select` takes: parts, wanted, skip_broken, learn.
+        """
+        report = _checked(str(path), str(folder), _stamp(path))
+        return cls(report if model is None else fit_to_model(report, model), folder, **asked)
 
     def __len__(self):
         return len(self.pictures)
@@ -115,7 +99,7 @@ class CocoDataset:
         if self.has_masks and masks:
             codes = polygons.segmentations_to_rles([entry.segmentation for entry in objects], size=size)
             spans = Spans.from_rles(codes, size=size)
-        if self.keypoint_names:
+        if "keypoint" in self.parts:
             keypoints = np.zeros((len(objects), len(self.keypoint_names), 3), np.float32)
             for k, entry in enumerate(objects):
                 keypoints[k] = 0 if entry.keypoints is None else entry.keypoints
@@ -171,9 +155,12 @@ class CocoStream:
             raise ArgumentError(f"CocoStream: batch_size must be at least 1; got {batch_size}")
         if not 0 <= config.flip <= 1 or config.crop < 0:
             raise ConfigError(f"coco.flip must be in 0..1, coco.crop at least 0; got {config.flip} and {config.crop}")
-        if "mask" in model.heads and not dataset.has_masks:
-            raise ConfigError(f"{dataset.path}: no object has a mask; train without the mask head (model.heads)")
-        if "keypoint" in model.heads and len(dataset.keypoint_names) != model.roi.num_keypoints:
+        given = {"mask": dataset.has_masks, "keypoint": "keypoint" in dataset.parts}
+        for part in given if augment else ():  # what is not there cannot be learned; it need not be judged
+            if part in model.heads and not given[part]:
+                advice = f"train without the {part} head (model.heads)"
+                raise ConfigError(f"{dataset.path}: no object has a {part}; {advice}")
+        if "keypoint" in model.heads and given["keypoint"] and len(dataset.keypoint_names) != model.roi.num_keypoints:
             raise ConfigError(
                 f"{dataset.path}: its categories name {len(dataset.keypoint_names)} keypoints; "
                 f"the model has {model.roi.num_keypoints} (model.roi.num_keypoints)"
@@ -237,20 +224,28 @@ class CocoStream:
         return collate(images, targets, names=names, num_classes=len(self.dataset.class_names))
 
 
-def open_coco(config, *, split):
+def open_coco(config, *, split, parts=None):
     """The stream of a split that a Config describes: "train" is drawn at random, every other split is evaluated.
 
-    Without pictures of its own (val_annotations, val_list) the evaluation sees those of the training.
+    Without pictures of its own (val_annotations, val_list) the evaluation sees those of the training. parts of objects
+    that are asked for: those that the model's heads learn, or are judged by, unless told otherwise.
     """
-    files, train = config.coco, config.train
+    files, train, learn = config.coco, config.train, split == "train"
     path, folder, chosen = files.annotations, files.images, files.train_list
-    if split != "train" and (files.val_annotations or files.val_list):
+    if not learn and (files.val_annotations or files.val_list):
         path, folder, chosen = files.val_annotations or path, files.val_images or folder, files.val_list
-    dataset = CocoDataset.open(path, folder, class_names=config.model.class_names, skip_broken=files.skip_broken)
-    if chosen:
-        dataset.select(read_list(chosen))
-    augment = split == "train"
-    return CocoStream(dataset, config.model, files, batch_size=train.batch_size, seed=train.seed, augment=augment)
+    dataset = CocoDataset.open(
+        path,
+        folder,
+        model=config.model,
+        class_names=config.model.class_names,
+        parts=parts or config.model.heads,
+        wanted=read_list(chosen) if chosen else None,
+        skip_broken=files.skip_broken,
+        learn=learn,
+    )
+    model = dataclasses.replace(config.model, heads=tuple(parts or config.model.heads))
+    return CocoStream(dataset, model, files, batch_size=train.batch_size, seed=train.seed, augment=learn)
 
 
 def measure_pictures(dataset, *, most=50):

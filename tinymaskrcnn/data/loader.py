@@ -48,10 +48,13 @@ class SceneStream:
         return collate(images, targets, names=[f"{self.split} scene {n}" for n in numbers])
 
 
-def open_stream(config, *, split, data_dir=None):
-    """The stream of a split that a Config describes: annotated pictures where it names some, else generated scenes."""
+def open_stream(config, *, split, data_dir=None, parts=None):
+    """The stream of a split that a Config describes: annotated pictures where it names some, else generated scenes.
+
+    parts: see `coco.open_coco`; scenes have all of them.
+    """
     if config.coco.annotations:
-        return coco.open_coco(config, split=split)
+        return coco.open_coco(config, split=split, parts=parts)
     train = config.train
     return SceneStream(config.scenes, split=split, seed=train.seed, batch_size=train.batch_size, data_dir=data_dir)
 

@@ -120,6 +120,14 @@ def _switches(owner, x, y, height, width):
 # ---------------------------------------------------------------- the entry "segmentation" of an annotation
 
 
+def is_absent(entry):
+    """Whether a segmentation says that there is none, in any of the ways in which tools say so: null, [], [[]], {}, "".
+
+    A list that holds one real polygon is not absent, and its empty ones are faults.
+    """
+    return not entry and entry != 0 or isinstance(entry, list) and all(p in ([], {}, None, "") for p in entry)
+
+
 def parse_segmentation(entry, *, size):
     """Check the segmentation of one object and make arrays of it; nothing of the picture's size is made.
 
@@ -146,7 +154,10 @@ def _parse_polygon(points, k):
         raise DataError(f"polygon {k}: needs at least 3 points; got {array.size // 2}")
     if not np.isfinite(array).all():
         raise DataError(f"polygon {k}: every coordinate must be finite; got NaN or infinity")
-    return array.astype(np.float64).reshape(-1, 2)
+    points = array.astype(np.float64).reshape(-1, 2)
+    if abs(points).max() > MOST_POINTS or _length(points) > MOST_POINTS:
+        raise DataError(f"polygon {k}: the outline must stay below {MOST_POINTS} points of 1/{FINE} pixel")
+    return points
 
 
 def _parse_rle(entry, size):

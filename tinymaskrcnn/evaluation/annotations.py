@@ -3,6 +3,7 @@
 Training is stricter, and cuts boxes off at the border of their picture: see data/coco.py.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,16 @@ class Annotations:
         entries, constants = read_json(path)
         if constants:
             raise DataError(f"{path}: holds {constants} times NaN or Infinity, which JSON does not know")
-        self.category_ids = tuple(sorted({self._whole(c, "id", "category") for c in entries["categories"]}))
+        self.category_ids = self._once("category", [self._whole(c, "id", "category") for c in entries["categories"]])
         self.sizes = dict(sorted(self._picture(entry) for entry in entries["images"]))
+        self._once("image", [entry["id"] for entry in entries["images"]])
         self._labels = {category: k + 1 for k, category in enumerate(self.category_ids)}
         self._objects = {image_id: [] for image_id in self.sizes}
         for entry in entries["annotations"]:
             self._objects[self._checked(entry)].append(entry)
         self.parts = ["bbox"]
-        self.parts += [p for p in ("segmentation", "keypoints") if any(a.get(p) for a in entries["annotations"])]
+        self.parts += ["segmentation"] if any(map(_has_mask, entries["annotations"])) else []
+        self.parts += ["keypoints"] if any(a.get("keypoints") for a in entries["annotations"]) else []
         lengths = {len(a["keypoints"]) // 3 for a in entries["annotations"] if a.get("keypoints")}
         if len(lengths) > 1:
             raise DataError(f"{path}: all objects must have as many keypoints, or none; got {sorted(lengths)}")
@@ -55,9 +58,10 @@ class Annotations:
             for k, entry in enumerate(objects):
                 if entry.get("keypoints"):
                     keypoints[k] = np.reshape(entry["keypoints"], (self.num_keypoints, 3))
-        areas = np.array([a["area"] for a in objects], np.float64) if all("area" in a for a in objects) else None
+        areas = [a.get("area") for a in objects]
+        areas = None if None in areas else np.array(areas, np.float64)
         labels = np.array([self._labels[a["category_id"]] for a in objects], np.int64)
-        crowd = np.array([a.get("iscrowd", 0) for a in objects], bool)
+        crowd = np.array([a.get("iscrowd") for a in objects], bool)
         return Target(np.stack([x, y, x + width, y + height], axis=1), labels, masks, crowd, keypoints, areas)
 
     def targets(self, *, iou_type="bbox"):
@@ -67,6 +71,8 @@ class Annotations:
 
     def _mask(self, entry, image_id):
         size = self.sizes[image_id]
+        if not _has_mask(entry):
+            raise DataError(f"{self.path}: annotation {entry.get('id')}: has no segmentation to judge masks by")
         try:
             parsed = polygons.parse_segmentation(entry.get("segmentation"), size=size)
             if not isinstance(parsed, list):
@@ -100,17 +106,28 @@ class Annotations:
             raise DataError(
                 f"{self.path}: {where}: keypoints must be finite x, y, visibility of each; {str(points)[:80]}"
             )
-        if "area" in entry and (not _finite([entry["area"]]) or entry["area"] < 0):
+        if entry.get("area") is not None and (not _finite([entry["area"]]) or entry["area"] < 0):
             raise DataError(f"{self.path}: {where}: area must be finite and at least 0; got {str(entry['area'])[:80]}")
-        if entry.get("iscrowd", 0) not in (0, 1):
+        if entry.get("iscrowd") not in (None, 0, 1):
             raise DataError(f"{self.path}: {where}: iscrowd must be 0 or 1; got {str(entry['iscrowd'])[:80]}")
         return image_id
+
+    def _once(self, what, ids):
+        """The ids in ascending order; one that stands twice would lose an entry."""
+        again = next((key for key, times in Counter(ids).items() if times > 1), None)
+        if again is not None:
+            raise DataError(f"{self.path}: {what} {again} stands {ids.count(again)} times in the file")
+        return tuple(sorted(ids))
 
     def _whole(self, entry, name, where):
         value = entry.get(name) if isinstance(entry, dict) else None
         if type(value) is not int or abs(value) >= 2**63:
             raise DataError(f"{self.path}: {where}: {name} must be a whole number; got {str(value)[:80]}")
         return value
+
+
+def _has_mask(entry):
+    return not polygons.is_absent(entry.get("segmentation"))
 
 
 def _finite(values):
