@@ -45,3 +45,15 @@ def shown(value, most=60):
         text = f"a {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2 - 5) :]}"
+
+
+def listed(names, *, most=12, room=200):
+    """Names for a message: as many as go into `room` characters, at most `most`, and how many more there are."""
+    names = [name if len(name) <= 100 else f"{name[:95]} ..." for name in map(str, names)]
+    kept = []
+    for name in names[:most]:
+        if kept and sum(map(len, kept)) + len(name) > room:
+            break
+        kept.append(name)
+    more = f" and {len(names) - len(kept)} more" if len(names) > len(kept) else ""
+    return ", ".join(kept) + more if names else "nothing"

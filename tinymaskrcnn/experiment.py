@@ -83,15 +83,17 @@ class Experiment(Detector):
         self._said = set()
 
     @classmethod
-    def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None, weights=None):
+    def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None, weights=None, known=None):
         """Begin a new run in an empty folder (runs/001, runs/002, ... when none is named).
 
         weights {name: array} are taken over where they fit (fine-tuning); `experiment.fresh` names what starts anew.
+        known: the class names of these weights, background first, where they are not those of config: rows of a class
+        are taken over by its name.
         """
         config = config or Config()
         check_experiment(config)  # everything that can be wrong is found before a folder is made
         model = _new_model(config, device)
-        fresh = load_fitting(model, weights) if weights is not None else []
+        fresh = load_fitting(model, weights, class_names=known) if weights is not None else []
         streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
         run = RunFolder.create(path or next_run_path(), config, data_dir=data_dir)
         experiment = cls(run, device=device, threads=threads)

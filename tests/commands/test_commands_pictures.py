@@ -148,6 +148,28 @@ def test_a_model_file_that_knows_the_classes_keeps_them(learn, pictures_run, tmp
     )
 
 
+def test_a_class_that_the_weights_know_goes_on_from_them(learn, pictures_run, tmp_path, capsys):
+    """(cat, person) -> (owl, person): person moves from label 2 to label 1 and takes its rows along."""
+    contents = annotated.entries()
+    cat = next(category for category in contents["categories"] if category["name"] == "cat")
+    cat["name"], cat["id"] = "owl", 9
+    for entry in contents["annotations"]:
+        entry["category_id"] = 9 if entry["category_id"] == 3 else entry["category_id"]
+    path, folder = annotated.write(tmp_path, contents)
+    words = ("--annotations", path, "--images", folder, "--model", pictures_run)
+    assert learn(tmp_path / "tuned", *words, train__steps=0) == 0
+    assert f"classes taken over by name from {pictures_run}: person; starting anew: owl" in capsys.readouterr().err
+    tuned = RunFolder.open(tmp_path / "tuned")
+    assert tuned.config.model.class_names == ("background", "person", "owl")
+    before, after = RunFolder.open(pictures_run).load().model, tuned.load().model
+    rows = "roi_heads.box_predictor.cls_score.weight"
+    np.testing.assert_array_equal(after[rows][:, [0, 1]], before[rows][:, [0, 2]])
+    assert not np.isclose(after[rows][:, 2], before[rows][:, 1]).any()
+    words = [*words[:4], "--model", str(tmp_path / "tuned")]
+    assert learn(tmp_path / "same", *words, train__steps=0) == 0  # the same classes: nothing to say
+    assert "anew" not in capsys.readouterr().err
+
+
 def test_boxes_alone(learn, tmp_path, capsys):
     contents = annotated.entries()
     for entry in [*contents["annotations"], *contents["categories"]]:

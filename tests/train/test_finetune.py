@@ -2,12 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from tiny_model import tiny_config, tiny_model
 
 from tinymaskrcnn.errors import CheckpointError, ConfigError
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import Target, collate
-from tinymaskrcnn.train.finetune import freeze_stages, load_fitting
+from tinymaskrcnn.train.finetune import PER_CLASS, freeze_stages, load_fitting
 
 
 def other_model(**changes):
@@ -53,6 +55,60 @@ def test_another_backbone_is_refused_and_nothing_is_changed():
         load_fitting(model, tiny_model().state_dict())
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+# ---------------------------------------------------------------- classes by name
+
+
+def heads(model, names, features):
+    """What a model says of each class about the same features: {name: (score, box, mask)}."""
+    h, crops = features
+    (logits, deltas), _ = model.roi_heads.box_predictor.forward(h)
+    said = {}
+    for label, name in enumerate(names):
+        channel = np.full(len(crops), label)
+        masks, _ = model.roi_heads.mask_predictor.forward(crops, channel=channel)
+        said.setdefault(name, (logits[:, label], deltas[:, label], masks))
+    return said
+
+
+FEATURES = [np.random.default_rng(1).normal(size=shape).astype(np.float32) for shape in ((5, 6), (2, 4, 4, 4))]
+class_lists = st.lists(st.sampled_from(["cat", "dog", "owl", "猫", "N/A", "cat "]), min_size=1, max_size=5)
+
+
+@given(theirs=class_lists, ours=class_lists)
+@example(theirs=["cat", "dog"], ours=["dog", "owl"])
+@example(theirs=["cat", "dog"], ours=["dog", "cat"])
+@example(theirs=["cat", "dog"], ours=["owl", "ant"])
+@example(theirs=["a", "N/A", "b"], ours=["b", "N/A", "a"])
+@settings(max_examples=40, deadline=None)
+def test_what_belongs_to_a_class_follows_its_name(theirs, ours):
+    theirs, ours = ("background", *theirs), ("background", *ours)
+    source = other_model(class_names=theirs, num_classes=len(theirs))
+    model = other_model(class_names=ours, num_classes=len(ours))
+    for parameter in source.parameters():
+        parameter.value += np.random.default_rng(3).normal(0, 0.1, parameter.value.shape).astype(np.float32)
+    before = model.state_dict()
+    fresh = load_fitting(model, source.state_dict(), class_names=theirs)
+    shared = (set(theirs) & set(ours)) - {"background", "N/A"}
+    assert bool(fresh) == (theirs != ours and not shared)
+    if theirs == ours:
+        return
+    started = other_model(class_names=ours, num_classes=len(ours)).load_state_dict(
+        {name: before[name] if name.startswith(PER_CLASS) else array for name, array in model.state_dict().items()}
+    )
+    found, known, new = (heads(m, names, FEATURES) for m, names in ((model, ours), (source, theirs), (started, ours)))
+    for name in ours:
+        wanted = known if name in shared or (shared and name == "background") else new
+        for a, b in zip(found[name], wanted[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_without_names_the_weights_are_of_the_models_own_classes():
+    source, model = tiny_model(), other_model(class_names=("background", "tall", "flat"))
+    assert load_fitting(model, source.state_dict()) == []
+    rows = "roi_heads.box_predictor.cls_score.weight"
+    np.testing.assert_array_equal(model.state_dict()[rows], source.state_dict()[rows])
 
 
 # ---------------------------------------------------------------- frozen stages

@@ -3,7 +3,7 @@
 import sys
 
 from ..config import SCENE_PRESETS
-from ..errors import ConfigError
+from ..errors import ConfigError, listed
 from .options import (
     PRESETS,
     add_annotations,
@@ -88,10 +88,24 @@ def _start(args):
         raise ConfigError("--preset is for scenes of digits; leave it out with --data coco")
     start = starting_weights(args.model)
     config = build_picture_config(args, start)
-    experiment = Experiment.start(args.out, config, **where, weights=start.arrays if start else None)
+    if start is None:
+        return Experiment.start(args.out, config, **where)
+    experiment = Experiment.start(args.out, config, **where, weights=start.arrays, known=start.model.class_names)
     if experiment.fresh:
-        _say(f"starting anew, because they do not fit the weights of {args.model}: {', '.join(experiment.fresh)}")
+        fresh = listed(experiment.fresh, room=400)
+        _say(f"starting anew, because they do not fit the weights of {args.model}: {fresh}")
+    _say_classes(args.model, experiment.config.model.class_names, start.model.class_names)
     return experiment
+
+
+def _say_classes(path, class_names, known):
+    """Which classes go on from what the weights know of them, and which start anew, where it is not all."""
+    from ..train.finetune import NO_CLASS, shared_classes
+
+    shared = shared_classes(class_names, known)
+    anew = [name for name in class_names[1:] if name not in shared and name != NO_CLASS]
+    if shared and anew:
+        _say(f"classes taken over by name from {path}: {listed(shared)}; starting anew: {listed(anew)}")
 
 
 def _resumed_folder(args):

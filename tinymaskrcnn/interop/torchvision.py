@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from ..config import TORCHVISION_KINDS
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, listed
 from ..models.build import build_model
 from .shapes import COUNTER, expected_shapes, flatten_layer, infer_config
 
@@ -155,20 +155,20 @@ def _account(kind, arrays, shapes, config):
     unexpected = [name for name in weights if name not in shapes]
     if missing or unexpected:
         raise CheckpointError(
-            f"these weights do not fit {kind}: missing {_listed(missing)}; unexpected {_listed(unexpected)}"
+            f"these weights do not fit {kind}: missing {listed(missing)}; unexpected {listed(unexpected)}"
         )
     _check_classes(weights, config.num_classes)
     wrong = [
         f"{name} {weights[name].shape}, not {shape}" for name, shape in shapes.items() if weights[name].shape != shape
     ]
     if wrong:
-        raise CheckpointError(f"these weights do not fit {kind}: wrong shapes {_listed(wrong)}")
+        raise CheckpointError(f"these weights do not fit {kind}: wrong shapes {listed(wrong)}")
     not_floats = [f"{name} {array.dtype}" for name, array in weights.items() if array.dtype.kind != "f"]
     if not_floats:
-        raise CheckpointError(f"weights must hold floats; got {_listed(not_floats)}")
+        raise CheckpointError(f"weights must hold floats; got {listed(not_floats)}")
     not_finite = [name for name, array in weights.items() if not np.isfinite(array).all()]
     if not_finite:
-        raise CheckpointError(f"weights hold NaN or infinite values: {_listed(not_finite)}")
+        raise CheckpointError(f"weights hold NaN or infinite values: {listed(not_finite)}")
     return weights
 
 
@@ -188,11 +188,3 @@ def _check_classes(weights, num_classes):
                 f"wrong number of classes: {name} has {array.shape[0]} rows, for {array.shape[0] / rows:g} classes; "
                 f"the model has {num_classes} (background included)"
             )
-
-
-def _listed(names, most=12):
-    """Names for an error message: the first dozen and how many more there are."""
-    if not names:
-        return "nothing"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
