@@ -1,0 +1,128 @@
+"""Mutants of the package's source, handed to the tests of their room.
+
+Each is tried in a process of its own, forked from one that has loaded everything but the package; what the mutated
+module would read from its file is handed to it instead, so no file is touched and several can be tried at a time.
+"""
+
+import importlib.machinery
+import importlib.util
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import hypothesis  # noqa: F401  (loaded once, for all)
+import numpy  # noqa: F401
+import pytest
+
+from .equivalent import known_equivalents
+from .operators import mutants
+from .report import Row, sorted_out
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tinymaskrcnn"
+MEMORY = 6 << 30  # bytes
+
+
+def examined(room, *, sample=None, seed=0, processes=2):
+    """The Row of a room ("nn") or of a file in it ("nn/layers.py"); SystemExit when its tests fail without a mutant."""
+    files = sorted((PACKAGE / room).glob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
+    if not files or not files[0].exists():
+        raise SystemExit(f"{room}: no such room or file in {PACKAGE}")
+    todo = [(path, mutant) for path in files for mutant in mutants(path.read_text(encoding="utf-8"))]
+    if sample is not None and sample < len(todo):
+        todo = sorted(random.Random(seed).sample(todo, sample), key=lambda pair: (str(pair[0]), pair[1].line))
+    seconds = {path: _undisturbed(path) for path in files}
+    unnoticed = []
+    for number, (path, mutant, noticed) in enumerate(_tried(todo, seconds, processes), start=1):
+        if not noticed:
+            unnoticed.append((f"line {mutant.line}: {mutant.name}", f"{_name(path)}: {mutant.key}"))
+        if number % 50 == 0:
+            print(f"{room}: {number} of {len(todo)}, {len(unnoticed)} unnoticed", file=sys.stderr, flush=True)
+    known = known_equivalents("package").get(room.split("/")[0], {})
+    row = sorted_out(room, len(todo), sorted(unnoticed), known)
+    return Row(**{**vars(row), "stale": [] if sample is not None or "/" in room else row.stale})
+
+
+def tests_of(path):
+    """The tests of a file's room, the one that bears its name first."""
+    room = path.parent.relative_to(PACKAGE)
+    folder = ROOT / "tests" / room
+    if room == Path("."):
+        return [str(ROOT / "tests" / f"test_{path.stem}.py")]
+    own = [*folder.glob(f"test_{path.stem}*.py"), *folder.glob(f"test_*_{path.stem}.py")]
+    rest = [p for p in sorted(folder.rglob("test_*.py")) if p not in own]
+    return [str(p) for p in dict.fromkeys([*own, *rest])]
+
+
+def _name(path):
+    return str(path.relative_to(PACKAGE))
+
+
+def _undisturbed(path):
+    """The seconds that the tests of a file take when nothing is wrong."""
+    begin = time.monotonic()
+    child = _start(path, path.read_text(encoding="utf-8"))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
+    return time.monotonic() - begin
+
+
+def _tried(todo, seconds, processes):
+    """Yield (path, mutant, noticed) of each, some at a time."""
+    running, todo = {}, list(reversed(todo))
+    while todo or running:
+        while todo and len(running) < processes:
+            path, mutant = todo.pop()
+            running[_start(path, mutant.source)] = path, mutant, time.monotonic() + 20 + 3 * seconds[path]
+        for child in list(running):
+            path, mutant, until = running[child]
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                del running[child]
+                yield path, mutant, status != 0
+            elif time.monotonic() > until:
+                os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _start(path, source):
+    """Fork a process that runs the tests of a file with another source in its place; its exit code is theirs."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.setsid()
+        os.chdir(ROOT)
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        silent = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(silent, descriptor)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        sys.meta_path.insert(0, _Planted(path, source))
+        with tempfile.TemporaryDirectory() as folder:
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/pytest"]
+            code = pytest.main([*options, *tests_of(path)])
+    except BaseException:
+        code = 1
+    os._exit(int(code))
+
+
+class _Planted(importlib.machinery.SourceFileLoader):
+    """Finds and loads one module of the package with a source of its own."""
+
+    def __init__(self, path, source):
+        parts = ("tinymaskrcnn", *path.relative_to(PACKAGE).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        super().__init__(name, str(path))
+        self.source = source
+
+    def find_spec(self, name, folders=None, target=None):
+        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, name):
+        return compile(self.source, self.path, "exec")

@@ -1,0 +1,103 @@
+"""The faults that are planted, and that planting them is noticed where a test is strong and not where none is."""
+
+import numpy as np
+import pytest
+from mutation.homework import examined, killer
+from mutation.operators import mutants
+from mutation.report import sorted_out, table
+
+from tinymaskrcnn.homework.exercises import find_exercise
+
+SOURCE = '''
+def scale(x, stride, *, eps=1e-5):
+    """Twice the sum of 3 rows."""
+    if x.ndim > 1 and len(x):
+        x = x.astype(np.float32) - stride[0]
+    total = x.sum(axis=0, keepdims=True)
+    total += np.maximum(x, eps)
+    return (x + 1) / total
+'''
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return list(mutants(SOURCE))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if x.ndim >= 1 and len(x):",
+        "if x.ndim > 2 and len(x):",
+        "if x.ndim > 1:",
+        "if True:",
+        "x = x.astype(np.float64) - stride[0]",
+        "x = x - stride[0]",
+        "x = x.astype(np.float32) + stride[0]",
+        "x = x.astype(np.float32) - stride[1]",
+        "x = x.astype(np.float32) - stride[::-1][0]",
+        "total = x.sum(axis=1, keepdims=True)",
+        "total = x.sum(axis=0)",
+        "total = x.mean(axis=0, keepdims=True)",
+        "total = np.maximum(x, eps)",
+        "total -= np.maximum(x, eps)",
+        "total += np.minimum(x, eps)",
+        "total += x",
+        "total += np.maximum(x, eps, out=x)",
+        "return (x + 1) * total",
+        "return (x + 1) / (total + 1e-8)",
+        "return (x) / total",
+        "def scale(x, stride, *, eps=0.0001):",
+        "pass",
+    ],
+)
+def test_every_kind_of_fault_is_planted(planted, text):
+    assert text in [mutant.after for mutant in planted]
+
+
+def test_no_mutant_is_the_source_and_no_two_are_equal(planted):
+    meanings = [mutant.source for mutant in planted]
+    assert len(set(meanings)) == len(meanings) and SOURCE not in meanings
+    assert all(compile(source, "mutant", "exec") for source in meanings)
+
+
+def test_words_are_no_faults(planted):
+    assert not [mutant for mutant in planted if "rows." in mutant.before]
+    raising = "def f(x):\n    if x > 1:\n        raise ValueError(f'{x + 1} of 2')\n"
+    assert {mutant.line for mutant in mutants(raising)} == {2}
+
+
+def test_lines_limit_where_faults_are_planted():
+    assert {mutant.line for mutant in mutants(SOURCE, lines=(6, 6))} == {6}
+
+
+def test_a_right_solution_survives_and_a_wrong_one_does_not():
+    exercise = find_exercise("hw01.linear_backward")
+
+    def right():
+        return lambda dy, cache: (dy @ cache[1].T, cache[0].T @ dy, np.einsum("ko->o", dy))
+
+    def endless():
+        def function(dy, cache):
+            while True:
+                pass
+
+        return function
+
+    assert killer(exercise, right) is None
+    assert killer(exercise, lambda: lambda dy, cache: (dy @ cache[1].T, cache[0].T @ dy, dy[0])) is not None
+    assert killer(exercise, endless, seconds=0.2) is not None
+
+
+def test_what_is_not_noticed_is_equivalent_for_a_reason_or_survives():
+    row = sorted_out("place", 5, [("a", "x => y"), ("b", "y => z")], {"x => y": "the same", "gone": "long ago"})
+    assert (row.killed, row.survivors, row.stale) == (3, [("b", "y => z")], ["gone"])
+    assert "survives place: b" in table([row]) and "stale" in table([row])
+
+
+def test_a_check_that_knows_one_case_lets_mutants_survive():
+    import dataclasses
+
+    exercise = find_exercise("hw01.softmax_backward")
+    weak = dataclasses.replace(exercise, cases=exercise.cases[:1])
+    assert len(examined(weak).survivors) > len(examined(exercise).survivors)
