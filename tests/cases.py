@@ -37,6 +37,12 @@ class Case:
             return find_pair(self.what)
         return self.what(np.random.default_rng(5))
 
+    @property
+    def home(self):
+        """The room that the pair or Module lives in: "ops", "nn" or "models"."""
+        built = self.build()
+        return (type(built) if self.kind == "layer" else built[0]).__module__.split(".")[1]
+
     def drawn(self):
         """(positional arguments, keyword data) as host arrays."""
         rng = np.random.default_rng(11)

@@ -25,7 +25,6 @@ from parity import comparison, kernels, measure
 from parity.operators import FAMILIES
 
 import tinymaskrcnn
-from tinymaskrcnn.nn import Module
 from tinymaskrcnn.testing.gradients import TOLERANCE
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
@@ -67,10 +66,8 @@ def run_harness(cases=None, say=print):
     """{name: Row}, by the name of the pair or the class; raises CheckFailed when a case fails."""
     rows = {}
     for case in registry.CASES if cases is None else cases:
-        built = case.build()
-        owner = type(built) if isinstance(built, Module) else built[0]
-        name = case.what if case.kind == "pair" else owner.__name__ if case.kind == "layer" else case.note
-        row = rows.setdefault(name, Row(owner.__module__.split(".")[1]))
+        name = case.what if case.kind == "pair" else type(case.build()).__name__ if case.kind == "layer" else case.note
+        row = rows.setdefault(name, Row(case.home))
         row.add(case.check(BACKENDS))
         say(f"harness: {case}")
     return rows

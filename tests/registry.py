@@ -4,8 +4,8 @@
     layer(lambda rng: Linear(3, 4, rng=rng), (5, 3))
 
 A tuple of ints as a positional argument is a shape, filled with standard normal numbers; a Draw from strategies.py
-draws what a kink or a meaning asks for; any other value is handed on as it is. tests/test_harness.py runs the cases and
-fails when a public pair or Module has none.
+draws what a kink or a meaning asks for; any other value is handed on as it is. The cases run in the tests of their
+room; tests/test_harness.py fails when a public pair or Module has none, or a case has no room.
 """
 
 from dataclasses import replace
@@ -366,3 +366,11 @@ MODELS = [
 ]
 
 CASES = PAIRS + LAYERS + MODELS
+
+
+ROOMS = "ops", "nn", "models"
+
+
+def harness_cases(room):
+    """The cases of a room's own operators, layers or networks."""
+    return [case for case in CASES if case.home == room]

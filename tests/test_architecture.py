@@ -34,7 +34,7 @@ STATE_ALLOWED = set()
 TESTED_ELSEWHERE = {
     "__main__.py": "test_cli.py",
     "nn/parameter.py": "nn/test_module.py",
-    "nn/layers.py": "test_harness.py",
+    "nn/layers.py": "nn/test_nn_harness.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/roi_heads.py": "models/test_mask_rcnn.py",
     "homework/worker.py": "homework/test_remote.py",

@@ -1,13 +1,13 @@
-"""The harness over everything: every public pair and Module, on NumPy, the strict device array, on CuPy if asked."""
+"""The harness: every public pair and Module has its example; what a training step costs a device."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import cases
 import numpy as np
 import pytest
 import registry
 import strict_device
-from other_backends import BACKENDS
 from tiny_model import tiny_model, tiny_scene
 
 from tinymaskrcnn.config import Config, TrainConfig
@@ -17,9 +17,11 @@ from tinymaskrcnn.structures import TargetBatch
 from tinymaskrcnn.train.optimizer import build_optimizer
 
 
-@pytest.mark.parametrize("case", registry.CASES, ids=str)
-def test_case(case):
-    case.check(BACKENDS)
+def test_every_case_runs_in_the_tests_of_its_room():
+    """ROOMS are those whose tests call `harness_cases`."""
+    assert {case.home for case in registry.CASES} == set(registry.ROOMS)
+    for room in registry.ROOMS:
+        assert f'harness_cases("{room}")' in (Path(__file__).parent / room / f"test_{room}_harness.py").read_text()
 
 
 def test_every_public_pair_is_registered():

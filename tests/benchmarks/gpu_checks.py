@@ -41,7 +41,7 @@ def harness(run):
             "-p",
             "no:cacheprovider",
             f"--junitxml={report}",
-            "tests/test_harness.py",
+            *(f"tests/{room}/test_{room}_harness.py" for room in ("ops", "nn", "models")),
             *more,
         ]
         alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

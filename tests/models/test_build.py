@@ -139,7 +139,7 @@ def test_keypoint_targets_lie_on_the_grid_of_the_heatmaps():
     np.testing.assert_array_equal(samples.keypoints.position, wanted.position)
     assert wanted.position.max() > 64 and wanted.weight.any() and not wanted.weight[:, 2].any()
     padding = dataclasses.replace(samples.rois, mask_weight=np.zeros_like(samples.rois.mask_weight))
-    assert not model._answers(padding, targets)[1].weight.any()
+    assert not model._answers(padding, targets, None)[1].weight.any()
 
 
 def test_the_keypoint_head_learns():

@@ -1,0 +1,10 @@
+"""The harness over every operator of ops/, on NumPy, the strict device array, on CuPy if asked."""
+
+import pytest
+from other_backends import BACKENDS
+from registry import harness_cases
+
+
+@pytest.mark.parametrize("case", harness_cases("ops"), ids=str)
+def test_case(case):
+    case.check(BACKENDS)
