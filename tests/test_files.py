@@ -51,6 +51,16 @@ def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
     assert caught.value.filename == str(tmp_path / "no" / "a.txt")
 
 
+def test_an_error_of_something_else_in_the_block_keeps_its_own_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="other"), whole_file(tmp_path / "a.txt"):
+        open(tmp_path / "other")
+    with pytest.raises(OSError, match="^image file is truncated$"), whole_file(tmp_path / "a.txt"):
+        raise OSError("image file is truncated")  # as Pillow says it
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        write_whole(tmp_path, "x")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_texts_of_notepad_excel_and_powershell(tmp_path, encoding):
     path = tmp_path / "names.txt"

@@ -6,6 +6,7 @@ or the new one. What a killed process left under such a name is swept away by th
 
 import codecs
 import contextlib
+import errno
 import json
 import math
 import os
@@ -22,12 +23,15 @@ MARKS = {  # the mark that editors, spreadsheets and shells put in front of a te
 
 
 @contextlib.contextmanager
-def whole_file(path, mode="wb", **options):
+def whole_file(path, mode="wb", *, place=os.replace, **options):
     """An open file that gets its name when the block ends well; whatever else happens, no part of it stays behind.
 
-    mode and options are those of `open`. An OSError names `path`, never the temporary name.
+    mode and options are those of `open`; place(temporary, path) gives the name. An OSError of writing names `path`,
+    never the temporary name.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; give the name of a file in it", str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     sweep(path)
     try:
@@ -35,9 +39,11 @@ def whole_file(path, mode="wb", **options):
             yield file
             file.flush()
             os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-        os.replace(temporary, path)
+        place(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):  # of something else in the block
+            raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -55,15 +61,31 @@ def write_whole(path, contents):
 def sweep(path):
     """Remove what processes that are no more left half-written on the way to `path`."""
     path = Path(path)
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(path.parent):
-            match = pattern.fullmatch(entry.name)
+    _sweep(path.parent, rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+
+
+def sweep_folder(folder, names=()):
+    """Remove what dead processes left half-written in a folder of this package's own.
+
+    names are those of its files: versions before this one wrote NAME.tmp, which says nothing of its process.
+    """
+    _sweep(folder, r"\..+\.(\d+)\.(?:tmp|part)")
+    for name in names:
+        with contextlib.suppress(OSError):
+            (Path(folder) / f"{name}.tmp").unlink(missing_ok=True)
+
+
+def _sweep(folder, pattern):
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = re.fullmatch(pattern, entry.name)
             if match and not _alive(int(match[1])):
-                Path(entry.path).unlink(missing_ok=True)
+                os.unlink(entry.path)
 
 
 def _alive(process):
+    if os.name == "nt":  # there, to ask with os.kill would end it
+        return process != os.getpid()
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -52,7 +52,7 @@ def test_export_without_a_comparison(run, tmp_path, capsys, monkeypatch, missing
         (["--out", "model.pb"], "--out must be a .onnx file; got 'model.pb'"),
         (["--out", "model.onnx", "--scenes", "-1"], "--scenes must be at least 0; got -1"),
         (["--out", "model.onnx", "--images", "nowhere.png"], "nowhere.png: there is no such file"),
-        (["--out", "nowhere/model.onnx", "--scenes", "0"], "nowhere/model.onnx.tmp: No such file or directory"),
+        (["--out", "nowhere/model.onnx", "--scenes", "0"], "nowhere/model.onnx: No such file or directory"),
     ],
 )
 def test_export_with_bad_options(run, tmp_path, monkeypatch, words, message, fails):

@@ -46,6 +46,20 @@ def test_an_unreadable_picture_is_named_and_the_others_are_done(run, pictures, t
     assert (out / "grey.png").exists() and (out / "one.json").exists() and not (out / "broken.json").exists()
 
 
+def test_a_kill_while_the_json_is_written_leaves_the_old_one(run, pictures, tmp_path, monkeypatch):
+    (tmp_path / "grey.json").write_text("old")
+    begun = []
+
+    def killed(handle):
+        begun.append(os.fstat(handle).st_size)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", killed)
+    command = ["predict", str(pictures / "grey.png"), "--model", str(run), "--out", str(tmp_path)]
+    assert cli.main(command) == 130 and begun[0] > 0
+    assert (tmp_path / "grey.json").read_text() == "old" and not (tmp_path / "grey.png").exists()
+
+
 def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):
     (tmp_path / "empty").mkdir()
     assert "no pictures" in fails("predict", tmp_path / "empty", "--model", run, "--out", tmp_path / "out")

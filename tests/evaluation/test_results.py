@@ -98,7 +98,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def disk_full(*names):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", disk_full)
+    monkeypatch.setattr("os.fsync", disk_full)
     with pytest.raises(OSError):
         save_results(path, [found()], image_ids=[1])
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["results.json"]

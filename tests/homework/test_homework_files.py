@@ -5,26 +5,26 @@ import os
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.homework.files import LARGEST, read_program, write_bytes, write_new, write_text
+from tinymaskrcnn.homework.files import LARGEST, read_program, write_file, write_new
 
 
 def test_writing_replaces_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "deep" / "a.txt"
-    write_text(path, "one")
-    assert write_text(path, "zwölf") == path and path.read_text(encoding="utf-8") == "zwölf"
-    write_bytes(path, b"\x00")
+    write_file(path, "one")
+    assert write_file(path, "zwölf") == path and path.read_text(encoding="utf-8") == "zwölf"
+    write_file(path, b"\x00")
     assert path.read_bytes() == b"\x00" and os.listdir(path.parent) == ["a.txt"]
 
 
 def test_a_failure_keeps_the_old_file(tmp_path, monkeypatch):
-    path = write_text(tmp_path / "a.txt", "old")
+    path = write_file(tmp_path / "a.txt", "old")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_text(path, "new")
+        write_file(path, "new")
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
@@ -67,4 +67,4 @@ def test_a_huge_file_is_not_read(tmp_path):
 
 
 def test_names_that_are_no_text_can_be_written_down(tmp_path):
-    assert write_text(tmp_path / "a.txt", "fran\udce7ois").read_text() == "fran\\udce7ois"
+    assert write_file(tmp_path / "a.txt", "fran\udce7ois").read_text() == "fran\\udce7ois"

@@ -9,15 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tinymaskrcnn import files
 from tinymaskrcnn.config import Config, to_dict
 from tinymaskrcnn.errors import CheckpointError
 from tinymaskrcnn.train import checkpoint as module
-from tinymaskrcnn.train.checkpoint import differences, load_checkpoint, save_checkpoint, temporary_name
+from tinymaskrcnn.train.checkpoint import differences, load_checkpoint, save_checkpoint
 
 CONFIG = {"model": {"num_classes": 11, "rpn": {"nms_iou": 0.7}}, "train": {"steps": 10, "seed": 0}}
 
@@ -177,7 +177,7 @@ class FullDisk:
 @pytest.mark.parametrize("room", [0, 40, 300, 1200])
 def test_a_full_disk_keeps_the_old_checkpoint(path, monkeypatch, room):
     write(path, step=3)
-    monkeypatch.setattr(module, "open", lambda name, mode: FullDisk(name, room), raising=False)
+    monkeypatch.setattr(files, "open", lambda name, mode: FullDisk(name, room), raising=False)
     with pytest.raises(CheckpointError, match=r"disk is full \(needs .* MB, .* MB are free\); .* untouched"):
         write(path, step=4)
     monkeypatch.undo()
@@ -186,7 +186,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(path, monkeypatch, room):
 
 
 def test_a_full_disk_at_the_first_checkpoint(path, monkeypatch):
-    monkeypatch.setattr(module, "open", lambda name, mode: FullDisk(name, 100), raising=False)
+    monkeypatch.setattr(files, "open", lambda name, mode: FullDisk(name, 100), raising=False)
     with pytest.raises(CheckpointError, match="no earlier checkpoint exists"):
         write(path)
     assert os.listdir(path.parent) == []
@@ -197,11 +197,11 @@ def test_ctrl_c_while_writing_keeps_the_old_checkpoint(path, monkeypatch):
         raise KeyboardInterrupt
 
     write(path, step=3)
-    monkeypatch.setattr(module.os, "fsync", interrupted)
+    monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(path, step=4)
     monkeypatch.undo()
-    assert load_checkpoint(path).step == 3 and not temporary_name(path).exists()
+    assert load_checkpoint(path).step == 3 and os.listdir(path.parent) == ["checkpoint.npz"]
 
 
 KILLED = """
@@ -227,8 +227,6 @@ def test_sigkill_at_any_moment_leaves_a_checkpoint(path):
         process.communicate()
         loaded = load_checkpoint(path)
         assert all((array == loaded.step).all() for array in loaded.model.values())
-        assert set(os.listdir(path.parent)) <= {"checkpoint.npz", "checkpoint.npz.tmp"}
-
-
-def test_the_temporary_file_lies_in_the_same_folder(path):
-    assert temporary_name(path).parent == Path(path).parent
+        assert set(os.listdir(path.parent)) <= {"checkpoint.npz", f".checkpoint.npz.{process.pid}.tmp"}
+    write(path)
+    assert os.listdir(path.parent) == ["checkpoint.npz"]  # what the dead ones left is swept

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,9 +72,14 @@ def test_checkpoints_belong_to_the_configuration(tmp_path):
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / "config.json.tmp").write_text("{")  # killed while claiming the folder
     run = RunFolder.create(tmp_path, CONFIG)
-    (tmp_path / "checkpoint.npz.tmp").write_bytes(b"half")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in ("checkpoint.npz.tmp", f".curves.png.{dead.pid}.tmp", f".found.json.{dead.pid}.part"):
+        (tmp_path / name).write_bytes(b"half")
+    living = tmp_path / f".evaluation.json.{os.getppid()}.tmp"
+    living.write_bytes(b"half")
     run.clean()
-    assert os.listdir(tmp_path) == ["config.json"]
+    assert sorted(os.listdir(tmp_path)) == sorted([living.name, "config.json"])
 
 
 def test_numbers(tmp_path):

@@ -164,7 +164,7 @@ def test_a_failed_save_leaves_the_old_page(steps, tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", disk_full)
     with pytest.raises(OSError, match=r"No space left on device.*frame_01\.png"):
         Steps([picture("new")], ["new"]).save(tmp_path)
-    assert path.read_bytes() == before and not list(tmp_path.glob("*.tmp"))
+    assert path.read_bytes() == before and not list(tmp_path.glob(".*"))
 
 
 def test_it_says_what_it_is_where_there_is_no_page(steps):

@@ -157,12 +157,12 @@ def _next(homework, verdicts, text):
 def _picture(verdict, folder):
     """Save the picture of what is wrong, or take an old one away; returns its path or None."""
     from ..homework.feedback import picture_of
-    from ..homework.files import write_bytes
+    from ..homework.files import write_file
 
     path = folder / f"{verdict.exercise.id}.png"
     image = picture_of(verdict)
     if image is not None:
-        return write_bytes(path, image)
+        return write_file(path, image)
     if path.is_file():
         path.unlink()
         with contextlib.suppress(OSError):  # it still holds something

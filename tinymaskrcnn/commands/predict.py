@@ -49,6 +49,7 @@ def _predict(detector, path, target, args):
     """Write the results of one picture; False, with one line on stderr, when it cannot be read."""
     from ..data.pictures import read_image
     from ..errors import DataError
+    from ..files import write_whole
 
     try:
         image = read_image(path, detector.model.config.backbone.in_channels)
@@ -60,7 +61,7 @@ def _predict(detector, path, target, args):
     found = _select(found, found.scores >= args.score)
     entries = detections_to_json(found, detector.class_names)
     result = {"image": str(path), "height": image.shape[0], "width": image.shape[1], "objects": entries}
-    Path(f"{target}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_whole(f"{target}.json", json.dumps(result, indent=1) + "\n")
     _draw(f"{target}.png", image, found, detector.class_names)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     print(*_table(entries), sep="\n")

@@ -49,6 +49,7 @@ def add_arguments(parser):
 
 
 def run(args):
+    from ..files import write_whole
     from ..train.profile import profile_inference, profile_training
     from ..train.progress import counted
     from ..train.trainer import Trainer, computing
@@ -70,7 +71,7 @@ def run(args):
     print(f"wrote {args.out}", file=sys.stderr)
     if args.json:
         numbers = profile.as_dict() | {"threads": _threads()}
-        Path(args.json).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        write_whole(args.json, json.dumps(numbers, indent=1) + "\n")
     return 0
 
 

@@ -6,13 +6,13 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from ..backend import to_host
 from ..errors import ArgumentError, DataError
+from ..files import whole_file
 from ..structures import Detections
 from . import rle
 from .evaluator import Evaluator
@@ -43,13 +43,13 @@ class ResultsWriter:
 
     def __init__(self, path, *, category_ids=None):
         self.path, self.category_ids = Path(path), category_ids
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._writing = whole_file(self.path, "w", encoding="ascii")
         self._file, self._separator = None, "\n"
 
     def __enter__(self):
         if not self.path.parent.is_dir():
             raise DataError(f"{self.path}: there is no folder {self.path.parent}")
-        self._file = open(self._temporary, "w", encoding="ascii")
+        self._file = self._writing.__enter__()
         self._file.write("[")
         return self
 
@@ -59,16 +59,9 @@ class ResultsWriter:
             self._separator = ",\n"
 
     def __exit__(self, kind, error, trace):
-        try:
-            with self._file as file:
-                if kind is None:
-                    file.write("\n]\n")
-                    file.flush()
-                    os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-            if kind is None:
-                os.replace(self._temporary, self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        if kind is None:
+            self._file.write("\n]\n")
+        return self._writing.__exit__(kind, error, trace)
 
 
 def results_entries(found, *, image_id, category_ids=None):

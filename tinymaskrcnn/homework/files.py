@@ -1,56 +1,39 @@
 """Files that are whole or not there: written to another name, flushed, and renamed; and reading a student's file."""
 
-import contextlib
 import importlib.util
 import os
 from pathlib import Path
 
 from ..errors import ArgumentError, DataError
+from ..files import whole_file, write_whole
 
 LARGEST = 256 << 10  # bytes of a student's file; a released one has 10 kB
 
 
-@contextlib.contextmanager
-def _written(path, contents):
-    """A temporary file beside `path` that holds the contents, on disk; it is gone afterwards."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path, text):
-    """Write a text file in one move; what was there before is replaced. Returns the path."""
-    return write_bytes(path, text.encode("utf-8", "backslashreplace"))
-
-
-def write_bytes(path, contents):
-    """Write a file in one move; what was there before is replaced. Returns the path."""
-    with _written(path, contents) as temporary:
-        os.replace(temporary, path)
-    return Path(path)
+def write_file(path, contents):
+    """Write a text or bytes in one move, into a folder that is made where it is missing. Returns the path."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return write_whole(path, contents)
 
 
 def write_new(path, text):
     """Write a text file where none is; ArgumentError when there is one: it may be somebody's work. Returns the path."""
-    taken = ArgumentError(f"{path} is there already and stays as it is; name another folder with --out")
-    with _written(path, text.encode()) as temporary:
-        try:
-            os.link(temporary, path)  # fails, in one step, when the path is taken
-        except FileExistsError:
-            raise taken from None
-        except OSError:  # a file system without hard links
-            if Path(path).exists():
-                raise taken from None
-            os.rename(temporary, path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, place=_place_new) as file:
+        file.write(text.encode())
     return Path(path)
+
+
+def _place_new(temporary, path):
+    taken = ArgumentError(f"{path} is there already and stays as it is; name another folder with --out")
+    try:
+        os.link(temporary, path)  # fails, in one step, when the path is taken
+    except FileExistsError:
+        raise taken from None
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise taken from None
+        os.rename(temporary, path)
 
 
 def read_program(path):

@@ -24,7 +24,7 @@ from .blanks import PACKAGE
 from .check import check_file, explanation
 from .exercises import exercises_of, titles
 from .feedback import feedback_page, own_functions, picture_of
-from .files import read_program, write_text
+from .files import read_program, write_file
 from .remote import MEMORY
 from .submissions import collect
 
@@ -47,9 +47,9 @@ def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY,
     graded = _grade_all(submissions, processes or os.cpu_count(), options)
     records = dict(counted(graded, label="grading", total=len(submissions)))
     ordered = [records[submission] for submission in submissions]
-    write_text(out / "grades.csv", grades_csv(ordered))
+    write_file(out / "grades.csv", grades_csv(ordered))
     report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks(), "summary": summary(ordered)}
-    write_text(out / "grades.json", json.dumps(report, indent=1) + "\n")
+    write_file(out / "grades.json", json.dumps(report, indent=1) + "\n")
     return report
 
 
@@ -185,7 +185,7 @@ def _write(out, record, images, functions):
     if len(student.encode()) > 150:  # the name of a file has an end
         student = f"{student[:40]}-{zlib.crc32(student.encode()):08x}"
     page = feedback_page(record, images, functions)
-    write_text(Path(out) / "feedback" / f"{student}_{record['homework']}.html", page)
+    write_file(Path(out) / "feedback" / f"{student}_{record['homework']}.html", page)
     return record
 
 

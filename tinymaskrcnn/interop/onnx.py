@@ -9,13 +9,13 @@ boxes (K, 4), labels (K,) int64, scores (K,), and of those the heads there are: 
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from .. import __version__
 from ..errors import ConfigError
+from ..files import write_whole
 from . import onnx_heads, onnx_network
 from .onnx_boxes import resize_boxes
 from .onnx_graph import OPSET, Graph, need_onnx
@@ -100,19 +100,9 @@ def _metadata(config, licence):
 
 
 def _write(path, data):
-    """All bytes under a temporary name first: `path` is the old file or the whole new one at every moment."""
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; give the name of a file, for example {path / 'model.onnx'}")
-    temporary = Path(f"{path}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, data)
 
 
 __all__ = ["OPSET", "export_onnx", "onnx_model"]

@@ -7,7 +7,6 @@ and a SHA-256 over everything. Random numbers need no state here: step n of a ru
 import errno
 import hashlib
 import json
-import os
 import shutil
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..config import Config, to_dict
 from ..errors import CheckpointError
+from ..files import whole_file
 
 FORMAT = 1
 PLACES = ("annotations", "images", "val_annotations", "val_images", "train_list", "val_list")  # files may be moved
@@ -50,25 +50,11 @@ def save_checkpoint(path, *, step, config, model, optimizer):
     arrays["about"] = np.frombuffer(about.encode(), np.uint8)
     arrays["checksum"] = np.frombuffer(_checksum(arrays), np.uint8)
 
-    temporary = temporary_name(path)
     try:
-        with open(temporary, "wb") as file:
+        with whole_file(path) as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(_write_failure(path, error, arrays)) from error
-    except BaseException:  # Ctrl-C in the middle of writing
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def temporary_name(path):
-    """Where a checkpoint is written before it is moved to `path`; a run that was killed may leave this file."""
-    return Path(f"{path}.tmp")
 
 
 def _write_failure(path, error, arrays):
@@ -80,20 +66,6 @@ def _write_failure(path, error, arrays):
         why = error.strerror or str(error)
     kept = "the checkpoint written before it is untouched" if path.exists() else "no earlier checkpoint exists"
     return f"{path}: could not be written: {why}; {kept}"
-
-
-def _sync_folder(folder):
-    """Make the new name survive a power cut; not every system lets a folder be opened for this."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def _checksum(arrays):

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from ..files import write_whole
+
 
 def append_row(path, row):
     """Add one row; a row is a single write, so that a killed run loses at most its last line."""
@@ -33,9 +35,7 @@ def truncate_rows(path, step):
     """Keep only the rows up to `step`: what came after a checkpoint is computed again when a run resumes."""
     path = Path(path)
     kept = [row for row in read_rows(path) if row["step"] <= step]
-    temporary = Path(f"{path}.tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
     return kept
 
 

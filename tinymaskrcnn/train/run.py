@@ -1,13 +1,15 @@
 """A run folder: config.json, metrics.jsonl, checkpoint.npz and, when it is done, evaluation.json and two pictures."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, from_dict, to_dict
 from ..errors import ArgumentError, ConfigError
-from .checkpoint import load_checkpoint, save_checkpoint, temporary_name
+from ..files import sweep_folder, write_whole
+from .checkpoint import load_checkpoint, save_checkpoint
+
+NAMES = ("checkpoint.npz", "metrics.jsonl", "config.json", "evaluation.json", "detections.png", "curves.png")
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,12 @@ class RunFolder:
         return load_checkpoint(self.checkpoint_file, config=to_dict(self.config), part=part)
 
     def clean(self):
-        """Remove what a killed process left half-written."""
-        for name in ("checkpoint.npz", "metrics.jsonl", "config.json", "evaluation.json"):
-            temporary_name(self.path / name).unlink(missing_ok=True)
+        """Remove what killed processes left half-written."""
+        sweep_folder(self.path, NAMES)
 
     def write_json(self, name, entries):
         """Write a JSON file in one move."""
-        temporary = temporary_name(self.path / name)
-        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, self.path / name)
+        write_whole(self.path / name, json.dumps(entries, indent=2) + "\n")
 
 
 def _hint(path):
