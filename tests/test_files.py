@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tinymaskrcnn.errors import ConfigError, DataError, shown
-from tinymaskrcnn.files import parse_json, read_json, read_text, sweep, whole_file, write_whole
+from tinymaskrcnn.files import parse_json, read_json, read_lines, read_text, sweep, whole_file, write_whole
 
 
 def test_a_file_is_the_old_or_the_new_one(tmp_path):
@@ -123,3 +123,16 @@ def test_shown_is_short_and_prints():
     assert shown("cat") == "'cat'"
     assert len(shown("x" * 10_000)) <= 65
     assert shown("\ud800").isascii()
+
+
+def test_lines_end_where_an_editor_ends_them(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffa b\r\nc\u2028d\r\n\n  e\x0cf \rg".encode())
+    assert read_lines(path) == ["a b", "c\u2028d", "e\x0cf", "g"]
+
+
+def test_zero_bytes_are_no_text(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("cat\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match="list.txt: is not a text in UTF-8 .it holds zero bytes"):
+        read_lines(path)

@@ -122,16 +122,25 @@ def read_text(path, *, error=DataError):
     return decode(contents, path, error=error)
 
 
+def read_lines(path, *, error=DataError):
+    """The lines of a text that hold something, without the blanks around it; a line ends where an editor ends it."""
+    text = read_text(path, error=error).replace("\r\n", "\n").replace("\r", "\n")
+    return [line.strip() for line in text.split("\n") if line.strip()]  # splitlines would cut a name at U+2028 too
+
+
 def decode(contents, where, *, error=DataError):
     """bytes -> text as `read_text` reads it; `where` names them in the error."""
     encoding = next((name for mark, name in MARKS.items() if contents.startswith(mark)), "utf-8")
     try:
-        return contents.decode(encoding)
+        text = contents.decode(encoding)
     except UnicodeDecodeError as problem:
         byte = contents[problem.start : problem.start + 1].hex()
         raise error(
             f"{where}: is not a text in UTF-8 (byte 0x{byte} at place {problem.start}); save it with the encoding UTF-8"
         ) from problem
+    if "\0" in text:  # UTF-16 without a mark, or no text at all
+        raise error(f"{where}: is not a text in UTF-8 (it holds zero bytes); save it with the encoding UTF-8")
+    return text
 
 
 def read_json(path, *, error=DataError):

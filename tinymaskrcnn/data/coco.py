@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, ConfigError, DataError
+from ..files import read_lines
 from ..models.transform import resized_size
 from ..structures import Target, collate
 from . import pictures, polygons, transforms
@@ -138,8 +139,7 @@ def _areas(objects, masks):
 
 def read_list(path):
     """A text file with one file name or id per line, as `CocoDataset.select` takes it."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return read_lines(path)
 
 
 class CocoStream:
