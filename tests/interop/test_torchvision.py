@@ -93,9 +93,20 @@ def test_old_names_are_understood():
     assert all(np.array_equal(back[name], array) for name, array in wanted.items())
 
 
-def test_the_prefix_of_parallel_training_is_taken_away():
-    model = from_state_dict(FASTER, {f"module.{name}": array for name, array in drawn(FASTER).items()})
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "model.", "_orig_mod.module.", "module._orig_mod.model.", "net.detector."]
+)
+def test_the_prefixes_of_what_wraps_a_model_are_taken_away(prefix):
+    wrapped = {prefix + name: array for name, array in drawn(FASTER).items()}
+    model = from_state_dict(FASTER, wrapped | {"n_averaged": np.array(7)})  # the counter of averaged weights
     assert np.array_equal(to_state_dict(model)["backbone.body.bn1.bias"], drawn(FASTER)["backbone.body.bn1.bias"])
+
+
+def test_a_compiled_part_of_a_model_is_recognised():
+    wrapped = {name.replace("backbone.body.", "backbone.body._orig_mod."): a for name, a in drawn(FASTER).items()}
+    assert set(to_state_dict(from_state_dict(FASTER, wrapped))) == set(
+        to_state_dict(from_state_dict(FASTER, drawn(FASTER)))
+    )
 
 
 def test_a_name_given_twice_is_refused():

@@ -1,11 +1,16 @@
 """Weight files of three formats, sound and hostile: every bad one is one DataError, and none costs memory."""
 
+import argparse
+import fractions
 import io
 import json
 import pickle
 import struct
+import sys
 import tracemalloc
+import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,7 +266,8 @@ def test_pth(tmp_path):
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     brain = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
     path = tmp_path / "w.pth"
-    for kept in (tensors, {"model": tensors, "epoch": 3}, {"state_dict": tensors}):
+    wrapped = [{key: tensors, "epoch": 3} for key in ("model", "state_dict", "model_state_dict", "module")]
+    for kept in (tensors, *wrapped, {"model": {"state_dict": tensors}}):
         torch.save(kept, path)
         equal(read_weights(path), arrays)
     torch.save({"b": brain}, path)
@@ -278,3 +284,42 @@ def test_bad_pth(tmp_path):
         refused(path, path.read_bytes())
     torch.save({"w": torch.zeros(1000)}, path)
     refused(path, path.read_bytes()[:-200])
+    torch.save({"w": torch.zeros(2), "epoch": 3, "names": ["a"]}, path)
+    refused(path, path.read_bytes(), "'epoch', 'names' are none")
+    torch.save({"w": torch.zeros(2).to_sparse()}, path)
+    refused(path, path.read_bytes(), "no plain array")
+
+
+@pytest.mark.parametrize("args", [argparse.Namespace(lr=0.1), Path("runs"), np.float64(3), fractions.Fraction(1, 2)])
+def test_a_pth_with_a_python_object_is_refused_in_our_own_words(args, tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "w.pth"
+    torch.save({"model": {"w": torch.zeros(2)}, "args": args}, path)
+    refused(path, path.read_bytes(), "holds a Python object", "torch.save(model.state_dict(), path)")
+
+
+TORCHS_OWN_WORDS = (  # of torch 2.13 at a checkpoint of torchvision's training script
+    "Weights only load failed. This file can still be loaded, to do so you have two options, \x1b[1mdo those steps "
+    "only if you trust the source of the checkpoint\x1b[0m. \n\t(1) In PyTorch 2.6, we changed the default value of "
+    "the `weights_only` argument in `torch.load` ...\n\tWeightsUnpickler error: Unsupported global: "
+    "GLOBAL argparse.Namespace was not an allowed global by default. Please use ..."
+)
+
+
+@pytest.mark.parametrize(
+    "said, wanted",
+    [
+        (TORCHS_OWN_WORDS, "holds a Python object (argparse.Namespace), which is never loaded from a file"),
+        ("PytorchStreamReader failed reading zip archive", "is damaged, or was not written by torch.save"),
+    ],
+)
+def test_what_torch_says_is_not_passed_on(said, wanted, tmp_path, monkeypatch):
+    def load(*args, **options):
+        raise pickle.UnpicklingError(said)
+
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load))
+    (tmp_path / "w.pth").write_bytes(b"anything")
+    with pytest.raises(DataError) as caught:
+        read_weights(tmp_path / "w.pth")
+    message = str(caught.value)
+    assert wanted in message and "w.pth" in message and "\x1b" not in message and "weights_only" not in message

@@ -13,6 +13,8 @@ from ..errors import CheckpointError, ConfigError, listed
 from ..models.build import build_model
 from .shapes import COUNTER, expected_shapes, flatten_layer, infer_config
 
+WRAPPERS = ("module.", "model.", "net.", "network.", "detector.", "state_dict.")  # a model inside another object
+INSERTED = r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."  # by torch.compile and the like, anywhere
 TRANSPOSED = ("conv5_mask.weight", "kps_score_lowres.weight")  # of transposed convolutions: (in, out, kh, kw)
 RENAMED = (  # names in older files -> names since torchvision 0.14
     (r"(rpn\.head\.conv)\.(weight|bias)", lambda m: f"{m[1]}.0.0.{m[2]}"),
@@ -103,11 +105,9 @@ def _crop_channels(config):
 
 
 def modern_names(arrays):
-    """The arrays under the names that torchvision uses today; `module.` of parallel training is taken away."""
-    if arrays and all(name.startswith("module.") for name in arrays):
-        arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
+    """The arrays under the names that torchvision uses today, without what wrappers of a model add to them."""
     renamed = {}
-    for name, array in arrays.items():
+    for name, array in _unwrapped(arrays):
         for pattern, new_name in RENAMED:
             if match := re.fullmatch(pattern, name):
                 name = new_name(match)
@@ -115,6 +115,14 @@ def modern_names(arrays):
             raise CheckpointError(f"weights: {name} is given twice, under its old and its new name")
         renamed[name] = np.asarray(array)
     return renamed
+
+
+def _unwrapped(arrays):
+    """Pairs of name and array: `module.model.backbone...` of parallel or averaged training  ->  `backbone...`."""
+    pairs = [(re.sub(INSERTED, "", name), array) for name, array in arrays.items() if name != "n_averaged"]
+    while pairs and any(all(name.startswith(prefix) for name, _ in pairs) for prefix in WRAPPERS):
+        pairs = [(name.partition(".")[2], array) for name, array in pairs]
+    return pairs
 
 
 def recognize(names):

@@ -8,15 +8,17 @@ import ast
 import importlib
 import json
 import math
+import re
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, listed, shown
 
 LARGEST_HEADER = 100_000_000  # bytes of JSON in a .safetensors file, as in the format's own library
 LARGEST_NPY_HEADER = 10_000  # bytes; NumPy's own bound
@@ -220,10 +222,13 @@ def _parse_json(path, header):
 # ---------------------------------------------------------------- .pth
 
 
+STATE_DICTS = ("model", "state_dict", "model_state_dict", "module", "net", "weights")  # where training scripts keep it
+
+
 def read_torch(path):
     """The tensors of a .pth file as arrays; torch reads it with weights_only=True, which runs no code of the file.
 
-    A checkpoint that keeps its weights under "model" or "state_dict" is looked into. bfloat16 becomes float32.
+    A checkpoint that keeps its weights under "model", "state_dict" or the like is looked into. bfloat16 turns float32.
     """
     try:
         torch = importlib.import_module("torch")
@@ -235,23 +240,54 @@ def read_torch(path):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 _check_inflation(path, archive.infolist())
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("model", "state_dict"):
-            if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-                loaded = loaded[key]
-        if not isinstance(loaded, dict) or not all(isinstance(v, torch.Tensor) for v in loaded.values()):
-            raise DataError(f"{path}: must hold a state_dict, tensors by name; got {type(loaded).__name__}")
-        return {str(name): _to_array(torch, tensor) for name, tensor in loaded.items()}
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is said below
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except DataError:
         raise
     except Exception as error:  # whatever a broken or hostile file leads torch to
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"{path}: cannot be read as weights ({why})") from error
+        raise DataError(f"{path}: {_why_torch_failed(error)}") from error
+    state = _state_dict(loaded)
+    if not isinstance(state, dict):
+        raise DataError(f"{path}: must hold a state_dict, tensors by name; got {_article(type(state).__name__)}")
+    other = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+    if other:
+        raise DataError(
+            f"{path}: must hold a state_dict, tensors by name; {listed(map(shown, other), most=4)} "
+            f"{'is none' if len(other) == 1 else 'are none'}"
+        )
+    return {str(name): _to_array(f"{path}: {name}", torch, tensor) for name, tensor in state.items()}
 
 
-def _to_array(torch, tensor):
+def _why_torch_failed(error):
+    """In our own words: torch's end in advice to load the file in another way, which runs the code in it."""
+    if unknown := re.search(r"GLOBAL (\S{1,80}) was not an allowed global", str(error)):
+        return (
+            f"holds a Python object ({unknown[1]}), which is never loaded from a file. Where it was made, save the "
+            "tensors alone: torch.save(model.state_dict(), path)"
+        )
+    return "cannot be read as weights: it is damaged, or was not written by torch.save"
+
+
+def _state_dict(loaded):
+    """What a training script wrapped its tensors in, taken off: {"epoch": 3, "model": {...}}  ->  {...}"""
+    for _ in range(3):
+        inner = [loaded[key] for key in STATE_DICTS if isinstance(loaded, dict) and isinstance(loaded.get(key), dict)]
+        if not inner:
+            break
+        loaded = inner[0]
+    return loaded
+
+
+def _article(word):
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
+
+
+def _to_array(where, torch, tensor):
     """A tensor's own numbers; one number that claims to be many (stride 0) is refused."""
-    tensor = tensor.detach()
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise ValueError(f"a tensor claims shape {tuple(tensor.shape)} over fewer numbers")
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    try:
+        tensor = tensor.detach()
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise DataError(f"{where}: claims shape {tuple(tensor.shape)} over fewer numbers")
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).resolve_conj().resolve_neg().numpy()
+    except (RuntimeError, TypeError, NotImplementedError) as error:  # sparse, quantized, on no device
+        raise DataError(f"{where}: is a tensor of {str(tensor.dtype)[:40]} that has no plain array") from error
