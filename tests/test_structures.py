@@ -1,12 +1,14 @@
 """What enters is examined at the door, image by image and box by box; what passes is padded to one batch."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
-from tinymaskrcnn.structures import Detections, Target, check_image, collate
+from tinymaskrcnn.structures import Detections, Target, check_image, check_pictures, collate
 
 H, W = 6, 8
 BOXES = np.array([[1, 1, 4, 5], [0, 0, W, H]], np.float32)
@@ -132,6 +134,45 @@ def test_a_sound_image_comes_back_as_float32():
 def test_unsound_images_are_named(error, message, image):
     with pytest.raises(error, match=f"^photo.png: .*{message}"):
         check_image(image, name="photo.png", channels=1)
+
+
+RGB, GREY = np.full((4, 6, 3), 0.5), np.full((4, 6, 1), 0.5)
+WRONG_PICTURES = [  # what people hand to a grey model, with the class of the error and what it must say
+    ([RGB], ShapeError, "must have 1 channel(s); got 3. A colour picture becomes grey with image.mean"),
+    ([GREY.transpose(2, 0, 1)], ShapeError, "got 6, in shape (1, 4, 6). Channels stand last: image.transpose(1, 2, 0)"),
+    ([GREY[:, :, 0]], ShapeError, "A grey picture needs an axis: image[:, :, None]"),
+    ([255 * GREY], ArgumentError, "pixels must lie in 0..1; got 127.5 to 127.5. Divide by 255"),
+    ([65535 * GREY], ArgumentError, "pixels must lie in 0..1; got 32767.5 to 32767.5"),
+    ([GREY, (GREY - 0.9) / 0.1], ArgumentError, "image 1: pixels must lie in 0..1; got -4 to -4. The model normalises"),
+    ([np.uint8(255 * GREY)], DtypeError, "got uint8. Divide uint8 pixels by 255."),
+    ([GREY.astype(int)], DtypeError, "pixels must be floats in 0..1; got int64"),
+    ([GREY * np.nan], ArgumentError, "24 pixel value(s) are NaN or infinite"),
+    ([Image.new("L", (4, 6))], DtypeError, "got Image. np.asarray(picture) / 255 is an array; read_image"),
+    (Image.new("L", (4, 6)), ShapeError, "must be a list of pictures (H, W, C); got Image. One picture: [image]"),
+    (GREY, ShapeError, "must be a list of pictures (H, W, C); got an array of shape (4, 6, 1). One picture: [image]"),
+    (["photo.png"], DtypeError, "got str. Read a file with tinymaskrcnn.read_image(path, channels)"),
+    ("photo.png", ShapeError, "must be a list of pictures (H, W, C); got str"),
+    (None, ShapeError, "must be a list of pictures (H, W, C); got NoneType"),
+    ([None], DtypeError, "must be an array (H, W, C); got NoneType"),
+    ([types.SimpleNamespace(dtype="torch.float32", numpy=None)], DtypeError, "tensor.numpy() is an array"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "message"), WRONG_PICTURES)
+def test_what_is_no_picture_to_look_at_is_said_with_what_to_do(given, error, message):
+    with pytest.raises(error) as caught:
+        check_pictures(given, channels=1)
+    assert message in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_colour_model_says_it_too_and_right_pictures_pass():
+    for given, message in ((GREY, "A grey picture gets three"), (RGB.transpose(2, 0, 1), "Channels stand last")):
+        with pytest.raises(ShapeError, match=message):
+            check_pictures([given], channels=3)
+    overshot = [RGB.astype(np.float32), RGB * 2 - 0.05, np.float16(RGB)]
+    found = check_pictures(overshot, channels=3)
+    assert [image.dtype for image in found] == [np.float32] * 3 and found[0] is overshot[0]
+    assert check_pictures(iter([]), channels=1) == [] and len(check_pictures(np.zeros((2, 4, 6, 1)), channels=1)) == 2
 
 
 # ---------------------------------------------------------------- batches

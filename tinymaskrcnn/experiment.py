@@ -24,7 +24,7 @@ from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
 from .models.transform import resize_to_config
-from .structures import check_image, collate
+from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
 from .train.finetune import freeze_stages, load_fitting
 from .train.loop import resume, run_training
@@ -49,10 +49,11 @@ class Detector:
         return self.model.config.class_names
 
     def detect(self, images):
-        """Find objects in a list of (H, W, C) float pictures of any sizes; one Detections per picture."""
+        """Find objects in a list of (H, W, C) float pictures in 0..1 of any sizes; one Detections per picture."""
+        images = check_pictures(images, channels=self.model.config.backbone.in_channels)
         if len(images) == 0:
             return []
-        batch = collate([resize_to_config(check_image(image), self.model.config) for image in images])
+        batch = collate([resize_to_config(image, self.model.config) for image in images])
         originals = np.array([image.shape[:2] for image in images], np.int64)
         dtype = self.model.parameters()[0].value.dtype
         was_training = self.model.training

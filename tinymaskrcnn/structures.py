@@ -164,20 +164,62 @@ class Detections:
 
 def check_image(image, *, name="image", channels=None):
     """Raise unless image is a finite (H, W, C) float array with at least one pixel; returns it as float32."""
-    if not hasattr(image, "dtype"):
-        raise DtypeError(f"{name}: must be an array (H, W, C); got {type(image).__name__}")
+    if not hasattr(getattr(image, "dtype", None), "kind"):
+        raise DtypeError(f"{name}: must be an array (H, W, C); got {type(image).__name__}{_hint(image)}")
     if image.dtype.kind != "f":
         raise DtypeError(f"{name}: pixels must be floats in 0..1; got {image.dtype}. Divide uint8 pixels by 255.")
     if image.ndim != 3 or 0 in image.shape:
-        raise ShapeError(f"{name}: must be (H, W, C) with at least one pixel; got shape {tuple(image.shape)}")
+        more = ". A grey picture needs an axis: image[:, :, None]" if image.ndim == 2 and image.size else ""
+        raise ShapeError(f"{name}: must be (H, W, C) with at least one pixel; got shape {tuple(image.shape)}{more}")
     if channels is not None and image.shape[2] != channels:
-        raise ShapeError(f"{name}: must have {channels} channel(s); got {image.shape[2]}")
+        raise ShapeError(f"{name}: must have {channels} channel(s); got {image.shape[2]}{_axes(image, channels)}")
     if not np.isfinite(image).all():
         bad = np.argwhere(~np.isfinite(image))
         raise ArgumentError(
             f"{name}: {len(bad)} pixel value(s) are NaN or infinite, first at (y, x, c) = {tuple(bad[0].tolist())}"
         )
     return image.astype(np.float32, copy=False)
+
+
+def _hint(given):
+    """How what is no array becomes a picture."""
+    if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__"):
+        return ". Read a file with tinymaskrcnn.read_image(path, channels)"
+    if hasattr(given, "convert") and hasattr(given, "mode"):  # of PIL
+        return ". np.asarray(picture) / 255 is an array; read_image(path, channels) reads a file"
+    return ". tensor.numpy() is an array" if hasattr(given, "numpy") else ""
+
+
+def _axes(image, channels):
+    """What a picture with another number of channels seems to be."""
+    if image.shape[0] == channels:
+        return f", in shape {tuple(image.shape)}. Channels stand last: image.transpose(1, 2, 0)"
+    if (image.shape[2], channels) == (3, 1):
+        return ". A colour picture becomes grey with image.mean(axis=2, keepdims=True), or read_image(path, channels=1)"
+    if (image.shape[2], channels) == (1, 3):
+        return ". A grey picture gets three with np.repeat(image, 3, axis=2), or read_image(path, channels=3)"
+    return f", in shape {tuple(image.shape)}"
+
+
+def check_pictures(images, *, channels):
+    """The float32 arrays of pictures (H, W, channels) in 0..1 to look at; an error says which is none, and why.
+
+    Rounding and resizing may overshoot a little: a tenth on either side is let through.
+    """
+    several = hasattr(images, "__iter__") and not isinstance(images, (str, bytes)) and not hasattr(images, "convert")
+    if not several or getattr(images, "ndim", 4) < 4:
+        given = f"an array of shape {tuple(images.shape)}" if hasattr(images, "shape") else type(images).__name__
+        raise ShapeError(f"images must be a list of pictures (H, W, C); got {given}. One picture: [image]")
+    checked = []
+    for i, image in enumerate(images):
+        image = check_image(image, name=f"image {i}", channels=channels)
+        low, high = float(image.min()), float(image.max())
+        if low < -0.1 or high > 1.1:
+            bytes_like = low >= 0 and 1.1 < high <= 255
+            more = ". Divide by 255" if bytes_like else ". The model normalises by itself" if low < 0 else ""
+            raise ArgumentError(f"image {i}: pixels must lie in 0..1; got {low:g} to {high:g}{more}")
+        checked.append(image)
+    return checked
 
 
 def collate(images, targets=None, *, divisor=32, num_classes=None, names=()):

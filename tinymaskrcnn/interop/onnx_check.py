@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ConfigError
 from ..models.transform import resize_to_config
-from ..structures import check_image, collate
+from ..structures import check_pictures, collate
 
 # Tolerances: pixels, probability, share of a picture's pixels. Of two places that are equally likely a keypoint may
 # take either, so one in a hundred may lie elsewhere.
@@ -74,8 +74,7 @@ def compare_onnx(model, data, images, *, threads=None):
     session = open_session(data, threads=threads)
     names = [output.name for output in session.get_outputs()]
     total = Differences()
-    for image in images:
-        image = check_image(image)
+    for image in check_pictures(images, channels=model.config.backbone.in_channels):
         theirs = dict(zip(names, session.run(names, {"image": image})))
         total = total.join(compare_detections(detect(model, image), theirs))
     return total

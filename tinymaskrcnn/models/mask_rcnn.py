@@ -6,7 +6,7 @@ With the box head alone it is Faster R-CNN; with a keypoint head, Keypoint R-CNN
 from dataclasses import dataclass
 
 from ..backend import array_module, move_like, to_host
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..nn.containers import sum_grads
 from ..nn.module import Module
 from ..structures import Detections
@@ -170,6 +170,9 @@ class MaskRCNN(Module):
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""
+        channels = self.config.backbone.in_channels
+        if images.ndim != 4 or images.shape[3] != channels:
+            raise ShapeError(f"MaskRCNN: images must be (N, H, W, C) with C = {channels}; got {tuple(images.shape)}")
         if images.shape[1] % 32 or images.shape[2] % 32:
             raise ArgumentError(
                 f"MaskRCNN: image sides must be multiples of 32 (use structures.collate); got {images.shape[1:3]}"

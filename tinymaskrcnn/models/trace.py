@@ -10,7 +10,7 @@ import numpy as np
 from ..config import ModelConfig
 from ..errors import ArgumentError
 from ..ops import activation, boxes, nms
-from ..structures import Detections, check_image, collate
+from ..structures import Detections, check_pictures, collate
 from .roi_pooling import assign_levels
 from .rpn import top_n
 
@@ -89,7 +89,7 @@ def trace_detection(model, image):
     """
     if model.training:
         raise ArgumentError("trace_detection: call model.eval() first, so that nothing is kept and statistics rest")
-    batch = collate([check_image(image)])
+    batch = collate(check_pictures([image], channels=model.config.backbone.in_channels))
     images, sizes = batch.images, batch.sizes
     x, _ = model.normalize.forward(images, sizes=sizes)
     pyramid, _ = model.backbone.forward(x)
