@@ -1,5 +1,6 @@
 """`tinymaskrcnn predict` on pictures of any kind, and on files that are none."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinymaskrcnn import cli
+from tinymaskrcnn import cli, visualize
 from tinymaskrcnn.commands.predict import _unique_names
+from tinymaskrcnn.interop.model_file import save_model
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.train.run import RunFolder
 
 
 @pytest.fixture
@@ -58,6 +62,34 @@ def test_a_kill_while_the_json_is_written_leaves_the_old_one(run, pictures, tmp_
     command = ["predict", str(pictures / "grey.png"), "--model", str(run), "--out", str(tmp_path)]
     assert cli.main(command) == 130 and begun[0] > 0
     assert (tmp_path / "grey.json").read_text() == "old" and not (tmp_path / "grey.png").exists()
+
+
+def test_whatever_one_picture_leads_to_the_others_are_done(run, pictures, tmp_path, capsys, monkeypatch):
+    """A picture of which nothing is left after resizing, one that no memory is left for, one with no room to write."""
+    config = RunFolder.open(run).config.model
+    model = dataclasses.replace(config, resize_shorter=32, resize_longer=48)
+    save_model(tmp_path / "model.npz", build_model(model, rng=np.random.default_rng(0)))
+    Image.fromarray(np.zeros((2, 1600), np.uint8)).save(pictures / "a long one.png")
+    (pictures / "b.png").symlink_to("b.png")  # a link to itself
+    (pictures / "c.gif").write_bytes(b"GIF89a")
+    out = tmp_path / "found"
+    (out / "one.json").mkdir(parents=True)
+    command = ["predict", str(pictures), str(pictures / "grey.png"), "--model", str(tmp_path / "model.npz")]
+    save = visualize.save_figure
+
+    def no_memory(figure, path):
+        if "color" in str(path):
+            raise MemoryError
+        return save(figure, path)
+
+    monkeypatch.setattr(visualize, "save_figure", no_memory)
+    assert cli.main([*command, "--out", str(out)]) == 1
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    for line, words in zip(lines, ("a long one.png: ", "c.gif: ", "color.jpg: not enough memory", "one", "4 of 6 pic")):
+        assert line.startswith("error: ") and words in line, captured.err
+    assert len(lines) == 5 and "a picture of 1600x2 pixels has no pixel left" in lines[0]
+    assert captured.out.count("grey.png:") == 2 and (out / "grey_2.json").exists()
 
 
 def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):

@@ -74,6 +74,16 @@ def test_the_same_detections_with_other_settings(settings):
     assert not differences and differences.detections > 40, differences
 
 
+@pytest.mark.parametrize("size", [(2, 400), (400, 2)])
+def test_a_picture_of_any_shape_has_detections_within_it(size):
+    model = model_of("keypoints", seed=1, resize_shorter=48, resize_longer=100)
+    session = open_session(onnx_model(model).SerializeToString(), threads=1)
+    image = np.random.default_rng(0).random((*size, 1), dtype=np.float32)
+    found = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"image": image})))
+    assert np.isfinite(found["boxes"]).all() and len(found["boxes"]) == len(found["scores"])
+    assert (found["boxes"] >= 0).all() and (found["boxes"] <= [*size[::-1], *size[::-1]]).all()
+
+
 @pytest.mark.parametrize("settings", [{"roi": {"score_threshold": 1.0}}, {"rpn": {"min_size": 1e6}}], ids=str)
 def test_nothing_found(settings):
     model = model_of("second version", **settings)

@@ -8,9 +8,11 @@ from onnx_run import channels_first, pyramid_of, run_nodes
 from tiny_model import tiny_model
 
 from tinymaskrcnn.config import BackboneConfig, ModelConfig
+from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.interop import onnx_network
 from tinymaskrcnn.models.mask_rcnn import Normalize
 from tinymaskrcnn.models.transform import resize_to_config
+from tinymaskrcnn.ops.resize import resize_bilinear_forward
 from tinymaskrcnn.structures import collate
 
 
@@ -32,6 +34,19 @@ def test_the_picture_is_resized_normalised_and_padded(size, shorter, longer):
     here, _ = layer.forward(batch.images, sizes=batch.sizes)
     assert new_size.tolist() == batch.sizes[0].tolist() and tuple(padded_size) == here.shape[1:3]
     np.testing.assert_allclose(there.transpose(0, 2, 3, 1), here, atol=2e-5)  # of source coordinates in float32
+
+
+@pytest.mark.parametrize("size", [(2, 400), (400, 2), (1, 1000)])
+def test_of_a_very_long_picture_one_row_is_left(size):
+    """models/transform.py refuses it; a file that is handed on cannot, and goes on with what there is."""
+    config = ModelConfig(resize_shorter=64, resize_longer=100)
+    image = np.random.default_rng(0).random((*size, 1), dtype=np.float32)
+    x, new_size = run_nodes(lambda g, image: onnx_network.resize(g, image, g.Shape(image, end=2), config), image=image)
+    assert new_size.tolist() == [1 if side == min(size) else 100 for side in size]
+    wanted = resize_bilinear_forward(image[None], size=tuple(new_size.tolist()))[0]
+    np.testing.assert_allclose(x.transpose(0, 2, 3, 1), wanted, atol=2e-5)
+    with pytest.raises(ArgumentError, match="has no pixel left"):
+        resize_to_config(image, config)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (96, 160), (32, 32)])

@@ -46,16 +46,24 @@ def run(args):
 
 
 def _predict(detector, path, target, args):
-    """Write the results of one picture; False, with one line on stderr, when it cannot be read."""
-    from ..data.pictures import read_image
-    from ..errors import DataError
-    from ..files import write_whole
+    """Whether one picture could be used; when not, one line on stderr says why, and the next one has its turn."""
+    from ..errors import TinyMaskRCNNError
 
     try:
-        image = read_image(path, detector.model.config.backbone.in_channels)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _find(detector, path, target, args)
+    except (TinyMaskRCNNError, OSError, MemoryError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        print(f"error: {why if why.startswith(str(path)) else f'{path}: {why}'}", file=sys.stderr)
         return False
+    return True
+
+
+def _find(detector, path, target, args):
+    """Write and print what is found in one picture."""
+    from ..data.pictures import read_image
+    from ..files import write_whole
+
+    image = read_image(path, detector.model.config.backbone.in_channels)
     image = 1 - image if args.invert else image
     [found] = detector.detect([image])
     found = _select(found, found.scores >= args.score)
@@ -67,7 +75,6 @@ def _predict(detector, path, target, args):
     print(*_table(entries), sep="\n")
     if not entries and not args.invert and image.mean() > 0.5 and _is_digits(detector):
         print("  the picture is bright, the training scenes are dark: try --invert", file=sys.stderr)
-    return True
 
 
 def _select(found, rows):

@@ -28,7 +28,8 @@ def resize(g, image, size, config):
     sides = g.Cast(size, to=double)
     shorter = g.Div(g.Cast(config.resize_shorter, to=double), g.ReduceMin(sides, keepdims=0))
     longer = g.Div(g.Cast(config.resize_longer, to=double), g.ReduceMax(sides, keepdims=0))
-    new_size = g.Cast(g.Floor(g.Mul(sides, g.Min(shorter, longer))), to=g.onnx.TensorProto.INT64)
+    floor = g.Cast(g.Floor(g.Mul(sides, g.Min(shorter, longer))), to=g.onnx.TensorProto.INT64)
+    new_size = g.Max(floor, 1)  # of a very long picture one row is left; models/transform.py refuses it
     shape = g.Concat(g.value([1, config.backbone.in_channels]), new_size, axis=0)
     return g.Resize(x, None, None, shape, mode="linear", coordinate_transformation_mode="half_pixel"), new_size
 
