@@ -35,7 +35,8 @@ class Case:
         """(forward, backward), or the Module."""
         if self.kind == "pair":
             return find_pair(self.what)
-        return self.what(np.random.default_rng(5))
+        built = self.what(np.random.default_rng(5))
+        return worn(built) if self.kind == "layer" else built
 
     @property
     def home(self):
@@ -57,6 +58,16 @@ class Case:
         if self.kind == "layer":
             return check_layer(built, *positional, backends=backends, **self.options, **data)
         return check_pair(*built, positional, backends=backends, **self.options, **data)
+
+
+def worn(module, seed=17):
+    """The Module as training would have left it: scales of 1 and shifts of 0 would hide a fault that forgets them."""
+    rng = np.random.default_rng(seed)
+    for member in (*module.parameters(), *(buffer for _, buffer in module.named_buffers())):
+        shape = member.value.shape
+        stretched = member.value * rng.uniform(0.6, 1.6, shape)  # a variance stays positive
+        member.value[...] = np.where(member.value == 0, rng.normal(0, 0.2, shape), stretched)
+    return module
 
 
 def _draw(value, rng, shape_allowed=False):
