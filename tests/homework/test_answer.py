@@ -22,6 +22,31 @@ def test_the_arguments_stay_as_they_were():
     assert answer.output[0, 0] == 9 and CALL.args[0][0, 0] == 1
 
 
+def test_a_list_that_became_shorter_or_holds_something_else_is_changed():
+    exercise = find_exercise("hw01.sum_grads")
+    call = Call(([np.zeros(2), None], [np.zeros(2), np.ones(1)]))
+
+    def empties(*gradients):
+        for term in gradients[:1]:
+            term.clear()
+
+    def pops(*gradients):
+        gradients[1].pop()
+
+    def replaces(*gradients):
+        gradients[0][1] = gradients[1][1]
+
+    def equals(*gradients):
+        gradients[1][0] = gradients[1][0].copy()
+
+    def swaps(*gradients):
+        gradients[0][1] = np.zeros(2)
+
+    assert local_answer(exercise, swaps, call).changed == ("gradients[0][1]",)  # a None that became an array
+    found = [local_answer(exercise, f, call).changed for f in (empties, pops, replaces, equals)]
+    assert found == [("gradients[0]",), ("gradients[1]",), ("gradients[0][1]",), ()]
+
+
 def test_an_honest_function_changes_nothing():
     answer = local_answer(EXERCISE, EXERCISE.blank.reference(), CALL)
     assert answer.changed == () and answer.trouble is None and len(answer.output) == 3

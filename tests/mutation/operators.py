@@ -38,6 +38,7 @@ OTHER_FUNCTION = {
     "log1p": ("log",), "log": ("log1p",), "expm1": ("exp",), "exp": ("expm1",), "empty_like": ("zeros_like",),
 }  # fmt: skip
 NUMBERS = "range", "arange"
+SYMMETRIC = "maximum", "minimum", "max", "min"
 
 
 @dataclass(frozen=True)
@@ -278,10 +279,13 @@ def pair(node, text):
             yield f"{other} for {node.id}", other
     if node.id in SIDES and isinstance(node.ctx, ast.Load):
         yield f"{node.id} turned round", f"{node.id}[::-1]"
+        if isinstance(text.parents[node], ast.Subscript):  # one side of it: another index says the rest
+            return
         for k in (0, 1):
             yield f"{node.id} taken for symmetric", f"({node.id}[{k}], {node.id}[{k}])"
-        yield f"{node.id} only when rows have it", f"(({node.id}) if {node.id}[0] else (0, 0))"
-        yield f"{node.id} only when columns have it", f"(({node.id}) if {node.id}[1] else (0, 0))"
+    if node.id == "padding" and isinstance(node.ctx, ast.Load):  # the one pair that may hold a 0
+        yield "padding only when rows have it", "(padding if padding[0] else (0, 0))"
+        yield "padding only when columns have it", "(padding if padding[1] else (0, 0))"
 
 
 @operator(ast.Tuple, ast.List)
@@ -334,6 +338,7 @@ def call(node, text):
     function = text(node.func)
     values = [text(a) for a in node.args]
     words = [text(k) for k in node.keywords]
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else function
 
     def anew(values=values, words=words, function=function):
         return f"{function}({', '.join([*values, *words])})"
@@ -343,11 +348,10 @@ def call(node, text):
     for i in range(len(values)):
         if len(values) + len(words) > 1:
             yield f"argument {i} dropped", anew(values[:i] + values[i + 1 :])
-    for i in range(len(values) - 1):
+    for i in range(len(values) - 1 if name not in SYMMETRIC else 0):
         yield "arguments exchanged", anew([*values[:i], values[i + 1], values[i], *values[i + 2 :]])
     for value in values:
         yield f"{function} forgotten", f"({value.lstrip('*')})"
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else function
     for other in OTHER_FUNCTION.get(name, ()):
         yield f"{other} for {name}", anew(function=function[: len(function) - len(name)] + other)
     if isinstance(node.func, ast.Attribute):
@@ -416,7 +420,7 @@ def assigned(node, text):
         yield f"written into {name}", f"{name} {sign}= {text(value.right)}; {target} = {name}"
     if isinstance(node.targets[0], (ast.Subscript, ast.Attribute)):
         yield "+= for =", f"{target} += {text(value)}"
-    if isinstance(node.targets[0], ast.Name) and isinstance(value, ast.Call):
+    if isinstance(node.targets[0], ast.Name) and isinstance(value, ast.Call) and text(value.func) != "array_module":
         single = f"getattr({target}, 'dtype', None) == 'float64'"  # a mistake that costs digits, or the dtype
         yield "kept in float32", f"{text(node)}; {target} = {target}.astype('float32') if {single} else {target}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..testing.trees import arrays_inside
+from ..testing.trees import arrays_inside, is_array
 from .overlay import laid_over
 
 READ_ONLY = "read-only"  # as NumPy says it of an array that cannot be written into
@@ -76,15 +76,27 @@ def _called(exercise, function, given, path, lines):
 
 
 def _changed(exercise, before, after):
-    """The names of arguments whose arrays no longer hold what they held."""
+    """The names of arguments that no longer hold what they held: arrays, and lists that became longer or shorter."""
     names = exercise.blank.parameters(len(before.args))
     pairs = list(zip(names, before.args, after.args))
     pairs += [(name, value, after.data[name]) for name, value in before.data.items()]
-    found = []
-    for name, old, new in pairs:
-        both = zip(arrays_inside(old, name), arrays_inside(new, name))
-        found += [path for (path, a), (_, b) in both if not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")]
-    return tuple(found)
+    return tuple(place for name, old, new in pairs for place in _differences(old, new, name))
+
+
+def _differences(old, new, name):
+    """The places in which a tree of arrays and plain values is not what it was."""
+    if is_array(old):
+        same = is_array(new) and np.array_equal(old, new, equal_nan=old.dtype.kind == "f")
+        return [] if same else [name]
+    if isinstance(old, (list, tuple, dict)):
+        if not isinstance(new, type(old)) or len(old) != len(new) or (isinstance(old, dict) and set(old) != set(new)):
+            return [name]
+        keys = old if isinstance(old, dict) else range(len(old))
+        return [place for key in keys for place in _differences(old[key], new[key], f"{name}[{key!r}]")]
+    if old is None or isinstance(old, (bool, int, float, str)):
+        return [] if new is old or (type(new) is type(old) and new == old) else [name]
+    both = zip(arrays_inside(old, name), arrays_inside(new, name))  # of a plain object, such as a sparse matrix
+    return [place for (path, a), (_, b) in both for place in _differences(a, b, path)]
 
 
 def trouble_of(error, path=None, lines=()):

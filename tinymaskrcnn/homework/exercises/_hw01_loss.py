@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._drawn import LARGE, MANY, SMALL, differing
 from ._shared import cache_proven_by
 
 
@@ -15,12 +16,24 @@ def _logits(K, C, *, dtype=np.float64, scale=1.0, **data):
     return make
 
 
+def _weighted(rng, K=MANY, dtype=np.float64, scales=(1.0,)):
+    """Many rows of logits as large as `scales` say, some of weight 0, with labels in a small type of whole number."""
+    C = differing(rng, 1, 7, 12)[0]
+    logits = (rng.choice(scales, (K, 1)) * rng.standard_normal((K, C))).astype(dtype)
+    weight = (rng.uniform(0.5, 2, K) * (rng.random(K) < 0.7)).astype(dtype)
+    return Call((logits,), {"labels": rng.integers(0, C, K).astype(np.int32), "weight": weight})
+
+
+def _of_scales(*scales, dtype=np.float64):
+    return lambda rng: _weighted(rng, dtype=dtype, scales=scales)
+
+
 def _labelled(rows, labels, **data):
     return lambda rng: Call((np.array(rows),), {"labels": np.array(labels), **data})
 
 
 HAND = _labelled([[0.0, np.log(3.0), np.log(4.0)], [np.log(2.0), 0.0, 0.0]], [1, 0])  # 1/8 3/8 4/8, 1/2 1/4 1/4
-LARGE = _labelled([[1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -2000.0]], [2, 1])
+THOUSANDS = _labelled([[1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -2000.0]], [2, 1])
 GAP = _labelled([[1000.0, 0.0, -1000.0], [0.0, 1000.0, 0.0]], [2, 1])
 PADDED = _labelled([[1.0, 2.0], [np.inf, 0.0], [3.0, -1.0]], [0, 7, 1], weight=np.array([1.0, 0.0, 1.0]))
 
@@ -53,7 +66,7 @@ CROSS_ENTROPY = Exercise(
         Case("a batch of rows", "value", _logits(5, 3)),
         Case("float32 stays float32", "shape", _logits(3, 4, dtype=np.float32)),
         Case("as many rows as classes", "shape", _logits(3, 3), "rows and columns could be mistaken for each other"),
-        Case("logits of 1000", "adversarial", LARGE, "exp overflows, or is 0 in the whole row"),
+        Case("logits of 1000", "adversarial", THOUSANDS, "exp overflows, or is 0 in the whole row"),
         Case(
             "a gap of 2000",
             "adversarial",
@@ -68,7 +81,11 @@ CROSS_ENTROPY = Exercise(
             _logits(3, 2, weight=np.array([2.0, 0.5, 1.0]), normalizer=4.0),
             "the lines below the blank divide, not yours",
         ),
-        Case("nothing is written into", "ownership", _logits(3, 4)),
+        Case("many rows, some of weight 0", "adversarial", _weighted, f"{MANY} rows, labels in int32"),
+        Case("small logits", "adversarial", _of_scales(3e-8), "logits about 3e-8: small, and not 0"),
+        Case("large logits", "adversarial", _of_scales(LARGE), f"logits about {LARGE:g}: no fixed limit suits them"),
+        Case("logits of every size", "adversarial", _of_scales(3e-8, 1.0, 700.0, LARGE, dtype=np.float32), hidden=True),
+        Case("nothing is written into", "ownership", _of_scales(1.0)),
         GradientCase(
             "against differences",
             "forward",
@@ -208,7 +225,11 @@ def _loss_cache(K, C, *, dtype=np.float64, scale=1.0, dloss=1.0, **data):
 
 def _backward_of(call, dloss=1.0):
     _, cache = softmax_cross_entropy_forward(*call.args, **call.data)
-    return Call((np.asarray(dloss, call.args[0].dtype), cache))
+    return Call((dloss if isinstance(dloss, int) else np.asarray(dloss, call.args[0].dtype), cache))
+
+
+def _many_back(dloss=1.0, **options):
+    return lambda rng: _backward_of(_weighted(rng, **options), dloss)
 
 
 CROSS_ENTROPY_BACK = Exercise(
@@ -248,7 +269,13 @@ CROSS_ENTROPY_BACK = Exercise(
             "divided by 256 sampled anchors, not by 3 rows",
         ),
         Case("logits of 1000", "adversarial", lambda rng: _backward_of(GAP(rng)), "probabilities of exactly 0 and 1"),
-        Case("nothing is written into", "ownership", _loss_cache(3, 4)),
+        Case("dloss is a plain number", "adversarial", _loss_cache(3, 4, dtype=np.float32, dloss=7), "7, no array"),
+        Case("many rows, some of weight 0", "adversarial", _many_back(), f"{MANY} rows"),
+        Case("a small dloss", "adversarial", _many_back(SMALL), f"the loss counts {SMALL:g} times: small, and not 0"),
+        Case("a large dloss", "adversarial", _many_back(LARGE), f"the loss counts {LARGE:g} times"),
+        Case("logits of every size", "adversarial", _many_back(scales=(3e-8, 1.0, LARGE)), hidden=True),
+        Case("a small dloss in float32", "adversarial", _many_back(SMALL, dtype=np.float32), hidden=True),
+        Case("nothing is written into", "ownership", _many_back()),
         GradientCase(
             "against differences",
             "backward",

@@ -4,11 +4,18 @@ import numpy as np
 
 from ...ops.activation import softmax_backward, softmax_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._drawn import MANY, magnitudes
 from ._shared import cache_proven_by
 
 
 def _scores(*shape, dtype=np.float64, scale=1.0):
     return lambda rng: Call(((scale * rng.standard_normal(shape)).astype(dtype),))
+
+
+def _of_every_size(dtype):
+    """Rows of scores around 1e-8, 1e-7, ..., 1e15, in any order."""
+    sizes = 10.0 ** np.arange(-8, 16)[:, None]
+    return lambda rng: Call(((rng.permutation(sizes) * rng.standard_normal((len(sizes), 5))).astype(dtype),))
 
 
 def _fixed(*rows, dtype=np.float64):
@@ -51,6 +58,16 @@ SOFTMAX = Exercise(
             _fixed([0.0, 3000.0, 3001.0, 0.0, 0.0]),
             "what is taken away must be the largest: the mean, or the first score, lies far below it",
         ),
+        Case(
+            "rows of every size",
+            "adversarial",
+            _of_every_size(np.float64),
+            "scores from 1e-8 to 1e15: nothing may depend on how large they are",
+        ),
+        Case("rows of every size in float32", "adversarial", _of_every_size(np.float32), hidden=True),
+        Case("many rows", "adversarial", _scores(MANY, 3), f"{MANY} rows"),
+        Case("large maps", "shape", _scores(7, 8, 7, 9), "x has four axes, each as long as you like"),
+        Case("two axes before the last", "shape", _scores(3, 4, 2), "x has three axes; the classes are the last"),
         Case("no rows", "adversarial", _scores(0, 3), "a batch without rows is normal"),
         Case("the scores stay as they were", "ownership", _scores(3, 4)),
         GradientCase("against differences", "forward", "tinymaskrcnn.ops.activation:softmax_backward", _scores(3, 4)),
@@ -122,10 +139,10 @@ SOFTMAX = Exercise(
 )
 
 
-def _dy_and_y(*shape, dtype=np.float64):
+def _dy_and_y(*shape, dtype=np.float64, scale=1.0):
     def make(rng):
         y, _ = softmax_forward(rng.standard_normal(shape).astype(dtype))
-        return Call((rng.standard_normal(shape).astype(dtype), y))
+        return Call(((scale * rng.standard_normal(shape)).astype(dtype), y))
 
     return make
 
@@ -164,6 +181,10 @@ SOFTMAX_BACK = Exercise(
         Case("float32 stays float32", "shape", _dy_and_y(3, 5, dtype=np.float32)),
         Case("maps: four axes", "shape", _dy_and_y(2, 3, 3, 4), "the classes are the last axis, not axis 1"),
         Case("sure of itself", "adversarial", _sure, "probabilities of exactly 0 and 1"),
+        Case("many rows", "adversarial", _dy_and_y(MANY, 3), f"{MANY} rows"),
+        Case("large maps", "shape", _dy_and_y(7, 8, 7, 9), "four axes, each as long as you like"),
+        Case("two axes before the last", "shape", _dy_and_y(3, 4, 2), "three axes; the classes are the last"),
+        *magnitudes(lambda **options: _dy_and_y(4, 3, **options)),
         Case("no rows", "adversarial", _dy_and_y(0, 3), "a batch without rows is normal"),
         Case("nothing is written into", "ownership", _dy_and_y(3, 4)),
         GradientCase("against differences", "backward", "tinymaskrcnn.ops.activation:softmax_forward", _scores(3, 4)),

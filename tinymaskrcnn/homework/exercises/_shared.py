@@ -16,14 +16,17 @@ def distinct(rng, shape):
 def drive_layer(function, *, dys, **arrays):
     """Forward once, then backward for each dy, through a layer whose gradients hold something already.
 
+    later: what the weight's value is from then on, no longer that of the forward
     ->  dx or [dx of each], weight.grad, bias.grad, whether the values stayed as they were
     """
     x, weight, bias = arrays["x"], arrays["weight"], arrays["bias"]
     layer = Linear(*weight.shape, rng=np.random.default_rng(0))
     layer.weight.value, layer.bias.value = weight, bias
-    before = weight.copy(), bias.copy()
+    values = arrays.get("later", weight), bias
+    before = [value.copy() for value in values]
     layer.weight.grad, layer.bias.grad = arrays["weight.grad"].copy(), arrays["bias.grad"].copy()
     _, cache = layer.forward(x)
+    layer.weight.value = values[0]
     dxs = [layer.backward(dy, cache) for dy in dys]
     alone = all(map(np.array_equal, before, (layer.weight.value, layer.bias.value)))
     return dxs if len(dxs) > 1 else dxs[0], layer.weight.grad, layer.bias.grad, alone
