@@ -71,7 +71,12 @@ def _checked(points):
 
 def _length(points):
     """Upper bound of the number of points on the fine grid."""
-    return FINE * abs(points - np.roll(points, -1, axis=0)).max(axis=1).sum() + 3 * len(points)
+    return FINE * abs(points - _following(points)).max(axis=1).sum() + 3 * len(points)
+
+
+def _following(points):
+    """Of each corner the next one, of the last the first: np.roll, but quick where there are only a few."""
+    return np.concatenate([points[1:], points[:1]])
 
 
 def _outline(polygons):
@@ -85,7 +90,7 @@ def _outline(polygons):
     """
     corners = [(FINE * points + 0.5).astype(np.int64) for points in polygons]  # towards zero, as C does
     owner = np.repeat(np.arange(len(polygons)), [len(points) for points in polygons])
-    start, end = np.concatenate(corners), np.concatenate([np.roll(points, -1, axis=0) for points in corners])
+    start, end = np.concatenate(corners), np.concatenate([_following(points) for points in corners])
     span = abs(end - start)
     steps = span.max(axis=1)
     flat = span[:, 0] >= span[:, 1]  # x is the longer direction
