@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
-from tinymaskrcnn.structures import Detections, Target, check_image, check_pictures, collate
+from tinymaskrcnn.structures import Detections, Target, check_image, check_pictures, collate, lacks
 
 H, W = 6, 8
 BOXES = np.array([[1, 1, 4, 5], [0, 0, W, H]], np.float32)
@@ -255,3 +255,26 @@ def test_a_bad_batch_is_named(error, message, arguments, options):
 def test_detections_count_their_boxes():
     found = Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]))
     assert len(found) == 2 and found.masks is None and found.keypoints is None
+
+
+def test_none_and_an_empty_array_differ_only_where_there_is_an_object():
+    empty, masks = np.zeros((0, 4), np.float32), np.zeros((2, H, W), bool)
+    labels = np.array([1, 2])
+    for given, missing in ((None, True), (masks, False), ([object()] * 2, False)):
+        assert lacks(Target(BOXES, labels, given), "masks") is missing
+        assert lacks(Detections(BOXES, labels, np.ones(2), given), "masks") is missing
+    for given in (None, masks[:0], []):
+        assert not lacks(Target(empty, labels[:0], given), "masks")
+    assert lacks(Target(BOXES, labels, masks), "keypoints")
+
+
+def test_some_of_the_detections():
+    masks, points = np.arange(2 * H * W).reshape(2, H, W) > 9, np.ones((2, 3, 3))
+    found = Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]), masks, points)
+    for rows, numbers in ((np.array([False, True]), [1]), (np.array([1, 0]), [1, 0]), (np.zeros(2, bool), [])):
+        chosen = found.select(rows)
+        np.testing.assert_array_equal(chosen.masks, masks[numbers])
+        assert len(chosen) == len(chosen.keypoints) == len(numbers)
+        assert chosen.labels.tolist() == [[1, 2][k] for k in numbers]
+        packed = Detections(BOXES, found.labels, found.scores, ["a", "b"]).select(rows)
+        assert packed.masks == ["ab"[k] for k in numbers] and packed.keypoints is None

@@ -20,9 +20,11 @@ from .data.loader import open_stream
 from .errors import ArgumentError, ConfigError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas
+from .evaluation.paste import paste_encoded
 from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
+from .models.postprocess import paste_masks
 from .models.transform import resize_to_config
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
@@ -48,8 +50,11 @@ class Detector:
     def class_names(self):
         return self.model.config.class_names
 
-    def detect(self, images):
-        """Find objects in a list of (H, W, C) float pictures in 0..1 of any sizes; one Detections per picture."""
+    def detect(self, images, *, encoded=False):
+        """Find objects in a list of (H, W, C) float pictures in 0..1 of any sizes; one Detections per picture.
+
+        encoded: masks become a list of RLE instead of an array, and never stand in memory as pixels.
+        """
         images = check_pictures(images, channels=self.model.config.backbone.in_channels)
         if len(images) == 0:
             return []
@@ -64,6 +69,7 @@ class Detector:
                     to_device(batch.images.astype(dtype, copy=False), self.device),
                     sizes=to_device(batch.sizes, self.device),
                     original_sizes=originals,
+                    paste=paste_encoded if encoded else paste_masks,
                 )
         finally:
             self.model.train(was_training)
@@ -204,8 +210,8 @@ class Experiment(Detector):
         size = self.config.train.batch_size
         with computing(self.threads), _results_writer(save_results, stream) as add_result:
             for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
-                images, truths = zip(*(stream.scene(i) for i in range(first, min(first + size, scenes))))
-                for i, (truth, found) in enumerate(zip(truths, self.detect(images)), start=first):
+                images, truths = zip(*(stream.encoded(i) for i in range(first, min(first + size, scenes))))
+                for i, (truth, found) in enumerate(zip(truths, self.detect(images, encoded=True)), start=first):
                     add_result(i, found)
                     for evaluator in evaluators.values():
                         evaluator.add(truth, found)
@@ -232,8 +238,10 @@ class Experiment(Detector):
         """Write detections.png (truth beside prediction) and curves.png into the run folder; returns their paths."""
         from . import visualize
 
-        images, truths = zip(*self.scenes(scenes, split=split))
-        drawn = {"detections.png": visualize.detections_figure(images, truths, self.detect(images), self.class_names)}
+        stream = self.stream(split)
+        images, truths = zip(*(stream.encoded(i) for i in range(_limited(scenes, stream))))
+        found = self.detect(images, encoded=True)
+        drawn = {"detections.png": visualize.detections_figure(images, truths, found, self.class_names)}
         if rows := read_rows(self.run.metrics_file):
             drawn["curves.png"] = visualize.curves_figure(rows)
         for name, figure in drawn.items():

@@ -13,10 +13,11 @@ class Target:
     """The objects of one image.
 
     boxes (M, 4) float32 as x1, y1, x2, y2 in pixels, labels (M,) integer in 1 .. num_classes-1 (0 is background),
-    masks (M, H, W) bool, or uint8 of 0 and 1, or None where data has boxes or keypoints only. An image without objects
-    has M = 0. `crowd` (M,) bool marks regions of many objects, which are ignored in training and handled in evaluation.
-    keypoints (M, J, 3) float32 as x, y, visibility (0 absent, 1 hidden, 2 visible). areas (M,) float: the annotation's
-    own area in pixels, which evaluation prefers to the mask's.
+    masks (M, H, W) bool, or uint8 of 0 and 1, or None where data has boxes or keypoints only (see `lacks`); to judge
+    and to draw, a list of M run-length encoded masks will do. An image without objects has M = 0. `crowd` (M,) bool
+    marks regions of many objects, which are ignored in training and handled in evaluation. keypoints (M, J, 3)
+    float32 as x, y, visibility (0 absent, 1 hidden, 2 visible). areas (M,) float: the annotation's own area in pixels,
+    which evaluation prefers to the mask's.
     """
 
     boxes: np.ndarray
@@ -104,6 +105,14 @@ class Target:
             raise ShapeError(f"{image}: all arrays must count the same objects; got {counts}")
 
 
+def lacks(record, part):
+    """Whether the objects of a Target, or what Detections found, come without the part "masks" or "keypoints".
+
+    None says that the data has none of this kind. Without an object nothing is missing, whether None or an empty array.
+    """
+    return getattr(record, part) is None and len(record) > 0
+
+
 @dataclass(frozen=True)
 class TargetBatch:
     """The objects of N images, padded to the same M so that no shape depends on the data.
@@ -148,8 +157,9 @@ class ImageBatch:
 class Detections:
     """What was found in one image, best score first.
 
-    boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool (or None when not asked for),
-    keypoints (K, J, 3) as x, y in pixels and a score that has no upper limit (or None).
+    boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool or a list of K run-length
+    encoded ones (or None when not asked for), keypoints (K, J, 3) as x, y in pixels and a score that has no upper limit
+    (or None).
     """
 
     boxes: np.ndarray
@@ -160,6 +170,15 @@ class Detections:
 
     def __len__(self):
         return len(self.boxes)
+
+    def select(self, rows):
+        """Some of the detections, in the order of rows (n,) int, or where rows (K,) bool says so."""
+        numbers = np.arange(len(self))[rows]
+        parts = {}
+        for name, values in vars(self).items():
+            parts[name] = [values[k] for k in numbers] if isinstance(values, list) else values
+            parts[name] = values[numbers] if hasattr(values, "dtype") else parts[name]
+        return Detections(**parts)
 
 
 def check_image(image, *, name="image", channels=None):
@@ -273,9 +292,9 @@ def _pad_targets(targets, height, width, names):
 
 def _all_have(entry, targets, names):
     """Whether the targets of a batch have masks, or keypoints: all or none; one without objects agrees with both."""
-    having = {getattr(t, entry) is not None for t in targets if len(t)}
+    having = {not lacks(t, entry) for t in targets if len(t)}
     if len(having) > 1:
-        without = next(name for t, name in zip(targets, names) if len(t) and getattr(t, entry) is None)
+        without = next(name for t, name in zip(targets, names) if lacks(t, entry))
         raise ArgumentError(f"collate: {without} has no {entry}, other images of the batch do; give all or none")
     return having == {True} or (not having and all(getattr(t, entry) is not None for t in targets))
 

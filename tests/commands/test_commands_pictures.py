@@ -5,24 +5,26 @@ import json
 import annotated
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
+from tinymaskrcnn.visualize.style import message_figure
 
 SMALL = {"model__resize_shorter": 32, "model__resize_longer": 48, "train__schedule": "constant"}
 SMALL |= {"model__roi__keypoint_widths": [8]}
 
 
 @pytest.fixture(autouse=True)
-def no_drawing(request, monkeypatch):
-    """Drawing takes longer than training here; one run draws everything."""
+def few_curves(request, monkeypatch):
+    """Curves and anchors take longer to draw than these runs to train; two runs draw them, all draw what was found."""
     request.getfixturevalue("pictures_run")
     request.getfixturevalue("run")
-    monkeypatch.setattr("tinymaskrcnn.commands.train._show_anchors", lambda experiment: None)
-    monkeypatch.setattr("tinymaskrcnn.experiment.Experiment.draw", lambda experiment: [])
+    for name in ("curves_figure", "coverage_figure"):
+        monkeypatch.setattr(f"tinymaskrcnn.visualize.{name}", lambda _: message_figure("not drawn here"))
 
 
 @pytest.fixture(scope="module")
@@ -170,15 +172,49 @@ def test_a_class_that_the_weights_know_goes_on_from_them(learn, pictures_run, tm
     assert "anew" not in capsys.readouterr().err
 
 
-def test_boxes_alone(learn, tmp_path, capsys):
+WITHOUT = {
+    "no segmentation": (("box", "keypoint"), ("segmentation",)),
+    "no keypoints": (("box", "mask"), ("keypoints", "num_keypoints", "skeleton")),
+    "neither": (("box",), ("segmentation", "keypoints", "num_keypoints", "skeleton")),
+}
+KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+@pytest.mark.parametrize("kind", WITHOUT)
+def test_what_the_annotations_lack_is_neither_trained_nor_drawn(kind, emptied, learn, tmp_path, capsys):
+    """Left out altogether, or `[]` for every object: trained, judged and drawn in truth, from the command line."""
+    heads, names = WITHOUT[kind]
     contents = annotated.entries()
     for entry in [*contents["annotations"], *contents["categories"]]:
-        for name in ("segmentation", "keypoints", "num_keypoints"):
-            entry.pop(name, None)
+        for name in set(names) & set(entry):
+            entry[name] = 0 if name == "num_keypoints" else []
+            if not emptied:
+                del entry[name]
     path, folder = annotated.write(tmp_path, contents)
     assert learn(tmp_path / "run", "--annotations", path, "--images", folder, train__steps=1) == 0
-    assert RunFolder.open(tmp_path / "run").config.model.heads == ("box",)
-    assert capsys.readouterr().out.splitlines()[1].split() == ["box"]
+    assert RunFolder.open(tmp_path / "run").config.model.heads == heads
+    figures = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert set(figures) == {"scenes", "split", *(KINDS[head] for head in heads)}
+    with Image.open(tmp_path / "run" / "detections.png") as drawn:
+        assert min(drawn.size) > 300 and len(drawn.convert("RGB").getcolors(1 << 20)) > 100
+    assert cli.main(["evaluate", str(tmp_path / "run")]) == 0
+    words = ["predict", str(folder / "a.png"), "--model", str(tmp_path / "run"), "--score", "0"]
+    assert cli.main([*words, "--out", str(tmp_path / "found")]) == 0
+    found = json.loads((tmp_path / "found" / "a.json").read_text())["objects"]
+    assert len(found) and all(("mask" in entry) == ("mask" in heads) for entry in found)
+
+
+@pytest.mark.parametrize("heads", [("box",), ("box", "keypoint")])
+def test_held_out_pictures_without_objects_are_drawn(heads, learn, tmp_path):
+    contents = annotated.entries()
+    contents["annotations"] = []
+    path, folder = annotated.write(tmp_path, contents)
+    words = ("--val-annotations", path, "--val-images", folder)
+    assert learn(tmp_path / "run", *words, train__steps=1, model__heads=heads) == 0
+    figures = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert all(figures[KINDS[head]]["AP"] == -1 for head in heads)
+    assert (tmp_path / "run" / "detections.png").stat().st_size > 5000
 
 
 def test_data_check(files, tmp_path, capsys):

@@ -37,6 +37,8 @@ def spans(masks):
 def same(ours, masks):
     np.testing.assert_array_equal(ours.decode(), masks)
     np.testing.assert_array_equal(ours.areas(), np.count_nonzero(masks, axis=(1, 2)))
+    for code, expected in zip(ours.to_rles(), rle.encode_many(masks), strict=True):
+        np.testing.assert_array_equal(code.counts, expected.counts)
     assert len(ours) == len(masks) and ours.size == masks.shape[1:]
     order = np.lexsort((ours.start, ours.column, ours.owner))
     assert (order == np.arange(len(order))).all() and (ours.stop > ours.start).all()

@@ -175,6 +175,18 @@ def test_masks_may_be_run_length_encoded(seed):
     assert dense.summarize() == packed.summarize()
 
 
+@pytest.mark.parametrize("iou_type, part", [("segm", "masks"), ("keypoints", "keypoints")])
+def test_an_image_without_objects_lacks_nothing(iou_type, part):
+    """None and an empty array are the same where there is no object: in truth, in what was found, in both."""
+    truth, found = one_image() if iou_type == "segm" else person()
+    nothing, none_found = replace(empty_image()[0], **{part: None}), replace(empty_image()[1], **{part: None})
+    options = {"sigmas": (0.1, 0.1)} if part == "keypoints" else {}
+    figures = evaluate([truth, nothing, nothing], [found, found, none_found], iou_type=iou_type, **options)
+    assert figures["AP"] == pytest.approx(1.0)  # a false one behind the right one
+    assert evaluate([truth], [none_found], iou_type=iou_type, **options)["AP"] == 0
+    assert evaluate([nothing], [none_found], iou_type=iou_type, **options)["AP"] == -1
+
+
 def test_the_evaluator_keeps_no_mask():
     evaluator = Evaluator(iou_type="segm")
     evaluator.add(*one_image())

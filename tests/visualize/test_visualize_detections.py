@@ -171,6 +171,24 @@ def test_keypoints_are_marked_where_they_are():
     np.testing.assert_array_equal(marks.get_xydata(), points[0, :, :2])
 
 
+def test_keypoints_beside_the_truth():
+    """What is annotated as there, and all that was predicted; the same for objects without masks."""
+    points = np.array([[[10, 12, 2], [16, 18, 1], [0, 0, 0]]], np.float32)
+    truth = replace(truth_of((*LEFT, 1)), masks=None, keypoints=points)
+    found = replace(found_of((*LEFT, 1, 0.9)), masks=None, keypoints=points + 1)
+    figure = detections_figure([IMAGE], [truth], [found], NAMES)
+    marks = [[line.get_xydata() for line in ax.get_lines() if line.get_marker() == "o"] for ax in figure.axes]
+    np.testing.assert_array_equal(marks[0], [points[0, :2, :2]])
+    np.testing.assert_array_equal(marks[1], [points[0, :, :2] + 1])
+    assert_legible(figure)
+
+
+def test_truth_without_masks():
+    ax = draw_truth(IMAGE, replace(truth_of((*LEFT, 1), (*RIGHT, 2)), masks=None), NAMES)
+    assert len(ax.images) == 1 and [t.get_text() for t in ax.texts] == ["zero", "one"]
+    assert len(draw_truth(IMAGE, replace(truth_of(), masks=None)).images) == 1
+
+
 def test_the_name_of_the_only_class_is_not_written_on_every_object():
     truth, found = truth_of((*LEFT, 1), (*RIGHT, 1)), found_of((*LEFT, 1, 0.9))
     only = ("background", "nucleus")

@@ -1,6 +1,5 @@
 """`tinymaskrcnn predict`: what a model finds in pictures of your own, as a table, drawn, and as JSON."""
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -60,13 +59,16 @@ def _predict(detector, path, target, args):
 
 def _find(detector, path, target, args):
     """Write and print what is found in one picture."""
+    import numpy as np
+
     from ..data.pictures import read_image
     from ..files import write_whole
 
     image = read_image(path, detector.model.config.backbone.in_channels)
-    image = 1 - image if args.invert else image
-    [found] = detector.detect([image])
-    found = _select(found, found.scores >= args.score)
+    if args.invert:
+        np.subtract(1, image, out=image)
+    [found] = detector.detect([image], encoded=True)
+    found = found.select(found.scores >= args.score)
     entries = detections_to_json(found, detector.class_names)
     result = {"image": str(path), "height": image.shape[0], "width": image.shape[1], "objects": entries}
     write_whole(f"{target}.json", json.dumps(result, indent=1) + "\n")
@@ -75,12 +77,6 @@ def _find(detector, path, target, args):
     print(*_table(entries), sep="\n")
     if not entries and not args.invert and image.mean() > 0.5 and _is_digits(detector):
         print("  the picture is bright, the training scenes are dark: try --invert", file=sys.stderr)
-
-
-def _select(found, rows):
-    """The detections of some rows; what was not asked for stays None."""
-    fields = {name: value[rows] if value is not None else None for name, value in vars(found).items()}
-    return dataclasses.replace(found, **fields)
 
 
 def _table(entries):
@@ -109,7 +105,7 @@ def detections_to_json(found, class_names):
         entry["box"] = [round(float(v), 3) for v in found.boxes[k]]
         entries.append(entry)
     if found.masks is not None:
-        for entry, code in zip(entries, rle.encode_many(found.masks)):
+        for entry, code in zip(entries, rle.encoded(found.masks)):
             entry["mask"] = {"size": list(code.size), "counts": rle.to_string(code)}
     if found.keypoints is not None:
         for entry, points in zip(entries, found.keypoints):

@@ -192,6 +192,16 @@ class CocoStream:
         masks = None if target.masks is None else target.masks.decode()
         return pictures.to_float(image), dataclasses.replace(target, masks=masks)
 
+    def encoded(self, i):
+        """Picture i whole, as `scene` without augment gives it, but with its masks as a list of RLE.
+
+        ->  image (H, W, C) float32 in 0..1, Target
+        """
+        number = self.number(i)
+        image = self.dataset.image(number, channels=self.model.backbone.in_channels)
+        target = self.dataset.outlines(number)
+        return image, target if target.masks is None else dataclasses.replace(target, masks=target.masks.to_rles())
+
     def layout(self, i):
         """Size and boxes of picture i of the stream, for which no picture is read and no mask made.
 

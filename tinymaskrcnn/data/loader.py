@@ -39,7 +39,7 @@ class SceneStream:
         """Scene i  ->  image (H, W, C) float32 in 0..1, Target"""
         return scenes.make_scene(i, self.config, bank=self.bank, split=self.split, seed=self.seed)
 
-    layout = scene  # what is where: a scene has to be made to be known, a picture's objects stand in a file
+    encoded = layout = scene  # a scene is small, and has to be made to be known; a picture's objects stand in a file
 
     def batch(self, i):
         """Scenes i * batch_size and following as one ImageBatch."""

@@ -92,6 +92,14 @@ class Spans:
             boxes[self.owner[first]] = np.stack(lowest + highest, axis=1)
         return boxes
 
+    def to_rles(self):
+        """Mirror of from_rles: list of M RLE"""
+        H, W = self.size
+        borders = np.searchsorted(self.owner, np.arange(self.count + 1)).tolist()
+        place = self.column * H
+        edges = np.stack([place + self.start, place + self.stop], axis=1).reshape(-1)
+        return [rle.from_edges(edges[2 * i : 2 * j], size=(H, W)) for i, j in zip(borders, borders[1:])]
+
     def decode(self):
         """The pixels: masks (M, H, W) bool; only those around each mask are touched."""
         masks = np.zeros((self.count, *self.size), bool)

@@ -75,7 +75,7 @@ def scale(image, target, *, size):
     resized, _ = resize.resize_bilinear_forward(image[None], size=(height, width))
     new, old = np.array([width, height] * 2, np.float64), np.array([old_width, old_height] * 2, np.float64)
     boxes = (target.boxes * new / old).astype(np.float32)  # in this order, so that the old edge becomes the new edge
-    rows, columns = _nearest(height, old_height), _nearest(width, old_width)
+    rows, columns = nearest_pixels(height, old_height), nearest_pixels(width, old_width)
     masks = target.masks
     if masks is not None:
         masks = masks.sampled(rows, columns) if isinstance(masks, Spans) else masks[:, rows][:, :, columns]
@@ -195,6 +195,6 @@ def _tight_boxes(masks):
     return np.stack([x1, y1, x2, y2], axis=1)
 
 
-def _nearest(outputs, inputs):
+def nearest_pixels(outputs, inputs):
     """For each output pixel the input pixel that its centre falls into."""
     return (2 * np.arange(outputs) + 1) * inputs // (2 * outputs)

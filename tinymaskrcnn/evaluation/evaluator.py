@@ -1,9 +1,12 @@
 """Collects detections and objects image by image, then matches all of them at once and fills the curves."""
 
+import dataclasses
+
 import numpy as np
 
 from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
+from ..structures import lacks
 from . import matching
 from .average_precision import (
     COCO_AREA_RANGES,
@@ -60,7 +63,7 @@ class Evaluator:
         only whether one that found nothing belongs to an area range.
         """
         name = f"image {self.num_images}"
-        truth, detections = _on_host(truth), _on_host(detections)
+        truth, detections = (_complete(name, self.iou_type, _on_host(record)) for record in (truth, detections))
         _check(name, truth, detections, self)
         order = np.argsort(-detections.scores, kind="stable")
         rank = _rank_within_class(detections.labels[order])
@@ -228,6 +231,18 @@ def _check_settings(iou_type, area_ranges, max_detections, truth_area, sigmas):
 _NEEDED = {"bbox": (), "segm": ("masks",), "keypoints": ("keypoints",)}
 
 
+def _complete(name, iou_type, record):
+    """The same record with what this iou_type compares: where there is no object, None is as good as nothing."""
+    empty = {"masks": [], "keypoints": np.zeros((0, 0, 3), np.float32)}
+    for part in _NEEDED[iou_type]:
+        if lacks(record, part):
+            what = "detections" if hasattr(record, "scores") else "truth"
+            raise ArgumentError(f"{name}: iou_type {iou_type!r} needs {what} with {part}; got None")
+        if getattr(record, part) is None:
+            record = dataclasses.replace(record, **{part: empty[part]})
+    return record
+
+
 def _check(name, truth, detections, evaluator):
     """Raise one clear error unless truth and detections are sound and have what this iou_type compares."""
     iou_type, num_classes = evaluator.iou_type, evaluator.num_classes
@@ -235,9 +250,6 @@ def _check(name, truth, detections, evaluator):
         ("truth", truth, ("boxes", "labels", "masks", "crowd", "keypoints")),
         ("detections", detections, ("boxes", "labels", "scores", "masks", "keypoints")),
     ):
-        for part in _NEEDED[iou_type]:
-            if getattr(record, part) is None:
-                raise ArgumentError(f"{name}: iou_type {iou_type!r} needs {what} with {part}; got None")
         counts = {part: len(getattr(record, part)) for part in parts if getattr(record, part) is not None}
         if len(set(counts.values())) > 1:
             raise ShapeError(f"{name}: the arrays of {what} must count the same objects; got {counts}")

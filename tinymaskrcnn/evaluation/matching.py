@@ -51,7 +51,7 @@ def mask_intersections(detections, truths, detection, truth):
     if len(detection) == 0:
         return np.zeros(0)
     if not (isinstance(detections, np.ndarray) and isinstance(truths, np.ndarray)):
-        return rle.pair_intersections(_as_rles(detections), _as_rles(truths), detection, truth)
+        return rle.pair_intersections(rle.encoded(detections), rle.encoded(truths), detection, truth)
     if detections.shape[1:] != truths.shape[1:]:
         raise ShapeError(
             f"masks of detections and truths must be of one size; got {detections.shape[1:]} and {truths.shape[1:]}"
@@ -71,10 +71,6 @@ def pack(masks):
     words = np.zeros((M, -(-H * W // _WORD)), np.uint64)
     words.view(np.uint8)[:, : octets.shape[1]] = octets
     return words
-
-
-def _as_rles(masks):
-    return rle.encode_many(masks) if isinstance(masks, np.ndarray) else list(masks)
 
 
 def intersection_over_union(shared, detection_area, truth_area, crowd):

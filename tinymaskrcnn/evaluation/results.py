@@ -79,8 +79,8 @@ def results_entries(found, *, image_id, category_ids=None):
         entries.append({"image_id": int(image_id), "category_id": _category(label, category_ids), "bbox": box})
         entries[-1]["score"] = score
     if found.masks is not None:
-        masks = found.masks if isinstance(found.masks, list) else rle.encode_many(to_host(found.masks))
-        for entry, mask in zip(entries, masks, strict=True):
+        masks = found.masks if isinstance(found.masks, list) else to_host(found.masks)
+        for entry, mask in zip(entries, rle.encoded(masks), strict=True):
             entry["segmentation"] = rle.to_coco(mask)
     if found.keypoints is not None:
         for entry, points in zip(entries, to_host(found.keypoints).tolist(), strict=True):

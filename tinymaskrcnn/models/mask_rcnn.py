@@ -136,11 +136,13 @@ class MaskRCNN(Module):
             keypoints = keypoint_targets(targets.keypoints, positive, matched, size=size, weight=rois.mask_weight)
         return masks, keypoints
 
-    def detect(self, images, *, sizes=None, original_sizes=None):
+    def detect(self, images, *, sizes=None, original_sizes=None, paste=paste_masks):
         """Find the objects of every image.
 
         images (N, H, W, C) in 0..1, sizes (N, 2) before padding, original_sizes (N, 2) before resizing
         ->  a list of N Detections on the host, in pixels of the original size (of the true size when none is given)
+
+        paste makes the masks of an image, and may keep them smaller than paste_masks does.
         """
         if self.training:
             raise ArgumentError("MaskRCNN.detect: call model.eval() first, so that nothing is kept and statistics rest")
@@ -153,9 +155,10 @@ class MaskRCNN(Module):
         proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
         found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes).to_host()  # the one wait for a device
         originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
-        return [self._detections(found, n, *both) for n, both in enumerate(zip(true_sizes, originals, strict=True))]
+        both = zip(true_sizes, originals, strict=True)
+        return [self._detections(found, n, *of_image, paste=paste) for n, of_image in enumerate(both)]
 
-    def _detections(self, found, n, size, original):
+    def _detections(self, found, n, size, original, paste=paste_masks):
         """The Detections of image n, which was found at `size` and is reported at `original` size."""
         config, rows = self.roi_heads.config, found.valid[n]
         boxes, masks, keypoints = found.boxes[n][rows], None, None
@@ -165,7 +168,7 @@ class MaskRCNN(Module):
         boxes = resize_boxes(boxes, old=size, new=original)
         if found.masks is not None:
             where = {"height": original[0], "width": original[1], "threshold": config.mask_threshold}
-            masks = paste_masks(found.masks[n][rows], boxes, **where, mode=config.paste)
+            masks = paste(found.masks[n][rows], boxes, **where, mode=config.paste)
         return Detections(boxes, found.labels[n][rows], found.scores[n][rows], masks, keypoints)
 
     def _sizes(self, images, sizes):

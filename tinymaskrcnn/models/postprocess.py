@@ -73,13 +73,26 @@ def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous"
     go together, as many as fit into `area` pixels.
     mode "continuous" pastes into the exact box, "integer" into whole pixels, the same as torchvision.
     """
+    xp = array_module(masks)
+    pasted = xp.zeros((len(masks), height, width), masks.dtype if threshold is None else bool)
+    where = {"height": height, "width": width, "threshold": threshold, "mode": mode, "area": area}
+    for k, (x1, y1, x2, y2), values in pasted_windows(masks, found, **where):
+        pasted[k, y1:y2, x1:x2] = values
+    return pasted
+
+
+def pasted_windows(masks, found, *, height, width, threshold=0.5, mode="continuous", area=AREA):
+    """Like paste_masks, one mask after another, so that nobody has to hold all of them at the size of the picture.
+
+    ->  yields, in any order, the row of a mask, the window x1, y1, x2, y2 beyond which it is 0, and the pixels there
+    """
     if mode not in ("continuous", "integer"):
         raise ArgumentError(f"paste_masks: mode must be 'continuous' or 'integer'; got {mode!r}")
     xp = array_module(masks)
     weights = _interpolation if mode == "continuous" else _integer_interpolation
-    outside, dtype = (0, masks.dtype) if threshold is None else (0 >= threshold, bool)
-    pasted = xp.full((len(masks), height, width), outside, dtype)
     regions = _regions(to_host(found), masks.shape[1:], (height, width))  # (K, 4), on the host
+    if threshold is not None and threshold <= 0:  # then even the pixels outside are on
+        regions[:] = 0, 0, width, height
     for rows in _alike(regions[:, 2:] - regions[:, :2], area):
         x1, y1, x2, y2 = regions[rows].T
         part = xp.asarray(rows)
@@ -90,8 +103,7 @@ def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous"
         soft = rows_of @ masks[part] @ columns_of.transpose(0, 2, 1)  # (k, h, w), the smaller ones with a margin
         soft = soft if threshold is None else soft >= threshold
         for k, (a, b, c, d), values in zip(rows.tolist(), regions[rows].tolist(), soft):
-            pasted[k, b:d, a:c] = values[: d - b, : c - a]
-    return pasted
+            yield k, (a, b, c, d), values[: d - b, : c - a]
 
 
 def _regions(found, size, picture):

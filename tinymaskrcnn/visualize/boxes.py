@@ -9,9 +9,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
 from ..backend import to_host
+from ..data import transforms
 from ..errors import ShapeError
 from . import style
 from .lettering import as_written, with_glyphs
+
+MOST_SHOWN = 1600  # pixels of a picture's longer side that are drawn
 
 
 def draw_image(image, *, ax=None, title=None):
@@ -25,6 +28,7 @@ def draw_image(image, *, ax=None, title=None):
     if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
         raise ShapeError(f"draw_image: image must be (H, W), (H, W, 1) or (H, W, 3); got shape {image.shape}")
     H, W, C = image.shape
+    image = image[shown_pixels(H, W)]
     floats = image / 255 if image.dtype == np.uint8 else image.astype(np.float32)
     pixels = np.repeat(floats, 3 // C, axis=2).clip(0, 1)
     ax = style.new_axes(ax, width=4.0, height=max(1.5, 4.4 * H / W))
@@ -36,6 +40,18 @@ def draw_image(image, *, ax=None, title=None):
     if title:
         ax.set_title(with_glyphs(title), fontsize=style.TITLE)
     return ax
+
+
+def shown_pixels(height, width):
+    """Which rows and columns of a picture are drawn: evenly spread ones of a large one, whose panel shows no more.
+
+    ->  an index of arrays (height, width, ...); of every pixel where neither side is above MOST_SHOWN
+    """
+    factor = min(1.0, MOST_SHOWN / max(height, width))
+    if factor == 1:
+        return slice(None), slice(None)
+    rows, columns = (transforms.nearest_pixels(max(1, round(side * factor)), side) for side in (height, width))
+    return np.ix_(rows, columns)
 
 
 def draw_boxes(boxes, *, ax, colors=None, labels=None, linestyles="-", linewidth=1.8):

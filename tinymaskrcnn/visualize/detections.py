@@ -35,6 +35,7 @@ def draw_truth(image, target, class_names=None, *, ax=None, title=None, color=No
     crowd = target.crowd if target.crowd is not None else np.zeros(len(target), bool)
     names = [f"{_name(k, class_names)} {'crowd' if c else ''}".strip() for k, c in zip(target.labels, crowd)]
     draw_boxes(target.boxes, ax=ax, colors=colors, labels=names)
+    _draw_keypoints(target.keypoints, ax=ax, colors=colors, there=lambda points: points[:, 2] > 0)
     if len(target) == 0:
         style.say(ax, "no objects in this image")
     return ax
@@ -47,9 +48,10 @@ def draw_detections(image, detections, class_names=None, *, ax=None, title=None,
     """
     ax = draw_image(image, ax=ax, title=title)
     shown = _select(detections, min_score)
-    colors = [style.color_of(label) for label in shown["labels"]]
-    _draw_found(ax, shown, colors, _captions(shown, class_names))
-    if len(shown["labels"]) == 0:
+    colors = [style.color_of(label) for label in shown.labels]
+    _draw_found(ax, shown, colors)
+    draw_boxes(shown.boxes, ax=ax, colors=colors, labels=_captions(shown, class_names))
+    if len(shown) == 0:
         style.say(ax, _nothing_found(detections, min_score))
     return ax
 
@@ -95,15 +97,14 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     image (H, W, C), Target, Detections  ->  axes
     """
     shown = _select(detections, min_score)
-    verdicts, missed = judge(truth, type(detections)(**shown))
+    verdicts, missed = judge(truth, shown)
     ax = draw_image(image, ax=ax)
     marks = verdicts + ["missed"] * int(missed.sum())
     colors, lines = [VERDICTS[mark][0] for mark in marks], [VERDICTS[mark][1] for mark in marks]
     labels = _captions(shown, class_names)
     labels += [f"missed {_name(label, class_names)}".strip() for label in truth.labels[missed]]
-    boxes = np.concatenate([shown["boxes"].reshape(-1, 4), truth.boxes[missed].reshape(-1, 4)])
-    if shown["masks"] is not None:
-        draw_masks(shown["masks"][::-1], ax=ax, colors=colors[: len(verdicts)][::-1])  # the best on top
+    boxes = np.concatenate([shown.boxes.reshape(-1, 4), truth.boxes[missed].reshape(-1, 4)])
+    _draw_found(ax, shown, colors[: len(verdicts)])
     draw_boxes(boxes, ax=ax, colors=colors, linestyles=lines, labels=labels)
     ax.set_title(count_verdicts(verdicts, missed), fontsize=style.TEXT, loc="left")
     if len(verdicts) == 0 and not missed.any():
@@ -169,16 +170,15 @@ def _legend(figure, names):
 
 
 def _select(detections, min_score):
-    """The fields of the detections whose score is high enough, as host arrays, best first."""
-    fields = {name: getattr(detections, name) for name in ("boxes", "labels", "scores", "masks", "keypoints")}
-    fields = {name: to_host(value) if value is not None else None for name, value in fields.items()}
-    order = np.argsort(-fields["scores"], kind="stable")
-    order = order[fields["scores"][order] >= min_score]
-    return {name: value[order] if value is not None else None for name, value in fields.items()}
+    """The detections whose score is high enough, on the host, best first."""
+    fields = {name: to_host(value) if hasattr(value, "dtype") else value for name, value in vars(detections).items()}
+    found = type(detections)(**fields)
+    order = np.argsort(-found.scores, kind="stable")
+    return found.select(order[found.scores[order] >= min_score])
 
 
 def _captions(shown, class_names):
-    return [f"{_name(k, class_names)}  {s:.2f}".strip() for k, s in zip(shown["labels"], shown["scores"])]
+    return [f"{_name(k, class_names)}  {s:.2f}".strip() for k, s in zip(shown.labels, shown.scores)]
 
 
 def _name(label, class_names):
@@ -187,15 +187,19 @@ def _name(label, class_names):
     return "" if only_one else style.name_of(label, class_names)
 
 
-def _draw_found(ax, shown, colors, captions):
-    if shown["masks"] is not None:
-        draw_masks(shown["masks"][::-1], ax=ax, colors=colors[::-1])  # the best on top
-    draw_boxes(shown["boxes"], ax=ax, colors=colors, labels=captions)
-    if shown["keypoints"] is not None:
-        for points, color in zip(shown["keypoints"], colors):
-            ax.plot(
-                points[:, 0], points[:, 1], "o", color=color, markeredgecolor="white", markersize=4, linestyle="none"
-            )
+def _draw_found(ax, shown, colors):
+    """The masks and keypoints that there are, the best detection on top."""
+    worst_first = shown.select(np.arange(len(shown))[::-1])
+    draw_masks(worst_first.masks, ax=ax, colors=colors[::-1])
+    _draw_keypoints(worst_first.keypoints, ax=ax, colors=colors[::-1])
+
+
+def _draw_keypoints(keypoints, *, ax, colors, there=lambda points: slice(None)):
+    """A dot at each keypoint of each object that is there; keypoints (K, J, 3), or None where there are none."""
+    style_of_dot = {"marker": "o", "markeredgecolor": "white", "markersize": 4, "linestyle": "none"}
+    for points, color in zip(() if keypoints is None else keypoints, colors):
+        x, y = points[there(points), :2].T
+        ax.plot(x, y, color=color, **style_of_dot)
 
 
 def _nothing_found(detections, min_score):

@@ -77,7 +77,7 @@ class TrainingFilm:
         """What is to be seen in a frame, in a sentence."""
         step, proposals, _, detections = self.shots[number]
         shown = to_host(detections.scores) >= self.min_score
-        verdicts, missed = judge(self.truth, _select(detections, shown))
+        verdicts, missed = judge(self.truth, detections.select(shown))
         covered, iou = self.covered(number)
         return (
             f"After {step} steps: {len(proposals)} proposals cover {covered} of {len(self.truth)} objects (best IoU "
@@ -150,8 +150,3 @@ def _png(figure):
     buffer = io.BytesIO()
     picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     return buffer.getvalue()
-
-
-def _select(detections, rows):
-    masks = None if detections.masks is None else detections.masks[rows]
-    return type(detections)(detections.boxes[rows], detections.labels[rows], detections.scores[rows], masks)
