@@ -129,6 +129,8 @@ def test_lines_end_where_an_editor_ends_them(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffa b\r\nc\u2028d\r\n\n  e\x0cf \rg".encode())
     assert read_lines(path) == ["a b", "c\u2028d", "e\x0cf", "g"]
+    path.write_bytes("\ufeffcat\r\n\ufeffdog\n\ufeff\n".encode())  # two files put together by a shell
+    assert read_lines(path) == ["cat", "dog"]
 
 
 def test_zero_bytes_are_no_text(tmp_path):

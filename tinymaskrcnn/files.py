@@ -125,6 +125,7 @@ def read_text(path, *, error=DataError):
 def read_lines(path, *, error=DataError):
     """The lines of a text that hold something, without the blanks around it; a line ends where an editor ends it."""
     text = read_text(path, error=error).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\ufeff", "")  # also inside, where two files with a mark were put together
     return [line.strip() for line in text.split("\n") if line.strip()]  # splitlines would cut a name at U+2028 too
 
 

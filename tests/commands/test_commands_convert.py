@@ -42,12 +42,13 @@ def test_convert_writes_a_model_that_loads(weights, tmp_path, capsys):
     assert np.array_equal(model.state_dict()["roi_heads.box_predictor.cls_score.weight"], want)
 
 
-def test_convert_takes_class_names_and_eps(weights, tmp_path):
-    (tmp_path / "names.txt").write_text("cat\n\ndog\nowl \nant\n")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_convert_takes_class_names_and_eps(weights, tmp_path, encoding):
+    (tmp_path / "names.txt").write_bytes("cat\r\n\r\ndög\r\nowl \r\n猫".encode(encoding))
     out = tmp_path / "model.npz"
     assert convert(weights, out, "--classes", tmp_path / "names.txt", "--norm-eps", "1e-5") == 0
     config = load_model(out).config
-    assert config.class_names == ("background", "cat", "dog", "owl", "ant") and config.backbone.norm_eps == 1e-5
+    assert config.class_names == ("background", "cat", "dög", "owl", "猫") and config.backbone.norm_eps == 1e-5
 
 
 def test_convert_makes_one_small_file_of_a_run(run, tmp_path, capsys):
@@ -96,7 +97,7 @@ def test_convert_fails_in_one_line_and_writes_nothing(weights, tmp_path, fails):
     assert "header claims" in line(tmp_path / "broken.safetensors")
     assert f"weights of {KIND}, not of keypointrcnn" in line(weights, kind="keypointrcnn_resnet50_fpn")
     assert "must name 4 classes" in line(weights, "--classes", tmp_path / "names.txt")
-    assert "must be a text file" in line(weights, "--classes", weights)
+    assert "is not a text in UTF-8" in line(weights, "--classes", weights)
     assert "--norm-eps" in line(weights, "--norm-eps", "-1")
     assert "could not be written" in line(weights, out=tmp_path / "no" / "model.npz")
 

@@ -123,8 +123,8 @@ MASK = {"size": [10, 9], "counts": [50, 40]}
 @pytest.mark.parametrize(
     "second, message",
     [
-        ({"score": float("nan")}, "NaN is not JSON"),
-        ({"bbox": [0, 0, float("inf"), 1]}, "Infinity is not JSON"),
+        ({"score": float("nan")}, "not valid JSON: NaN is not a number"),
+        ({"bbox": [0, 0, float("inf"), 1]}, "not valid JSON: Infinity is not a number"),
         ({"score": "0.5"}, "entry 1: score must be a finite number; got '0.5'"),
         ({"score": True}, "entry 1: score must be a finite number; got True"),
         ({"score": None}, "entry 1: score must be a finite number; got None"),
@@ -149,7 +149,7 @@ def test_broken_entries_are_named(tmp_path, second, message):
 def test_numbers_too_large_for_a_float(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps([GOOD, GOOD]).replace("0.5", "1e999"))
-    with pytest.raises(DataError, match="entry 0: score must be a finite number; got inf"):
+    with pytest.raises(DataError, match="not valid JSON: the number '1e999' is too large"):
         load_results(path)
 
 
@@ -187,8 +187,8 @@ def test_broken_masks_are_named(tmp_path, mask, message):
         ('[{"image_id": 1, "category_id": 2}]', "entry 0 must have image_id, category_id and score"),
         ('[{"image_id": 1, "category_id": 2, "score": 1}]', "entry 0 has neither bbox, segmentation nor keypoints"),
         ('[{"image_id": 1, "category_id": 2, "score": 1, "keypoints": [1, 2]}]', "entry 0: keypoints must be"),
-        ("[" * 100_000, "not a JSON file of this kind"),
-        ("9" * 5000, "not a JSON file of this kind"),
+        ("[" * 100_000, "nested too deep"),
+        ("9" * 5000, "a number of 5000 digits is too large"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
@@ -197,8 +197,15 @@ def test_other_files_are_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         load_results(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not valid JSON"):
+    with pytest.raises(DataError, match="is not a text in UTF-8"):
         load_results(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_results_that_a_windows_shell_has_written_are_read(tmp_path, encoding):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([GOOD]), encoding=encoding)
+    assert load_results(path, category_ids=CATEGORIES).image_ids.tolist() == [1]
 
 
 def test_an_image_that_is_not_judged_and_a_part_that_is_not_there(tmp_path):

@@ -101,11 +101,9 @@ def _target(args):
 
 def _class_names(path, num_classes):
     from ..errors import DataError
+    from ..files import read_lines
 
-    try:
-        names = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: must be a text file with one class name per line ({error})") from error
+    names = read_lines(path)
     if len(names) != num_classes - 1:
         raise DataError(
             f"{path}: must name {num_classes - 1} classes, one per line without background, as the weights have; "

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backend import to_host
 from ..errors import ArgumentError, DataError
-from ..files import whole_file
+from ..files import read_json, whole_file
 from ..structures import Detections
 from . import rle
 from .evaluator import Evaluator
@@ -191,24 +191,6 @@ def load_results(path, *, category_ids=None, sizes=None, skip_unknown=False):
         raise DataError(f"{name}: entry 0 has neither bbox, segmentation nor keypoints")
     columns = {part: _READ[part](name, entries, images, sizes) for part in parts}
     return Results(name, images, labels, scores, columns)
-
-
-def read_json(path):
-    """The content of a JSON file; NaN, Infinity and whatever else JSON does not know is a DataError."""
-    path = Path(path)
-
-    def refuse(constant):
-        raise DataError(f"{path}: {constant} is not JSON, and no number")
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file, parse_constant=refuse)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from None
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not a JSON file of this kind ({type(error).__name__})") from None
 
 
 def _numbers(name, part, entries, *, whole=False):
