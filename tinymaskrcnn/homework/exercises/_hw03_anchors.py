@@ -3,6 +3,23 @@
 import numpy as np
 
 from ..exercise import Call, Case, Exercise, Mistake
+from ._draws import drawn
+
+
+def _any_sizes(draw):
+    """Sizes and ratios whose halved sides do not lie between two pixels: there rounding twice would decide."""
+    counts = draw.turn([(4, 2), (2, 5), (3, 1), (7, 3)])
+    while True:
+        sizes, ratios = (draw.rng.uniform(low, high, n) for (low, high), n in zip(draw.turn(SIDES), counts))
+        root = np.sqrt(ratios)[:, None]
+        halves = np.concatenate([sizes / root, sizes * root]) / 2
+        if abs(halves % 1 - 0.5).min() > 1e-3:
+            break
+    form = draw.turn([list, tuple, np.array, lambda x: np.array(x, np.float32), list])
+    return Call((form(sizes), form(ratios)))
+
+
+SIDES = ((5, 90), (0.3, 3)), ((0.2, 6), (0.2, 5)), ((90, 2500), (0.05, 20))  # sizes and ratios
 
 BASE = Exercise(
     id="hw03.base_anchors",
@@ -34,11 +51,19 @@ BASE = Exercise(
             lambda rng: Call((rng.uniform(5, 90, 3).tolist(), rng.uniform(0.3, 3, 3).tolist())),
         ),
         Case("very flat and very tall", "adversarial", lambda rng: Call(([40], [0.1, 12.0]))),
+        Case("a large one", "adversarial", lambda rng: Call(([3001, 2000000], [1.0, 4.0]))),
+        Case("two hundred sizes", "adversarial", lambda rng: Call((list(range(10, 210)), [1.0, 4.0]))),
+        *drawn(
+            "any sizes and ratios",
+            _any_sizes,
+            why="more sizes than ratios, or fewer; as lists, tuples or arrays; sides below a pixel too",
+        ),
         Case(
             "nothing is written into",
             "ownership",
             lambda rng: Call((np.array([16, 32], np.float32), np.array([0.5, 2], np.float32))),
         ),
+        Case("lists stay as they were", "ownership", lambda rng: Call(([16, 32, 50], [0.5, 2]))),
     ),
     mistakes=(
         Mistake(
@@ -115,6 +140,14 @@ def _random_grid(rng):
     return Call((base,), {"grid_size": (rows, columns), "stride": (stride_y, stride_x)})
 
 
+def _any_grid(draw):
+    base = (draw.rng.uniform(-9, 9, (draw.turn([3, 1, 7]), 4)) * draw.scale).astype(draw.dtype)
+    base[0, :2] /= 1000
+    down, across = (draw.rng.uniform(0.3, 30, 2) * draw.scale).tolist()
+    stride = draw.turn([(down, across), across, [down, across], (np.float64(down), np.float64(across))])
+    return Call((base,), {"grid_size": draw.turn([(5, 9), (9, 4), (1, 7), [7, 1]]), "stride": stride})
+
+
 ONE = [[-2, -2, 2, 2]]
 TWO = [[-2, -2, 2, 2], [-4, -2, 4, 2]]
 
@@ -146,6 +179,22 @@ GRID = Exercise(
             "stride is (vertical, horizontal)",
         ),
         Case("a grid without cells", "adversarial", _grid(TWO, 0, 3, 8)),
+        Case("a grid without columns", "adversarial", _grid(TWO, 3, 0, 8)),
+        Case("no anchors", "adversarial", _grid(np.zeros((0, 4)), 2, 3, 8), "A = 0"),
+        Case(
+            "strides that are no whole numbers",
+            "adversarial",
+            _grid(ONE, 37, 15, (7.7, 2.3)),
+            "37 * 7.7 / 7.7 is a little above 37: count the cells in whole numbers, and multiply then",
+        ),
+        Case("hundreds of cells", "adversarial", _grid(TWO, 31, 13, (8, 16)), "31 rows of 13 cells"),
+        *drawn(
+            "other anchors on the same grid",
+            lambda draw: Call((draw.rng.uniform(-9, 9, (3, 4)),), {"grid_size": (2, 5), "stride": 3}),
+            times=2,
+            why="the anchors are those that were given, whatever came before",
+        ),
+        *drawn("any grid", _any_grid, why="any base anchors, rows, columns and strides, large and tiny"),
         Case("float32 stays float32", "shape", _grid(ONE, 3, 1, 2.5)),
         Case(
             "float64 stays float64",
@@ -153,6 +202,7 @@ GRID = Exercise(
             lambda rng: Call((np.array(TWO, np.float64),), {"grid_size": (2, 3), "stride": 4}),
         ),
         Case("nothing is written into", "ownership", _grid(TWO, 3, 3, 8)),
+        Case("lists stay as they were", "ownership", _grid(TWO, 3, 2, [8, 4])),
     ),
     mistakes=(
         Mistake(
@@ -210,6 +260,19 @@ def _random_match(low_quality=True, dtype=np.float64):
         return Call((iou, valid), {"positive_iou": 0.75, "negative_iou": 0.25, "low_quality": low_quality})
 
     return make
+
+
+def _any_match(draw):
+    """IoUs of sixteenths, of thresholds and their neighbours: exact in both dtypes, with ties and near ties."""
+    rng, (n, k, m) = draw.rng, draw.turn([(2, 30, 7), (3, 9, 2), (1, 200, 5), (7, 5, 1), (2, 12, 31)])
+    iou = rng.integers(0, 17, (n, k, m)) / 16 * (rng.random((n, k, m)) < 0.5)
+    hair = draw.turn([2.0**-40, 2.0**-20])  # what float64 and float32 can tell apart
+    iou = np.where(iou < 1, iou + rng.choice([0, 0, hair, -hair], (n, k, m)) * (iou > 0), iou).astype(draw.dtype)
+    iou[:, :, 0] *= draw.turn([1, 2.0**-44])  # what nobody overlaps well rescues all the same
+    positive, negative = draw.turn([(0.75, 0.25), (0.5, 0.5), (1, 0), (0.625, 0.0625), (0.25, 0.125)])
+    valid = rng.random((n, m)) < draw.turn([0.7, 1, 0.4])
+    data = {"positive_iou": positive, "negative_iou": negative, "low_quality": draw.turn([True, True, False])}
+    return Call((iou, valid), data)
 
 
 FOUR = [[[0.8, 0.1], [0.5, 0.2], [0.2, 0.1], [0.35, 0.75]]]
@@ -296,6 +359,21 @@ MATCH = Exercise(
             _match(np.full((1, 3, 2), 0.9), [[False, False]], low_quality=True),
         ),
         Case("ties everywhere", "adversarial", _random_match(), hidden=True),
+        Case(
+            "a hundred and fifty pictures",
+            "adversarial",
+            lambda rng: _match(rng.integers(0, 17, (150, 3, 2)) / 16, rng.random((150, 2)) < 0.8, 0.75, 0.25, True)(
+                rng
+            ),
+        ),
+        Case("no boxes", "adversarial", _match(np.zeros((2, 0, 3)))),
+        Case("no pictures", "adversarial", _match(np.zeros((0, 3, 2)), low_quality=True)),
+        *drawn(
+            "any IoU",
+            _any_match,
+            times=15,
+            why="any number of pictures, boxes and objects; other thresholds; ties, almost ties, IoUs on a threshold",
+        ),
         Case("float32", "shape", _random_match(dtype=np.float32)),
         Case("nothing is written into", "ownership", _random_match()),
     ),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..exercise import Call, Case, Exercise, Mistake
+from ._draws import drawn
 
 
 def random_boxes(rng, *shape, size=20.0, dtype=np.float64):
@@ -10,6 +11,26 @@ def random_boxes(rng, *shape, size=20.0, dtype=np.float64):
     corner = rng.uniform(0, size / 2, (*shape, 2))
     side = rng.uniform(1, size / 2, (*shape, 2))
     return np.concatenate([corner, corner + side], axis=-1).astype(dtype)
+
+
+def odd_boxes(draw, *shape):
+    """Boxes around 0, some of them without width or height, or with swapped corners, along one axis or both."""
+    corner = draw.rng.uniform(-6, 3, (*shape, 2))
+    side = draw.rng.uniform(0.5, 10, (*shape, 2)) * draw.rng.choice([1, 1, 1, 1, 1, 1, 0, -1], (*shape, 2))
+    return (np.concatenate([corner, corner + side], axis=-1) * draw.scale).astype(draw.dtype)
+
+
+def _any_pairs(draw):
+    front = draw.turn([(), (2, 3), (3,), (2, 1, 2)])
+    k, m = draw.turn([(4, 9), (8, 3), (3, 7)])
+    a, b = odd_boxes(draw, *front, k), odd_boxes(draw, *front, m)
+    b[..., 0, :] = a[..., 0, :] = random_boxes(draw.rng, *front, dtype=draw.dtype) * draw.scale  # the same box
+    b[..., 1, :] = a[..., 1, :] = np.repeat(a[..., 1, :2], 2, axis=-1)  # the same point
+    return Call((a, b))
+
+
+def _without(k, m, *front, dtype=np.float64):
+    return lambda rng: Call((np.ones((*front, k, 4), dtype), np.ones((*front, m, 4), dtype)))
 
 
 def _pairs(*leading, dtype=np.float64):
@@ -121,6 +142,17 @@ IOU = Exercise(
             _boxes([[0, 0, 1, 1]], [[3, 3, 5, 5]]),
             "a negative width times a negative height is positive",
         ),
+        Case("nothing to compare with", "adversarial", _without(3, 0), "M = 0: a matrix of shape (3, 0)"),
+        Case("three pictures without boxes", "adversarial", _without(0, 0, 3, dtype=np.float32)),
+        Case("no pictures", "adversarial", _without(2, 3, 0), "a batch of no pictures: a matrix of shape (0, 2, 3)"),
+        Case("hundreds of boxes", "adversarial", _pairs(7, 310), "7 boxes with 310"),
+        Case("hundreds of rows", "adversarial", _pairs(290, 3), "290 boxes with 3"),
+        *drawn(
+            "any boxes",
+            _any_pairs,
+            why="any leading axes, large and tiny boxes, some without width or height, some turned round along one "
+            "axis only, some equal",
+        ),
         Case("nothing is written into", "ownership", _pairs(3, 4)),
     ),
     mistakes=(
@@ -185,8 +217,10 @@ IOU = Exercise(
                 (("xp.where(union > 0, union, 1)", f"({instead})"),),
             )
             for instead in [
-                *(f"union + 1e-{digits}" for digits in (12, 10, 9, 8, 7, 6, 5, 3)),
-                *(f"xp.maximum(union, 1e-{digits})" for digits in (5, 4, 3)),
+                *(f"union + 1e-{digits}" for digits in (16, 15, 14, 12, 10, 9, 8, 7, 6, 5, 3)),
+                *(f"xp.maximum(union, 1e-{digits})" for digits in (9, 8, 7, 6, 5, 4, 3)),
+                "union + xp.finfo(union.dtype).eps",
+                "union + xp.finfo(float).eps",
             ]
         ),
         Mistake(

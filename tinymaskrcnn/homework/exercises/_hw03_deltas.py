@@ -3,12 +3,48 @@
 import numpy as np
 
 from ..exercise import Call, Case, Exercise, Mistake
-from ._hw03_boxes import random_boxes
+from ._draws import drawn
+from ._hw03_boxes import odd_boxes, random_boxes
 
 
 def _matched(rng, *shape, dtype=np.float64, size=20.0, **data):
     """Boxes with their anchors."""
     return Call(tuple((random_boxes(rng, *shape) * (size / 20)).astype(dtype) for _ in range(2)), data)
+
+
+FRONTS = (5,), (2, 7), (), (2, 1, 7)
+
+
+def _any_weights(draw):
+    drawn_ones = {"weights": tuple(draw.rng.uniform(0.1, 3, 4).tolist())}
+    return draw.turn([drawn_ones, {}, WEIGHTS, {"weights": (2, 3, 5, 7)}, drawn_ones])
+
+
+def _any_matched(draw):
+    front, weights = draw.turn(FRONTS), _any_weights(draw)
+    boxes, anchors = ((random_boxes(draw.rng, *front) - 12) * draw.scale for _ in range(2))
+    return Call((boxes.astype(draw.dtype), anchors.astype(draw.dtype)), weights)
+
+
+def _any_deltas(draw):
+    front, weights = draw.turn(FRONTS), _any_weights(draw)
+    clamp = draw.turn([{}, {"clamp": 0.0}, {"clamp": 0.75}, {"clamp": 5.5}, {"clamp": -0.5}])
+    weight = np.array(weights.get("weights", (1.0, 1, 1, 1)))
+    deltas = draw.rng.uniform(-2, 2, (*front, 4)) * [1, 1, 3, 3] * weight
+    return Call((deltas.astype(draw.dtype), odd_boxes(draw, *front)), weights | clamp)
+
+
+def _flat(dtype):
+    """Anchors without extent along x, y or both, in the middle of their boxes."""
+    boxes = np.array([[-1, -2, 1, 2], [-4, -2, 4, 2], [-1, -1, 1, 1], [-3, -2, 3, 2]], dtype)
+    anchors = np.array([[0, 0, 0, 0], [2, -1, -2, 1], [-1, 4, 1, -4], [-2e-7, -1, 2e-7, 1]], dtype)
+    return lambda rng: Call((boxes, anchors))
+
+
+def _beside(dtype):
+    """The same anchors, their boxes elsewhere: the way is long in widths of SMALLEST_SIDE."""
+    call = _flat(dtype)(None)
+    return lambda rng: Call((call.args[0] + dtype(2), call.args[1]))
 
 
 WEIGHTS = {"weights": (10.0, 20.0, 5.0, 2.0)}
@@ -66,6 +102,24 @@ ENCODE = Exercise(
             "corners may be negative: anchors reach beyond the picture",
         ),
         Case("no boxes", "adversarial", lambda rng: Call((np.zeros((0, 4)), np.zeros((0, 4))))),
+        Case("two pictures without boxes", "adversarial", lambda rng: Call((np.zeros((2, 0, 4)),) * 2, WEIGHTS)),
+        Case(
+            "anchors without extent",
+            "adversarial",
+            _flat(np.float64),
+            "a side of an anchor that is 0, below 0 or thinner than SMALLEST_SIDE is held at it like a box's",
+        ),
+        Case("anchors without extent, float32", "adversarial", _flat(np.float32)),
+        Case(
+            "anchors without extent, boxes elsewhere",
+            "adversarial",
+            _beside(np.float64),
+            "dx and dy are counted in sides that were held at SMALLEST_SIDE",
+        ),
+        Case("hundreds of boxes", "adversarial", lambda rng: _matched(rng, 290, **WEIGHTS)),
+        *drawn(
+            "any boxes", _any_matched, why="any leading axes and weights, large and tiny boxes, left of the picture too"
+        ),
         Case("nothing is written into", "ownership", lambda rng: _matched(rng, 3)),
     ),
     mistakes=(
@@ -231,6 +285,29 @@ DECODE = Exercise(
             "10 / 5 = 2 is below the clamp, 10 is not: divide first",
         ),
         Case("no boxes", "adversarial", lambda rng: Call((np.zeros((0, 4)), np.zeros((0, 4))))),
+        Case("two pictures without boxes", "adversarial", lambda rng: Call((np.zeros((2, 0, 4)),) * 2, WEIGHTS)),
+        Case(
+            "another clamp for both sides",
+            "adversarial",
+            lambda rng: Call((np.array([[0.1, 0.2, 0.5, 3], [0, 0, 3, 0.5]]), random_boxes(rng, 2)), {"clamp": 1.0}),
+            "clamp is an argument: dw is held at 1, and so is dh",
+        ),
+        Case(
+            "a wild prediction, float32",
+            "adversarial",
+            lambda rng: Call(
+                (np.array([[0, 0, 500, 0], [0, 0, 0, 500]], np.float32), random_boxes(rng, 2, dtype=np.float32)),
+                {"weights": (10.0, 10.0, 5.0, 5.0)},
+            ),
+        ),
+        Case("hundreds of boxes", "adversarial", lambda rng: _deltas(rng, 290, **WEIGHTS)),
+        *drawn(
+            "any deltas",
+            _any_deltas,
+            times=12,
+            why="any leading axes, weights and clamp (0 too), large and tiny anchors, some without extent or turned "
+            "round",
+        ),
         Case("nothing is written into", "ownership", lambda rng: _deltas(rng, 3)),
     ),
     mistakes=(

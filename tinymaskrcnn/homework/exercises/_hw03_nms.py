@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ...ops.boxes import iou_matrix
 from ..exercise import Call, Case, Exercise, Mistake
-from ._hw03_boxes import random_boxes
+from ._draws import drawn
+from ._hw03_boxes import odd_boxes, random_boxes
 
 
 def _nms(boxes, scores, iou_threshold=0.5, **data):
@@ -32,6 +34,55 @@ def _crowd(count, threshold, dtype=np.float64, groups=0, invalid=False, levels=0
         return Call((random_boxes(rng, count, size=12, dtype=dtype), scores.astype(dtype)), data)
 
     return make
+
+
+def between(ious, low, high):
+    """The middle of the widest gap that some IoUs leave between low and high: there no rounding decides."""
+    known = np.unique([low, *ious[(ious > low) & (ious < high)].tolist(), high])
+    widest = int(np.diff(known).argmax())
+    return float(known[widest : widest + 2].mean())
+
+
+def _any_crowd(draw):
+    """Boxes in heaps, some of them without area, with and without groups and rows that do not count."""
+    rng, count = draw.rng, draw.turn([40, 9, 150, 25, 70])
+    boxes = odd_boxes(draw, count)
+    boxes = (boxes + rng.choice([-25, 0, 8], (count, 1)) * draw.scale).astype(draw.dtype)
+    ties = rng.integers(-3, 3, count).astype(draw.dtype)
+    by_a_hair = np.nextafter(draw.dtype(0.5), draw.dtype(rng.integers(0, 2)), dtype=draw.dtype)
+    near_ties = np.where(rng.random(count) < 0.5, by_a_hair, draw.dtype(0.5))
+    scores = draw.turn([ties, rng.standard_normal(count).astype(draw.dtype), near_ties, 1e6 * ties])
+    data = {"iou_threshold": between(iou_matrix(*[boxes.astype(np.float64)] * 2), 0.1, 0.25)}
+    groups = rng.choice(np.array([0, 1, 7, 800, 4999], draw.turn([np.int64, np.int32])), count)
+    data |= draw.turn([{"group": groups}, {}, {"group": groups - 2}])
+    some = {"valid": rng.random(count) < 0.7}
+    data |= draw.turn([some, some, {}, {}, some])
+    return Call((boxes, scores.astype(draw.dtype)), data)
+
+
+def _small_in_groups(rng):
+    """Boxes of a thousandth of the picture, counted in shares of it: far from 0 float32 cannot tell them apart."""
+    corner = rng.integers(0, 64, (90, 2)) / 16384 + rng.choice([0, 0.5], (90, 1))
+    boxes = np.concatenate([corner, corner + rng.integers(16, 64, (90, 2)) / 16384], axis=1).astype(np.float32)
+    scores = rng.permutation(90).astype(np.float32)
+    group = rng.choice([3, 700, 1901], 90)
+    return Call((boxes, scores), {"iou_threshold": between(iou_matrix(boxes, boxes), 0.2, 0.35), "group": group})
+
+
+def _guarded(rng):
+    """Boxes with all that a call may bring along."""
+    call = _crowd(9, 0.3)(rng)
+    group = np.array([1, 2, 1, 1, 2, 2, 1, 1, 1])
+    return Call(call.args, {"iou_threshold": 0.3, "group": group, "valid": np.arange(9) != 2})
+
+
+def _couples(rng):
+    """Two hundred couples, each a group of neighbours in the order of the scores: all rows decide."""
+    corner = rng.permutation(200)[:, None, None] * [3.0, 0] + rng.integers(0, 2, (200, 2, 2))
+    boxes = np.concatenate([corner, corner + 4], axis=-1).reshape(-1, 4)
+    where = rng.permutation(400)
+    group = np.arange(200).repeat(2)[where]
+    return Call((boxes[where], (400.0 - np.arange(400))[where]), {"iou_threshold": 0.35, "group": group})
 
 
 CHAIN = [[0, 0, 10, 2], [4, 0, 14, 2], [8, 0, 18, 2]]  # the middle one overlaps both others, which do not touch much
@@ -161,9 +212,59 @@ NMS = Exercise(
         ),
         Case("three hundred boxes", "adversarial", _crowd(300, 0.4), "more boxes than one block holds", hidden=True),
         Case("three hundred boxes, four scores", "adversarial", _crowd(300, 0.4, levels=4), hidden=True),
+        Case(
+            "threshold 0",
+            "adversarial",
+            _nms([[0, 0, 4, 4], [3, 3, 9, 9], [4, 0, 6, 4]], [0.9, 0.8, 0.7], 0),
+            "0 is a threshold like any other: whoever overlaps at all goes, whoever only touches stays",
+        ),
+        Case(
+            "tiny scores",
+            "adversarial",
+            _nms([*TWINS, TWINS[0]], [-1e-13, 1e-13, 2e-13, 0.0]),
+            "the third is the best, by 1e-13",
+        ),
+        Case(
+            "four hundred boxes in couples",
+            "adversarial",
+            _couples,
+            "400 boxes, two of each group: of every two the second goes",
+        ),
+        Case("threshold 1", "adversarial", _nms(TWINS, [0.9, 0.8, 0.7], 1.0), "no IoU is more than 1: all stay"),
+        Case("no row counts", "adversarial", _nms(TWINS, [0.9, 0.8, 0.7], valid=np.zeros(3, bool)), "no row is valid"),
+        Case(
+            "scores of minus infinity",
+            "adversarial",
+            _nms([*TWINS, [9, 9, 12, 12]], [-np.inf, -np.inf, 0.5, -np.inf]),
+            "scores may be minus infinity: such rows come last, in their order",
+        ),
+        Case(
+            "boxes without area",
+            "adversarial",
+            _nms([[1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 4, 4], [3, 3, 1, 1]], [0.9, 0.8, 0.7, 0.6], 0),
+            "they overlap nothing, not even their equals: all stay",
+        ),
+        Case(
+            "small boxes in groups with large numbers",
+            "adversarial",
+            _small_in_groups,
+            "float32 boxes of a thousandth of the picture: moved apart by their group's number they lose their digits",
+        ),
+        *drawn(
+            "any boxes",
+            _any_crowd,
+            times=12,
+            why="large and tiny boxes in heaps, up to 150 of them; scores with ties, or almost; groups with gaps",
+        ),
         Case("no boxes", "adversarial", _nms([], [])),
+        Case(
+            "no boxes, but groups",
+            "adversarial",
+            _nms([], [], group=np.zeros(0, np.int64), valid=np.zeros(0, bool)),
+        ),
         Case("float32, and a mask of bools", "shape", _crowd(8, 0.3, dtype=np.float32)),
         Case("nothing is written into", "ownership", _crowd(8, 0.3)),
+        Case("groups and valid stay as they were", "ownership", _guarded),
     ),
     without=("_greedy", "BLOCK"),
     mistakes=(
@@ -192,6 +293,17 @@ NMS = Exercise(
                     "boxes = boxes[order]",
                     "boxes = boxes[order] + (0 if group is None or not len(boxes) else "
                     "(boxes.max() + 1) * group[order][:, None])",
+                ),
+                ("clash &= group[first : first + size, None] == group[first:]", "pass"),
+            ),
+        ),
+        Mistake(
+            "the groups are moved apart by so much that float32 boxes lose their digits: compare the groups instead",
+            (
+                (
+                    "boxes = boxes[order]",
+                    "boxes = boxes[order] + (0 if group is None or not len(boxes) else "
+                    "((boxes.max() - boxes.min() + 1) * group[order][:, None]).astype(boxes.dtype))",
                 ),
                 ("clash &= group[first : first + size, None] == group[first:]", "pass"),
             ),

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.roi_align import roi_align_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._draws import drawn
 
 
 def _points(start, end, bins=2, *, samples=2, aligned=True, scale=1.0, most=None, dtype=np.float64):
@@ -18,6 +19,27 @@ def _random_points(**options):
         return _points(start, start + rng.uniform(0.1, 20, 5), 3, scale=0.25, **options)(rng)
 
     return make
+
+
+def _any_points(draw):
+    """RoIs from a tenth of a pixel to hundreds, some turned round, none where rounding would decide how many points."""
+    rng, count, bins = draw.rng, draw.turn([5, 1, 30, 140]), draw.turn([2, 7, 3, 1, 5])
+    scale, samples = draw.turn([1.0, 0.0625, 0.3, 2]), draw.turn([0, 2, 0, 3, 0, 1])
+    while True:
+        start = rng.uniform(-30, 60, count)
+        size = 10 ** rng.uniform(-1, draw.turn([1.2, 2.3]), count) * rng.choice([1, 1, 1, 1, 0, -1], count)
+        start, end = ((x / scale).astype(draw.dtype) for x in (start, start + size))
+        size = end.astype(np.float64) * scale - start.astype(np.float64) * scale
+        whole = np.where(start == end, 0.5, np.concatenate([[size / bins % 1], [size % 1]]))
+        if 1e-3 < whole.min() and whole.max() < 1 - 1e-3:
+            break
+    most = draw.turn([None, int(max(size.max() / bins, 1)) + 3, None, 4])
+    return _points(
+        *(start, end, bins),
+        **{"samples": samples, "aligned": bool(draw.turn([True, True, False, False])), "scale": scale},
+        most=most if samples or most is None else max(most, int(max(size.max() / bins, 1)) + 3),
+        dtype=draw.dtype,
+    )(rng)
 
 
 POINTS = Exercise(
@@ -84,6 +106,26 @@ POINTS = Exercise(
         ),
         Case("a RoI turned round", "adversarial", _points([5], [2], samples=0), "end before start: no pixel, no point"),
         Case("no RoIs", "adversarial", _points([], [], samples=0)),
+        Case("no RoIs, three points", "adversarial", _points([], [], 3, samples=3, aligned=False)),
+        Case(
+            "RoIs of all kinds together, not aligned",
+            "adversarial",
+            _points([2, 2, 4, 5, 8], [2.5, 3, 4, 2, 29], 3, samples=0, aligned=False, scale=0.5),
+            "smaller than a pixel, of exactly one half, empty, turned round, and large",
+        ),
+        Case(
+            "edges close to 0",
+            "adversarial",
+            _points([0.0002, 5e-7], [2.7, 3.2], 3, samples=2),
+            "an edge at 5e-7 lies where it lies",
+        ),
+        Case("a large RoI", "adversarial", _points([1000000.0, 3], [1000900.0, 700], 3, samples=0)),
+        *drawn(
+            "any RoIs",
+            _any_points,
+            times=12,
+            why="any scale, bins, samples and most, aligned or not; RoIs from a tenth of a pixel to hundreds",
+        ),
         Case("float32 stays float32", "shape", _random_points(dtype=np.float32, samples=0)),
         Case("nothing is written into", "ownership", _random_points()),
     ),
@@ -173,6 +215,18 @@ def _aligned(shape=(1, 4, 4, 1), rois=((0.0, 0.0, 4.0, 4.0),), index=(0,), *, dr
     return make
 
 
+def _any_aligned(draw):
+    rng, shape = draw.rng, draw.turn([(2, 9, 4, 3), (1, 4, 9, 1), (8, 5, 7, 2), (2, 3, 8, 7)])
+    scale, count = draw.turn([0.5, 1.0, 0.25]), draw.turn([6, 1, 17])
+    corner = rng.uniform(-3, 7, (count, 2)) / scale
+    rois = np.concatenate([corner, corner + rng.uniform(0.2, 6, (count, 2)) / scale], axis=1)
+    options = {"scale": scale, "samples": draw.turn([2, 0, 1, 3]), "aligned": draw.turn([True, False, False])}
+    options |= {"output_size": draw.turn([(2, 3), (4, 1), 3, (1, 7)]), "boxes": draw.turn([False, True])}
+    index = rng.integers(0, shape[0], count)
+    dcrops, cache = _aligned(shape, rois, index, drawn=True, dtype=draw.dtype, **options)(rng).args
+    return Call(((dcrops * draw.scale).astype(draw.dtype), cache))
+
+
 TWO = {
     "shape": (2, 5, 6, 3),
     "rois": ((0.3, 0.4, 5.1, 4.2), (1.0, 0.5, 4.5, 3.5), (2.0, 1.0, 5.5, 4.5)),
@@ -206,6 +260,20 @@ ALIGN_BACK = Exercise(
         Case("three channels", "adversarial", _aligned(**TWO), "each channel goes its own way"),
         Case("with a gradient for the boxes", "adversarial", _aligned(**TWO, boxes=True)),
         Case("no RoIs", "adversarial", _aligned(rois=(), index=())),
+        Case("no RoIs, with a gradient for the boxes", "adversarial", _aligned(rois=(), index=(), boxes=True)),
+        Case(
+            "a hundred and fifty pictures",
+            "adversarial",
+            _aligned((150, 2, 3, 1), [(0.5, 0.2, 2.5, 1.9)] * 150, np.arange(150), drawn=True),
+        ),
+        Case("two hundred RoIs", "adversarial", _aligned(rois=[(0.5, 1, 3, 2.5)] * 200, index=[0] * 200, drawn=True)),
+        *drawn(
+            "any RoIs",
+            _any_aligned,
+            times=12,
+            why="any maps and grids of bins, more rows than columns and fewer; RoIs of several pictures, on and beside "
+            "the map, with and without a gradient of their own; gradients of any sign and size",
+        ),
         Case("float32 stays float32", "shape", _aligned(**TWO, dtype=np.float32)),
         Case("nothing is written into", "ownership", _aligned(**TWO, boxes=True)),
         GradientCase(

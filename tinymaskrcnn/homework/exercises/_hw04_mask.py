@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.losses import sigmoid_cross_entropy_backward, sigmoid_cross_entropy_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._draws import drawn
 from ._shared import cache_proven_by
 
 PAIR = "tinymaskrcnn.ops.losses:sigmoid_cross_entropy_"
@@ -26,6 +27,22 @@ def _masks(dtype=np.float64, **data):
         return Call((logits,), {"targets": targets, "weight": np.array([1, 0, 1], dtype), "normalizer": 20.0} | data)
 
     return make
+
+
+def _any_loss(draw):
+    """Logits of any size and number of axes, hard and soft targets, weights of any number of leading axes."""
+    rng, shape = draw.rng, draw.turn([(3, 7, 8), (7,), (2, 3, 2, 9), (160, 2)])
+    logits = rng.normal(0, draw.turn([1, 30, 1e-4, 400, 3e6]), shape).astype(draw.dtype)
+    targets = draw.turn([rng.random(shape), rng.random(shape) < 0.5, rng.random(shape)]).astype(draw.dtype)
+    weight = draw.rng.choice([0, 0.25, 1, 3], shape[: draw.turn([1, 2, 4, 3])]).astype(draw.dtype)
+    data = draw.turn([{"weight": weight}, {"weight": weight, "normalizer": 7.5}, {}, {"normalizer": 30}])
+    return Call((logits,), {"targets": targets, **data})
+
+
+def _any_loss_cache(draw):
+    dloss = draw.turn([-2.5, 1e-15, 3e7, 0.0, 3.0])
+    call = _loss_cache(lambda rng: _any_loss(draw), dloss)(draw.rng)
+    return draw.turn([call, Call((dloss, call.args[1]))])
 
 
 LOSS = Exercise(
@@ -71,6 +88,19 @@ LOSS = Exercise(
             _loss([[1.0, -1], [0.5, 3]], [[1.0, 1], [0, 0]], weight=[[1, 0], [0.5, 2]]),
         ),
         Case("no masks", "adversarial", _loss(np.zeros((0, 2, 2)), np.zeros((0, 2, 2)))),
+        Case(
+            "nothing counts",
+            "adversarial",
+            _loss([[1.0, -1], [0.5, 3]], [[1.0, 1], [0, 0]], weight=[0, 0]),
+            "all weights are 0: so is the loss",
+        ),
+        *drawn(
+            "any logits",
+            _any_loss,
+            times=12,
+            why="any number of axes, tiny and large logits, hard and soft targets; weights of several axes; normalizer "
+            "given or not",
+        ),
         Case("float32 stays float32", "shape", _masks(np.float32)),
         Case("nothing is written into", "ownership", _masks()),
         GradientCase(
@@ -185,6 +215,13 @@ LOSS_BACK = Exercise(
             "its weight is 0, and so is its gradient",
         ),
         Case("no masks", "adversarial", _loss_cache(_loss(np.zeros((0, 2, 2)), np.zeros((0, 2, 2))))),
+        *drawn(
+            "any logits",
+            _any_loss_cache,
+            times=12,
+            why="any number of axes, tiny and large logits, hard and soft targets; weights of several axes; dloss of "
+            "any sign and size, a number or an array",
+        ),
         Case("float32 stays float32", "shape", _loss_cache(_masks(np.float32))),
         Case("nothing is written into", "ownership", _loss_cache(_masks())),
         GradientCase(
@@ -282,6 +319,44 @@ def _at_the_border(aligned):
     return make
 
 
+def _any_cut(draw):
+    """Masks of padded pictures of any size; RoIs of a part of a pixel, of all pixels, and up to every border."""
+    rng, (n, m, height, width) = draw.rng, draw.turn([(2, 3, 9, 13), (3, 1, 14, 6), (1, 4, 5, 21)])
+    sizes = np.stack([rng.integers(3, length + 1, n) for length in (height, width)], axis=1)
+    sizes[0] = height, width
+    masks = np.zeros((n, m, height, width), draw.turn([bool, np.uint8]))
+    for own, (high, wide) in zip(masks, sizes):
+        own[:, :high, :wide] = rng.random((m, high, wide)) < 0.6
+    count = draw.turn([7, 1, 160])
+    matched = rng.integers(0, n * m, count)
+    ends = sizes[matched // m][:, [1, 0, 1, 0]]
+    first, second = rng.random((2, count, 2))
+    shares = np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=1)
+    shares = np.where(rng.random((count, 4)) < 0.25, [0, 0, 1, 1], shares)
+    data = {"sizes": sizes, "size": draw.turn([3, 7, 2, 1]), "aligned": draw.turn([True, False, False])}
+    return Call((masks, (shares * ends).astype(draw.dtype), matched), data)
+
+
+CHESS = (np.add.outer(np.arange(4), np.arange(5)) % 2 == 0)[None, None]
+
+
+def _large(rng):
+    """Several RoIs of a picture so large that not all are looked at together."""
+    masks = np.zeros((1, 2, 900, 607), bool)
+    masks[0, 0, 100:800:7, 200:] = masks[0, 1, 50:, 30:500:3] = True
+    corner = rng.uniform(0, 400, (10, 2))
+    rois = np.concatenate([corner, corner + rng.uniform(1, 200, (10, 2))], axis=1)
+    return _cut(rois, 3, masks=masks, matched=rng.integers(0, 2, 10))(rng)
+
+
+def _very_large(rng):
+    """A RoI of a picture of more than two megapixels."""
+    masks = np.zeros((1, 1, 1500, 1403), bool)
+    masks[..., 100:1200:7, 200:] = True
+    call = _cut([[150, 90, 1400, 1500]], 3, masks=masks)(rng)
+    return Call((masks, call.args[1].astype(np.float32), call.args[2]), call.data)
+
+
 TARGETS = Exercise(
     id="hw04.mask_targets",
     title="What the mask head should answer",
@@ -327,6 +402,16 @@ TARGETS = Exercise(
         Case("at the border, not aligned", "adversarial", _at_the_border(aligned=False), hidden=True),
         Case("masks as uint8", "adversarial", _random_cut(kind=np.uint8)),
         Case("no RoIs", "adversarial", _cut(np.zeros((0, 4)))),
+        Case("edges close to 0", "adversarial", _cut([[5e-7, 4e-7, 3, 3.5]], 3, masks=CHESS), "5e-7 is not 0"),
+        Case("RoIs of a large picture", "adversarial", _large),
+        Case("a RoI of a picture of two megapixels", "adversarial", _very_large),
+        Case("a RoI without extent", "adversarial", _cut([[2, 1, 2, 1], [1, 1, 3, 3]], 3)),
+        *drawn(
+            "any RoIs",
+            _any_cut,
+            times=12,
+            why="pictures of several sizes, padded; bool and uint8; RoIs of a part of a pixel, and up to every border",
+        ),
         Case("float32 stays float32", "shape", _random_cut(np.float32)),
         Case("nothing is written into", "ownership", _random_cut()),
     ),

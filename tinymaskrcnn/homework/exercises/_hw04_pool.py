@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.roi_pool import roi_pool_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._draws import drawn
 
 
 def _edges(start, end, bins, length, scale=1.0):
@@ -17,6 +18,17 @@ def _random_edges(dtype=np.float64, count=6):
         return Call((start.astype(dtype), (start + rng.uniform(0, 40, count)).astype(dtype), 3, 12, 0.25))
 
     return make
+
+
+def _any_edges(draw):
+    """Edges on and beside an axis, some turned round, none of them where rounding would decide."""
+    count, scale = draw.turn([6, 1, 230, 20]), draw.turn([1.0, 1 / 16, 0.3, 2, 1 / 3])
+    bins, length = draw.turn([(2, 8), (7, 40), (3, 5), (1, 9), (14, 21)])
+    while True:
+        start = draw.rng.uniform(-15, length + 10, count)
+        edges = (np.stack([start, start + draw.rng.uniform(-5, 30, count)]) / scale).astype(draw.dtype)
+        if abs(edges.astype(np.float64) * scale % 1 - 0.5).min() > 1e-3:
+            return Call((*edges, bins, length, scale))
 
 
 BINS = Exercise(
@@ -60,6 +72,18 @@ BINS = Exercise(
         Case("outside the map", "adversarial", _edges([-5, 6, 20], [-2, 12, 25], 2, 8), "bins are cut at 0 and length"),
         Case("turned round", "adversarial", _edges([6], [2], 2, 8), "end before start: still one pixel long"),
         Case("no RoIs", "adversarial", _edges([], [], 2, 8)),
+        Case(
+            "a hair below a half",
+            "adversarial",
+            _edges([2.5 - 1e-9, -3.5 + 1e-9], [6.5 - 1e-9, 1.5 - 1e-9], 2, 8),
+            "2.499999999 goes to 2: the edges are float64 here, and stay it",
+        ),
+        Case("a long axis", "adversarial", _edges([0, 2500], [3001, 5000], 7, 4000)),
+        *drawn(
+            "any edges",
+            _any_edges,
+            why="any scale, bins and length, hundreds of RoIs; some beside the map, some turned round",
+        ),
         Case("float32 edges give whole numbers", "shape", _random_edges(np.float32)),
         Case("nothing is written into", "ownership", _random_edges()),
     ),
@@ -157,6 +181,18 @@ def _random_pooled(dtype=np.float64, scale=0.5):
     return make
 
 
+def _any_pooled(draw):
+    """RoIs on and beside high maps and wide ones, bins that share pixels, gradients of any sign."""
+    rng, shape = draw.rng, draw.turn([(2, 7, 4, 3), (1, 5, 8, 1), (8, 3, 6, 2), (2, 9, 5, 7)])
+    scale, count = draw.turn([0.5, 1.0, 0.3]), draw.turn([9, 2, 40])
+    corner = rng.uniform(-3, 8, (count, 2)) / scale
+    rois = np.concatenate([corner, corner + rng.uniform(0, 6, (count, 2)) / scale], axis=1)
+    features = rng.permutation(int(np.prod(shape))).reshape(shape)
+    size, index = draw.turn([(2, 3), (4, 1), 3, (1, 2), (3, 7)]), rng.integers(0, shape[0], count)
+    dcrops, cache = _pooled(features, rois, size, index, scale, draw.dtype)(rng).args
+    return Call(((rng.standard_normal(dcrops.shape) * draw.scale).astype(draw.dtype), cache))
+
+
 RAMP = np.arange(16.0).reshape(1, 4, 4, 1)
 WIDE = (np.arange(21.0) * 8 % 21).reshape(1, 3, 7, 1)
 PEAK = np.array([[0.0, 1, 2], [3, 9, 4], [5, 6, 7]]).reshape(1, 3, 3, 1)
@@ -212,8 +248,22 @@ POOL_BACK = Exercise(
             "3 rows of 7 pixels: one row further down is W pixels later, not H",
         ),
         Case("no RoIs", "adversarial", _pooled(RAMP, np.zeros((0, 4)))),
+        *drawn(
+            "any RoIs",
+            _any_pooled,
+            times=12,
+            why="any maps and grids of bins, more rows than columns and fewer; RoIs of several pictures, on and beside "
+            "the map; gradients of any sign and size",
+        ),
+        Case(
+            "a hundred and fifty pictures",
+            "adversarial",
+            _pooled(np.arange(900).reshape(150, 2, 3, 1), [[0, 0, 1, 1], [1, 0, 2, 1]] * 75, (1, 2), np.arange(150)),
+        ),
+        Case("two hundred RoIs", "adversarial", _pooled(WIDE, np.arange(800).reshape(200, 4) % 7, (1, 2))),
         Case("float32 stays float32", "shape", _random_pooled(np.float32)),
         Case("nothing is written into", "ownership", _random_pooled()),
+        Case("empty bins stay as they were", "ownership", _pooled(RAMP, [[0, 0, 3, 3], [7, 7, 9, 9]])),
         GradientCase(
             "against differences",
             "backward",
