@@ -84,6 +84,8 @@ def test_boxes_are_drawn_for_an_iou_that_is_wrong():
     for case in exercise.cases:
         call = draw_call(exercise, case, seed=0)
         want = exercise.blank.reference()(*call.args)
+        if want.size > 40:  # drawn like any other array
+            continue
         for got in (want + np.asarray(0.1, want.dtype), want * np.nan, want.T):
             wrong = Wrong("iou", want, got, "")
             figure = wrong_figure(Verdict(exercise, "wrong", (Result(case, False, wrong=wrong, call=call),), 0.0))

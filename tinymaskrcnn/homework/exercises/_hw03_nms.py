@@ -85,23 +85,40 @@ def _couples(rng):
     return Call((boxes[where], (400.0 - np.arange(400))[where]), {"iou_threshold": 0.35, "group": group})
 
 
+SHOWN = 8  # boxes in a picture
+
 CHAIN = [[0, 0, 10, 2], [4, 0, 14, 2], [8, 0, 18, 2]]  # the middle one overlaps both others, which do not touch much
 TWINS = [[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 4]]
 
 
+def _around_the_first_wrong(boxes, wrong):
+    """At most SHOWN rows: the first one whose fate is wrong, and those that overlap it most."""
+    if len(boxes) <= SHOWN or not wrong.any():
+        return np.arange(len(boxes))[:SHOWN]
+    first = int(wrong.argmax())
+    overlap = iou_matrix(boxes[[first]], boxes)[0]
+    overlap[first] = 2
+    nearest = np.argsort(-overlap, kind="stable")[:SHOWN]
+    return np.sort(nearest[overlap[nearest] > 0])
+
+
 def picture(call, want, got):
-    """The boxes, each with its score; green where right, else what should have happened."""
+    """The boxes, each with its score; green where right, else what should have happened. Of many, those that matter."""
     from ...visualize import style
     from ...visualize.boxes import draw_boxes
 
     boxes, scores = call.args
     if not isinstance(got, np.ndarray) or got.shape != want.shape or got.dtype != bool or len(boxes) == 0:
         return None
+    rows = _around_the_first_wrong(boxes, want != got)
+    boxes, scores, want, got = boxes[rows], scores[rows], want[rows], got[rows]
     figure = style.new_figure(6.4, 4.6)
     ax = figure.add_axes((0.04, 0.04, 0.92, 0.84))
-    margin = 1.5
-    ax.set_xlim(boxes[:, 0].min() - margin, boxes[:, 2].max() + margin)
-    ax.set_ylim(boxes[:, 3].max() + margin, boxes[:, 1].min() - margin)
+    corners = boxes.reshape(-1, 2)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    margin = 0.12 * max(float((high - low).max()), 1e-9)
+    ax.set_xlim(low[0] - margin, high[0] + margin)
+    ax.set_ylim(high[1] + margin, low[1] - margin)
     ax.set_xticks([])
     ax.set_yticks([])
     words = {(True, True): "kept", (False, False): "gone", (True, False): "lost!", (False, True): "stays!"}
