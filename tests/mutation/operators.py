@@ -38,6 +38,7 @@ OTHER_FUNCTION = {
     "log1p": ("log",), "log": ("log1p",), "expm1": ("exp",), "exp": ("expm1",), "empty_like": ("zeros_like",),
 }  # fmt: skip
 NUMBERS = "range", "arange"
+NO_FLOATS = {"array_module", "bool", "len"}
 SYMMETRIC = "maximum", "minimum", "max", "min"
 
 
@@ -420,7 +421,8 @@ def assigned(node, text):
         yield f"written into {name}", f"{name} {sign}= {text(value.right)}; {target} = {name}"
     if isinstance(node.targets[0], (ast.Subscript, ast.Attribute)):
         yield "+= for =", f"{target} += {text(value)}"
-    if isinstance(node.targets[0], ast.Name) and isinstance(value, ast.Call) and text(value.func) != "array_module":
+    words = re.findall(r"\w+", text(value))
+    if isinstance(node.targets[0], ast.Name) and isinstance(value, ast.Call) and not NO_FLOATS & set(words):
         single = f"getattr({target}, 'dtype', None) == 'float64'"  # a mistake that costs digits, or the dtype
         yield "kept in float32", f"{text(node)}; {target} = {target}.astype('float32') if {single} else {target}"
 

@@ -29,21 +29,65 @@ def differing(rng, count, low, high):
     return tuple(int(n) for n in rng.choice(np.arange(low, high + 1), count, replace=False))
 
 
-def windows(rng, *, largest=6, half=False, dilated=True):
+def windows(rng, *, half=False, dilated=True):
     """{"kernel", "stride", "padding", "dilation"} of windows, pairs (h, w) with two different numbers each.
 
     half: padding at most half the kernel, as pooling wants it; dilated=False leaves the dilation out
     """
-    kernel = differing(rng, 2, 2, largest)
-    padding = tuple(k // 2 - (half and k // 2 == kernel[1 - i] // 2) * i for i, k in enumerate(kernel))
-    options = {"kernel": kernel, "stride": differing(rng, 2, 1, largest)}
-    options["padding"] = padding if half else differing(rng, 2, 0, largest)
+    kernel = _one_small_one_large(rng, (2, 4), (5, 7))
+    padding = tuple(k // 2 for k in kernel) if half else differing(rng, 2, 0, 6)
+    options = {"kernel": kernel, "stride": _one_small_one_large(rng, (1, 3), (4, 6)), "padding": padding}
     return options | ({"dilation": differing(rng, 2, 1, 3)} if dilated else {})
 
 
-def picture_size(rng, options, *, windows):
-    """(H, W) that so many windows (h, w) of these options fit into, with a rest that no window reads, where one can."""
-    kernel, stride, padding = options["kernel"], options["stride"], options["padding"]
-    dilation = options.get("dilation", (1, 1))
-    least = [(n - 1) * s + d * (k - 1) + 1 - 2 * p for n, s, d, k, p in zip(windows, stride, dilation, kernel, padding)]
-    return tuple(max(1, length + int(rng.integers(0, s))) for length, s in zip(least, stride))
+def _one_small_one_large(rng, small, large):
+    pair = [int(rng.integers(low, high + 1)) for low, high in (small, large)]
+    return tuple(pair[::-1] if rng.random() < 0.5 else pair)
+
+
+def picture_size(rng, count, *, kernel, stride, padding, dilation=(1, 1)):
+    """(H, W) of a picture into which `count` windows (h, w) fit, mostly with a rest that none of them reads."""
+    sides = []
+    for n, k, s, p, d in zip(count, kernel, stride, padding, dilation):
+        sides.append(max(1, (n - 1) * s + d * (k - 1) + 1 - 2 * p + int(rng.integers(0, s))))
+    return tuple(sides)
+
+
+def window_cases(make, *, half=False, dilated=True):
+    """Cases of whatever slides windows over pictures.
+
+    make(shape, kernel=, stride=, padding=, dtype=, scale=[, dilation=]) -> draw(rng) -> Call; half and dilated as for
+    `windows`
+    """
+
+    def drawn(rng):
+        options = windows(rng, half=half, dilated=dilated)
+        H, W = picture_size(rng, differing(rng, 2, 7, 8), **options)
+        return make((2, H, W, int(rng.integers(7, 10))), **options)(rng)
+
+    def scaled(**options):
+        return make((2, 5, 6, 2), kernel=(3, 2), stride=(2, 1), padding=(1, 0), **options)
+
+    aside = {"kernel": (3, 2), "stride": (2, 1)}
+    yield Case(
+        "a border beside, none above", "adversarial", make((2, 5, 4, 3), padding=(0, 1), **aside), "padding is (0, 1)"
+    )
+    yield Case(
+        "a border above, none beside", "adversarial", make((2, 4, 5, 3), padding=(1, 0), **aside), "padding is (1, 0)"
+    )
+    yield Case(
+        "a window larger than the picture",
+        "adversarial",
+        make((1, 4, 5, 2), kernel=(7, 9), stride=(1, 1), padding=(3, 4)),
+        "7 rows and 9 columns see 4 rows and 5 columns, and the border around them",
+    )
+    yield Case(
+        "windows as they come",
+        "adversarial",
+        drawn,
+        "kernel, stride, padding and size are drawn, each another number in rows than in columns",
+    )
+    yield Case("other windows as they come", "adversarial", drawn, hidden=True)
+    small = {"kernel": (2, 1), "stride": (1, 1), "padding": (0, 0)}
+    yield Case("many pictures", "adversarial", make((MANY, 3, 2, 2), **small), f"{MANY} pictures")
+    yield from magnitudes(scaled)

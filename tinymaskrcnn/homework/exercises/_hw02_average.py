@@ -4,17 +4,18 @@ import numpy as np
 
 from ...ops.pool import avg_pool2d_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._drawn import window_cases
 from ._hw02_maximum import ASSIGNS
 
 LIES = ASSIGNS.format(role="lies below")
 
 
-def _average_back(shape, *, dtype=np.float64, **options):
+def _average_back(shape, *, dtype=np.float64, scale=1.0, **options):
     """dy and the cache of a mean pooling."""
 
     def make(rng):
         y, cache = avg_pool2d_forward(rng.standard_normal(shape).astype(dtype), **options)
-        return Call((rng.uniform(1, 2, y.shape).astype(dtype), cache))
+        return Call(((scale * rng.uniform(1, 2, y.shape)).astype(dtype), cache))
 
     return make
 
@@ -73,6 +74,7 @@ AVERAGE_BACK = Exercise(
             _average_back((2, 5, 7, 1), kernel=(2, 3), stride=(1, 2), padding=(1, 0)),
             "rows and columns differ in kernel, stride and padding",
         ),
+        *window_cases(_average_back, half=True, dilated=False),
         Case("no pictures", "adversarial", _average_back((0, 4, 4, 2), kernel=2), "a batch of none is normal"),
         Case("dy stays as it was", "ownership", _average_back((1, 4, 4, 2), kernel=2)),
         GradientCase(

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.common import count_windows
 from ..exercise import Call, Case, Exercise, Mistake
+from ._drawn import window_cases
 
 ASSIGNS = (
     "you assign instead of adding: right when no two windows overlap, wrong here, where a pixel lies below several "
@@ -17,12 +18,12 @@ def _geometry(size, kernel, stride, padding, dilation):
     return count_windows("homework", "kernel", size, kernel, stride, padding, dilation)
 
 
-def _picture(shape, kernel, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), dtype=np.float64):
+def _picture(shape, kernel, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), dtype=np.float64, scale=1.0):
     """The arguments of _image_to_columns for a random picture."""
 
     def make(rng):
         windows = _geometry(shape[1:3], kernel, stride, padding, dilation)
-        return Call((rng.standard_normal(shape).astype(dtype), kernel, stride, padding, dilation, windows))
+        return Call(((scale * rng.standard_normal(shape)).astype(dtype), kernel, stride, padding, dilation, windows))
 
     return make
 
@@ -77,6 +78,7 @@ COLUMNS = Exercise(
             _picture((1, 6, 7, 1), (2, 3), dilation=(3, 2)),
             "dilation: neighbours in the kernel lie 3 rows and 2 columns apart",
         ),
+        *window_cases(_picture),
         Case("no pictures", "adversarial", _picture((0, 4, 4, 2), (2, 2)), "a batch of none is normal"),
         Case("the picture stays as it was", "ownership", _picture((1, 4, 4, 2), (3, 3), padding=(1, 1))),
         Case(
@@ -130,13 +132,13 @@ COLUMNS = Exercise(
 )
 
 
-def _scattered(shape, kernel, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), dtype=np.float64):
+def _scattered(shape, kernel, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), dtype=np.float64, scale=1.0):
     """The arguments of _columns_to_image for a picture of this shape."""
 
     def make(rng):
         N, H, W, C = shape
         windows = _geometry((H, W), kernel, stride, padding, dilation)
-        columns = rng.standard_normal((N, *windows, *kernel, C)).astype(dtype)
+        columns = (scale * rng.standard_normal((N, *windows, *kernel, C))).astype(dtype)
         return Call((columns, (H, W), stride, padding, dilation))
 
     return make
@@ -203,6 +205,7 @@ IMAGE = Exercise(
             _scattered((1, 6, 7, 1), (2, 3), dilation=(3, 2)),
             "dilation: neighbours in the kernel lie 3 rows and 2 columns apart",
         ),
+        *window_cases(_scattered),
         Case("no pictures", "adversarial", _scattered((0, 4, 4, 2), (2, 2)), "a batch of none is normal"),
         Case("the columns stay as they were", "ownership", _scattered((1, 4, 4, 1), (3, 3), padding=(1, 1))),
         Case(

@@ -4,18 +4,30 @@ import numpy as np
 
 from ...ops.conv import conv2d_backward, conv2d_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._drawn import MANY, window_cases
 from ._hw02_columns import ASSIGNS
 from ._shared import cache_proven_by
 
 
-def _conv(x, weight, *, bias=True, dtype=np.float64, **options):
+def _conv(x, weight, *, bias=True, dtype=np.float64, scale=1.0, **options):
     """The arguments of conv2d_forward for arrays of these shapes."""
 
     def make(rng):
-        arrays = [rng.standard_normal(shape).astype(dtype) for shape in (x, weight, weight[3:])]
+        arrays = [(scale * rng.standard_normal(shape)).astype(dtype) for shape in (x, weight, weight[3:])]
         return Call((*arrays[:2], arrays[2] if bias else None), options)
 
     return make
+
+
+def _grouped(shape, kernel, **options):
+    """As _conv, with a group for every channel of x, and two outputs for each."""
+    C = shape[3]
+    return _conv(shape, (*kernel, 1, 2 * C), groups=C, **options)
+
+
+def _whole(shape, kernel, **options):
+    """As _conv, with one group, and one output more than inputs."""
+    return _conv(shape, (*kernel, shape[3], shape[3] + 1), **options)
 
 
 def _small_conv(rng):
@@ -73,6 +85,9 @@ CONV = Exercise(
         Case(
             "groups", "adversarial", GROUPS, "two groups: each output channel sees its own half of the input channels"
         ),
+        Case("many groups", "adversarial", _grouped((1, 3, 2, MANY), (2, 1)), f"{MANY} groups of a channel each"),
+        Case("seven groups of two", "adversarial", _conv((2, 4, 3, 14), (3, 2, 2, 21), groups=7), "14 channels in"),
+        *window_cases(_whole),
         Case("no bias", "adversarial", _conv((1, 4, 4, 2), (3, 3, 2, 3), bias=False), "bias is None"),
         Case("no pictures", "adversarial", _conv((0, 4, 4, 2), (3, 3, 2, 3)), "a batch of none is normal"),
         Case("x, weight and bias stay as they were", "ownership", _conv((1, 4, 4, 2), (3, 3, 2, 3), padding=1)),
@@ -136,6 +151,16 @@ def _conv_back(x, weight, **options):
         return _back_of(call, rng)
 
     return make
+
+
+def _whole_back(*args, **options):
+    draw = _whole(*args, **options)
+    return lambda rng: _back_of(draw(rng), rng)
+
+
+def _grouped_back(*args, **options):
+    draw = _grouped(*args, **options)
+    return lambda rng: _back_of(draw(rng), rng)
 
 
 def _back_of(call, rng):
@@ -220,6 +245,9 @@ CONV_BACK = Exercise(
             lambda rng: _back_of(GROUPS(rng), rng),
             "two groups: each sees its own half of the channels",
         ),
+        Case("many groups", "adversarial", _grouped_back((1, 3, 2, MANY), (2, 1)), f"{MANY} groups of a channel each"),
+        Case("seven groups of two", "adversarial", _conv_back((2, 4, 3, 14), (3, 2, 2, 21), groups=7), "14 channels"),
+        *window_cases(_whole_back),
         Case("no bias", "adversarial", _conv_back((1, 4, 4, 2), (3, 3, 2, 3), bias=False), "then dbias is None"),
         Case("no pictures", "adversarial", _conv_back((0, 4, 4, 2), (3, 3, 2, 3)), "a batch of none: gradients of 0"),
         Case("nothing is written into", "ownership", _conv_back((1, 4, 4, 2), (3, 3, 2, 3))),

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...ops.pool import max_pool2d_backward, max_pool2d_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
+from ._drawn import window_cases
 from ._shared import cache_proven_by, distinct
 
 ASSIGNS = (
@@ -16,6 +17,10 @@ WINS = ASSIGNS.format(role="wins")
 def _image(*shape, dtype=np.float64, shift=0.0, scale=1.0, **options):
     """A picture without ties and the options of a pooling."""
     return lambda rng: Call(((scale * (distinct(rng, shape) + shift)).astype(dtype),), options)
+
+
+def _seen(shape, **options):
+    return _image(*shape, **options)
 
 
 def _flat(*levels, **options):
@@ -88,6 +93,7 @@ MAXIMUM = Exercise(
             "rows and columns differ in kernel, stride and padding",
         ),
         Case("a kernel of 1", "adversarial", _image(1, 5, 4, 2, kernel=1, stride=2), "every second pixel is kept"),
+        *window_cases(_seen, half=True, dilated=False),
         Case("no pictures", "adversarial", _image(0, 4, 4, 2, kernel=2), "a batch of none is normal"),
         Case("x stays as it was", "ownership", _image(1, 4, 4, 2, kernel=2, stride=1)),
         GradientCase(
@@ -161,15 +167,19 @@ MAXIMUM = Exercise(
 )
 
 
-def _maximum_back(draw):
+def _maximum_back(draw, scale=1.0):
     """dy and the cache of a maximum pooling of what draw(rng) draws."""
 
     def make(rng):
         call = draw(rng)
         y, cache = max_pool2d_forward(*call.args, **call.data)
-        return Call((rng.uniform(1, 2, y.shape).astype(y.dtype), cache))
+        return Call(((scale * rng.uniform(1, 2, y.shape)).astype(y.dtype), cache))
 
     return make
+
+
+def _seen_back(shape, *, scale=1.0, **options):
+    return _maximum_back(_image(*shape, scale=scale, **options), scale)
 
 
 def _by_hand(rng):
@@ -258,6 +268,7 @@ MAXIMUM_BACK = Exercise(
             _maximum_back(_image(2, 5, 7, 1, kernel=(2, 3), stride=(1, 2), padding=(1, 0))),
             "rows and columns differ in kernel, stride and padding",
         ),
+        *window_cases(_seen_back, half=True, dilated=False),
         Case("no pictures", "adversarial", _maximum_back(_image(0, 4, 4, 2, kernel=2)), "a batch of none is normal"),
         Case("nothing is written into", "ownership", _maximum_back(_image(1, 4, 4, 2, kernel=2))),
         GradientCase(
