@@ -138,7 +138,7 @@ def test_everything_is_reported_at_once_in_one_table(tmp_path):
     contents["annotations"][2].update(bbox=[0, 0, 99, 99], category_id=99)
     report = check_coco(*annotated.write(tmp_path, contents))
     head, columns, *lines = report.table().splitlines()
-    assert head.endswith("5 problems (sound: 3 pictures, 1 objects, 2 classes)")
+    assert head.endswith("5 problems (sound: 3 pictures, 1 of 3 objects, 2 classes)")
     assert columns.split() == ["entry", "picture", "problem"]
     assert [line.split("  ")[0] for line in lines] == ["annotation 1"] * 3 + ["annotation 5"] * 2
     assert all("a.png" in line for line in lines[:3]) and all("b.png" in line for line in lines[3:])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.data.coco_check import check_coco
-from tinymaskrcnn.data.coco_fit import check_keypoints, check_mask, common_meaning
+from tinymaskrcnn.data.coco_fit import area_fits, check_keypoints, check_mask, common_meaning
 from tinymaskrcnn.data.coco_report import Annotation
 from tinymaskrcnn.evaluation import rle
 
@@ -179,3 +179,19 @@ def test_one_object_among_many_has_its_own_line(check):
     contents["annotations"][3] = swapped(contents["annotations"][3])
     [problem] = check(contents).problems
     assert problem.where == "annotation 4" and "mask and box do not fit" in problem.what and "y, x" in problem.what
+
+
+@pytest.mark.parametrize(
+    "area, fits", [(None, True), (2800, True), (1000, True), (4000, True), (0, False), (1e5, False)]
+)
+def test_areas_that_cannot_be(area, fits):
+    assert area_fits(found(BOX, area=area)) is fits
+
+
+def test_areas_that_cannot_be_are_said(check):
+    contents = many()
+    assert check(contents).notes == ()
+    for entry in contents["annotations"][:3]:
+        entry["area"] = 1e8
+    report = check(contents)
+    assert report.ok and report.notes == ("3 areas cannot be those of their boxes; evaluation goes by them",)

@@ -76,7 +76,7 @@ def _evaluate_run(args):
     kinds = [KINDS[head] for head in experiment.config.model.heads]
     if args.iou not in (None, *kinds):
         raise ArgumentError(f"--iou must be one of {', '.join(kinds)} for this model; got {args.iou}")
-    with offering_skip_broken():
+    with offering_skip_broken("--iou bbox"):
         return experiment.evaluate(
             scenes=args.scenes,
             split=args.split or "test",

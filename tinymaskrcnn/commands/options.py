@@ -83,14 +83,22 @@ def given_annotations(args):
 
 
 @contextlib.contextmanager
-def offering_skip_broken():
-    """Add to what is said of broken annotations that --skip-broken, an option of the command, helps."""
+def offering_skip_broken(boxes_only):
+    """Add to what is said of broken annotations which options of the command help.
+
+    boxes_only: the option, with its value, by which only boxes are asked for.
+    """
     from ..data.coco_selection import BrokenAnnotations, UnknownCategories
 
     try:
         yield
     except (BrokenAnnotations, UnknownCategories) as error:
-        raise error.advising("--skip-broken leaves out what cannot be used, and its pictures") from error
+        if not error.skippable:
+            raise
+        advice = "--skip-broken leaves out what cannot be used, and its pictures."
+        if "box" not in error.parts:
+            advice += f" {boxes_only} asks for boxes only."
+        raise type(error)(f"{error}\n{advice}", skippable=False, parts=error.parts) from error
 
 
 def given_options(args, names):

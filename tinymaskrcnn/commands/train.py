@@ -63,7 +63,7 @@ def run(args):
         folder = _resumed_folder(args)
         experiment = Experiment(folder, device=args.device, threads=args.threads)
     else:
-        with offering_skip_broken():
+        with offering_skip_broken("--set 'model.heads=[\"box\"]'"):
             experiment = _start(args)
     path, train = experiment.run.path, experiment.config.train
     kind = "pictures" if experiment.config.coco.annotations else "scenes"

@@ -39,6 +39,8 @@ def check_coco(path, folder, *, decode=None):
     problems += found.problems
     if found.repeated:
         notes.append(f"{count(found.repeated, 'annotation')} that stand twice in the file count once")
+    if found.odd_areas:
+        notes.append(f"{count(found.odd_areas, 'area')} cannot be those of their boxes; evaluation goes by them")
     if constants and not any("finite" in p.what for p in problems):
         problems.append(Problem("file", "", f"holds {constants} times NaN or Infinity, which JSON does not know"))
     return Report(
@@ -50,7 +52,7 @@ def check_coco(path, folder, *, decode=None):
         lost=dict(found.lost),
         total=(len(entries["images"]), len(entries["annotations"])),
         notes=tuple(notes),
-        parts=("box", *_parts(list(found.sound.values()))),
+        parts=("box", *_parts(list(found.sound.values()), any(c.keypoints for c in categories.sound.values()))),
     )
 
 
@@ -90,12 +92,15 @@ def read_json(path):
     return entries, len(constants)
 
 
-def _parts(annotations):
-    """What the objects have besides their boxes; crowds, which nothing is learned from, do not decide."""
+def _parts(annotations, named):
+    """What the objects have besides their boxes; crowds, which nothing is learned from, do not decide.
+
+    named: whether a category names keypoints
+    """
     objects = [a for a in annotations if not a.crowd] or list(annotations)
     if any(a.segmentation is not None or "mask" in a.broken for a in objects):
         yield "mask"
-    if any("keypoint" in a.broken or a.keypoints is not None and a.keypoints.any() for a in objects):
+    if named and any("keypoint" in a.broken or a.keypoints is not None and a.keypoints.any() for a in objects):
         yield "keypoint"
 
 
@@ -136,8 +141,7 @@ def _tell_names_apart(known, objects, problems, notes):
 
 def _check_pictures(entries, folder, objects, problems, notes, *, decode):
     """Pictures as Known; objects counts the annotations by picture id."""
-    if decode:
-        entries = counted(entries, label=f"reading {count(len(entries), 'picture')}")
+    entries = counted(entries, label="reading pictures" if decode else "looking at pictures")
     known = _read_all(entries, "picture", lambda e, key: read_picture(e, key, folder, decode=decode), problems, notes)
     by_file = {}
     for key, picture in known.sound.items():

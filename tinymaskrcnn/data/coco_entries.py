@@ -27,7 +27,8 @@ class Broken(Exception):
 
 def read_category(entry, key):
     """->  Category"""
-    name, points = entry.get("name"), entry.get("keypoints") or []
+    name, points = entry.get("name"), entry.get("keypoints")
+    points = [] if points in (None, "", {}) else points
     if not isinstance(name, str) or not name.strip():
         raise Broken(f"needs a name; got {shown(name)}")
     if not isinstance(points, list) or not all(isinstance(p, str) for p in points):
@@ -118,17 +119,17 @@ def plain_box(entry):
 def _box(entry, size):
     """x1, y1, x2, y2 inside the picture."""
     box = x, y, w, h = plain_box(entry)
-    given = shown(list(box))
     if w <= 0 or h <= 0:
-        raise Broken(f"box is degenerate: width and height must be above 0; got {given}")
+        raise Broken(f"box is degenerate: width and height must be above 0; got {shown(box)}")
     height, width = size
     if min(x, y) < -TOLERANCE or x + w > width + TOLERANCE or y + h > height + TOLERANCE:
-        raise Broken(f"box lies outside the picture of {width}x{height} pixels; got {given}")
-    clipped = np.clip(np.array([x, y, x + w, y + h], np.float32), 0, [width, height, width, height])
-    if min(clipped[2] - clipped[0], clipped[3] - clipped[1]) < np.float32(0.9 * SMALLEST):  # 0.9: edges were rounded
+        raise Broken(f"box lies outside the picture of {width}x{height} pixels; got {shown(box)}")
+    edges = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
+    x1, y1, x2, y2 = (float(np.float32(edge)) for edge in edges)
+    if min(x2 - x1, y2 - y1) < 0.9 * SMALLEST:  # 0.9: edges were rounded
         where = f"inside the picture of {width}x{height} pixels" if min(w, h) >= SMALLEST else f"below {SMALLEST} pixel"
-        raise Broken(f"box is degenerate {where}; got {given}")
-    return tuple(clipped.tolist())
+        raise Broken(f"box is degenerate {where}; got {shown(box)}")
+    return x1, y1, x2, y2
 
 
 def _crowd(entry, size):
@@ -168,6 +169,8 @@ def _keypoints(entry, size, category):
     count, height, width = len(category.keypoints), *size
     if points is None:
         return np.zeros((count, 3), np.float32)
+    if count == 0:
+        raise Broken("has keypoints; its category names none")
     if not isinstance(points, list) or len(points) != 3 * count:
         given = len(points) if isinstance(points, list) else shown(points)
         raise Broken(f"keypoints must be {3 * count} numbers for the category's {count} points; got {given}")

@@ -13,6 +13,7 @@ from .coco_entries import Broken, plain_box
 SLACK = 1.0  # pixels by which box and mask may each be off
 INSIDE = 0.5  # share of a mask's extent, or of the keypoints, that must lie in the box
 FILLED = 0.2  # share of the box that the mask's extent must reach
+AMPLE = 2.0  # pixels: a polygon that is wider than this on average holds some
 EXACT = 1.5  # pixels: a mask that fits its box as closely as this was made with it
 OFTEN = 0.25  # share of boxes that leave their pictures before all of them count as corners
 
@@ -59,7 +60,7 @@ def check_mask(annotation):
 
     A meaning may also be plain where nothing is wrong yet: a mask on the diagonal reads the same with y before x.
     """
-    box, (extent, empty) = np.array(annotation.box), _extent(annotation)
+    box, (extent, empty) = annotation.box, _extent(annotation)
     if annotation.crowd or extent is None:
         return "mask holds no pixel" if empty else None, None
     meaning = _meaning(extent, box)
@@ -77,51 +78,60 @@ def _extent(annotation):
     """
     shape = annotation.segmentation
     if isinstance(shape, rle.RLE):
-        return (rle.to_boxes([shape])[0], False) if rle.area(shape) else (None, True)
-    points = np.concatenate(shape)
-    extent = np.concatenate([points.min(axis=0), points.max(axis=0)])
+        return (rle.to_boxes([shape])[0].tolist(), False) if rle.area(shape) else (None, True)
+    points = shape[0] if len(shape) == 1 else np.concatenate(shape)
+    extent = points.min(axis=0).tolist() + points.max(axis=0).tolist()
     tiny = min(annotation.box[2] - annotation.box[0], annotation.box[3] - annotation.box[1]) < 2
-    return extent, not tiny and not any(map(_holds_pixels, shape))
+    ample = AMPLE * (extent[2] - extent[0] + extent[3] - extent[1] + 2)
+    return extent, not tiny and not any(_holds_pixels(points, ample) for points in shape)
 
 
-def _holds_pixels(points):
-    """Whether a polygon covers any pixel; only one that is thin is drawn to find out."""
-    x, y = (points - points[0]).T
-    area = 0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-    low, high = np.floor(points.min(axis=0)) - 1, np.ceil(points.max(axis=0)) + 1
-    if area > np.hypot(*(high - low)) + 2:  # wider than a pixel somewhere
+def _holds_pixels(points, ample):
+    """Whether a polygon covers any pixel; only one with an area that is not ample is drawn to find out."""
+    x, y = (points - points[0]).T  # from the first corner on, so that the closing edge adds nothing
+    if 0.5 * abs(x[:-1] @ y[1:] - y[:-1] @ x[1:]) > ample:
         return True
+    low, high = np.floor(points.min(axis=0)) - 1, np.ceil(points.max(axis=0)) + 1
     low = np.maximum(low, 0)
     width, height = (high - low).astype(int)
     return rle.area(polygons.polygon_to_rle(points - low, size=(height, width))) > 0
 
 
 def _fits(extent, box):
-    extent, box = (_corners(v) for v in (extent, box))
-    sides = np.minimum(extent[2:], box[2:]) - np.maximum(extent[:2], box[:2])
-    shared = np.prod(np.maximum(sides, 0))
-    area, whole = np.prod(extent[2:] - extent[:2]), np.prod(box[2:] - box[:2])
+    (x1, y1, x2, y2), (bx1, by1, bx2, by2) = (_grown(v) for v in (extent, box))
+    shared = max(min(x2, bx2) - max(x1, bx1), 0) * max(min(y2, by2) - max(y1, by1), 0)
+    area, whole = (x2 - x1) * (y2 - y1), (bx2 - bx1) * (by2 - by1)
     return shared >= INSIDE * area and shared >= FILLED * (area + whole - shared)
 
 
-def _corners(box):
-    """Grown by SLACK on every side."""
-    return box + np.array([-SLACK, -SLACK, SLACK, SLACK])
+def _grown(box):
+    x1, y1, x2, y2 = box
+    return x1 - SLACK, y1 - SLACK, x2 + SLACK, y2 + SLACK
 
 
 def _meaning(extent, box):
     """The key of MEANS under which a mask fits its box closely, when it does not as it stands."""
-    if (abs(extent - box) <= 2 * EXACT).all():
+    if _close(extent, box, 2 * EXACT):
         return None
-    if extent.min() >= 0 and extent.max() <= 1 < box.max():
+    x1, y1, x2, y2 = extent
+    if min(x1, y1) >= 0 and max(x2, y2) <= 1 < max(box):
         return "fractions"
-    if _close(extent[[1, 0, 3, 2]], box):
+    if _close((y1, x1, y2, x2), box):
         return "swapped"
-    return "corners" if _close(extent, [*box[:2], *(box[2:] - box[:2])]) else None
+    return "corners" if _close(extent, (box[0], box[1], box[2] - box[0], box[3] - box[1])) else None
 
 
-def _close(extent, box):
-    return bool((abs(extent - np.array(box)) <= EXACT).all())
+def _close(extent, box, limit=EXACT):
+    return all(abs(a - b) <= limit for a, b in zip(extent, box))
+
+
+def area_fits(annotation):
+    """Whether the area, by which evaluation tells small from large, can be that of what is in the box."""
+    if annotation.area is None or annotation.crowd:
+        return True
+    x1, y1, x2, y2 = annotation.box
+    whole = (x2 - x1) * (y2 - y1)
+    return whole / 100 - 1 <= annotation.area <= 1.5 * whole + 10
 
 
 def check_keypoints(annotation):

@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 
 from ..errors import shown
+from ..train.progress import counted
 from . import coco_fit, polygons
 from .coco_entries import Broken, claim_id, identify, read_object, shown_name
 from .coco_report import Problem
@@ -23,7 +24,7 @@ def check_objects(entries, images, categories):
     if meaning:
         objects.misread("box", meaning, entries)
         return objects
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(counted(entries, label="checking annotations")):
         objects.read(entry, place)
     objects.finish()
     return objects
@@ -67,7 +68,7 @@ class Objects:
 
     def __init__(self, images, categories, *, with_masks):
         self.images, self.categories, self.with_masks = images, categories, with_masks
-        self.sound, self.problems, self.repeated = {}, [], 0
+        self.sound, self.problems, self.repeated, self.odd_areas = {}, [], 0, 0
         self.lost = Counter()  # by picture id; None where there is no such picture
         self._taken = Known()
         self._strays = {"image_id names no picture": [], "category_id names no category": []}
@@ -123,6 +124,7 @@ class Objects:
             broken |= {part} if text else set()
         if category.other_points:
             broken.add("keypoint")
+        self.odd_areas += not coco_fit.area_fits(found)
         return _without(found, broken)
 
     def misread(self, part, meaning, entries):

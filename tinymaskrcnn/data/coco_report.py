@@ -87,19 +87,22 @@ class Report:
         return not self.problems
 
     def table(self, limit=None):
-        """The problems as text, the first `limit` lines or all; one line when there are none.
+        """The problems as text, the first `limit` or all; one line when there are none.
 
-        What many entries have in common word for word (no such picture, no mask) is listed ALIKE times, then counted.
+        In the whole table what many have in common word for word (no such picture) is listed ALIKE times, then counted.
         """
         objects = sum(not annotation.broken for annotation in self.annotations.values())
-        sound = f"{len(self.pictures)} pictures, {objects} objects, {len(self.categories)} classes"
+        sound = ((len(self.pictures), self.total[0], "pictures"), (objects, self.total[1], "objects"))
+        sound = [f"{some} of {all} {what}" if some < all else f"{some} {what}" for some, all, what in sound]
+        sound = ", ".join([*sound, f"{len(self.categories)} classes"])
         if self.ok:
             return f"{self.path}: sound ({sound})"
-        rows, lines = [("entry", "picture", "problem"), *self._rows()], []
-        shown = rows if limit is None else rows[: limit + 1]
-        widths = [min(40, max(len(row[column]) for row in shown)) for column in (0, 1)]
-        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in shown]
-        more = [f"... and {len(rows) - len(shown)} more"] if len(shown) < len(rows) else []
+        rows = self._rows() if limit is None else ((p.where, p.picture, p.what) for p in self.problems[:limit])
+        rows = [("entry", "picture", "problem"), *rows]
+        widths = [min(40, max(len(row[column]) for row in rows)) for column in (0, 1)]
+        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
+        left = 0 if limit is None else len(self.problems) - limit
+        more = [f"... and {left} more"] if left > 0 else []
         return "\n".join([f"{self.path}: {count(len(self.problems), 'problem')} (sound: {sound})", *lines, *more])
 
     def _rows(self):

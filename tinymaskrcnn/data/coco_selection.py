@@ -12,20 +12,20 @@ from pathlib import Path
 from ..errors import ConfigError, DataError, shown
 from .coco_report import PARTS, count
 
-LONGEST = 430  # characters of a message, which leaves room for advice
+LONGEST = 360  # characters of a message, which leaves room for advice
 SHOWN = 10  # lines of the table of problems that a failing run shows at most
 
 
 class _Unusable:
-    """What a run cannot use as it is; skippable where leaving it out would leave something."""
+    """What a run cannot use as it is.
 
-    def __init__(self, message, *, skippable=True):
+    skippable: whether leaving it out would leave something. parts: those of PARTS that cannot be used; without "box",
+    who does not ask for the others has no problem.
+    """
+
+    def __init__(self, message, *, skippable=True, parts=("box",)):
         super().__init__(message)
-        self.skippable = skippable
-
-    def advising(self, sentence):
-        """The same error with the caller's advice, where it helps."""
-        return type(self)(f"{self}\n{sentence}", skippable=False) if self.skippable else self
+        self.skippable, self.parts = skippable, tuple(parts)
 
 
 class BrokenAnnotations(_Unusable, DataError):
@@ -66,7 +66,7 @@ def select(report, folder, *, parts=PARTS, names=None, wanted=None, skip_broken=
     problems = [p for p in report.problems if p.part in parts and _concerns(p, report, wanted, ids)]
     if not skip_broken:
         if problems:
-            raise BrokenAnnotations(_message(report, folder, problems))
+            raise BrokenAnnotations(_message(report, folder, problems), parts={p.part for p in problems})
         if strangers:
             raise _unknown(report, strangers)
     before = sum(map(len, objects.values()))
@@ -149,6 +149,8 @@ def _message(report, folder, problems, *, rest=None):
     """The head of the table, as much of it as a message holds, and where the rest is."""
     short = dataclasses.replace(report, problems=tuple(problems), path=Path(report.path).name)
     tail = f"All of it: tinymaskrcnn data check --annotations {report.path} --images {folder}" if problems else ""
+    if len(tail) > 0.4 * LONGEST:
+        tail = "All of it: tinymaskrcnn data check, with the same --annotations and --images"
     if rest:
         tail = f"Nothing is left to work with: {rest[0]} of {count(rest[1], 'object')}.\n{tail}".strip()
     for lines in range(SHOWN, 0, -1):

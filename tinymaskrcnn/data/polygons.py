@@ -160,7 +160,8 @@ def _parse_polygon(points, k):
     if not np.isfinite(array).all():
         raise DataError(f"polygon {k}: every coordinate must be finite; got NaN or infinity")
     points = array.astype(np.float64).reshape(-1, 2)
-    if abs(points).max() > MOST_POINTS or _length(points) > MOST_POINTS:
+    reach = abs(points).max()  # at first a bound that is quickly found: no step is longer than twice this
+    if reach > MOST_POINTS or (2 * reach * FINE + 3) * len(points) > MOST_POINTS and _length(points) > MOST_POINTS:
         raise DataError(f"polygon {k}: the outline must stay below {MOST_POINTS} points of 1/{FINE} pixel")
     return points
 
