@@ -60,6 +60,7 @@ class Detector:
             return []
         batch = collate([resize_to_config(image, self.model.config) for image in images])
         originals = np.array([image.shape[:2] for image in images], np.int64)
+        del images  # large ones need not outlive their resizing
         dtype = self.model.parameters()[0].value.dtype
         was_training = self.model.training
         self.model.eval()

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from PIL import Image
 
 from tinymaskrcnn import cli, visualize
 from tinymaskrcnn.commands.predict import _unique_names
+from tinymaskrcnn.config import photograph_preset
+from tinymaskrcnn.evaluation import rle
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.run import RunFolder
@@ -101,3 +105,21 @@ def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_p
 
 def test_pictures_of_one_name_get_different_results():
     assert _unique_names([Path("a/x.png"), Path("b/x.jpg"), Path("y.png")]) == ["x", "x_2", "y"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read where Linux shows it")
+def test_a_hundred_masks_of_twelve_megapixels(tmp_path):
+    """As pixels the masks alone are 1.2 GB."""
+    config = photograph_preset(("background", "thing"), heads=("box", "mask"))
+    config = dataclasses.replace(config, roi=dataclasses.replace(config.roi, score_threshold=0.0, nms_iou=0.95))
+    save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((4000, 3000)).save(tmp_path / "photo.jpg")
+    words = ["predict", str(tmp_path / "photo.jpg"), "--model", str(tmp_path / "model.npz"), "--score", "0"]
+    code = f"from tinymaskrcnn import cli; assert cli.main({[*words, '--out', str(tmp_path / 'found')]!r}) == 0"
+    code += "; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads((tmp_path / "found" / "photo.json").read_text())["objects"]
+    masks = [rle.from_coco(entry["mask"]) for entry in found]
+    assert len(masks) == 100 and sum(map(rle.area, masks)) > 1e6
+    assert int(done.stdout.split()[-1]) < 450e3  # kB; with all that is imported

@@ -40,7 +40,7 @@ def test_run_lengths_are_drawn_like_pixels_and_large_ones_thinly(size):
     picture, tint = axes[1].images
     assert tint.get_extent() == picture.get_extent() == [0, size[1], size[0], 0]
     drawn = np.asarray(tint.get_array())[..., 3]
-    assert drawn.shape == picture.get_array().shape[:2] and max(drawn.shape) == min(size[1], 1600)
+    assert drawn.shape == picture.get_array().shape[:2] and max(drawn.shape) == min(size[1], 1200)
     assert (drawn > 0).mean() == pytest.approx(masks.any(axis=0).mean(), abs=2e-3)
 
 

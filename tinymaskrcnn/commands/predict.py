@@ -61,13 +61,13 @@ def _find(detector, path, target, args):
     """Write and print what is found in one picture."""
     import numpy as np
 
-    from ..data.pictures import read_image
+    from ..data.pictures import read_pixels, to_float
     from ..files import write_whole
 
-    image = read_image(path, detector.model.config.backbone.in_channels)
-    if args.invert:
-        np.subtract(1, image, out=image)
-    [found] = detector.detect([image], encoded=True)
+    image = read_pixels(path, detector.model.config.backbone.in_channels)
+    white = 255 if image.dtype == np.uint8 else 1
+    image = white - image if args.invert else image
+    [found] = detector.detect([to_float(image)], encoded=True)  # whose floats are gone once they are resized
     found = found.select(found.scores >= args.score)
     entries = detections_to_json(found, detector.class_names)
     result = {"image": str(path), "height": image.shape[0], "width": image.shape[1], "objects": entries}
@@ -75,7 +75,7 @@ def _find(detector, path, target, args):
     _draw(f"{target}.png", image, found, detector.class_names)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     print(*_table(entries), sep="\n")
-    if not entries and not args.invert and image.mean() > 0.5 and _is_digits(detector):
+    if not entries and not args.invert and image.mean() > 0.5 * white and _is_digits(detector):
         print("  the picture is bright, the training scenes are dark: try --invert", file=sys.stderr)
 
 

@@ -30,7 +30,9 @@ def read_pixels(path, channels=1, *, upright=True):
     if channels not in (1, 3):
         raise ArgumentError(f"read_image: channels must be 1 or 3; got {channels!r}")
     with _opened(path) as picture:
-        return _to_array(ImageOps.exif_transpose(picture) if upright else picture, channels)
+        if upright:
+            ImageOps.exif_transpose(picture, in_place=True)
+        return _to_array(picture, channels)
 
 
 def to_float(pixels):
@@ -76,7 +78,8 @@ def _to_array(picture, channels):
         picture = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, (255, 255, 255, 255))
         picture = Image.alpha_composite(paper, picture)
-    picture = picture.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    picture = picture if picture.mode == mode else picture.convert(mode)  # which would copy even what fits
     return np.asarray(picture).reshape(picture.height, picture.width, channels)
 
 

@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from . import style
 from .lettering import as_written, with_glyphs
 
-MOST_SHOWN = 1600  # pixels of a picture's longer side that are drawn
+MOST_SHOWN = 1200  # pixels of a picture's longer side that are drawn
 
 
 def draw_image(image, *, ax=None, title=None):

@@ -15,37 +15,31 @@ def draw_masks(masks, *, ax, colors=None, alpha=0.55):
 
     masks (K, H, W) bool or uint8, or a list of K RLE, or None where there are no masks; colors: one or K  ->  axes
     """
-    masks, size = _shown(masks)
+    if masks is None:
+        return ax
+    masks = list(masks) if isinstance(masks, (list, tuple)) else np.asarray(to_host(masks))
+    if not isinstance(masks, list) and masks.ndim != 3:
+        raise ShapeError(f"draw_masks: masks must be (K, H, W); got shape {masks.shape}")
     K = len(masks)
     colors = [colors] * K if isinstance(colors, str) else list(colors or [style.color_of(k + 1) for k in range(K)])
-    if len(colors) != K and size:
+    if len(colors) != K:
         raise ShapeError(f"draw_masks: colors must have one entry for each of {K} masks; got {len(colors)}")
+    tint = None
+    for mask, color in zip(masks, colors):  # of run lengths only the pixels of one mask stand in memory
+        (H, W), pixels = _shown(mask)
+        tint = np.zeros((*pixels.shape, 4), np.float32) if tint is None else tint
+        tint[pixels] = (*to_rgb(color), alpha)
     if K:
-        tint = np.zeros((*masks.shape[1:], 4), np.float32)
-        for mask, color in zip(masks, colors):
-            tint[mask] = (*to_rgb(color), alpha)
-        H, W = size
         ax.imshow(tint, extent=(0, W, H, 0), interpolation="nearest", zorder=1)
     return ax
 
 
-def _shown(masks):
-    """The pixels of masks that are drawn (K, h, w) bool, and the size (H, W) of their picture; () without masks."""
-    if masks is None:
-        return np.zeros((0, 0, 0), bool), ()
-    if isinstance(masks, (list, tuple)):
-        return _decoded(masks) if masks else (np.zeros((0, 0, 0), bool), (0, 0))
-    masks = np.asarray(to_host(masks))
-    if masks.ndim != 3:
-        raise ShapeError(f"draw_masks: masks must be (K, H, W); got shape {masks.shape}")
-    rows, columns = shown_pixels(*masks.shape[1:])
-    return masks[:, rows, columns] != 0, masks.shape[1:]
-
-
-def _decoded(codes):
-    size = tuple(codes[0].size)
-    spans = Spans.from_rles(codes, size=size)
+def _shown(mask):
+    """The size of a mask (H, W), or RLE, and those of its pixels that are drawn (h, w) bool."""
+    if isinstance(mask, np.ndarray):
+        return mask.shape, mask[shown_pixels(*mask.shape)] != 0
+    size = tuple(mask.size)
     rows, columns = shown_pixels(*size)
-    if not isinstance(rows, slice):
-        spans = spans.sampled(rows[:, 0], columns[0])
-    return spans.decode(), size
+    spans = Spans.from_rles([mask], size=size)
+    spans = spans if isinstance(rows, slice) else spans.sampled(rows[:, 0], columns[0])
+    return size, spans.decode()[0]
