@@ -110,7 +110,7 @@ def test_pictures_of_one_name_get_different_results():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read where Linux shows it")
 def test_a_hundred_masks_of_twelve_megapixels(tmp_path):
     """As pixels the masks alone are 1.2 GB."""
-    config = photograph_preset(("background", "thing"), heads=("box", "mask"))
+    config = photograph_preset(("background", "thing", "other"), heads=("box", "mask"))
     config = dataclasses.replace(config, roi=dataclasses.replace(config.roi, score_threshold=0.0, nms_iou=0.95))
     save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
