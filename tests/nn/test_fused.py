@@ -116,6 +116,48 @@ def test_the_norm_of_a_batch_stays_a_norm():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("learns", (0, 1))
+def test_a_convolution_or_a_norm_that_learns_is_not_folded(learns):
+    """One of the two in training is enough: its backward needs what its forward kept."""
+    rng = np.random.default_rng(3)
+    net = network(Conv2d(2, 3, 3, padding=1, rng=rng), norm_of("frozen", 3, rng), training=False)
+    net.layers[learns].training = True
+    x, dy = rng.standard_normal((2, 6, 6, 2)), rng.standard_normal((2, 6, 6, 3))
+    want, wanted_caches = one_by_one(net.layers, x)
+    got, caches = fused.forward(net.layers, x)
+    np.testing.assert_array_equal(got, want)
+    assert [c is None for c in caches] == [c is None for c in wanted_caches] == [learns == 1, learns == 0]
+    if learns:
+        dx, wanted = (net.layers[1].backward(dy, c[1]) for c in (caches, wanted_caches))
+        np.testing.assert_array_equal(dx, wanted)
+
+
+def test_what_only_resembles_a_convolution_is_not_folded():
+    class Doubled(Conv2d):
+        def forward(self, x):
+            y, cache = super().forward(x)
+            return 2 * y, cache
+
+    rng = np.random.default_rng(4)
+    net = network(Doubled(2, 3, 3, padding=1, rng=rng), norm_of("batch", 3, rng), training=False)
+    x = rng.standard_normal((2, 6, 6, 2))
+    np.testing.assert_array_equal(fused.forward(net.layers, x)[0], one_by_one(net.layers, x)[0])
+
+
+@pytest.mark.parametrize("own", (False, True))
+@pytest.mark.parametrize("training", (False, True))
+def test_a_sum_is_rectified_and_kept_only_in_training(training, own):
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((2, 3, 4, 4))
+    want, dy = np.maximum(a + b, 0), rng.standard_normal((3, 4, 4))
+    relu = ReLU().train(training)
+    y, cache = fused.add_relu(relu, a, b, own=own)
+    np.testing.assert_array_equal(y, want)
+    assert np.shares_memory(y, a) == own and (cache is not None) == training
+    if training:
+        np.testing.assert_array_equal(relu.backward(dy, cache), dy * (want > 0))
+
+
 # ---------------------------------------------------------------- ReLU in place
 
 

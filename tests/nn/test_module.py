@@ -1,5 +1,7 @@
 """Names, gradients, modes and state dicts of modules, whatever they are made of."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tinymaskrcnn.errors import CheckpointError
 from tinymaskrcnn.nn import Buffer, Module, Parameter
 from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.nn.layers import BatchNorm2d, Linear
+from tinymaskrcnn.nn.module import at_rest
 
 
 class Net(Module):
@@ -65,6 +68,23 @@ def test_modes_reach_every_module_and_keep_obeys():
     assert net.eval() is net and not any(module.training for _, module in net.named_modules())
     assert net.keep("cache") is None
     assert all(module.training for _, module in net.train().named_modules())
+
+
+def test_members_are_parameters_buffers_and_modules_only():
+    assert [name for name, _ in Net().members()] == ["stem", "norm", "blocks.0", "blocks.1", "scale"]
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_at_rest_and_afterwards_as_they_were(error):
+    """Those that rested before go on resting, whatever happens inside."""
+    net, other = Net(), Net(1)
+    net.norm.training = False
+    with contextlib.suppress(KeyError), at_rest(net, other):
+        assert not any(module.training for one in (net, other) for _, module in one.named_modules())
+        if error:
+            raise error
+    assert [name for name, module in net.named_modules() if not module.training] == ["norm"]
+    assert all(module.training for _, module in other.named_modules())
 
 
 def test_freeze():
