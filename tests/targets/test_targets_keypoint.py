@@ -34,6 +34,21 @@ def test_absent_and_outside_keypoints_do_not_count():
     assert cell_of(12, 24, weight=np.zeros(1, np.float32)) == (0, 0)  # a RoI that is padding
 
 
+def test_the_weight_of_a_roi_is_that_of_its_keypoints():
+    rois = np.repeat(ROI, 3, axis=0)
+    points = np.array([[[[12, 24, 2]]]], np.float32)
+    targets = keypoint_targets(points, rois, np.zeros(3, int), size=4, weight=np.array([1, 0, 1], np.float32))
+    assert targets.weight.tolist() == [[1], [0], [1]] and targets.position.tolist() == [[5], [0], [5]]
+
+
+def test_float64_stays_float64():
+    """A keypoint that only float64 tells from the edge between two cells."""
+    assert cell_of(12, 24)[0] == 5
+    points, rois = np.array([[[[12 - 1e-9, 24 - 1e-9, 2]]]]), ROI.astype(np.float64)
+    targets = keypoint_targets(points, rois, np.zeros(1, int), size=4)
+    assert targets.position.tolist() == [[0]] and targets.weight.dtype == np.float64
+
+
 def test_every_roi_sees_its_own_object():
     points = np.zeros((2, 2, 3, 3), np.float32)
     points[1, 0] = [[10, 20, 2], [12, 24, 2], [17, 35, 0]]

@@ -1,9 +1,13 @@
 """Which RoIs the heads see: counts, order, labels and deltas."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.ops import boxes
 from tinymaskrcnn.structures import TargetBatch
@@ -52,6 +56,53 @@ def test_objects_themselves_are_proposals():
     assert len(samples.rois) == 6  # nothing but the six objects
     np.testing.assert_array_equal(np.sort(samples.labels), np.sort(targets.labels.reshape(-1)))
     np.testing.assert_allclose(samples.deltas, 0, atol=1e-6)
+
+
+def test_every_image_of_a_large_batch_has_its_positives():
+    rng = np.random.default_rng(1)
+    proposals, valid, targets = batch(rng, images=7)
+    samples = sample_rois(proposals, valid, targets, CONFIG, rng=rng)
+    assert np.unique(samples.image_index[samples.mask_rows]).tolist() == list(range(7))
+    np.testing.assert_array_equal(samples.mask_rows, np.flatnonzero(samples.labels))
+    assert samples.mask_weight.tolist() == [1] * len(samples.mask_rows)
+
+
+def test_more_samples_than_there_is_to_choose_from():
+    rng = np.random.default_rng(2)
+    proposals, valid, targets = batch(rng, images=2, proposals=3)
+    config = dataclasses.replace(CONFIG, samples_per_image=64, positive_fraction=1.0)
+    samples = sample_rois(proposals, valid, targets, config, rng=rng)
+    assert len(samples.rois) == 2 * (3 + 2)  # every proposal and every object
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_samples_have_the_type_of_the_proposals(dtype):
+    rng = np.random.default_rng(3)
+    proposals, valid, targets = batch(rng)
+    targets = dataclasses.replace(targets, boxes=targets.boxes.astype(dtype))
+    samples = sample_rois(proposals.astype(dtype), valid, targets, CONFIG, rng=rng)
+    assert {x.dtype for x in (samples.rois, samples.deltas, samples.weight, samples.mask_weight)} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("norm", ["", "batch"])
+def test_a_device_keeps_the_padding_unless_a_norm_would_see_it(norm, device):
+    """There the shapes are fixed, and the weights say what counts; what counts is what the host has."""
+    proposals, valid, targets = batch(np.random.default_rng(4), empty=(1,))
+    valid[:, 4:] = False
+    config = dataclasses.replace(CONFIG, box_norm=norm)
+    here = sample_rois(proposals, valid, targets, config, rng=np.random.default_rng(5))
+    moved = TargetBatch(*(device.asarray(x) for x in (targets.boxes, targets.labels, targets.masks, targets.valid)))
+    arrays = device.asarray(proposals), device.asarray(valid)
+    there = sample_rois(*arrays, moved, config, rng=np.random.default_rng(5))
+    weight, mask_weight = to_host(there.weight), to_host(there.mask_weight)
+    if norm:
+        assert (weight == 1).all() and (mask_weight == 1).all()
+    else:  # as many as there are to choose from: twelve proposals and two objects, or the eight that are asked for
+        assert len(weight) == 3 * 8 and len(mask_weight) == 3 * 2 and 0 < weight.sum() < len(weight)
+    assert weight.sum() == len(here.rois) and mask_weight.sum() == len(here.mask_rows)
+    np.testing.assert_allclose(to_host(there.rois)[weight > 0], here.rois)
+    positive = to_host(there.mask_rows)[mask_weight > 0]
+    np.testing.assert_array_equal(to_host(there.labels)[positive], here.labels[here.mask_rows])
 
 
 def test_nothing_at_all_gives_zero_rows():

@@ -47,6 +47,21 @@ def test_border_crossing_anchors_are_ignored_only_when_asked():
     assert label[0, 3] == 0
 
 
+def test_a_border_is_that_of_its_own_side():
+    """In a picture of 20 rows and 80 columns: one anchor below it, one beyond it on the right, two inside."""
+    anchors = np.array([[60, 5, 70, 15], [5, 60, 15, 70], [75, 5, 85, 15], [70, 10, 80, 20]], np.float32)
+    strict = dataclasses.replace(CONFIG, ignore_border_anchors=True)
+    _, label = assign_anchors(anchors, objects([0, 0, 5, 5]), strict, image_size=(20, 80))
+    assert label[0].tolist() == [-1, 0, 0, -1]
+
+
+def test_answers_have_the_type_of_the_anchors():
+    for dtype in (np.float32, np.float64):
+        targets = dataclasses.replace(found := objects([20, 20, 30, 30]), boxes=found.boxes.astype(dtype))
+        answer = rpn_targets(ANCHORS.astype(dtype), targets, CONFIG, rng=np.random.default_rng(0))
+        assert {answer.positive.dtype, answer.weight.dtype, answer.deltas.dtype} == {np.dtype(dtype)}
+
+
 def test_same_generator_same_sample():
     targets = objects([20, 20, 30, 30])
     first = rpn_targets(ANCHORS, targets, CONFIG, rng=np.random.default_rng(5))
