@@ -28,6 +28,7 @@ from .models.postprocess import paste_masks
 from .models.transform import resize_to_config
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
+from .train.checkpoint import naming
 from .train.finetune import freeze_stages, load_fitting
 from .train.loop import resume, run_training
 from .train.metrics import read_rows
@@ -118,7 +119,8 @@ class Experiment(Detector):
         """An existing run with the weights of its last checkpoint, ready to detect, evaluate, draw, or train on."""
         experiment = cls(RunFolder.open(path), device=device, threads=threads)
         if weights:
-            experiment.model.load_state_dict(experiment.run.load(part="model").model)
+            with naming(experiment.run.checkpoint_file):
+                experiment.model.load_state_dict(experiment.run.load(part="model").model)
         return experiment
 
     def use_data(self, source, data_dir=None):

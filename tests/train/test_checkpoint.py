@@ -15,7 +15,7 @@ import pytest
 
 from tinymaskrcnn import files
 from tinymaskrcnn.config import Config, to_dict
-from tinymaskrcnn.errors import CheckpointError
+from tinymaskrcnn.errors import CheckpointError, NonFiniteError
 from tinymaskrcnn.train import checkpoint as module
 from tinymaskrcnn.train.checkpoint import differences, load_checkpoint, save_checkpoint
 
@@ -101,6 +101,97 @@ def test_wrong_version(path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="has format 99; this version reads format 1"):
         load_checkpoint(path)
+
+
+def rewritten(path, about=lambda about: about, **changes):
+    """The same file with another description or other arrays, and a checksum that fits: made on purpose."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "checksum"}
+    text = about(json.loads(bytes(arrays["about"])))
+    text = text if isinstance(text, str) else json.dumps(text)
+    arrays["about"] = np.frombuffer(text.encode(), np.uint8)
+    arrays |= {name.replace("__", "/"): array for name, array in changes.items()}
+    np.savez(path, **arrays, checksum=np.frombuffer(module._checksum(arrays), np.uint8))
+
+
+DESCRIPTIONS = {
+    **{f"step {step!r}": ({"step": step}, "its step must be") for step in (None, "x", -1, 1.5, True, 1 << 60, [3])},
+    **{f"config {c!r}": ({"config": c}, "its config must be a table") for c in (None, [], "x", 3)},
+    **{f"format {f!r}": ({"format": f}, "has format") for f in (None, "1", 1.0, True, 2, [1])},
+    **{
+        f"step {text}": (f'{{"format": 1, "config": {{}}, "step": {text}}}', "not valid JSON")
+        for text in ("NaN", "1e999")
+    },
+    "nested": ("[" * 100_000, "nested too deep"),
+    "twice": ('{"format": 1, "format": 2}', "twice"),
+    "a list": ("[1]", "not a checkpoint"),
+    "empty": ("", "not valid JSON"),
+    "long": (json.dumps("x" * 5_000_000), "make sense"),
+    "no step": ('{"format": 1, "config": {}}', "its step must be"),
+    "no config": ('{"format": 1, "step": 1}', "its config must be"),
+}
+
+
+@pytest.mark.parametrize("case", DESCRIPTIONS)
+def test_a_description_is_not_trusted_because_its_checksum_fits(path, case):
+    change, sentence = DESCRIPTIONS[case]
+    write(path)
+    rewritten(path, lambda about: change if isinstance(change, str) else about | change)
+    with pytest.raises(CheckpointError, match=sentence) as caught:
+        load_checkpoint(path)
+    assert str(caught.value).startswith(str(path)) and len(str(caught.value)) < 500
+
+
+CONTENTS = {
+    "NaN": ({"model__w": np.array([1, np.nan], np.float32)}, "model/w must hold finite numbers; 1 of 2"),
+    "infinite": ({"model__w": np.array([np.inf], np.float32)}, "the first is inf"),
+    "too large for float32": ({"model__w": np.array([1e300])}, r"the first is 1e\+300"),
+    "complex": ({"model__w": np.ones(2, complex)}, "plain numbers"),
+    "text": ({"model__w": np.array(["a"])}, "plain numbers"),
+    "whole numbers": ({"model__w": np.ones(2, np.int64)}, "model/w must hold floats; got int64"),
+    "negative variance": ({"model__n.running_var": np.array([-1.0], np.float32)}, "must be at least 0"),
+    "NaN momentum": ({"optimizer__velocity.w": np.array([np.nan])}, "optimizer/velocity.w must hold finite"),
+    "updates NaN": ({"optimizer__updates": np.array(np.nan)}, "optimizer/updates must be a whole number"),
+    "updates -1": ({"optimizer__updates": np.array(-1)}, "optimizer/updates must be a whole number"),
+    "updates twice": ({"optimizer__updates": np.array([1, 2])}, "optimizer/updates must be a whole number"),
+    "a stranger": ({"other": np.ones(2)}, "other: belongs to no checkpoint"),
+    "a nameless one": ({"model__": np.ones(2)}, "belongs to no checkpoint"),
+}
+
+
+@pytest.mark.parametrize("case", CONTENTS)
+def test_arrays_are_not_trusted_because_their_checksum_fits(path, case):
+    changes, sentence = CONTENTS[case]
+    write(path)
+    rewritten(path, **changes)
+    with pytest.raises(CheckpointError, match=sentence) as caught:
+        load_checkpoint(path)
+    assert str(caught.value).startswith(str(path)) and len(str(caught.value)) < 500
+
+
+def test_a_checkpoint_of_a_machine_with_the_other_order_of_bytes(path):
+    model = write(path)
+    rewritten(path, **{f"model__{name}": array.astype(array.dtype.newbyteorder(">")) for name, array in model.items()})
+    for name, array in load_checkpoint(path).model.items():
+        np.testing.assert_array_equal(array, model[name])
+        assert array.dtype == model[name].dtype
+
+
+def test_what_could_not_be_loaded_is_not_written(path):
+    write(path, step=3)
+    with pytest.raises(NonFiniteError, match=r"not written: after step 4, model/conv.weight held NaN"):
+        write(path, step=4, scale=np.nan)
+    assert load_checkpoint(path).step == 3
+
+
+def test_a_table_that_is_none_and_a_thousand_differences(path):
+    write(path, config={"model": 3})
+    with pytest.raises(CheckpointError, match="must have a table 'model'; got 3"):
+        load_checkpoint(path, config=CONFIG, part="model")
+    write(path, config=CONFIG | {"x" * 40 + str(i): "y" * 1000 for i in range(1000)})
+    with pytest.raises(CheckpointError, match="another configuration: .*and 99. more") as caught:
+        load_checkpoint(path, config=CONFIG)
+    assert len(str(caught.value)) - len(str(path)) < 500
 
 
 def test_another_configuration_is_named_entry_by_entry(path):

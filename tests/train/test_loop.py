@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.config import Config, TrainConfig
-from tinymaskrcnn.errors import NonFiniteError
+from tinymaskrcnn.errors import CheckpointError, NonFiniteError
+from tinymaskrcnn.train.checkpoint import save_checkpoint
 from tinymaskrcnn.train.loop import StopRequest, resume, run_training
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
@@ -130,6 +131,53 @@ def test_the_last_good_checkpoint_survives_a_nan(start):
     checkpoint = run.load()
     assert checkpoint.step == 4 and np.isfinite(checkpoint.model["head.weight"]).all()
     assert all(np.isfinite(row["loss"]) for row in map(json.loads, run.metrics_file.read_text().splitlines()))
+
+
+def resigned(run, change):
+    """The run's checkpoint with other contents and a checksum that fits."""
+    stored = run.load()
+    change(stored.model, stored.optimizer)
+    parts = {"model": stored.model, "optimizer": stored.optimizer}
+    save_checkpoint(run.checkpoint_file, step=stored.step, config=stored.config, **parts)
+
+
+STATES = {
+    "a moment less": (lambda model, memory: memory.pop("velocity.head.weight"), "missing velocity.head.weight after"),
+    "no moments": (lambda model, memory: [memory.pop(n) for n in list(memory) if n != "updates"], "missing velocity"),
+    "a moment more": (lambda model, memory: memory.update(velocity=np.ones(2)), "velocity .2,. fits no parameter"),
+    "another optimizer": (lambda model, memory: memory.update({"mean.w": np.ones(2)}), "mean.w .2,. fits no"),
+    "another shape": (lambda model, memory: memory.update({"velocity.head.bias": np.ones(9)}), "fits no parameter"),
+    "a weight less": (lambda model, memory: model.pop("head.bias"), "missing .'head.bias'"),
+    "a weight more": (lambda model, memory: model.update(more=np.ones(2)), "unexpected .'more'"),
+    "a weight of a shape": (lambda model, memory: model.update({"head.bias": np.ones(9)}), "must have shape .4,."),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_checkpoint_that_fits_another_training_is_refused_by_name(start, case):
+    change, sentence = STATES[case]
+    run_training(*start())
+    trainer, run = start()
+    resigned(run, change)
+    with pytest.raises(CheckpointError, match=sentence) as caught:
+        resume(trainer, run)
+    assert str(caught.value).startswith(f"{run.checkpoint_file}: ") and trainer.step == 0
+
+
+def test_weights_that_overflow_at_a_checkpoint_do_not_replace_the_good_ones(start):
+    """The losses and gradients of the step were finite; what they made of the weights was not."""
+    trainer, run = start(checkpoint_every=1)
+    step = trainer.optimizer.step
+
+    def leap(rate):
+        step(rate)
+        if trainer.step == 2:
+            trainer.model.head.bias.value[...] = np.inf
+
+    trainer.optimizer.step = leap
+    with pytest.raises(NonFiniteError, match="not written: after step 3.*The weights of step 2 are kept in"):
+        run_training(trainer, run)
+    assert run.load().step == 2
 
 
 @pytest.fixture

@@ -293,6 +293,29 @@ def test_foreign_state_is_refused(state):
         optimizer.load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"square.w": np.array([1.0, -1e-9, 1.0])}, "square.w must be at least 0"),
+        ({"mean.w": np.array([1.0, np.nan, 1.0])}, "mean.w must hold finite"),
+        ({"mean.w": np.full(3, 1e300)}, "mean.w must hold finite"),
+        ({"mean.w": np.ones(3, complex)}, "mean.w must hold floats"),
+        ({"updates": np.array(-1)}, "updates must be a whole number"),
+        ({"updates": np.array(np.nan)}, "updates must be a whole number"),
+        ({"updates": "x"}, "updates must be a whole number"),
+    ],
+)
+def test_an_impossible_state_is_refused_and_changes_nothing(change, sentence):
+    p = parameter(START)
+    optimizer = AdamW([("w", p)])
+    p.grad[...] = 1
+    optimizer.step(0.1)
+    before = optimizer.state_dict()
+    with pytest.raises(CheckpointError, match=sentence):
+        optimizer.load_state_dict(before | change)
+    assert all(np.array_equal(array, before[key]) for key, array in optimizer.state_dict().items())
+
+
 def test_clipping_equals_torch():
     a, b = parameter([0.0, 0.0, 0.0]), parameter([0.0])
     a.grad[...], b.grad[...] = [3.0, 4.0, 0.0], 12.0

@@ -61,18 +61,21 @@ def _convert_state_dict(args):
     from ..interop.model_file import save_model
     from ..interop.torchvision import from_state_dict, read_config
     from ..interop.weights import read_weights
+    from ..train.checkpoint import naming
 
     if args.kind is None:
         raise ArgumentError(f"{args.weights} is a file of weights: --kind must name its model in torchvision")
     out = _target(args)
     arrays = read_weights(args.weights)
-    config = read_config(args.kind, arrays)
+    with naming(args.weights):
+        config = read_config(args.kind, arrays)
     if args.norm_eps is not None:
         backbone = dataclasses.replace(config.backbone, norm_eps=args.norm_eps)
         config = dataclasses.replace(config, backbone=backbone)
     if args.classes:
         config = dataclasses.replace(config, class_names=_class_names(args.classes, config.num_classes))
-    model = from_state_dict(args.kind, arrays, config=config)
+    with naming(args.weights):
+        model = from_state_dict(args.kind, arrays, config=config)
     save_model(out, model, half=args.half)
     state = model.state_dict()
     numbers = sum(array.size for array in state.values())

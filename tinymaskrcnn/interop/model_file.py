@@ -8,11 +8,10 @@ import math
 import numpy as np
 
 from ..config import ModelConfig, from_dict, to_dict
-from ..errors import ArgumentError, CheckpointError, ConfigError, DataError
+from ..errors import ArgumentError, CheckpointError, ConfigError
 from ..models.build import build_model
-from ..train.checkpoint import load_checkpoint, save_checkpoint
+from ..train.checkpoint import load_checkpoint, naming, save_checkpoint
 from .shapes import expected_shapes
-from .weights import check_npz
 
 
 def save_model(path, model, *, half=False):
@@ -39,10 +38,6 @@ def load_model(path):
 
     Raises CheckpointError for a missing, damaged or foreign file, before memory is spent on what it claims to hold.
     """
-    try:
-        check_npz(path)
-    except DataError as error:
-        raise CheckpointError(str(error)) from error
     checkpoint = load_checkpoint(path)
     config = _read_config(path, checkpoint)
     try:
@@ -51,7 +46,8 @@ def load_model(path):
         raise CheckpointError(f"{path}: is not a model of tinymaskrcnn ({error})") from error
     if checkpoint.model and all(array.dtype == np.float64 for array in checkpoint.model.values()):
         model.astype(np.float64)
-    return model.load_state_dict(checkpoint.model)
+    with naming(path):
+        return model.load_state_dict(checkpoint.model)
 
 
 def _read_config(path, checkpoint):

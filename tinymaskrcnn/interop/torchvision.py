@@ -11,6 +11,7 @@ import numpy as np
 from ..config import TORCHVISION_KINDS
 from ..errors import CheckpointError, ConfigError, listed
 from ..models.build import build_model
+from ..plain_arrays import fits_float32
 from .shapes import COUNTER, expected_shapes, flatten_layer, infer_config
 
 WRAPPERS = ("module.", "model.", "net.", "network.", "detector.", "state_dict.")  # a model inside another object
@@ -174,9 +175,9 @@ def _account(kind, arrays, shapes, config):
     not_floats = [f"{name} {array.dtype}" for name, array in weights.items() if array.dtype.kind != "f"]
     if not_floats:
         raise CheckpointError(f"weights must hold floats; got {listed(not_floats)}")
-    not_finite = [name for name, array in weights.items() if not np.isfinite(array).all()]
+    not_finite = [name for name, array in weights.items() if not fits_float32(array)]
     if not_finite:
-        raise CheckpointError(f"weights hold NaN or infinite values: {listed(not_finite)}")
+        raise CheckpointError(f"weights hold NaN or infinite values (as float32): {listed(not_finite)}")
     return weights
 
 

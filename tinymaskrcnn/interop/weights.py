@@ -4,27 +4,20 @@ A weight file comes from a stranger. Nothing in it is ever executed (no pickle),
 was compared with the bytes that are really there: a small file cannot ask for much memory.
 """
 
-import ast
 import importlib
-import json
-import math
 import re
 import struct
-import tokenize
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, listed, shown
+from ..files import parse_json
+from ..plain_arrays import LONGEST_NAME, check_floats, check_inflation, check_size, member_name, read_npz
 
-LARGEST_HEADER = 100_000_000  # bytes of JSON in a .safetensors file, as in the format's own library
-LARGEST_NPY_HEADER = 10_000  # bytes; NumPy's own bound
-LARGEST_DIMENSIONS = 32
-LARGEST_INFLATION = 200  # uncompressed bytes per byte of file; real weights stay below 3
-SMALL = 1 << 26  # bytes that may be inflated from anything
+LARGEST_HEADER = 10_000_000  # bytes of JSON in a .safetensors file: tens of thousands of arrays
 
 
 def read_weights(path):
@@ -44,85 +37,13 @@ def read_weights(path):
     arrays = reader(path)
     if not arrays:
         raise DataError(f"{path}: holds no arrays")
+    for name, array in arrays.items():
+        where = f"{path}: {member_name(name)}"
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise DataError(f"{where}: is no name for an array")
+        if array.dtype.kind not in "iub":  # counters of norms
+            check_floats(where, array)
     return arrays
-
-
-# ---------------------------------------------------------------- .npz: a zip archive of arrays
-
-
-def read_npz(path):
-    """The arrays of an .npz file, each checked by `check_npz` before it is made."""
-    check_npz(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged or truncated ({error})") from error
-
-
-def check_npz(path):
-    """Raise DataError unless every member of an .npz is a plain array of the size that its bytes can hold."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            names = [member.filename for member in members]
-            if len(set(names)) < len(names):
-                raise DataError(f"{path}: the name {_first_double(names)!r} appears twice")
-            _check_inflation(path, members)
-            for member in members:
-                with archive.open(member) as file:
-                    _check_npy(f"{path}: {member.filename}", file, member.file_size)
-    except DataError:
-        raise
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise DataError(f"{path}: damaged or truncated, or not an .npz file ({error})") from error
-
-
-def _check_inflation(path, members):
-    inflated, stored = sum(m.file_size for m in members), Path(path).stat().st_size
-    if inflated > max(SMALL, LARGEST_INFLATION * stored):
-        raise DataError(f"{path}: {stored:,} bytes of file claim to hold {inflated:,} bytes of arrays")
-
-
-def _check_npy(where, file, size):
-    """Read the header of one array: magic, version, and a Python dictionary of literals."""
-    if not where.endswith(".npy") or file.read(6) != b"\x93NUMPY":
-        raise DataError(f"{where}: is not an array")
-    version = file.read(2)
-    count = {b"\1": "<H", b"\2": "<I", b"\3": "<I"}.get(version[:1])
-    if count is None:
-        raise DataError(f"{where}: is an array of an unknown format")
-    (length,) = struct.unpack(count, file.read(struct.calcsize(count)))
-    header_end = 8 + struct.calcsize(count) + length
-    if length > LARGEST_NPY_HEADER or header_end > size:
-        raise DataError(f"{where}: its header claims {length:,} bytes")
-    try:
-        header = ast.literal_eval(file.read(length).decode("latin1").strip())
-        dtype, shape = np.dtype(header["descr"]), header["shape"]
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, tokenize.TokenError) as error:
-        raise DataError(f"{where}: its header cannot be read") from error
-    if dtype.hasobject:
-        raise DataError(f"{where}: holds pickled Python objects, which are never loaded from a file")
-    if dtype.kind not in "fiub":
-        raise DataError(f"{where}: must hold plain numbers; got {dtype}")
-    _check_size(where, shape, dtype.itemsize, size - header_end)
-
-
-def _check_size(where, shape, itemsize, given):
-    """The shape must be a list of lengths that fills the given bytes exactly."""
-    if not isinstance(shape, (tuple, list)) or len(shape) > LARGEST_DIMENSIONS:
-        raise DataError(f"{where}: its shape must be a list of at most {LARGEST_DIMENSIONS} lengths")
-    if not all(type(length) is int and length >= 0 for length in shape):
-        raise DataError(f"{where}: its shape must hold lengths of 0 or more; got {str(shape)[:80]}")
-    if max(shape, default=0) >= 1 << 63 or math.prod(shape) * itemsize != given:
-        raise DataError(
-            f"{where}: shape {str(tuple(shape))[:80]} at {itemsize} bytes each does not fill the {given:,} bytes given"
-        )
-
-
-def _first_double(names):
-    seen = set()
-    return next(name for name in names if name in seen or seen.add(name))
 
 
 # ---------------------------------------------------------------- .safetensors
@@ -168,18 +89,20 @@ def _safetensors_contents(path, header, room):
     entries.pop("__metadata__", None)
     contents = {}
     for name, entry in entries.items():
-        where = f"{path}: {name[:200]}"
+        where = f"{path}: {member_name(name)}"
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise DataError(f"{where}: must be described by dtype, shape and data_offsets")
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise DataError(f"{where}: dtype must be one of {', '.join(DTYPES)}; got {str(dtype)[:40]!r}")
+            raise DataError(f"{where}: dtype must be one of {', '.join(DTYPES)}; got {shown(dtype, 40)}")
         if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(offset) is int for offset in offsets)):
-            raise DataError(f"{where}: data_offsets must be two whole numbers; got {str(offsets)[:80]}")
+            raise DataError(f"{where}: data_offsets must be two whole numbers; got {shown(offsets, 80)}")
         begin, end = offsets
         if not 0 <= begin <= end <= room:
-            raise DataError(f"{where}: data_offsets {offsets} lie outside the {room:,} bytes of numbers (truncated?)")
-        _check_size(where, shape, np.dtype(DTYPES[dtype]).itemsize, end - begin)
+            raise DataError(
+                f"{where}: data_offsets {shown(offsets, 80)} lie outside the {room:,} bytes of numbers (truncated?)"
+            )
+        check_size(where, shape, np.dtype(DTYPES[dtype]).itemsize, end - begin)
         contents[name] = (dtype, shape, begin, end)
     _check_cover(path, contents, room)
     return contents
@@ -190,30 +113,22 @@ def _check_cover(path, contents, room):
     place, previous = 0, None
     for name, (_, _, begin, end) in sorted(contents.items(), key=lambda item: item[1][2:]):
         if begin < place:
-            raise DataError(f"{path}: {previous} and {name} overlap: they claim the same bytes")
+            raise DataError(
+                f"{path}: {member_name(previous)} and {member_name(name)} overlap: they claim the same bytes"
+            )
         if begin > place:
-            raise DataError(f"{path}: {begin - place:,} bytes before {name} belong to no array")
+            raise DataError(f"{path}: {begin - place:,} bytes before {member_name(name)} belong to no array")
         place, previous = end, name
     if place != room:
         raise DataError(f"{path}: {room - place:,} bytes at the end belong to no array")
 
 
 def _parse_json(path, header):
-    def table(pairs):
-        names = [name for name, _ in pairs]
-        if len(set(names)) < len(names):
-            raise DataError(f"{path}: the name {_first_double(names)!r} appears twice in the header")
-        return dict(pairs)
-
-    def refuse(constant):
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        entries = json.loads(header.decode("utf-8"), object_pairs_hook=table, parse_constant=refuse)
-    except DataError:
-        raise
-    except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
-        raise DataError(f"{path}: its header is not valid JSON ({str(error)[:80]})") from error
+        text = header.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: its header is not valid JSON ({error.reason} at byte {error.start})") from error
+    entries = parse_json(text, f"{path}: its header")
     if not isinstance(entries, dict):
         raise DataError(f"{path}: its header must be a table of arrays; got {type(entries).__name__}")
     return entries
@@ -239,7 +154,7 @@ def read_torch(path):
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                _check_inflation(path, archive.infolist())
+                check_inflation(path, archive.infolist())
         with warnings.catch_warnings(action="ignore"):  # what is wrong is said below
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except DataError:
@@ -255,7 +170,7 @@ def read_torch(path):
             f"{path}: must hold a state_dict, tensors by name; {listed(map(shown, other), most=4)} "
             f"{'is none' if len(other) == 1 else 'are none'}"
         )
-    return {str(name): _to_array(f"{path}: {name}", torch, tensor) for name, tensor in state.items()}
+    return {str(name): _to_array(f"{path}: {member_name(str(name))}", torch, tensor) for name, tensor in state.items()}
 
 
 def _why_torch_failed(error):

@@ -4,22 +4,27 @@ The file holds plain arrays (`model/...`, `optimizer/...`), a JSON text with the
 and a SHA-256 over everything. Random numbers need no state here: step n of a run draws from (seed, n).
 """
 
+import contextlib
 import errno
 import hashlib
+import itertools
 import json
+import math
 import shutil
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..config import Config, to_dict
-from ..errors import CheckpointError
-from ..files import whole_file
+from ..errors import CheckpointError, NonFiniteError, listed, shown
+from ..files import decode, parse_json, whole_file
+from ..plain_arrays import Npz, check_floats, fits_float32, member_name, native
 
 FORMAT = 1
+LARGEST_DESCRIPTION = 1 << 22  # bytes of JSON
+LARGEST_INFLATION = 20  # checkpoints are written as they are; one that was packed later is smaller, but not so much
+MOST_STEPS = 1 << 53
 PLACES = ("annotations", "images", "val_annotations", "val_images", "train_list", "val_list")  # files may be moved
 FREE_TO_CHANGE = (  # do not touch what was learned so far
     *("train.steps", "train.checkpoint_every", "train.eval_scenes"),
@@ -46,6 +51,11 @@ def save_checkpoint(path, *, step, config, model, optimizer):
     path = Path(path)
     arrays = {f"model/{name}": array for name, array in model.items()}
     arrays |= {f"optimizer/{name}": array for name, array in optimizer.items()}
+    if broken := [name for name, array in arrays.items() if array.dtype.kind == "f" and not fits_float32(array)]:
+        raise NonFiniteError(
+            f"{path}: not written: after step {step}, {listed(broken, most=3)} held NaN or infinite numbers "
+            "(a training diverged: a lower learning rate helps)."
+        )
     about = json.dumps({"format": FORMAT, "step": step, "config": config}, sort_keys=True)
     arrays["about"] = np.frombuffer(about.encode(), np.uint8)
     arrays["checksum"] = np.frombuffer(_checksum(arrays), np.uint8)
@@ -87,43 +97,81 @@ def load_checkpoint(path, *, config=None, part=""):
     path = Path(path)
     if not path.exists():
         raise CheckpointError(f"{path}: there is no checkpoint")
-    try:
-        arrays, about = _read(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path}: damaged or truncated, or not a checkpoint ({error})") from error
+    if not path.is_file():
+        raise CheckpointError(f"{path}: is not a file")
+    with Npz(path, error=CheckpointError, kind="a checkpoint", inflation=LARGEST_INFLATION) as file:
+        about = _description(path, file) if "about" in file.names else {}
+        arrays = {name: file.read(name) for name in file.names}
+    if "about" not in arrays or "checksum" not in arrays:
+        raise CheckpointError(f"{path}: damaged or truncated, or not a checkpoint (it does not say what it holds)")
+    if arrays["checksum"].tobytes() != _checksum(arrays):
+        raise CheckpointError(f"{path}: the checksum does not match: the file was changed or damaged")
     if config is not None:
         _compare(path, about["config"], json.loads(json.dumps(config)), part)
+    for name, array in arrays.items():
+        _check_array(path, name, array)
     return Checkpoint(about["step"], about["config"], _below(arrays, "model/"), _below(arrays, "optimizer/"))
 
 
-def _read(path):
-    opened = np.load(path, allow_pickle=False)
-    if not isinstance(opened, np.lib.npyio.NpzFile):
-        raise ValueError("not an npz file")
-    with opened as file:
-        about = json.loads(bytes(file["about"]))
-        if about["format"] != FORMAT:
-            raise CheckpointError(f"{path}: has format {about['format']}; this version reads format {FORMAT}")
-        arrays = {name: file[name] for name in file.files}
-    if bytes(arrays["checksum"]) != _checksum(arrays):
-        raise CheckpointError(f"{path}: the checksum does not match: the file was changed or damaged")
-    return arrays, about
+def _description(path, file):
+    """The format, the step and the configuration that a checkpoint says of itself, each of its kind."""
+    contents = file.read("about", largest=LARGEST_DESCRIPTION).tobytes()
+    about = parse_json(decode(contents, f"{path}: about", error=CheckpointError), path, error=CheckpointError)
+    if not isinstance(about, dict) or "format" not in about:
+        raise CheckpointError(f"{path}: damaged or truncated, or not a checkpoint (it does not say what it is)")
+    if type(about["format"]) is not int or about["format"] != FORMAT:
+        raise CheckpointError(f"{path}: has format {shown(about['format'])}; this version reads format {FORMAT}")
+    step, config = about.get("step"), about.get("config")
+    if type(step) is not int or not 0 <= step < MOST_STEPS:
+        raise CheckpointError(f"{path}: its step must be a whole number, at least 0; got {shown(step)}")
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: its config must be a table of settings; got {shown(config)}")
+    return about
+
+
+def _check_array(path, name, array):
+    """Weights and what an optimizer remembers are finite floats; its number of updates is a whole number."""
+    if name in ("about", "checksum"):
+        return
+    if name == "optimizer/updates":
+        if array.shape != () or array.dtype.kind not in "iu" or not 0 <= array < MOST_STEPS:
+            raise CheckpointError(f"{path}: {name} must be a whole number, at least 0; got {shown(array)}")
+        return
+    part, _, rest = name.partition("/")
+    if part not in ("model", "optimizer") or not rest:
+        raise CheckpointError(f"{path}: {member_name(name)}: belongs to no checkpoint")
+    least = 0.0 if name.endswith("running_var") else -math.inf
+    check_floats(f"{path}: {member_name(name)}", array, least=least, error=CheckpointError)
 
 
 def _below(arrays, prefix):
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): native(array) for name, array in arrays.items() if name.startswith(prefix)}
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Inside, a CheckpointError of whoever takes a checkpoint's contents over begins with the file's name."""
+    try:
+        yield
+    except CheckpointError as error:
+        if str(error).startswith(f"{path}:"):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _compare(path, stored, wanted, part):
     if part:
-        stored, wanted = stored[part], wanted[part]
+        stored, wanted = stored.get(part), wanted[part]
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"{path}: its config must have a table {part!r}; got {shown(stored)}")
     differing = [d for d in differences(stored, wanted, part) if d[0] not in FREE_TO_CHANGE and not _newer(*d)]
     if differing:
-        listed = "; ".join(f"{name} is {was!r} there and {now!r} here" for name, was, now in differing[:8])
-        more = f"; and {len(differing) - 8} more" if len(differing) > 8 else ""
-        raise CheckpointError(f"{path}: was made with another configuration: {listed}{more}")
+        said = [
+            f"{shown(name)[1:-1]} is {shown(was, 30)} there and {shown(now, 30)} here" for name, was, now in differing
+        ]
+        kept = max(1, sum(end <= 300 for end in itertools.accumulate(map(len, said))))
+        more = f"; and {len(said) - kept} more" if len(said) > kept else ""
+        raise CheckpointError(f"{path}: was made with another configuration: {'; '.join(said[:kept])}{more}")
 
 
 def _newer(name, was, now):

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import CheckpointError, listed
 from ..nn.layers import BatchNorm2d, FrozenBatchNorm2d
 from ..nn.module import Module
+from ..plain_arrays import check_floats
 
 HEADS = ("roi_heads.", "rpn.")  # what may differ from the weights that are taken over
 PER_CLASS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")  # each class has its rows
@@ -29,6 +30,8 @@ def load_fitting(model, arrays, *, class_names=None):
     if class_names is not None:
         arrays = _by_class_name(arrays, state, tuple(class_names), model.config.class_names)
     fresh = [name for name, own in state.items() if name not in arrays or arrays[name].shape != own.shape]
+    for name in (name for name in state if name not in fresh):
+        check_floats(f"the weights: {name}", arrays[name], error=CheckpointError)
     wrong = [name for name in fresh if not name.startswith(HEADS)]
     if wrong:
         raise CheckpointError(

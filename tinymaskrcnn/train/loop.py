@@ -5,6 +5,7 @@ import signal
 import threading
 
 from ..errors import NonFiniteError
+from .checkpoint import naming
 from .metrics import append_row, truncate_rows
 
 
@@ -39,7 +40,8 @@ def resume(trainer, run):
     run.clean()
     if run.checkpoint_file.exists():
         checkpoint = run.load()
-        trainer.load_state(step=checkpoint.step, model=checkpoint.model, optimizer=checkpoint.optimizer)
+        with naming(run.checkpoint_file):
+            trainer.load_state(step=checkpoint.step, model=checkpoint.model, optimizer=checkpoint.optimizer)
     return trainer.step
 
 

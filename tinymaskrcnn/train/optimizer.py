@@ -1,10 +1,13 @@
 """From gradients to better weights: SGD with momentum, AdamW, and clipping by the global norm."""
 
+import math
+
 import numpy as np
 
 from ..backend import array_module, has_kernel, move_like, to_host
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError, CheckpointError, listed, shown
 from ..nn.flat import Flat, pieces
+from ..plain_arrays import check_floats
 
 
 class Optimizer:
@@ -16,6 +19,7 @@ class Optimizer:
     """
 
     kinds = ()  # what is remembered for each parameter
+    positive = ()  # those of them that are never below zero
 
     def __init__(self, named_parameters, *, weight_decay=0.0):
         self.parameters = {}
@@ -92,9 +96,13 @@ class Optimizer:
         return {"updates": np.array(self.updates, np.int64), **arrays}
 
     def load_state_dict(self, arrays):
-        """Continue from a `state_dict`; CheckpointError names an entry that fits no parameter."""
+        """Continue from a `state_dict`; CheckpointError names an entry that is missing or does not fit."""
         arrays = dict(arrays)
-        updates = int(arrays.pop("updates", 0))
+        updates = np.asarray(arrays.pop("updates", 0))
+        if updates.shape != () or updates.dtype.kind not in "iu" or not 0 <= updates < 2**53:
+            raise CheckpointError(
+                f"optimizer state: updates must be a whole number, at least 0; got {shown(updates)}"
+            )
         memory = {}
         for key, array in arrays.items():
             kind, _, name = key.partition(".")
@@ -103,8 +111,13 @@ class Optimizer:
                 raise CheckpointError(
                     f"optimizer state: {key} {tuple(array.shape)} fits no parameter of this {type(self).__name__}"
                 )
+            least = 0.0 if kind in self.positive else -math.inf
+            check_floats(f"optimizer state: {key}", to_host(array), least=least, error=CheckpointError)
             memory[key] = move_like(array, p.value).copy()
-        self.updates, self.memory, self._flat_memory = updates, memory, {}
+        wanted = [f"{kind}.{name}" for kind in self.kinds for name, p in self.parameters.items() if p.trainable]
+        if updates > 0 and (missing := [key for key in wanted if key not in memory]):
+            raise CheckpointError(f"optimizer state: missing {listed(missing, most=4)} after {updates} updates")
+        self.updates, self.memory, self._flat_memory = int(updates), memory, {}
         return self
 
 
@@ -135,6 +148,7 @@ class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2)."""
 
     kinds = ("mean", "square")
+    positive = ("square",)
 
     def __init__(self, named_parameters, *, betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.01):
         super().__init__(named_parameters, weight_decay=weight_decay)
