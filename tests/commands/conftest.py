@@ -1,6 +1,7 @@
 """A very small run that all commands can look at, and a helper that trains another one."""
 
 import json
+import re
 
 import pytest
 
@@ -50,6 +51,21 @@ def run(train, tmp_path_factory):
     return folder
 
 
+def check_advice(argv, said):
+    """Every option that a command's message speaks of is one of this command, or stands beside the one it is of."""
+    parsers = cli.build_parser()[1]
+    here = parsers[argv[0]]
+    known = set(here._option_string_actions) | {word for word in argv if word.startswith("--")}
+    for action in here._actions:
+        if isinstance(action.choices, dict):
+            known |= {option for part in action.choices.values() for option in part._option_string_actions}
+    for command, words in re.findall(r"tinymaskrcnn ([a-z]+)([^`\n]*)", said):
+        for option in re.findall(r"(?<![\w-])--[a-z-]+", words):
+            assert option in parsers[command]._option_string_actions or command == "homework", said
+    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"tinymaskrcnn [a-z]+[^`\n]*", "", said)):
+        assert option in known, f"{argv[0]} has no {option}: {said}"
+
+
 @pytest.fixture
 def fails(capsys):
     """fails(words): the line on stderr of a command that must fail with status 2."""
@@ -59,6 +75,7 @@ def fails(capsys):
         captured = capsys.readouterr()
         lines = captured.err.strip().splitlines()
         assert lines[-1].startswith("error: ") and "Traceback" not in captured.err
+        check_advice([str(word) for word in argv], captured.err)
         return lines[-1]
 
     return call

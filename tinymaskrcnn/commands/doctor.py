@@ -96,7 +96,7 @@ def _gpu():
         cupy = array_module(to_device(np.zeros(1, np.float32), "cuda"))
         runtime = cupy.cuda.runtime
         names = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
-        yield True, f"CuPy {cupy.__version__}: {', '.join(names)}; use it with --device cuda"
+        yield True, f"CuPy {cupy.__version__}: {', '.join(names)}; use it with: tinymaskrcnn train --device cuda"
     except BackendError as error:
         yield True, f"computing on the CPU; {error}"
     except Exception as error:  # CuPy's errors share no base class that can be named without CuPy

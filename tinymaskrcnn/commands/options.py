@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
+from ..errors import shown
 
 PRESETS = {None: Config, "tour": tour_preset}  # what `train` starts from
 
@@ -107,14 +108,14 @@ def given_options(args, names):
     return [f"--{n.replace('_', '-')}" for n, v in values.items() if v is not None and v is not False and v != []]
 
 
-def data_source(word):
-    """What --data means: (source, data_dir); None when nothing was said."""
+def data_source(word, *, also=""):
+    """What --data means: (source, data_dir); None when nothing was said. `also` names what else a command takes."""
     if word is None:
         return None, None
     if word in ("digits", "mnist"):
         return word, None
     if not Path(word).is_dir():
-        raise ConfigError(f"--data must be 'digits', 'mnist' or a folder with MNIST's files, or 'coco'; got {word!r}")
+        raise ConfigError(f"--data must be 'digits', 'mnist' or a folder with MNIST's files{also}; got {shown(word)}")
     return "mnist", word
 
 

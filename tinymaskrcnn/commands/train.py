@@ -82,7 +82,7 @@ def _start(args):
     where = {"device": args.device, "threads": args.threads}
     if args.data != "coco":
         refuse_picture_options(args)
-        _, data_dir = data_source(args.data)
+        _, data_dir = data_source(args.data, also=", or 'coco'")
         return Experiment.start(args.out, build_config(args), data_dir=data_dir, **where)
     if args.preset:
         raise ConfigError("--preset is for scenes of digits; leave it out with --data coco")

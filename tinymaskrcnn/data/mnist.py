@@ -55,7 +55,7 @@ def find(data_dir=None):
             return folder
     raise DataError(
         f"MNIST was not found; looked in {', '.join(map(str, folders))}. Download it with `tinymaskrcnn data mnist`, "
-        "or name the folder that holds its four idx files with `--data DIR`."
+        "or name the folder that holds its four idx files: `tinymaskrcnn train --data DIR`, and so with evaluate."
     )
 
 
