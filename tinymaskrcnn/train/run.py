@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, from_dict, to_dict
-from ..errors import ArgumentError, ConfigError
-from ..files import sweep_folder, write_whole
+from ..errors import ArgumentError, ConfigError, shown
+from ..files import read_json, sweep_folder, write_whole
 from .checkpoint import load_checkpoint, save_checkpoint
 
 NAMES = ("checkpoint.npz", "metrics.jsonl", "config.json", "evaluation.json", "detections.png", "curves.png")
@@ -47,12 +47,12 @@ class RunFolder:
         path = Path(path)
         if not (path / "config.json").is_file():
             raise ArgumentError(f"{path} is not a run folder (it has no config.json){_hint(path)}")
-        try:
-            entries = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{path / 'config.json'}: not valid JSON ({error})") from error
+        name = path / "config.json"
+        entries = read_json(name, error=ConfigError)
         data_dir = entries.pop("data_dir", None) if isinstance(entries, dict) else None
-        return cls(path, from_dict(Config, entries), data_dir)
+        if not isinstance(data_dir, (str, type(None))) or "\0" in (data_dir or ""):
+            raise ConfigError(f"{name}: data_dir must be the name of a folder; got {shown(data_dir)}")
+        return cls(path, from_dict(Config, entries, str(name)), data_dir)
 
     def reconfigured(self, config):
         """The same folder with a changed configuration, written to its config.json."""
