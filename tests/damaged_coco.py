@@ -61,6 +61,8 @@ def sound(rng):
 
 def damage(contents, rng, folder):
     """Change one thing; says what."""
+    if not all(contents.values()):
+        return "nothing: a list is empty already"
     kind = rng.choice(["field", "number", "geometry", "reference", "entries", "file"], p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.1])
     return globals()[f"_{kind}"](contents, rng, folder)
 

@@ -268,3 +268,134 @@ def test_stages_are_counted_from_0_to_4(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--data", "coco", "--freeze", "5"])
     assert "must be 0 (the stem) to 4 (the whole backbone); got '5'" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- what is left out, and what is asked for
+
+
+@pytest.fixture
+def small(train, tmp_path):
+    """small(change of the entries, more words) -> exit status of one step on the file; without keypoints."""
+
+    def learn(change, *more, **settings):
+        contents = annotated.entries()
+        contents["categories"] = [{"id": 7, "name": "person"}, {"id": 3, "name": "cat"}]
+        contents["annotations"] = [annotated.annotation(k, 10 + 10 * (k > 2), 3, [2, 2 + k, 12, 9]) for k in range(5)]
+        change(contents)
+        path, folder = annotated.write(tmp_path, contents)
+        words = ("--data", "coco", "--annotations", path, "--images", folder)
+        return train(tmp_path / "run", *words, *more, train__steps=1, **(SMALL | settings))
+
+    return learn
+
+
+def break_first(contents):
+    contents["annotations"][0]["bbox"] = [5, 5, 0, 0]
+
+
+def test_what_is_left_out_is_said_once(small, capsys, tmp_path):
+    assert small(break_first, "--skip-broken") == 0
+    sentence = "left out 3 of 5 objects and 1 of 3 pictures: what cannot be used, and its pictures whole"
+    assert capsys.readouterr().err.count(sentence) == 1
+    words = ("--annotations", str(tmp_path / "annotations.json"), "--images", str(tmp_path))
+    assert cli.main(["evaluate", str(tmp_path / "run"), *words]) == 0  # the run's own setting
+    assert capsys.readouterr().err.count(sentence) == 1
+
+
+def test_nothing_left_is_no_green_run(small, capsys, tmp_path):
+    def break_all(contents):
+        for entry in contents["annotations"]:
+            entry["bbox"] = [5, 5, 0, 0]
+
+    assert small(break_all, "--skip-broken") == 2
+    message = capsys.readouterr().err
+    assert "Nothing is left to work with: 0 of 5 objects" in message and "--skip-broken" not in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_root_category_loses_no_object(small, capsys, tmp_path):
+    assert small(lambda contents: contents["categories"].insert(0, {"id": 0, "name": "cat"})) == 0
+    captured = capsys.readouterr()
+    assert "category 0 without objects is left out: its name 'cat' is taken" in captured.err
+    config = RunFolder.open(tmp_path / "run").config
+    assert config.model.class_names == ("background", "cat", "person") and config.coco.category_ids == (0, 3, 7)
+
+
+def no_masks(*which):
+    def change(contents):
+        for k in which or range(5):
+            contents["annotations"][k]["segmentation"] = [[], [[]], {}, "", None][k]
+
+    return change
+
+
+def test_boxes_alone_need_no_masks(small, capsys, tmp_path):
+    assert small(no_masks(0, 1)) == 2
+    message = capsys.readouterr().err
+    assert "segmentation is missing; other objects have one" in message and "--set 'model.heads=[\"box\"]'" in message
+    assert small(no_masks(0, 1), "--set", 'model.heads=["box"]') == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["box"]
+
+
+def test_figures_of_boxes_need_no_masks(small, capsys, fails, tmp_path):
+    assert small(lambda contents: None) == 0
+    run, folder = tmp_path / "run", tmp_path / "other"
+    folder.mkdir()
+
+    def judge(change, *more):
+        contents = json.loads((tmp_path / "annotations.json").read_text())
+        change(contents)
+        words = annotated.write(folder, contents)
+        return ("evaluate", run, "--annotations", words[0], "--images", words[1], *more)
+
+    capsys.readouterr()
+    assert cli.main([*map(str, judge(no_masks()))]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.split()[0] == "box" and "mask" not in captured.out
+    assert "no object has a mask, by which to judge segm: left out" in captured.err
+    assert "no object has a mask, by which to judge segm" in fails(*judge(no_masks(), "--iou", "segm"))
+    assert cli.main([*map(str, judge(no_masks(0, 1), "--iou", "bbox"))]) == 0
+    assert cli.main([*map(str, judge(no_masks(0, 1)))]) == 2
+    assert "--iou bbox asks for boxes only" in capsys.readouterr().err
+    assert cli.main([*map(str, judge(no_masks(0, 1), "--skip-broken"))]) == 0
+    assert "left out 3 of 5 objects and 1 of 3 pictures" in capsys.readouterr().err
+    assert "--skip-broken: only for a RUN" in fails("evaluate", "--annotations", "a", "--results", "b", "--skip-broken")
+
+
+def test_a_category_that_the_model_does_not_know(small, capsys, tmp_path):
+    assert small(lambda contents: None) == 0
+    contents = json.loads((tmp_path / "annotations.json").read_text())
+    contents["categories"].append({"id": 8, "name": "zebra"})
+    folder = tmp_path / "other"
+    folder.mkdir()
+    words = [
+        "evaluate",
+        str(tmp_path / "run"),
+        "--annotations",
+        str(folder / "annotations.json"),
+        "--images",
+        str(folder),
+    ]
+    annotated.write(folder, contents)
+    assert cli.main(words) == 0
+    assert "1 category without objects that the model does not know: 'zebra'" in capsys.readouterr().err
+    contents["annotations"][0]["category_id"] = 8
+    annotated.write(folder, contents)
+    assert cli.main(words) == 2
+    message = capsys.readouterr().err
+    assert "the model does not know: zebra (1 object)" in message and "--skip-broken leaves out" in message
+    assert cli.main([*words, "--skip-broken"]) == 0
+    assert "left out 1 of 5 objects and 0 of 3 pictures" in capsys.readouterr().err
+
+
+def test_pictures_that_end_early(small, tmp_path, capsys):
+    assert small(lambda contents: None) == 0
+    words = ["data", "check", "--annotations", str(tmp_path / "annotations.json"), "--images", str(tmp_path)]
+    picture = tmp_path / "b.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 36), dtype=np.uint8)).save(picture, "JPEG")
+    picture.write_bytes(picture.read_bytes()[:1000])
+    capsys.readouterr()
+    assert cli.main([*words, "--no-decode"]) == 0
+    assert cli.main(words) == cli.main([*words, "--decode"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("b.png") == 2 and "cannot be read as a picture" in out
