@@ -1,72 +1,10 @@
 """Homework 1 as students write it: right in other words, and wrong."""
 
 from homework.bodies import Mutant
+from homework.mutants._hw01_right import RIGHT
 from homework.mutants._hw01_softmax import CROSS_ENTROPY, CROSS_ENTROPY_BACK, SOFTMAX, SOFTMAX_BACK
 
-RIGHT = {
-    "hw01.linear_backward": """
-        x, w = cache
-        dx = np.zeros_like(x)
-        dw = np.zeros_like(w)
-        for k in range(len(x)):
-            dx[k] = w @ dy[k]
-            dw += np.outer(x[k], dy[k])
-        return dx, dw, np.sum(dy, axis=0)
-    """,
-    "hw01.linear_layer_backward": """
-        grads = linear.linear_backward(dy, cache)
-        self.weight.grad = self.weight.grad + grads[1]
-        self.bias.grad = self.bias.grad + grads[2]
-        return grads[0]
-    """,
-    "hw01.softmax_forward": """
-        y = np.empty_like(x)
-        for place in np.ndindex(x.shape[:-1]):
-            row = np.exp(x[place] - np.max(x[place]))
-            y[place] = row / np.sum(row)
-        return y, y
-    """,
-    "hw01.softmax_backward": """
-        p = cache.reshape(-1, cache.shape[-1])
-        d = dy.reshape(p.shape)
-        out = np.zeros_like(d)
-        for k in range(len(p)):
-            jacobian = np.diag(p[k]) - np.outer(p[k], p[k])
-            out[k] = jacobian @ d[k]
-        return out.reshape(dy.shape)
-    """,
-    "hw01.softmax_cross_entropy_forward": """
-        log_softmax = np.zeros_like(logits)
-        is_label = np.zeros(logits.shape, bool)
-        element = np.zeros((len(logits), 1), logits.dtype)
-        for k, row in enumerate(logits):
-            top = max(row)
-            log_softmax[k] = row - top - np.log(np.sum(np.exp(row - top)))
-            if 0 <= labels[k] < len(row):
-                is_label[k, labels[k]] = True
-                element[k, 0] = -log_softmax[k, labels[k]]
-    """,
-    "hw01.softmax_cross_entropy_backward": """
-        logp, onehot, w, total = cache
-        d = np.exp(logp) - onehot.astype(logp.dtype)
-        for k in range(len(d)):
-            d[k] = d[k] * _scaled(w, dloss, total)[k if len(w) > 1 else 0]
-        return d
-    """,
-    "hw01.sum_grads": """
-        total = None
-        for term in gradients:
-            if term is None:
-                continue
-            if total is None:
-                total = term
-            elif isinstance(term, (tuple, list)):
-                total = [sum_grads(a, b) for a, b in zip(total, term)]
-            else:
-                total = total + term
-        return total
-    """,
-}
+__all__ = ["MUTANTS", "RIGHT"]
 
 LINEAR = [
     Mutant(
