@@ -3,6 +3,7 @@
 from homework.bodies import Mutant
 from homework.mutants._hw01_right import RIGHT
 from homework.mutants._hw01_softmax import CROSS_ENTROPY, CROSS_ENTROPY_BACK, SOFTMAX, SOFTMAX_BACK
+from homework.mutants._hw01_subtle import SUBTLE
 
 __all__ = ["MUTANTS", "RIGHT"]
 
@@ -382,7 +383,7 @@ SUM_GRADS = [
     ),
 ]
 
-MUTANTS = {
+OBVIOUS = {
     "hw01.linear_backward": LINEAR,
     "hw01.linear_layer_backward": LAYER,
     "hw01.softmax_forward": SOFTMAX,
@@ -391,3 +392,5 @@ MUTANTS = {
     "hw01.softmax_cross_entropy_backward": CROSS_ENTROPY_BACK,
     "hw01.sum_grads": SUM_GRADS,
 }
+
+MUTANTS = {name: [*OBVIOUS[name], *SUBTLE[name]] for name in OBVIOUS}

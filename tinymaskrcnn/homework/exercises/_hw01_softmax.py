@@ -13,8 +13,8 @@ def _scores(*shape, dtype=np.float64, scale=1.0):
 
 
 def _of_every_size(dtype):
-    """Rows of scores around 1e-8, 1e-7, ..., 1e15, in any order."""
-    sizes = 10.0 ** np.arange(-8, 16)[:, None]
+    """Rows of scores around 1e-8, 1e-7, ..., 1e15, and some of a few hundred, in any order."""
+    sizes = np.concatenate([10.0 ** np.arange(-8, 16), np.linspace(100, 900, 9)])[:, None]
     return lambda rng: Call(((rng.permutation(sizes) * rng.standard_normal((len(sizes), 5))).astype(dtype),))
 
 
@@ -64,7 +64,12 @@ SOFTMAX = Exercise(
             _of_every_size(np.float64),
             "scores from 1e-8 to 1e15: nothing may depend on how large they are",
         ),
-        Case("rows of every size in float32", "adversarial", _of_every_size(np.float32), hidden=True),
+        Case(
+            "rows of every size in float32",
+            "adversarial",
+            _of_every_size(np.float32),
+            "exp of 89 is more than a float32 can hold, of 710 more than a float64",
+        ),
         Case("many rows", "adversarial", _scores(MANY, 3), f"{MANY} rows"),
         Case("large maps", "shape", _scores(7, 8, 7, 9), "x has four axes, each as long as you like"),
         Case("two axes before the last", "shape", _scores(3, 4, 2), "x has three axes; the classes are the last"),

@@ -75,6 +75,12 @@ MAXIMUM = Exercise(
             "every number is below -1e12: only minus infinity is below them all",
         ),
         Case(
+            "numbers below every float32",
+            "adversarial",
+            _image(1, 5, 5, 1, shift=-5.0, scale=1e300, kernel=3, stride=1, padding=1),
+            "every number is below -1e300: only minus infinity is below them all",
+        ),
+        Case(
             "overlap and a rest",
             "adversarial",
             _image(1, 6, 5, 2, kernel=3, stride=2),
@@ -253,8 +259,8 @@ MAXIMUM_BACK = Exercise(
         Case(
             "nearly a tie",
             "adversarial",
-            _maximum_back(_drawn([[1, 1 + 1e-9, 0, 0], [0, 0, 3, 3 + 1e-9]], kernel=2)),
-            "the second is larger by 1e-9: no tie, so the first one has not won",
+            _maximum_back(_drawn([[1, 1 + 1e-9, 0, 0], [0, 0, 3, np.nextafter(3, 4)]], kernel=2)),
+            "the second is larger by 1e-9, or by as little as there is: no tie, so the first one has not won",
         ),
         Case(
             "a rest",
