@@ -27,11 +27,11 @@ def test_frozen_and_comparable(kind):
 
 def test_changed_settings_survive_json_with_nested_tuples():
     changed = config.Config(
-        model=config.ModelConfig(rpn=config.RPNConfig(anchor_sizes=((8, 16), (32, 64)))),
+        model=config.ModelConfig(rpn=config.RPNConfig(anchor_sizes=((8, 16), (32, 64), (1, 2), (3, 4), (5, 6)))),
         train=config.TrainConfig(steps=7),
     )
     back = config.from_dict(config.Config, json.loads(json.dumps(config.to_dict(changed))))
-    assert back == changed and back.model.rpn.anchor_sizes == ((8, 16), (32, 64))
+    assert back == changed and back.model.rpn.anchor_sizes[:2] == ((8, 16), (32, 64))
 
 
 def test_missing_entries_take_the_default():
@@ -41,17 +41,17 @@ def test_missing_entries_take_the_default():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"trian": {}}, r"config has unknown entries \['trian'\]; known are \['coco', 'model', 'scenes', 'train'\]"),
+        ({"trian": {}}, r"config has unknown entries \['trian'\]; known are coco, model, scenes, train"),
         ({"train": {"step": 1}}, r"config.train has unknown entries \['step'\]; known are"),
         ({"model": {"rpn": {"nms": 1}}}, r"config.model.rpn has unknown entries \['nms'\]"),
         ({"train": [1, 2]}, "config.train must be a table of settings; got list"),
         (None, "config must be a table of settings; got NoneType"),
-        ({"train": {"steps": "many"}}, "config.train.steps must be int like 1500; got 'many'"),
-        ({"train": {"learning_rate": True}}, "config.train.learning_rate must be float like 0.02; got True"),
-        ({"train": {"steps": 1.5}}, "config.train.steps must be int like 1500; got 1.5"),
-        ({"scenes": {"color": 1}}, "config.scenes.color must be bool like False; got 1"),
-        ({"scenes": {"digit_size": 20}}, r"config.scenes.digit_size must be tuple like \(20, 36\); got 20"),
-        ({"model": {"class_names": "abc"}}, "config.model.class_names must be tuple"),
+        ({"train": {"steps": "many"}}, "config.train.steps must be a whole number in 0..1e9; got 'many'"),
+        ({"train": {"learning_rate": True}}, "config.train.learning_rate must be a number in 0..1000; got True"),
+        ({"train": {"steps": 1.5}}, "config.train.steps must be a whole number in 0..1e9; got 1.5"),
+        ({"scenes": {"color": 1}}, "config.scenes.color must be true or false; got 1"),
+        ({"scenes": {"digit_size": 20}}, r"config.scenes.digit_size must be two .* in 6..4094, .* \(20, 36\); got 20"),
+        ({"model": {"class_names": "abc"}}, "config.model.class_names must be a list"),
     ],
 )
 def test_unknown_and_ill_typed_entries_are_named(entries, message):

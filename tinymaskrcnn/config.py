@@ -1,16 +1,25 @@
 """Every setting of a model, of its scenes and of its training, as frozen dataclasses; presets are functions.
 
-The defaults of the classes are those of the digit detector; the papers' values stand in the comments and in `papers()`.
+The defaults of the classes are those of the digit detector; the papers' values stand in the comments. What each setting
+may be stands in config_rules.py, and is checked whenever one of these is made.
 """
 
 import dataclasses
 from dataclasses import dataclass, field
 
-from .errors import ConfigError
+from . import config_rules
+from .errors import ConfigError, listed, shown
+
+
+class Settings:
+    """Base of all: no setting that breaks a rule of config_rules.py ever exists; ConfigError names it."""
+
+    def __post_init__(self):
+        config_rules.settle(self)
 
 
 @dataclass(frozen=True)
-class BackboneConfig:
+class BackboneConfig(Settings):
     block: str = "basic"  # "basic" (ResNet-18/34) or "bottleneck" (ResNet-50/101)
     depths: tuple = (2, 2, 2, 2)  # blocks per stage; ResNet-50: (3, 4, 6, 3)
     widths: tuple = (16, 32, 64, 128)  # output channels per stage; ResNet-50: (256, 512, 1024, 2048)
@@ -26,7 +35,7 @@ class BackboneConfig:
 
 
 @dataclass(frozen=True)
-class RPNConfig:
+class RPNConfig(Settings):
     anchor_sizes: tuple = ((20,), (28,), (40,), (64,), (96,))  # per level P2..P6; FPN paper: 32, 64, 128, 256, 512
     anchor_ratios: tuple = (1.0, 1.5, 2.0)  # height / width; digits are tall. Papers: 0.5, 1, 2
     objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
@@ -46,7 +55,7 @@ class RPNConfig:
 
 
 @dataclass(frozen=True)
-class RoIConfig:
+class RoIConfig(Settings):
     canonical_size: float = 28.0  # box side that maps to canonical_level; FPN paper, equation 1: 224 (photographs)
     canonical_level: int = 3  # FPN paper: 4
     sampling_ratio: int = 2  # 0 = adaptive
@@ -76,7 +85,7 @@ class RoIConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Settings):
     num_classes: int = 11  # ten digits and background
     class_names: tuple = ("background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     image_mean: tuple = (0.1,)  # per channel, for pixels in 0..1
@@ -90,7 +99,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class SceneConfig:
+class SceneConfig(Settings):
     """What the scene generator draws; sizes in pixels, strengths and shares in 0..1 (0 = off)."""
 
     source: str = "digits"  # "digits" (embedded) or "mnist"
@@ -110,7 +119,7 @@ class SceneConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Settings):
     steps: int = 1500
     batch_size: int = 8
     accumulate: int = 1  # batches per optimizer step
@@ -129,7 +138,7 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class CocoConfig:
+class CocoConfig(Settings):
     """Pictures with annotations in COCO's format; without annotations, scenes are generated."""
 
     annotations: str = ""  # json file
@@ -145,7 +154,7 @@ class CocoConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """A whole experiment: stored as config.json in every run folder."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -261,32 +270,21 @@ def to_dict(config):
 
 
 def from_dict(kind, entries, where="config"):
-    """Rebuild a configuration dataclass from `to_dict`; an unknown or ill-typed entry is a ConfigError."""
+    """Rebuild a configuration dataclass from `to_dict`; an unknown, ill-typed or ill-fitting entry is a ConfigError.
+
+    where: how messages call the table, for example by its file.
+    """
     if not isinstance(entries, dict):
         raise ConfigError(f"{where} must be a table of settings; got {type(entries).__name__}")
     fields = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(entries) - set(fields))
-    if unknown:
-        raise ConfigError(f"{where} has unknown entries {unknown}; known are {sorted(fields)}")
+    if unknown := sorted(map(str, set(entries) - set(fields))):
+        raise ConfigError(f"{where} has unknown entries {shown(unknown)}; known are {listed(sorted(fields), most=40)}")
     values = {}
     for name, value in entries.items():
         if dataclasses.is_dataclass(fields[name].type):
             values[name] = from_dict(fields[name].type, value, f"{where}.{name}")
         else:
-            values[name] = _typed(value, fields[name], f"{where}.{name}")
-    return kind(**values)
-
-
-def _typed(value, entry, where):
-    """The value in the type its entry is declared with: JSON has lists for tuples, and 1 may stand for 1.0."""
-    if isinstance(value, list):
-        value = _tuples(value)
-    if entry.type is float and type(value) is int:
-        value = float(value)
-    if type(value) is not entry.type:
-        raise ConfigError(f"{where} must be {entry.type.__name__} like {entry.default!r}; got {value!r}")
-    return value
-
-
-def _tuples(value):
-    return tuple(_tuples(v) if isinstance(v, list) else v for v in value)
+            values[name] = config_rules.take(kind.__name__, name, value, fields[name].default, where)
+    config = kind(**values)
+    config_rules.check_relations(config, where)
+    return config

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from .backend import to_device
+from .capacity import require
 from .config import Config
+from .config_rules import check_relations
 from .data.coco import CocoStream
 from .data.loader import open_stream
-from .errors import ArgumentError, ConfigError, shown
+from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas
 from .evaluation.paste import paste_encoded
@@ -25,6 +27,7 @@ from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
+from .models.shapes import step_bytes, weights_bytes
 from .models.transform import resize_to_config
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
@@ -34,7 +37,7 @@ from .train.loop import resume, run_training
 from .train.metrics import read_rows
 from .train.progress import Progress, counted
 from .train.run import RunFolder, next_run_path
-from .train.trainer import Trainer, check_train_config, computing
+from .train.trainer import Trainer, computing
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 
@@ -101,6 +104,7 @@ class Experiment(Detector):
         """
         config = config or Config()
         check_experiment(config)  # everything that can be wrong is found before a folder is made
+        check_memory(config, device=device)
         model = _new_model(config, device)
         fresh = load_fitting(model, weights, class_names=known) if weights is not None else []
         streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
@@ -184,6 +188,7 @@ class Experiment(Detector):
 
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
+        check_memory(self.config, device=self.device)
         trainer = Trainer(self.model, self.stream(), self.config.train, device=self.device)
         start = resume(trainer, self.run)
         on_start(start)
@@ -288,21 +293,28 @@ def _limited(count, stream):
 
 def check_experiment(config):
     """Raise ConfigError when the parts of a configuration do not fit each other."""
-    check_train_config(config.train)
-    model = config.model
-    if model.num_classes != len(model.class_names):
-        raise ConfigError(
-            f"model.num_classes must count model.class_names (background first); "
-            f"got {model.num_classes} and {len(model.class_names)} names"
-        )
-    channels = model.backbone.in_channels if config.coco.annotations else 3 if config.scenes.color else 1
-    if not config.coco.annotations and model.num_classes < 11:
-        raise ConfigError(f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}")
-    if channels not in (1, 3):
-        raise ConfigError(f"model.backbone.in_channels must be 1 (grey) or 3 (colour); got {channels}")
-    kind = f"{'colour' if channels == 3 else 'grey'} {'pictures' if config.coco.annotations else 'scenes'}"
-    given = {"model.backbone.in_channels": model.backbone.in_channels}
-    given |= {"entries of model.image_mean": len(model.image_mean), "entries of model.image_std": len(model.image_std)}
-    for name, value in given.items():
-        if value != channels:
-            raise ConfigError(f"{name} must be {channels} for {kind}; got {value}")
+    for part in (config.model.backbone, config.model.rpn, config.model, config.scenes, config):
+        check_relations(part)
+
+
+def check_memory(config, *, device="cpu"):
+    """Raise ConfigError, with the bytes, when a training with these settings cannot fit into the memory that is free.
+
+    Of pictures whose size is not known yet, nothing is counted; on a device only the host's part, the batch.
+    """
+    size = _smallest_picture(config)
+    batch = 4 * config.train.batch_size * size**2 * config.model.backbone.in_channels
+    if device == "cpu":
+        arrays = 4 if config.train.optimizer == "adamw" else 3  # values, gradients, what the optimizer remembers
+        batch = step_bytes(config.model, (size, size), pictures=config.train.batch_size)
+        batch += weights_bytes(config.model, arrays=arrays)
+    require(
+        batch, "a training step", advice="; lower train.batch_size, the size of the pictures, or the model's widths"
+    )
+
+
+def _smallest_picture(config):
+    """The side of the smallest square picture that a training can bring; 0 where nobody knows yet."""
+    if not config.coco.annotations:
+        return config.scenes.image_size
+    return config.model.resize_shorter or config.coco.crop

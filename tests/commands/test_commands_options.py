@@ -53,5 +53,5 @@ def test_colour_scenes_bring_a_colour_model():
 
 @pytest.mark.parametrize("value", [True, "1", 1.5, [1]])
 def test_a_value_of_the_wrong_kind_is_refused(value):
-    with pytest.raises(ConfigError, match="train.steps must be int like 1500"):
+    with pytest.raises(ConfigError, match="train.steps must be a whole number in 0..1e9; got"):
         options.override(Config(), {"train.steps": value})

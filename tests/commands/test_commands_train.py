@@ -86,15 +86,15 @@ def test_resuming_nothing(tmp_path, monkeypatch, fails):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--steps", "-1"], "train.steps must be at least 0; got -1"),
+        (["--steps", "-1"], "train.steps must be a whole number in 0..1e9; got -1"),
         (["--set", "train.stepz=3"], "there is no setting 'train.stepz'; did you mean train.steps?"),
         (["--set", "scenes.noise"], "--set needs NAME=VALUE"),
-        (["--set", "scenes.noise=loud"], "scenes.noise must be float like 0.1; got 'loud'"),
+        (["--set", "scenes.noise=loud"], "scenes.noise must be a number in 0..1; got 'loud'"),
         (["--set", "train.optimizer=lion"], "optimizer must be 'sgd' or 'adamw'; got 'lion'"),
-        (["--set", "model.num_classes=3"], "model.num_classes must count model.class_names"),
-        (["--set", "model.backbone.in_channels=3"], "in_channels must be 1 for grey scenes; got 3"),
+        (["--set", "model.num_classes=3"], "model.num_classes must count class_names"),
+        (["--set", "model.backbone.in_channels=3"], "image_mean must have as many entries as backbone.in_channels, 3"),
         (["--data", "no/such/folder"], "--data must be 'digits', 'mnist' or a folder"),
-        (["--config", "missing.json"], "missing.json: No such file"),
+        (["--config", "missing.json"], "missing.json: there is no such file"),
     ],
 )
 def test_bad_settings_fail_before_a_folder_is_made(tmp_path, monkeypatch, words, message, fails):

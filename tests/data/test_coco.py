@@ -238,7 +238,7 @@ def test_training_pictures_are_resized_and_cut_held_out_ones_are_not(dataset):
 def test_what_does_not_fit_the_model(dataset):
     with pytest.raises(ArgumentError, match="batch_size must be at least 1"):
         stream(dataset, batch_size=0)
-    with pytest.raises(ConfigError, match="coco.flip must be in 0..1"):
+    with pytest.raises(ConfigError, match="coco.flip must be a number in 0..1"):
         stream(dataset, config=CocoConfig(flip=1.5))
     with pytest.raises(ConfigError, match="its categories name 3 keypoints; the model has 17"):
         stream(dataset, model=model(heads=("box", "keypoint")))

@@ -207,4 +207,4 @@ def test_shapes_that_ask_for_a_huge_model_cost_nothing():
     arrays["backbone.fpn.inner_blocks.0.0.weight"] = np.zeros((1 << 20, 1, 1, 1), np.float32)
     refused(MASK, arrays, "wrong shapes")
     arrays["roi_heads.box_predictor.cls_score.weight"] = np.zeros((1 << 30, 0), np.float32)
-    refused(MASK, arrays, "classes")
+    refused(MASK, arrays, "wrong shapes")

@@ -115,14 +115,14 @@ def test_top_n_breaks_ties_by_position():
 def test_config_errors():
     with pytest.raises(ConfigError, match="objectness must be 'sigmoid' or 'softmax'; got 'tanh'"):
         RPN(4, dataclasses.replace(CONFIG, objectness="tanh"), rng=np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="equally many anchor sizes per level"):
+    with pytest.raises(ConfigError, match="for each level a list of equally many anchor sizes"):
         RPN(4, dataclasses.replace(CONFIG, anchor_sizes=((8,), (16, 20))), rng=np.random.default_rng(0))
 
 
 def test_a_deeper_head():
     rpn = RPN(4, dataclasses.replace(CONFIG, conv_depth=2), rng=np.random.default_rng(0))
     assert {"head.conv.0.0.weight", "head.conv.1.0.weight", "head.cls_logits.bias"} <= set(rpn.state_dict())
-    with pytest.raises(ConfigError, match="conv_depth must be at least 1; got 0"):
+    with pytest.raises(ConfigError, match="conv_depth must be a whole number in 1..100; got 0"):
         RPN(4, dataclasses.replace(CONFIG, conv_depth=0), rng=np.random.default_rng(0))
 
 

@@ -8,7 +8,7 @@ from strict_device import counting
 from tiny_model import tiny_model
 
 from tinymaskrcnn.config import TrainConfig
-from tinymaskrcnn.errors import ArgumentError, CheckpointError
+from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
 from tinymaskrcnn.nn.layers import Linear
 from tinymaskrcnn.nn.parameter import Parameter
 from tinymaskrcnn.train.optimizer import SGD, AdamW, build_optimizer, clip_by_global_norm, global_norm
@@ -344,7 +344,7 @@ def test_norm_of_nothing_is_zero():
 def test_bad_settings_are_named():
     with pytest.raises(ArgumentError, match="max_norm"):
         clip_by_global_norm([], -1.0)
-    with pytest.raises(ArgumentError, match="'sgd' or 'adamw'; got 'lion'"):
+    with pytest.raises(ConfigError, match="'sgd' or 'adamw'; got 'lion'"):
         build_optimizer([], TrainConfig(optimizer="lion"))
     assert isinstance(build_optimizer([], TrainConfig(optimizer="adamw", weight_decay=0.2)), AdamW)
     assert build_optimizer([], TrainConfig(momentum=0.5)).momentum == 0.5

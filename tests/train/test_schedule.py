@@ -3,7 +3,7 @@
 import pytest
 
 from tinymaskrcnn.config import TrainConfig
-from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.train.schedule import learning_rate
 
 
@@ -39,5 +39,5 @@ def test_a_run_that_is_shorter_than_its_warm_up():
 
 
 def test_unknown_schedule():
-    with pytest.raises(ArgumentError, match="'constant', 'step' or 'cosine'; got 'linear'"):
+    with pytest.raises(ConfigError, match="'constant', 'step' or 'cosine'; got 'linear'"):
         rates(schedule="linear", warmup_steps=0)(0)

@@ -4,12 +4,12 @@ import argparse
 import contextlib
 import dataclasses
 import difflib
-import json
 import os
 from pathlib import Path
 
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
-from ..errors import shown
+from ..errors import DataError, shown
+from ..files import parse_json, read_json
 
 PRESETS = {None: Config, "tour": tour_preset}  # what `train` starts from
 
@@ -121,10 +121,7 @@ def data_source(word, *, also=""):
 
 def load_config_file(path):
     """A Config from a JSON file like a run's config.json; entries that are missing keep their defaults."""
-    try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid JSON ({error})") from error
+    entries = read_json(path, error=ConfigError)
     if isinstance(entries, dict):
         entries.pop("data_dir", None)
     return from_dict(Config, entries, str(path))
@@ -137,13 +134,13 @@ def override(config, settings):
     for name, value in settings.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            raise ConfigError(f"there is no setting {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
+            raise ConfigError(f"there is no setting {shown(name)}" + (f"; did you mean {close[0]}?" if close else ""))
         *parents, last = name.split(".")
         entry = table
         for parent in parents:
             entry = entry[parent]
         entry[last] = value
-    return from_dict(Config, json.loads(json.dumps(table)))
+    return from_dict(Config, table)
 
 
 def flat_names(table, prefix=""):
@@ -158,10 +155,10 @@ def parse_setting(word):
     """ "scenes.noise=0.3" -> ("scenes.noise", 0.3); a value that is not JSON is taken as text."""
     name, equals, text = word.partition("=")
     if not equals:
-        raise ConfigError(f"--set needs NAME=VALUE, for example scenes.noise=0.3; got {word!r}")
+        raise ConfigError(f"--set needs NAME=VALUE, for example scenes.noise=0.3; got {shown(word)}")
     try:
-        return name.strip(), json.loads(text)
-    except json.JSONDecodeError:
+        return name.strip(), parse_json(text, name)
+    except DataError:
         return name.strip(), text
 
 
@@ -180,8 +177,8 @@ def build_config(args):
         "train.learning_rate": args.learning_rate,
         "scenes.source": source,
     }
-    config = override(config, {name: value for name, value in named.items() if value is not None})
-    settings = dict(parse_setting(word) for word in args.set)
+    settings = {name: value for name, value in named.items() if value is not None}
+    settings |= dict(parse_setting(word) for word in args.set)
     if settings.get("scenes.color", config.scenes.color):  # colour scenes need a model with three channels
         settings = COLOR_MODEL | settings
     return override(config, settings)

@@ -153,8 +153,6 @@ class CocoStream:
     def __init__(self, dataset, model, config, *, batch_size, seed, augment):
         if batch_size < 1:
             raise ArgumentError(f"CocoStream: batch_size must be at least 1; got {batch_size}")
-        if not 0 <= config.flip <= 1 or config.crop < 0:
-            raise ConfigError(f"coco.flip must be in 0..1, coco.crop at least 0; got {config.flip} and {config.crop}")
         given = {"mask": dataset.has_masks, "keypoint": "keypoint" in dataset.parts}
         for part in given if augment else ():  # what is not there cannot be learned; it need not be judged
             if part in model.heads and not given[part]:

@@ -7,6 +7,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counted_from
 
+from ..capacity import require
 from ..errors import ArgumentError, ConfigError
 from ..structures import collate
 from . import coco, digits, mnist, scenes
@@ -31,6 +32,8 @@ class SceneStream:
         scenes.validate(config)
         if batch_size < 1:
             raise ArgumentError(f"SceneStream: batch_size must be at least 1; got {batch_size}")
+        numbers = batch_size * config.image_size**2 * (3 if config.color else 1)
+        require(4 * numbers, f"a batch of {batch_size} scenes", advice="; lower batch_size or scenes.image_size")
         self.config, self.split, self.seed, self.batch_size = config, split, seed, batch_size
         self.bank = bank if bank is not None else load_bank(config.source, data_dir)
         self.bank.members(split)  # an unknown split fails here, not in a background thread

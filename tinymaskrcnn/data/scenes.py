@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ArgumentError, ConfigError
+from ..config_rules import check_relations
+from ..errors import ArgumentError
 from ..structures import Target
 from . import textures
 from .digits import SPLITS
@@ -179,36 +180,4 @@ def _scatter(image, config, rng):
 
 def validate(config):
     """Raise ConfigError, naming the setting, when a scene cannot be drawn from this configuration."""
-    if config.source not in ("digits", "mnist"):
-        _refuse("source", "'digits' or 'mnist'", config.source)
-    if not _is_int(config.image_size) or not 16 <= config.image_size <= 4096:
-        _refuse("image_size", "a whole number in 16..4096", config.image_size)
-    _check_range("digits_per_image", config.digits_per_image, 0, 10)
-    _check_range("digit_size", config.digit_size, 6, config.image_size - 2, " (image_size less a pixel on each side)")
-    _check_range("alpha", config.alpha, 0.05, 1.0, whole=False)
-    for name in ("max_overlap", "noise", "clutter", "texture", "grid", "stains", "min_visible"):
-        _check_number(name, getattr(config, name), 1)
-    _check_number("rotation", config.rotation, 180)
-    if not isinstance(config.color, bool):
-        _refuse("color", "true or false", config.color)
-
-
-def _is_int(value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_number(name, value, high):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= high:
-        _refuse(name, f"a number in 0..{high}", value)
-
-
-def _check_range(name, value, low, high, why="", *, whole=True):
-    kind = "whole numbers" if whole else "numbers"
-    ok = isinstance(value, (tuple, list)) and len(value) == 2
-    ok = ok and all(_is_int(v) or (not whole and isinstance(v, float)) for v in value)
-    if not ok or not low <= value[0] <= value[1] <= high:
-        _refuse(name, f"two {kind}, the smaller first, in {low}..{high}{why}", value)
-
-
-def _refuse(name, wanted, given):
-    raise ConfigError(f"scenes.{name} must be {wanted}; got {given!r}")
+    check_relations(config)  # the ranges are held since it was made

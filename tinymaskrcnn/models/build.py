@@ -1,11 +1,13 @@
 """From a configuration to a network."""
 
-from ..errors import ConfigError
+from ..capacity import require
+from ..config_rules import check_network
 from .fpn import FPN, BackboneWithFPN
 from .mask_rcnn import MaskRCNN
 from .resnet import ResNet
 from .roi_heads import RoIHeads
 from .rpn import RPN
+from .shapes import weights_bytes
 
 
 def build_backbone(config, *, rng):
@@ -28,7 +30,8 @@ def build_backbone(config, *, rng):
 
 def build_model(config, *, rng):
     """A Faster, Mask or Keypoint R-CNN by ModelConfig, with fresh weights drawn from rng."""
-    _check_heads(config)
+    check_network(config)
+    require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
     channels = config.backbone.fpn_channels
     return MaskRCNN(
         backbone=build_backbone(config.backbone, rng=rng),
@@ -36,21 +39,3 @@ def build_model(config, *, rng):
         roi_heads=RoIHeads(channels, config.num_classes, config.roi, heads=config.heads, rng=rng),
         config=config,
     )
-
-
-def _check_heads(config):
-    heads, known = config.heads, ("box", "mask", "keypoint")
-    if "box" not in heads or not set(heads) <= set(known) or len(set(heads)) != len(heads):
-        raise ConfigError(f"heads must hold 'box' and may hold 'mask' and 'keypoint', each once; got {heads!r}")
-    for name in ("mask_widths", "keypoint_widths"):
-        if name.split("_")[0] in heads and not getattr(config.roi, name):
-            raise ConfigError(f"roi.{name} must name at least one width; got {getattr(config.roi, name)!r}")
-    if config.roi.paste not in ("continuous", "integer"):
-        raise ConfigError(f"roi.paste must be 'continuous' or 'integer'; got {config.roi.paste!r}")
-    if (config.resize_shorter > 0) != (config.resize_longer > 0) or min(
-        config.resize_shorter, config.resize_longer
-    ) < 0:
-        raise ConfigError(
-            f"resize_shorter and resize_longer must both be above 0, or both 0 to leave pictures alone; "
-            f"got {config.resize_shorter} and {config.resize_longer}"
-        )

@@ -3,7 +3,6 @@
 import functools
 
 from ..backend import array_module, has_kernel, move_like
-from ..errors import ConfigError
 from ..nn.containers import Sequential
 from ..nn.init import normal
 from ..nn.layers import Conv2d
@@ -41,15 +40,8 @@ class RPN(Module):
     """One head shared by all levels of the pyramid; its losses; and the proposals it makes."""
 
     def __init__(self, channels, config, *, rng):
-        if config.objectness not in ("sigmoid", "softmax"):
-            raise ConfigError(f"objectness must be 'sigmoid' or 'softmax'; got {config.objectness!r}")
-        per_cell = {len(sizes) * len(config.anchor_ratios) for sizes in config.anchor_sizes}
-        if len(per_cell) != 1:
-            raise ConfigError(f"the shared head needs equally many anchor sizes per level; got {config.anchor_sizes}")
-        if config.conv_depth < 1:
-            raise ConfigError(f"conv_depth must be at least 1; got {config.conv_depth}")
         self.outputs = 1 if config.objectness == "sigmoid" else 2
-        self.per_cell = per_cell.pop()  # anchors per cell
+        self.per_cell = len(config.anchor_sizes[0]) * len(config.anchor_ratios)  # anchors per cell
         self.head = RPNHead(channels, self.per_cell, outputs=self.outputs, depth=config.conv_depth, rng=rng)
         self.config = config
 

@@ -173,9 +173,7 @@ def build_optimizer(named_parameters, config):
     """The optimizer that a TrainConfig names."""
     if config.optimizer == "sgd":
         return SGD(named_parameters, momentum=config.momentum, weight_decay=config.weight_decay)
-    if config.optimizer == "adamw":
-        return AdamW(named_parameters, weight_decay=config.weight_decay)
-    raise ArgumentError(f"build_optimizer: optimizer must be 'sgd' or 'adamw'; got {config.optimizer!r}")
+    return AdamW(named_parameters, weight_decay=config.weight_decay)
 
 
 def global_norm(parameters):

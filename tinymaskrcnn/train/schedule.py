@@ -2,8 +2,6 @@
 
 import math
 
-from ..errors import ArgumentError
-
 
 def learning_rate(step, config):
     """The rate for step 0, 1, ... of a TrainConfig: a linear warm-up, then constant, in steps, or along a cosine."""
@@ -18,7 +16,6 @@ def _share(step, config):
     if config.schedule == "step":
         passed = sum(step >= milestone * config.steps for milestone in config.step_milestones)
         return 0.1**passed
-    if config.schedule == "cosine":  # SGDR (Loshchilov and Hutter 2017), equation 5, without restarts
-        progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    raise ArgumentError(f"learning_rate: schedule must be 'constant', 'step' or 'cosine'; got {config.schedule!r}")
+    # cosine: SGDR (Loshchilov and Hutter 2017), equation 5, without restarts
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

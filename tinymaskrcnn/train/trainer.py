@@ -9,7 +9,6 @@ import numpy as np
 
 from ..backend import array_module, to_host
 from ..data.loader import prefetch
-from ..errors import ConfigError
 from ..nn.cache import spend
 from .diagnose import explain_nonfinite
 from .metrics import resident_megabytes
@@ -28,7 +27,6 @@ class Trainer:
     """
 
     def __init__(self, model, stream, config, *, device="cpu"):
-        check_train_config(config)
         self.model = model
         self.stream = stream
         self.config = config
@@ -109,18 +107,6 @@ def _to_floats(losses, norm):
     xp = array_module(norm)
     values = to_host(xp.stack([norm, *(loss.astype(norm.dtype) for loss in losses.values())])).tolist()
     return dict(zip(losses, values[1:])), values[0]
-
-
-def check_train_config(config):
-    """Raise ConfigError for numbers that no training can have."""
-    at_least = {"steps": 0, "batch_size": 1, "accumulate": 1, "checkpoint_every": 1, "seed": 0, "eval_scenes": 0}
-    at_least |= {"learning_rate": 0, "momentum": 0, "weight_decay": 0, "warmup_steps": 0, "clip_norm": 0}
-    for name, least in at_least.items():
-        value = getattr(config, name)
-        if not (value >= least and math.isfinite(value)):
-            raise ConfigError(f"train.{name} must be at least {least}; got {value}")
-    learning_rate(config.warmup_steps, config)  # raises for an unknown schedule
-    build_optimizer([], config)  # or optimizer
 
 
 @contextlib.contextmanager

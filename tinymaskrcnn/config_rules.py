@@ -1,0 +1,395 @@
+"""What every setting may be: its type down to the last entry, its range, and what else it has to fit.
+
+RULES names the same classes and settings as config.py, in the same order. They are held at every way in, because the
+classes themselves ask for it: `settle` when one is made, `check_relations` when a file was read or a network is built.
+"""
+
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import ConfigError, shown
+
+
+@dataclass(frozen=True)
+class Rule:
+    """In words what is wanted, and a function that gives the value in the type of the setting, or raises ValueError."""
+
+    wanted: str
+    take: Callable
+
+
+def whole(low, high):
+    """A whole number; NumPy's become Python's."""
+
+    def take(value):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
+            raise ValueError
+        return int(value)
+
+    return Rule(f"a whole number in {_round(low)}..{_round(high)}", take)
+
+
+def number(low, high, *, above=False):
+    """A finite number, 1 standing for 1.0; `above`: `low` itself is too small."""
+
+    def take(value):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= high:  # NaN fails
+            raise ValueError
+        if above and value == low:
+            raise ValueError
+        return float(value)
+
+    limits = f"above {low:g} and up to {_round(high)}" if above else f"in {low:g}..{_round(high)}"
+    return Rule(f"a number {limits}", take)
+
+
+def flag():
+    def take(value):
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    return Rule("true or false", take)
+
+
+def one_of(*words):
+    def take(value):
+        if not isinstance(value, str) or value not in words:
+            raise ValueError
+        return value
+
+    *first, last = map(repr, words)
+    return Rule(f"{', '.join(first)} or {last}", take)
+
+
+def text(most=4096):
+    """A text that can be a file's name or a title."""
+
+    def take(value):
+        if not isinstance(value, str) or len(value) > most or "\0" in value:
+            raise ValueError
+        return value
+
+    return Rule(f"a text of at most {most} characters", take)
+
+
+def name():
+    """A text that can stand in a line, a table and a picture."""
+
+    def take(value):
+        if not isinstance(value, str) or not is_name(value):
+            raise ValueError
+        return value
+
+    return Rule("a name of one line", take)
+
+
+def is_name(value):
+    """Whether a text is a class's name: not blank, not endless, without control characters and ends of lines."""
+    return bool(value.strip()) and len(value) <= 200 and not any(_controls(c) for c in value)
+
+
+def _controls(character):
+    code = ord(character)
+    return code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000 or character in "\u2028\u2029\ufeff"
+
+
+def row(entry, *, least=0, most=64):
+    """A list of entries of one kind, kept as a tuple."""
+    count = f"{least}" if least == most else f"{least}..{most}"
+
+    def take(value):
+        if not isinstance(value, (list, tuple)) or not least <= len(value) <= most:
+            raise ValueError
+        return tuple(map(entry.take, value))
+
+    return Rule(f"a list of {count} entries, each {entry.wanted}", take)
+
+
+def two(kind, low, high):
+    """Two numbers, whole or not, of which the first is not the larger."""
+    both = row(kind(low, high), least=2, most=2)
+
+    def take(value):
+        first, second = both.take(value)
+        if first > second:
+            raise ValueError
+        return first, second
+
+    return Rule(f"two {kind.__name__.replace('whole', 'whole number')}s, the smaller first, in {low}..{high}", take)
+
+
+def levels():
+    """Anchor sizes level by level; the head that all levels share needs equally many of each."""
+    sizes = row(row(number(0, 1e5, above=True), least=1, most=16), least=1, most=16)
+
+    def take(value):
+        taken = sizes.take(value)
+        if len(set(map(len, taken))) > 1:
+            raise ValueError
+        return taken
+
+    return Rule("for each level a list of equally many anchor sizes, each above 0 and up to 100000", take)
+
+
+def heads():
+    def take(value):
+        known = row(one_of("box", "mask", "keypoint"), least=1, most=3).take(value)
+        if "box" not in known or len(set(known)) < len(known):
+            raise ValueError
+        return known
+
+    return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)
+
+
+def _round(value):
+    """A limit as short as it goes: 65536, 0.001, 1e9; the last place of 2**63 helps nobody."""
+    return f"{value:g}" if abs(value) < 10**6 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+SHARE = number(0, 1)
+WIDTH = whole(1, 65536)
+PIXELS = whole(0, 100_000)
+SAMPLES = whole(1, 100_000)
+CANDIDATES = whole(1, 10**6)
+COUNT = whole(0, 10**9)
+
+RULES = {
+    "BackboneConfig": {
+        "block": one_of("basic", "bottleneck"),
+        "depths": row(whole(1, 1000), least=4, most=4),
+        "widths": row(WIDTH, least=4, most=4),
+        "stem": one_of("3x3", "7x7"),
+        "stem_width": WIDTH,
+        "norm": one_of("batch", "frozen", "group"),
+        "norm_eps": SHARE,
+        "groups": WIDTH,
+        "group_width": WIDTH,
+        "in_channels": whole(1, 1024),
+        "fpn_channels": WIDTH,
+        "fpn_norm": one_of("", "batch"),
+    },
+    "RPNConfig": {
+        "anchor_sizes": levels(),
+        "anchor_ratios": row(number(1e-3, 1e3), least=1, most=32),
+        "objectness": one_of("sigmoid", "softmax"),
+        "positive_iou": SHARE,
+        "negative_iou": SHARE,
+        "ignore_border_anchors": flag(),
+        "samples_per_image": SAMPLES,
+        "positive_fraction": SHARE,
+        "pre_nms_top_n": row(CANDIDATES, least=2, most=2),
+        "post_nms_top_n": row(CANDIDATES, least=2, most=2),
+        "nms_iou": SHARE,
+        "min_size": number(0, 1e5),
+        "beta": number(1e-6, 1e3),
+        "conv_depth": whole(1, 100),
+    },
+    "RoIConfig": {
+        "canonical_size": number(1, 1e5),
+        "canonical_level": whole(-10, 20),
+        "sampling_ratio": whole(0, 64),
+        "aligned": flag(),
+        "box_size": whole(1, 128),
+        "mask_size": whole(1, 256),
+        "positive_iou": SHARE,
+        "samples_per_image": SAMPLES,
+        "positive_fraction": SHARE,
+        "delta_weights": row(number(1e-3, 1e3), least=4, most=4),
+        "beta": number(1e-6, 1e3),
+        "head_width": WIDTH,
+        "box_convs": row(WIDTH),
+        "box_norm": one_of("", "batch"),
+        "mask_widths": row(WIDTH),
+        "mask_norm": one_of("", "batch"),
+        "mask_deconv_width": WIDTH,
+        "num_keypoints": whole(1, 1000),
+        "keypoint_widths": row(WIDTH),
+        "keypoint_size": whole(1, 128),
+        "score_threshold": SHARE,
+        "nms_iou": SHARE,
+        "min_size": number(0, 1e5),
+        "detections_per_image": SAMPLES,
+        "mask_threshold": SHARE,
+        "paste": one_of("continuous", "integer"),
+    },
+    "ModelConfig": {
+        "num_classes": whole(1, 65536),
+        "class_names": row(name(), least=1, most=65536),
+        "image_mean": row(number(-1e3, 1e3), least=1, most=1024),
+        "image_std": row(number(1e-6, 1e3), least=1, most=1024),
+        "heads": heads(),
+        "resize_shorter": PIXELS,
+        "resize_longer": PIXELS,
+    },
+    "SceneConfig": {
+        "source": one_of("digits", "mnist"),
+        "image_size": whole(16, 4096),
+        "digits_per_image": two(whole, 0, 10),
+        "digit_size": two(whole, 6, 4094),
+        "max_overlap": SHARE,
+        "rotation": number(0, 180),
+        "noise": SHARE,
+        "clutter": SHARE,
+        "texture": SHARE,
+        "grid": SHARE,
+        "stains": SHARE,
+        "alpha": two(number, 0.05, 1.0),
+        "color": flag(),
+        "min_visible": SHARE,
+    },
+    "TrainConfig": {
+        "steps": COUNT,
+        "batch_size": whole(1, 10**6),
+        "accumulate": whole(1, 10**6),
+        "optimizer": one_of("sgd", "adamw"),
+        "learning_rate": number(0, 1e3),
+        "momentum": SHARE,
+        "weight_decay": number(0, 1e3),
+        "schedule": one_of("constant", "step", "cosine"),
+        "warmup_steps": COUNT,
+        "step_milestones": row(SHARE),
+        "clip_norm": number(0, 1e12),
+        "checkpoint_every": whole(1, 10**9),
+        "seed": whole(0, 2**63 - 1),
+        "eval_scenes": COUNT,
+        "frozen_stages": whole(-1, 4),
+    },
+    "CocoConfig": {
+        "annotations": text(),
+        "images": text(),
+        "val_annotations": text(),
+        "val_images": text(),
+        "train_list": text(),
+        "val_list": text(),
+        "category_ids": row(whole(-(2**63), 2**63 - 1), most=65536),
+        "flip": SHARE,
+        "crop": PIXELS,
+        "skip_broken": flag(),
+    },
+}
+
+HOMES = {  # where in a Config the settings of a class lie
+    "BackboneConfig": "model.backbone",
+    "RPNConfig": "model.rpn",
+    "RoIConfig": "model.roi",
+    "ModelConfig": "model",
+    "SceneConfig": "scenes",
+    "TrainConfig": "train",
+    "CocoConfig": "coco",
+}
+
+
+def take(kind, name, value, default, where=None):
+    """The value of a setting as its class keeps it; ConfigError says what it has to be.
+
+    kind: the class's name. where: how messages call the class, when not by its place in a Config.
+    """
+    rule = RULES[kind][name]
+    try:
+        return rule.take(value)
+    except (ValueError, OverflowError):
+        place = f"{where or HOMES[kind]}.{name}"
+        example = f", for example {shown(default, 60)}" if isinstance(default, tuple) and default else ""
+        raise ConfigError(f"{place} must be {rule.wanted}{example}; got {shown(value)}") from None
+
+
+def settle(config):
+    """Hold a configuration that was just made to the rules, and let it keep tuples, ints and floats of Python's."""
+    kind = type(config).__name__
+    for name in RULES.get(kind, ()):
+        default = type(config).__dataclass_fields__[name].default
+        object.__setattr__(config, name, take(kind, name, getattr(config, name), default))
+
+
+# ---------------------------------------------------------------- what fits what
+
+
+def check_relations(config, where=None):
+    """Raise ConfigError when settings do not fit each other; `where`: how messages call this part of a Config."""
+    kind = type(config).__name__
+    home = where or HOMES.get(kind, "")
+    for relation in _RELATIONS.get(kind, ()):
+        for wrong in relation(config):
+            raise ConfigError(f"{home}.{wrong}" if home else wrong)
+
+
+def check_network(config):
+    """What of a ModelConfig's relations a network needs; the names of its classes are nothing to it."""
+    for part, relation in ((config.backbone, _backbone), (config.rpn, _rpn), (config, _model)):
+        for wrong in relation(part):
+            raise ConfigError(f"{HOMES[type(part).__name__]}.{wrong}")
+
+
+def _backbone(config):
+    if config.block == "basic" and (config.groups, config.group_width) != (1, 64):
+        yield f"groups need block 'bottleneck'; got {config.groups} of width {config.group_width} with 'basic'"
+    if config.block == "bottleneck":
+        for width in config.widths:
+            if width * config.group_width < 256:
+                yield f"group_width must leave a channel per group at {width} outputs; got {config.group_width}"
+
+
+def _rpn(config):
+    if config.negative_iou > config.positive_iou:
+        yield f"negative_iou must be at most positive_iou; got {config.negative_iou} and {config.positive_iou}"
+
+
+def _model(config):
+    backbone = config.backbone
+    for name in ("image_mean", "image_std"):
+        if (given := len(getattr(config, name))) != backbone.in_channels:
+            yield f"{name} must have as many entries as backbone.in_channels, {backbone.in_channels}; got {given}"
+    stages, given = len(backbone.widths), len(config.rpn.anchor_sizes)
+    if given != stages + 1:
+        yield f"rpn.anchor_sizes must have an entry for each of the {stages + 1} levels P2..P6; got {given}"
+    if (config.resize_shorter > 0) != (config.resize_longer > 0):
+        given = f"{config.resize_shorter} and {config.resize_longer}"
+        yield f"resize_shorter and resize_longer must both be above 0, or both 0 to leave pictures alone; got {given}"
+    if config.resize_shorter > config.resize_longer:
+        yield f"resize_shorter must be at most resize_longer; got {config.resize_shorter} and {config.resize_longer}"
+    for head in ("mask", "keypoint"):
+        if head in config.heads and not getattr(config.roi, f"{head}_widths"):
+            yield f"roi.{head}_widths must name at least one width for a model with that head; got ()"
+
+
+def _names(config):
+    count, names = config.num_classes, config.class_names
+    if count != len(names):
+        yield f"num_classes must count class_names (background first); got {count} and {len(names)} names"
+    if double := doubled(names):
+        yield f"class_names must tell all classes apart; got {shown(double)} twice"
+
+
+def _scenes(config):
+    if config.digit_size[1] > config.image_size - 2:
+        most = f"{config.image_size - 2} (image_size less a pixel on each side)"
+        yield f"digit_size must be whole numbers in 6..{most}; got {config.digit_size}"
+
+
+def _config(config):
+    model, annotated = config.model, bool(config.coco.annotations)
+    if not annotated and model.num_classes < 11:
+        yield f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}"
+    channels = model.backbone.in_channels
+    if annotated and channels not in (1, 3):
+        yield f"model.backbone.in_channels must be 1 (grey) or 3 (colour); got {channels}"
+    if not annotated and channels != (3 if config.scenes.color else 1):
+        scenes = "3 for colour scenes" if config.scenes.color else "1 for grey scenes"
+        yield f"model.backbone.in_channels must be {scenes}; got {channels}"
+
+
+_RELATIONS = {
+    "BackboneConfig": [_backbone],
+    "RPNConfig": [_rpn],
+    "ModelConfig": [_model, _names],
+    "SceneConfig": [_scenes],
+    "Config": [_config],
+}
+
+
+def doubled(names):
+    """A class name that stands there twice, or None; COCO's N/A, a number without a class, may."""
+    seen = set()
+    return next((name for name in names if name != "N/A" and (name in seen or seen.add(name))), None)
