@@ -216,7 +216,7 @@ class Experiment(Detector):
         evaluators = {kind: Evaluator(iou_type=kind, **options) for kind in kinds}
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
-        with computing(self.threads), _results_writer(save_results, stream) as add_result:
+        with computing(self.threads), _results_writer(save_results, stream, self._say) as add_result:
             for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
                 images, truths = zip(*(stream.encoded(i) for i in range(first, min(first + size, scenes))))
                 for i, (truth, found) in enumerate(zip(truths, self.detect(images, encoded=True)), start=first):
@@ -258,7 +258,7 @@ class Experiment(Detector):
 
 
 @contextlib.contextmanager
-def _results_writer(path, stream):
+def _results_writer(path, stream, say=print):
     """add(i, found), which writes what was found in scene (or picture) i, or does nothing when there is no path."""
     if path is None:
         yield lambda i, found: None
@@ -271,6 +271,8 @@ def _results_writer(path, stream):
     with ResultsWriter(path, category_ids=category_ids) as writer:
         image_id = (lambda i: dataset.pictures[stream.number(i)].id) if dataset else (lambda i: i)
         yield lambda i, found: writer.add(found, image_id=image_id(i))
+    if writer.left_out:
+        say(f"{path}: left out {writer.left_out} found objects of classes that {dataset.path} has no category for")
 
 
 def open_detector(path, *, device="cpu", threads=None):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn import Experiment, cli
+from tinymaskrcnn.config import CocoConfig
 from tinymaskrcnn.structures import Detections
 
 FIGURES = {"bbox": {"AP": 0.5}, "segm": {"AP": -1.0}}
@@ -152,7 +153,7 @@ def test_evaluate_only_what_the_model_has(run, capsys, fails):
 
 def test_saved_results_carry_the_ids_of_the_annotation_file(tmp_path):
     """Pictures come in the order of their ids (10, 20, 30), labels 1, 2 are the categories 3, 7."""
-    from tinymaskrcnn.config import CocoConfig, ModelConfig
+    from tinymaskrcnn.config import ModelConfig
     from tinymaskrcnn.data.coco import CocoDataset, CocoStream
     from tinymaskrcnn.experiment import _results_writer
 
@@ -166,3 +167,20 @@ def test_saved_results_carry_the_ids_of_the_annotation_file(tmp_path):
     assert [(entry["image_id"], entry["category_id"]) for entry in entries] == [(10, 7), (20, 7), (30, 7)]
     with _results_writer(None, stream) as add:
         add(0, found)  # nothing was asked for
+
+
+def test_results_of_classes_without_a_category_are_counted(tmp_path):
+    from tinymaskrcnn.config import ModelConfig
+    from tinymaskrcnn.data.coco import CocoDataset, CocoStream
+    from tinymaskrcnn.experiment import _results_writer
+
+    names = ("background", "dog", "cat", "person")
+    dataset = CocoDataset.open(*annotated.write(tmp_path), class_names=names)
+    stream = CocoStream(dataset, ModelConfig(), CocoConfig(), batch_size=1, seed=0, augment=False)
+    found = Detections(np.tile([[1.0, 2, 3, 5]], (3, 1)), np.array([1, 2, 1]), np.array([0.5, 0.4, 0.3]))
+    said = []
+    with _results_writer(tmp_path / "found.json", stream, said.append) as add:
+        add(0, found)
+        add(1, found)
+    assert [entry["category_id"] for entry in json.loads((tmp_path / "found.json").read_text())] == [3, 3]
+    assert len(said) == 1 and "left out 4 found objects of classes that" in said[0]

@@ -120,12 +120,13 @@ def test_nothing_left(tmp_path):
 
 def test_only_some_pictures(dataset, tmp_path):
     (tmp_path / "list.txt").write_text("c.png\n\n10\n")
-    assert [dataset.select(read_list(tmp_path / "list.txt")).name(i) for i in range(2)] == ["c.png", "a.png"]
-    assert len(dataset.target(1)) == 2
-    with pytest.raises(DataError, match="pictures wanted but not there: b.png, 11"):
-        dataset.select(["b.png", "a.png", "11"])
+    where = dataset.path, dataset.folder
+    chosen = CocoDataset.open(*where, wanted=read_list(tmp_path / "list.txt"))
+    assert [chosen.name(i) for i in range(len(chosen))] == ["c.png", "a.png"] and len(chosen.target(1)) == 2
+    with pytest.raises(DataError, match="pictures wanted but not there: d.png, 11"):
+        CocoDataset.open(*where, wanted=["d.png", "a.png", "11"])
     with pytest.raises(DataError, match="an empty list"):
-        dataset.select([])
+        CocoDataset.open(*where, wanted=[])
 
 
 @pytest.mark.parametrize("as_shown", [True, False])

@@ -60,17 +60,6 @@ class CocoDataset:
         """The file name of picture i."""
         return self.pictures[i].file_name
 
-    def select(self, wanted):
-        """Keep only some pictures, by file names or ids, in the order given; DataError for one that is not there."""
-        places = {str(p.id): i for i, p in enumerate(self.pictures)} | {
-            p.file_name: i for i, p in enumerate(self.pictures)
-        }
-        missing = [str(w) for w in wanted if str(w) not in places]
-        if missing or not len(wanted):
-            raise DataError(f"{self.path}: pictures wanted but not there: {', '.join(missing[:8]) or 'an empty list'}")
-        self.pictures = [self.pictures[places[str(w)]] for w in wanted]
-        return self
-
     def image(self, i, *, channels=3):
         """Picture i  ->  image (H, W, C) float32 in 0..1
 
@@ -81,7 +70,10 @@ class CocoDataset:
     def pixels(self, i, *, channels=3):
         """Picture i as `pictures.read_pixels` reads it: pixels (H, W, C)."""
         picture = self.pictures[i]
-        pixels = pictures.read_pixels(self.folder / picture.file_name, channels, upright=picture.upright)
+        try:
+            pixels = pictures.read_pixels(self.folder / picture.file_name, channels, upright=picture.upright)
+        except DataError as error:  # of many pictures, only the headers were read
+            raise DataError(f"{error}. All such pictures: tinymaskrcnn data check --decode") from error
         if pixels.shape[:2] != (picture.height, picture.width):
             raise DataError(f"{self.folder / picture.file_name}: has changed its size since it was checked")
         return pixels
@@ -138,7 +130,7 @@ def _areas(objects, masks):
 
 
 def read_list(path):
-    """A text file with one file name or id per line, as `CocoDataset.select` takes it."""
+    """A text file with one file name or id per line, as `CocoDataset.open` takes it for wanted."""
     return read_lines(path)
 
 

@@ -88,7 +88,7 @@ def _chosen(report, wanted, notes, *, skip_broken):
     broken = {name for p in report.problems if p.picture_id not in report.pictures for name in _names(p)}
     missing = [w for w in map(str, wanted) if w not in known and w not in broken]
     if missing or not len(wanted):
-        names = ", ".join(shown(name)[1:-1] for name in missing[:8]) or "an empty list"
+        names = ", ".join(shown(name)[1:-1] for name in missing[:4]) or "an empty list"
         raise DataError(f"{report.path}: pictures wanted but not there: {names}")
     chosen = {known[w].id: known[w] for w in map(str, wanted) if w in known}
     if again := sum(w in known for w in map(str, wanted)) - len(chosen):
@@ -122,7 +122,7 @@ def _strangers(report, names, objects, notes):
 def _unknown(report, strangers):
     names = ", ".join(report.categories[key].name[:40] for key in sorted(strangers, key=strangers.get)[:-9:-1])
     objects = count(sum(strangers.values()), "object")
-    return UnknownCategories(f"{report.path}: has categories that the model does not know: {names[:300]} ({objects})")
+    return UnknownCategories(f"{report.path}: has categories that the model does not know: {names[:200]} ({objects})")
 
 
 def _usable(annotation, parts, strangers):

@@ -38,13 +38,14 @@ def save_results(path, detections, *, image_ids, category_ids=None):
 class ResultsWriter:
     """save_results image by image: `with ResultsWriter(path) as writer: writer.add(found, image_id=7)`.
 
-    The file gets its name when the block ends well; whatever else happens, no part of it stays behind.
+    The file gets its name when the block ends well; whatever else happens, no part of it stays behind. left_out counts
+    what was found of classes that have no category, for which the format has no place.
     """
 
     def __init__(self, path, *, category_ids=None):
         self.path, self.category_ids = Path(path), category_ids
         self._writing = whole_file(self.path, "w", encoding="ascii")
-        self._file, self._separator = None, "\n"
+        self._file, self._separator, self.left_out = None, "\n", 0
 
     def __enter__(self):
         if not self.path.parent.is_dir():
@@ -54,7 +55,9 @@ class ResultsWriter:
         return self
 
     def add(self, found, *, image_id):
-        for entry in results_entries(found, image_id=image_id, category_ids=self.category_ids):
+        entries = results_entries(found, image_id=image_id, category_ids=self.category_ids)
+        self.left_out += len(found) - len(entries)
+        for entry in entries:
             self._file.write(self._separator + json.dumps(entry, allow_nan=False))
             self._separator = ",\n"
 
