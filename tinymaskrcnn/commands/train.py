@@ -146,6 +146,7 @@ def _finish(experiment):
         figures = experiment.evaluate()
         experiment.run.write_json("evaluation.json", figures | {"scenes": scenes, "split": "test"})
         print(f"on {scenes} {what}:\n{figures_table(figures)}")
+    _say("drawing ...")
     for path in experiment.draw():
         print(f"wrote {path}")
 

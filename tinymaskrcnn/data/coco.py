@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ConfigError, DataError
 from ..files import read_lines
 from ..models.transform import resized_size
 from ..structures import Target, collate
+from ..train.progress import counted
 from . import pictures, polygons, transforms
 from .coco_check import BACKGROUND, check_coco, fit_to_model
 from .coco_selection import BrokenAnnotations, select
@@ -248,6 +249,9 @@ def open_coco(config, *, split, parts=None):
     return CocoStream(dataset, model, files, batch_size=train.batch_size, seed=train.seed, augment=learn)
 
 
+BAND = 256  # rows of a picture that are measured together
+
+
 def measure_pictures(dataset, *, most=50):
     """What a model that is trained from scratch wants to know about its pictures, from some of them.
 
@@ -255,10 +259,12 @@ def measure_pictures(dataset, *, most=50):
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, most).round().astype(int))
     sums, grey = np.zeros((3, 3)), True
-    for i in chosen.tolist():
-        pixels = dataset.image(i, channels=3).reshape(-1, 3).astype(np.float64)
-        grey = grey and bool((pixels == pixels[:, :1]).all())
-        sums += np.stack([np.full(3, len(pixels)), pixels.sum(axis=0), (pixels**2).sum(axis=0)])
+    for i in counted(chosen.tolist(), label="measuring pictures"):
+        whole = dataset.pixels(i, channels=3)
+        for top in range(0, len(whole), BAND):
+            pixels = pictures.to_float(whole[top : top + BAND]).reshape(-1, 3).astype(np.float64)
+            grey = grey and bool((pixels == pixels[:, :1]).all())
+            sums += np.stack([np.full(3, len(pixels)), pixels.sum(axis=0), (pixels**2).sum(axis=0)])
     count, total, squares = sums
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 1e-10))

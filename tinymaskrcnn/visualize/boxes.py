@@ -85,20 +85,18 @@ def draw_boxes(boxes, *, ax, colors=None, labels=None, linestyles="-", linewidth
 def write_labels(boxes, labels, colors, *, ax):
     """Write a label at each box: the free place among its corners that hides least of the other labels and boxes."""
     unit = _data_per_point(ax)
-    obstacles = [tuple(float(v) for v in box) for box in np.asarray(boxes).reshape(-1, 4)]
+    obstacles = np.asarray(boxes, np.float64).reshape(-1, 4)
     taken = [_rectangle(*text.get_position(), text.get_text(), unit) for text in ax.texts]
+    taken = np.array(taken, np.float64).reshape(-1, 4)
     for box, label, color in zip(obstacles, map(as_written, labels), colors):
         if not label:
             continue
-        places = _inside(_places(box, *_size(label, unit)), ax)
-        costs = [
-            10 * sum(_shared(place, other) for other in taken)
-            + sum(_shared(place, other) for other in obstacles)
-            + 0.01 * rank * _shared(place, place)  # among equals the first
-            for rank, place in enumerate(places)
-        ]
-        x1, y1, x2, y2 = best = places[int(np.argmin(costs))]
-        taken.append(best)
+        places = np.array(_inside(_places(box.tolist(), *_size(label, unit)), ax))
+        costs = 10 * _shared(places, taken) + _shared(places, obstacles)
+        costs += 0.01 * np.arange(len(places)) * (places[:, 2:] - places[:, :2]).prod(axis=1)  # among equals the first
+        best = places[costs.argmin()]
+        taken = np.concatenate([taken, best[None]])
+        x1, y1, x2, y2 = best.tolist()
         ax.text(
             (x1 + x2) / 2,
             (y1 + y2) / 2,
@@ -151,9 +149,13 @@ def _inside(places, ax):
     return moved
 
 
-def _shared(a, b):
-    """Area that two rectangles share."""
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+def _shared(places, others):
+    """Area that each of some rectangles shares with all others: places (P, 4), others (n, 4)  ->  (P,)"""
+    low, high = (pick(places[:, None, part], others[None, :, part]) for pick, part in _CORNERS)
+    return np.maximum(high - low, 0).prod(axis=2).sum(axis=1)
+
+
+_CORNERS = ((np.maximum, slice(0, 2)), (np.minimum, slice(2, 4)))  # of what two rectangles share: x1, y1 and x2, y2
 
 
 def _data_per_point(ax):

@@ -26,20 +26,22 @@ def draw_masks(masks, *, ax, colors=None, alpha=0.55):
         raise ShapeError(f"draw_masks: colors must have one entry for each of {K} masks; got {len(colors)}")
     tint = None
     for mask, color in zip(masks, colors):  # of run lengths only the pixels of one mask stand in memory
-        (H, W), pixels = _shown(mask)
-        tint = np.zeros((*pixels.shape, 4), np.float32) if tint is None else tint
-        tint[pixels] = (*to_rgb(color), alpha)
+        (H, W), drawn, window, pixels = _shown(mask)
+        tint = np.zeros((*drawn, 4), np.float32) if tint is None else tint
+        tint[window][pixels] = (*to_rgb(color), alpha)
     if K:
         ax.imshow(tint, extent=(0, W, H, 0), interpolation="nearest", zorder=1)
     return ax
 
 
 def _shown(mask):
-    """The size of a mask (H, W), or RLE, and those of its pixels that are drawn (h, w) bool."""
+    """The size of a mask (H, W), or RLE; of what is drawn of it, the size, a window, and the pixels there (bool)."""
     if isinstance(mask, np.ndarray):
-        return mask.shape, mask[shown_pixels(*mask.shape)] != 0
+        pixels = mask[shown_pixels(*mask.shape)] != 0
+        return mask.shape, pixels.shape, (slice(None), slice(None)), pixels
     size = tuple(mask.size)
     rows, columns = shown_pixels(*size)
     spans = Spans.from_rles([mask], size=size)
     spans = spans if isinstance(rows, slice) else spans.sampled(rows[:, 0], columns[0])
-    return size, spans.decode()[0]
+    x1, y1, x2, y2 = spans.boxes()[0].tolist()
+    return size, spans.size, (slice(y1, y2), slice(x1, x2)), spans.window(y1, x1, y2 - y1, x2 - x1).decode()[0]
