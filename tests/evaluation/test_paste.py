@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.evaluation import rle
-from tinymaskrcnn.evaluation.paste import paste_encoded
+from tinymaskrcnn.evaluation.paste import encode_window, paste_encoded
 from tinymaskrcnn.models.postprocess import paste_masks
 
 
@@ -46,3 +46,15 @@ def test_one_mask_at_a_time_stands_in_memory(side):
     tracemalloc.stop()
     assert [rle.area(code) for code in codes] == [pytest.approx(side**2, rel=0.07)] * 40
     assert peak < 45e6  # one mask as float32, as bool, and as edges
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_windows_are_encoded_as_their_whole_picture(drawn):
+    rng, size = np.random.default_rng(drawn), np.random.default_rng(drawn).integers(1, 12, 2).tolist()
+    (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)).tolist() for side in size)
+    mask = np.zeros(size, bool)
+    mask[top:bottom, left:right] = rng.random((bottom - top, right - left)) < rng.choice([0.0, 0.5, 0.95, 1.0])
+    code = encode_window(mask[top:bottom, left:right], left=left, top=top, size=tuple(size))
+    np.testing.assert_array_equal(code.counts, rle.encode(mask).counts)
+    assert code.size == tuple(size)

@@ -58,18 +58,6 @@ def test_string_round_trip_of_any_counts(counts):
     assert rle.from_string(rle.to_string(mask), size=mask.size).counts.tolist() == counts
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_windows_are_encoded_as_their_whole_picture(drawn):
-    rng, size = np.random.default_rng(drawn), np.random.default_rng(drawn).integers(1, 12, 2).tolist()
-    (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)).tolist() for side in size)
-    mask = np.zeros(size, bool)
-    mask[top:bottom, left:right] = rng.random((bottom - top, right - left)) < rng.choice([0.0, 0.5, 0.95, 1.0])
-    code = rle.encode_window(mask[top:bottom, left:right], left=left, top=top, size=tuple(size))
-    np.testing.assert_array_equal(code.counts, rle.encode(mask).counts)
-    assert code.size == tuple(size)
-
-
 def test_masks_are_encoded_once():
     masks = np.ones((2, 3, 4), bool)
     codes = rle.encoded(masks)

@@ -57,22 +57,6 @@ def encoded(masks):
     return list(masks) if isinstance(masks, (list, tuple)) else encode_many(masks)
 
 
-def encode_window(mask, *, left, top, size):
-    """Run-length encode a mask that is off outside of a window, without making the rest of its picture.
-
-    mask (h, w), the place of its first pixel, size (H, W) of the picture  ->  RLE
-    """
-    (h, w), H = mask.shape, size[0]
-    columns = np.zeros((w, h + 1), bool)  # a pixel that is off after every column, and so before the next
-    columns[:, :-1] = mask.T
-    columns = columns.reshape(-1)
-    edges = np.flatnonzero(columns[1:] != columns[:-1]) + 1
-    if len(columns) and columns[0]:
-        edges = np.concatenate([[0], edges])
-    column, row = np.divmod(edges, h + 1)
-    return from_edges((left + column) * H + top + row, size=size)
-
-
 def from_edges(edges, *, size):
     """A mask that is switched on and off, in turn, at these places down its columns; a run that goes on is one run.
 
