@@ -48,7 +48,7 @@ from tinymaskrcnn.visualize import (
     style,
 )
 
-fast = bool(os.environ.get("TINYMASKRCNN_FAST"))  # for a quick run: fewer training steps
+fast = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")  # for a quick run: fewer training steps
 rng = np.random.default_rng(0)
 
 # %% [markdown]

@@ -49,7 +49,7 @@ from tinymaskrcnn.train.trainer import Trainer, computing
 from tinymaskrcnn.visualize import style
 
 rng = np.random.default_rng(0)
-FAST = "TINYMASKRCNN_FAST" in os.environ  # set by tests: the training is cut short
+FAST = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")  # 1 in tests: the training is cut short
 
 # %% [markdown]
 # ## 1. The parts

@@ -19,6 +19,7 @@ from .config import Config
 from .config_rules import check_relations
 from .data.coco import CocoStream
 from .data.loader import open_stream
+from .data.tour import is_tour, load_tour_detector
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas
@@ -184,7 +185,16 @@ class Experiment(Detector):
         numbers = range(min(scenes, len(stream)) if whole else scenes)
         with computing(self.threads):
             layouts = map(stream.layout, counted(numbers, label=f"comparing anchors with {len(numbers)} scenes"))
-            return anchor_report(layouts, self.config.model.rpn)
+            report = anchor_report(layouts, self.config.model.rpn)
+        return dataclasses.replace(report, looked_at=self._looked_at(len(numbers)))
+
+    def _looked_at(self, count):
+        """What the anchor report has counted objects in: in windows an object is met again and again."""
+        if not self.config.coco.annotations:
+            return f"{count} training scenes"
+        if self.config.coco.crop:
+            return f"{count} random windows of the training pictures (each that shows an object counts it)"
+        return f"{count} training pictures"
 
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
@@ -276,7 +286,9 @@ def _results_writer(path, stream, say=print):
 
 
 def open_detector(path, *, device="cpu", threads=None):
-    """What finds objects in pictures: a run folder, or a model in one file by `tinymaskrcnn convert`."""
+    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, or "tour"."""
+    if is_tour(path):
+        return Detector(load_tour_detector(), device=device, threads=threads)
     if Path(path).is_file():
         return Detector(load_model(path), device=device, threads=threads)
     return Experiment.open(path, device=device, threads=threads)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn import Experiment, cli
+from tinymaskrcnn.commands.evaluate import figures_table
 from tinymaskrcnn.config import CocoConfig
 from tinymaskrcnn.structures import Detections
 
@@ -184,3 +185,12 @@ def test_results_of_classes_without_a_category_are_counted(tmp_path):
         add(1, found)
     assert [entry["category_id"] for entry in json.loads((tmp_path / "found.json").read_text())] == [3, 3]
     assert len(said) == 1 and "left out 4 found objects of classes that" in said[0]
+
+
+def test_what_a_dash_means_is_said_once_and_only_where_there_is_one():
+    whole = {"bbox": {"AP": 0.5, "APsmall": 0.1}, "segm": {"AP": 0.4, "APsmall": 0.0}}
+    assert "-" not in figures_table(whole)
+    for part in ({"AP": 0.4, "APsmall": -1.0}, {"AP": 0.4}):
+        table = figures_table(whole | {"segm": part})
+        assert table.count("-: there is no object of this size") == 1
+    assert figures_table({"bbox": {"AP": 0.5, "APsmall": -1}}).splitlines()[-1].startswith("-: ")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tinymaskrcnn import cli, visualize
+from tinymaskrcnn.commands.pictures import starting_weights
 from tinymaskrcnn.commands.predict import _unique_names
 from tinymaskrcnn.config import photograph_preset
 from tinymaskrcnn.evaluation import rle
@@ -94,6 +95,17 @@ def test_whatever_one_picture_leads_to_the_others_are_done(run, pictures, tmp_pa
         assert line.startswith("error: ") and words in line, captured.err
     assert len(lines) == 5 and "a picture of 1600x2 pixels has no pixel left" in lines[0]
     assert captured.out.count("grey.png:") == 2 and (out / "grey_2.json").exists()
+
+
+def test_the_detector_in_the_package_is_a_model_everywhere(pictures, tmp_path, monkeypatch, capsys):
+    """--model tour; a file or folder of this name goes first."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", "pictures/grey.png", "--model", "tour", "--out", "found"]) == 0
+    assert cli.main(["export", "tour", "--out", "tour.onnx", "--scenes", "1"]) == 0
+    assert len(starting_weights("tour").model.class_names) == 11
+    (tmp_path / "tour").mkdir()
+    assert cli.main(["predict", "pictures/grey.png", "--model", "tour", "--out", "found"]) == 2
+    assert "tour is not a run folder" in capsys.readouterr().err
 
 
 def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):

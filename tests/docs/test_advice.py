@@ -11,6 +11,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinymaskrcnn import cli
@@ -18,6 +19,7 @@ from tinymaskrcnn.commands import options
 from tinymaskrcnn.config import Config, to_dict
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "tinymaskrcnn"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "lessons/README.md"]
 LESSONS = sorted((ROOT / "lessons").glob("*.py"))
@@ -230,6 +232,32 @@ def test_extras_settings_variables_and_names_exist():
         for name in re.findall(r"(?<![\w/.])tinymaskrcnn((?:\.[A-Za-z_]\w*)+)", text):
             made_up = name == ".solution"  # by homework/cut.py, while it runs
             assert made_up or resolves(name[1:].split(".")), f"{where}: tinymaskrcnn{name}"
+
+
+def test_the_time_of_the_default_run_stands_in_one_place():
+    """With the machine it was measured on; three places once gave three times."""
+    time = re.compile(r"\b(\d+|two|three|four|five|six|seven|eight|nine|ten)( to \w+)? min(utes)?\b")
+    assert time.search((ROOT / "docs/training.md").read_text(encoding="utf-8"))
+    for page in (ROOT / "README.md", ROOT / "docs/index.md", PACKAGE / "commands/train.py"):
+        assert not time.search(page.read_text(encoding="utf-8")), page.name
+
+
+def test_what_the_readme_shows_in_python_names_digits(tmp_path, monkeypatch, capsys):
+    """The lines that look at a picture, with the detector in the package and scenes whose digits are known."""
+    from PIL import Image
+
+    from tinymaskrcnn.data.loader import SceneStream
+    from tinymaskrcnn.experiment import open_detector
+
+    [code] = re.findall(r"```python\n(from tinymaskrcnn import Config.*?)```", README, re.DOTALL)
+    experiment = open_detector("tour")
+    image, target = SceneStream(options.PRESETS["tour"]().scenes, split="test", seed=0, batch_size=1).scene(2)
+    Image.fromarray(np.uint8(255 * image[:, :, 0])).save(tmp_path / "my_digits.png")
+    monkeypatch.chdir(tmp_path)
+    imports, last = code.splitlines()[0], code[code.index("image = read_image") :]
+    exec("\n".join([imports, last]), {"experiment": experiment})
+    found = ast.literal_eval(re.match(r"\[[^]]*\]", capsys.readouterr().out)[0])
+    assert found[:1] == [str(label - 1) for label in target.labels]  # one digit is there, and the best score is of it
 
 
 def resolves(parts):

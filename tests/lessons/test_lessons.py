@@ -2,6 +2,7 @@
 
 import json
 import re
+import types
 
 import pytest
 
@@ -232,3 +233,15 @@ def test_what_a_lesson_may_define(small):
     helper = "\ndef show(a):\n    return a"
     imports = "\n" + "\n".join(f"from tinymaskrcnn.ops import boxes as b{i}" for i in range(14))
     assert form.complaints(small(*GOOD, wrong, TITLE, helper, TITLE, imports), IDS) == []
+
+
+@pytest.mark.parametrize("given, fast", [(None, False), ("", False), ("0", False), ("1", True), ("yes", True)])
+def test_the_variable_that_shortens_a_training_can_be_off(given, fast):
+    lines = [line for path in pair.sources() for line in path.read_text(encoding="utf-8").splitlines()]
+    settings = [line for line in lines if re.match(r"\w+ = .*TINYMASKRCNN_FAST", line)]
+    assert len(settings) >= 2
+    environment = {} if given is None else {"TINYMASKRCNN_FAST": given}
+    for line in settings:
+        found = {}
+        exec(line, {"os": types.SimpleNamespace(environ=environment)}, found)
+        assert list(found.values()) == [fast], line

@@ -133,10 +133,12 @@ TITLES = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
 
 
 def figures_table(figures):
-    """The figures of boxes, masks and keypoints side by side; "-" where there was nothing to find."""
+    """The figures of boxes, masks and keypoints side by side; "-" where there was nothing to find, said once below."""
     names = list(dict.fromkeys(name for part in figures.values() for name in part))
     rows = [f"{'':<10}" + "".join(f"{TITLES[kind]:>10}" for kind in figures)]
     for name in names:
         cells = [f"{part[name]:.3f}" if part.get(name, -1) >= 0 else "-" for part in figures.values()]
         rows.append(f"{name:<10}" + "".join(f"{cell:>10}" for cell in cells))
+    if any(row.endswith(" -") or " - " in row for row in rows):
+        rows.append("-: there is no object of this size, so nothing to find (or no such figure for this head)")
     return "\n".join(rows)

@@ -19,7 +19,7 @@ def add_picture_options(parser):
     parser.add_argument("--val-images", metavar="DIR", help="their folder (default: --images)")
     parser.add_argument("--train-list", metavar="FILE", help="train on these only: file names or ids, one per line")
     parser.add_argument("--val-list", metavar="FILE", help="evaluate on these only")
-    parser.add_argument("--model", metavar="FILE|RUN", help="start from these weights: a converted model.npz, or a run")
+    parser.add_argument("--model", metavar="RUN|FILE|tour", help="start from the weights of a run, model.npz, or tour")
     parser.add_argument("--freeze", type=stages, metavar="K", help="keep the stem and K stages as they are, 0 to 4")
     parser.add_argument("--skip-broken", action="store_true", help=SKIP_BROKEN)
 
@@ -46,9 +46,14 @@ class Weights:
 
 
 def starting_weights(path):
-    """The Weights in a run folder or in a file of `tinymaskrcnn convert`; None when no path is given."""
+    """The Weights in a run folder, in a file of `tinymaskrcnn convert` or in the package; None without a path."""
+    from ..data.tour import is_tour, load_tour_detector
+
     if path is None:
         return None
+    if is_tour(path):
+        model = load_tour_detector()
+        return Weights(model.config, model.state_dict())
     if Path(path).is_dir():
         from ..train.run import RunFolder
 

@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   tinymaskrcnn predict photo.png --model runs/001 --out found
   tinymaskrcnn predict scans/ --model runs/001 --out found --invert     dark ink on bright paper
   tinymaskrcnn predict photo.jpg --model model.npz                      a model of `tinymaskrcnn convert`
+  tinymaskrcnn predict digits.png --model tour                          the small digit detector in the package
 
 Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE) for each picture."""
 
@@ -18,7 +19,7 @@ Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE)
 def add_arguments(parser):
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a PNG or JPEG, or a folder of them")
     parser.add_argument(
-        "--model", metavar="RUN|FILE", required=True, help="run folder of `tinymaskrcnn train`, or model.npz"
+        "--model", metavar="RUN|FILE|tour", required=True, help="run folder of `tinymaskrcnn train`, model.npz, or tour"
     )
     parser.add_argument("--out", metavar="DIR", default="found", help="folder for the results (default: found)")
     parser.add_argument(

@@ -27,7 +27,7 @@ from .pictures import (
 
 HELP = "train a Mask R-CNN on scenes of handwritten digits or on pictures of your own, then evaluate and draw"
 EXAMPLES = """examples:
-  tinymaskrcnn train                              the main job: digits, about ten minutes
+  tinymaskrcnn train                              the main job: digits, in a few minutes
   tinymaskrcnn train --steps 300 --out runs/try   a short one
   tinymaskrcnn train --out runs/try --resume      go on after Ctrl-C
   tinymaskrcnn train --set scenes.rotation=15 --set train.schedule=step

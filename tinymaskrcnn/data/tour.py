@@ -7,10 +7,17 @@ Its weights were made by this project, on the embedded digits, with
 """
 
 from importlib.resources import as_file, files
+from pathlib import Path
 
 from ..interop.model_file import load_model
 
 FILE = "tour_detector.npz"
+NAME = "tour"  # what the commands call it
+
+
+def is_tour(path):
+    """Whether a path means the detector in the package: "tour", unless there is a file or folder of that name."""
+    return str(path) == NAME and not Path(path).exists()
 
 
 def load_tour_detector():

@@ -17,7 +17,8 @@ class AnchorReport:
     """How well the best anchor of each object fits it.
 
     sizes (M,) sqrt of the box areas in pixels, best_iou (M,), good and fair: the IoU limits that are counted (that of a
-    positive anchor, and 0.5); shifted: the levels on which anchors stand far from where their features look.
+    positive anchor, and 0.5); shifted: the levels on which anchors stand far from where their features look; looked_at:
+    where the objects were seen.
     """
 
     sizes: np.ndarray
@@ -25,6 +26,7 @@ class AnchorReport:
     good: float = 0.7
     fair: float = 0.5
     shifted: tuple = ()
+    looked_at: str = "the training scenes"
 
     def __len__(self):
         return len(self.sizes)
@@ -58,7 +60,7 @@ class AnchorReport:
     def table(self):
         """The report as text, one line per size bin."""
         head = f"{'object size':>12}  {'objects':>7}  {f'IoU >= {self.good}':>10}  {f'IoU >= {self.fair}':>10}"
-        lines = [f"anchors on {len(self)} objects of the training scenes", head]
+        lines = [f"anchors on {len(self)} objects of {self.looked_at}", head]
         for row in self.bins():
             lines.append(f"{_bin_name(row) + ' px':>12}  {row['count']:>7}  {row['good']:>10.0%}  {row['fair']:>10.0%}")
         if len(self):
