@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import difflib
 import importlib
+import os
 import sys
 
 from . import __version__
@@ -12,6 +13,7 @@ from .errors import TinyMaskRCNNError, shown
 
 COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data", "homework")
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
+UNREAD = 141  # and of a program whose output nobody reads any more: `... | head`
 
 
 def build_parser():
@@ -77,12 +79,14 @@ def main(argv=None):
     args = parse(argv)
     try:
         with _computing(args):
-            return args.execute(args)
+            status = args.execute(args)
+            sys.stdout.flush()
+            return status
     except TinyMaskRCNNError as error:
         message = str(error)
-    except BrokenPipeError:  # the reader of our output went away: `... | head`
-        sys.stderr.close()
-        return 0
+    except BrokenPipeError:  # the work is not done, or nobody knows whether it was
+        _let_go_of_output()
+        return UNREAD
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
@@ -101,6 +105,12 @@ def write_everything():
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # not a text file of Python's own, or closed
             stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_output():
+    """What is still to be written goes nowhere, so that the end of the program does not stumble over it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

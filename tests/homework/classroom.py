@@ -36,9 +36,9 @@ HOSTILE = {
 BROKEN = {
     "syntax": ("def broken(:\n", "crashed"),
     "import": ("import torch\n", "right"),
-    "import-used": ("import torch\ntorch.manual_seed(0)\n", "crashed"),
+    "import-used": ("import torch\ntorch.manual_seed(0)\n", "right"),
     "top-loop": ("while True:\n    pass\n", "too slow"),
-    "top-error": ("1 / 0\n", "crashed"),
+    "top-error": ("1 / 0\n", "right"),  # no exercise uses it
     "binary": (b"\xff\xfe\x00 not text \x80", "crashed"),
 }
 

@@ -38,16 +38,18 @@ ALLOWED = [
     "breakpoint(); exit()",
 ]
 FORBIDDEN = [
-    ("import os; os", "`import os`"),
-    ("import numpy, inspect; inspect", "`import inspect`"),
     ("from subprocess import run; run", "`from subprocess import run`"),
-    ("from .x import y; y", "`from .x import y`"),
-    ("open('x')", "`open`"),
-    ("f = eval", "`eval`"),
+    ("open('/etc/passwd')", "`open`"),
+    ("from pathlib import Path; Path(np.__file__).read_text()", "`Path`"),
+    ("np.fromfile('/usr/lib/site-packages/tinymaskrcnn/ops/linear.py')", "`fromfile`"),
+    ("import os; os.system('cat hw01.py')", "`os.system`"),
+    ("from os import _exit; _exit(0)", "`from os import _exit`"),
+    ("import subprocess; subprocess.run(['curl', 'pip'])", "`import subprocess`"),
+    ("np.__dict__", "`.__dict__`"),
+    ("from tinymaskrcnn.ops import conv\nm = conv\nm.__dict__", "`.__dict__`"),
+    ("def f(self): return super().backward.__wrapped__", "`.__wrapped__`"),
     ("x = ().__class__.__bases__", "`.__bases__`"),
     ("conv.readable(1)", "`.readable`"),
-    ("np.load('x')", "`.load`"),
-    ("np.lib.npyio", "`.lib`"),
     ("np.testing.runstring('x', {})", "`.runstring`"),
     ("import numpy as np\nnp.abs = max", "changing `np.abs`, which belongs to another module,"),
     ("import numpy as np\ndel np.linalg.norm", "changing `np.linalg.norm`"),
@@ -55,18 +57,135 @@ FORBIDDEN = [
     ("from tinymaskrcnn.ops.pool import *", "import *"),
     ("from tinymaskrcnn.kernels import conv; conv", "`from tinymaskrcnn.kernels import conv`"),
     ("from tinymaskrcnn import homework; homework", "`from tinymaskrcnn import homework`"),
-    ("import tinymaskrcnn; tinymaskrcnn", "`import tinymaskrcnn`"),
     ("from tinymaskrcnn.backend import importlib; importlib", "`from tinymaskrcnn.backend import importlib`"),
     ("from dataclasses import sys as s; s", "`from dataclasses import sys`"),
     ("import dataclasses; dataclasses.sys", "`.sys`"),
-    ("import operator; operator.attrgetter('x')", "`.attrgetter`"),
-    ("getattr(max, '__glo' + 'bals__')", "`getattr`"),
-    ("getattr(max, '__globals__')", "`getattr`"),
-    ("map(getattr, [], [])", "`getattr`"),
+    ("import operator; operator.attrgetter('x.__globals__')", "`operator.attrgetter("),
+    ("getattr(max, '__globals__')", "`getattr(max, '__globals__')`"),
     ("def f(e): return e.tb_frame", "`.tb_frame`"),
     ("match max:\n  case object(__globals__=g): pass", "`.__globals__`"),
-    ("if __name__ == '__main__':\n    pass\nelse: open('x')", "`open`"),
+    ("if __name__ == '__main__':\n    pass\nelse: open('/proc/self/maps')", "`open`"),
 ]
+
+
+# What is not there when homework is checked, or not there in this form, is no evidence of anything.
+HONEST = [
+    "from scipy import signal; signal.convolve2d",
+    "import scipy.signal; scipy.signal.convolve2d(1,2)",
+    "class A:\n  def f(self):\n    self.__cache = 3; return self.__cache",
+    "def f(self, name): return getattr(self, name)",
+    "from types import SimpleNamespace; c = SimpleNamespace(x=1)",
+    'import os; os.environ["OMP_NUM_THREADS"] = "1"',
+    "def f(self): print(self.weight.__dict__)",
+    'import sys; sys.path.append("..")',
+    'import os, sys; sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))',
+    "import inspect; print(inspect.signature(print))",
+    "import skimage.measure; from skimage import measure; measure.label(3)",
+    "import tinymaskrcnn; print(tinymaskrcnn.__version__)",
+    "from .utils import helper; helper(1)",
+    'open("debug.txt", "w").write("x")',
+    'x = eval("1+1")',
+    'np.load("mine.npy"); np.save("y", 3)',
+    'import pickle; pickle.load(open("x.pkl", "rb"))',
+    'import json; json.load(open("x.json"))',
+    'from pathlib import Path; Path("plots").mkdir()',
+    'import subprocess; subprocess.run(["pip", "install", "numpy"])',
+    'import subprocess, sys; subprocess.check_call([sys.executable, "-m", "pip", "install", "numpy"])',
+    'import os; os.system("pip install numpy"); os.system("cls")',
+    'get_ipython().system("pip install tinymaskrcnn")',
+    "import importlib; importlib.reload(np)",
+    "import gc; gc.collect()",
+    "import threading; threading.Thread(target=print).start()",
+    "from multiprocessing import Pool; Pool(2)",
+    'from tinymaskrcnn.homework.check import check_function; check_function("hw01.linear_backward", 3)',
+    'from tinymaskrcnn.homework import check; check.assert_right("x", 1)',
+    "from tinymaskrcnn.kernels.threads import set_threads; set_threads(1)",
+    (
+        "from tinymaskrcnn.ops.linear import linear_backward as ref\n"
+        "def linear_backward(dy, cache): return dy\n"
+        "assert np.allclose(ref(1,2), linear_backward(1,2))\n"
+    ),
+    (
+        "from tinymaskrcnn.ops.linear import linear_backward\n"
+        "def linear_backward(dy, cache): return linear_backward(1)\n"
+    ),
+    "from tinymaskrcnn.ops.activation import softmax_forward\ndef nms(a): return softmax_forward(a)",
+    "np.float = float; np.bool = bool",
+    "import numpy as np; np.int = int",
+    'import warnings; warnings.formatwarning = lambda *a: ""',
+    'import matplotlib.pyplot as plt; plt.rcParams["x"] = 3; plt.show = lambda: None',
+    "from functools import lru_cache\n@lru_cache\ndef f(x): return x\nf.__wrapped__",
+    (
+        "def f(x):\n"
+        "  return x\n"
+        "print(f.__doc__, f.__name__, f.__module__, f.__qualname__, f.__defaults__, f.__annotations__)\n"
+    ),
+    '__all__ = ["f"]; __author__ = "me"; __version__ = "1"',
+    (
+        "class P:\n"
+        '  __slots__ = ("x",)\n'
+        '  __match_args__ = ("x", "y")\n'
+        "  def __eq__(self, o): return self.__class__ is o.__class__ and self.__dict__ == o.__dict__\n"
+    ),
+    (
+        "class P:\n"
+        "  def __getitem__(self, i): return i\n"
+        "  def __array__(self): return 1\n"
+        "  def __setattr__(self, k, v): object.__setattr__(self, k, v)\n"
+    ),
+    'import operator; sorted([1], key=operator.attrgetter("score")); operator.itemgetter(1)',
+    'from operator import attrgetter; attrgetter("a.b")',
+    'setattr(np, "x", 3); print(globals(), locals(), vars())',
+    "import traceback; traceback.print_exc()",
+    "import signal; signal.alarm(3)",
+    "from io import StringIO; StringIO()",
+    "import code; code.interact()",
+    "import socketserver",
+    'import cv2; cv2.imread("x.png")',
+    'import torch; torch.load("x")',
+    'from PIL import Image; Image.open("a.png")',
+    'import os; print(os.getcwd(), os.listdir("."), os.getpid(), os.cpu_count()); os.makedirs("x")',
+    "import builtins; builtins.sum([1])",
+    'x = np.zeros(3); x.tofile("a.bin"); x.dump("b")',
+    "import random; random.seed(0)",
+    "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): pass",
+    "import sys; sys.setrecursionlimit(10**6); sys.modules[__name__]",
+    "from tinymaskrcnn.ops import linear; linear.linear_forward",
+    (
+        "from tinymaskrcnn.nn.layers import Linear\n"
+        "class Linear(Linear):\n"
+        "  def backward(self, dy, cache):\n"
+        "    return self.__class__.__mro__, type(self).__name__\n"
+    ),
+    'import time; start = time.time(); print(f"{time.time() - start:.3f}")',
+    "print(np.__file__)",
+    "import logging; logging.getLogger(__name__).setLevel(logging.DEBUG)",
+    "from tinymaskrcnn.data.scenes import Scenes; Scenes()",
+    "import tinymaskrcnn as tm; tm.ops.linear.linear_forward",
+    "import tinymaskrcnn.testing as t; t.check_pair(1)",
+]
+BLANK = "def linear_backward(dy, cache):\n    return helper(dy, cache)\n"
+TO_THE_SOLUTION = {
+    "in a helper": f"{BLANK}from tinymaskrcnn.ops.linear import linear_backward as ref\n"
+    "def helper(*a):\n    return ref(*a)\n",
+    "inside": "def linear_backward(*a):\n    from tinymaskrcnn.ops.linear import linear_backward as ref\n"
+    "    return ref(*a)\n",
+    "by its own name": f"{BLANK}def helper(*a):\n    from tinymaskrcnn.ops.linear import linear_backward\n"
+    "    return linear_backward(*a)\n",
+    "below": f"{BLANK}from tinymaskrcnn.ops.linear import linear_backward\nlinear_backward\n",
+    "kept": f"from tinymaskrcnn.ops.linear import linear_backward as ref\nhelper = ref\n{BLANK}",
+}
+
+
+@pytest.mark.parametrize("text", HONEST)
+def test_what_is_merely_not_there_is_no_tampering(text):
+    compile(text, "hw01.py", "exec")
+    assert audit(text) == []
+
+
+@pytest.mark.parametrize("name", TO_THE_SOLUTION)
+def test_a_blank_that_leads_to_the_solution_is_found(name):
+    assert [words for _, words in audit(TO_THE_SOLUTION[name]) if words.endswith("is the package's solution and")]
 
 
 @pytest.mark.parametrize("homework", list(titles()))

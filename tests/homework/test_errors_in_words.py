@@ -71,7 +71,9 @@ def test_the_words_of_statements(lines, words):
 
 
 def test_what_homework_keeps_away_is_not_called_misspelt():
-    assert in_words("NameError: name 'open' is not defined") == ""
+    assert in_words("NameError: name 'open' is not defined") == "no file can be opened when homework is checked"
+    assert in_words("NameError: name 'eval' is not defined").startswith("eval is not there when homework is checked")
+    assert "in a notebook only" in in_words("NameError: name 'get_ipython' is not defined")
     assert "misspelt" in in_words("NameError: name 'opne' is not defined")
 
 

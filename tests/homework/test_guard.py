@@ -19,7 +19,7 @@ def refuses(event, *args, strict=True):
     try:
         watch(event, args)
     except PermissionError:
-        return violations[0]
+        return violations[0][0]
     assert not violations
     return ""
 

@@ -7,9 +7,13 @@ import signal
 import time
 
 import pytest
+from homework.bodies import fill
 from homework.classroom import build_class
+from homework.mutants import hw01
 
-from tinymaskrcnn.homework.grade import _grade_all, grade, grade_one, grades_csv, summary
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.homework import grade as grading
+from tinymaskrcnn.homework.grade import _at_once, _grade_all, grade, grade_one
 from tinymaskrcnn.homework.submissions import Submission, collect
 
 
@@ -47,13 +51,14 @@ def test_points_follow_the_verdicts(graded):
 
 def test_files_say_what_the_records_say(graded):
     expected, records, out = graded
-    rows = list(csv.DictReader((out / "grades.csv").open()))
+    rows = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8-sig")))
     assert [row["student"] for row in rows] == sorted(expected)
     assert all(float(row["points"]) == records[row["student"]]["points"] for row in rows)
     report = json.loads((out / "grades.json").read_text())
     assert report["submissions"] == [records[s] for s in sorted(records)] and report["seed"] == 2026
     (line,) = report["summary"]
-    assert line.startswith("30 submissions, mean ") and "; nothing handed in: 1; look at by hand: 8 tampered; " in line
+    assert line.startswith("30 submissions, mean ")
+    assert "; nothing handed in: 1; look at by hand: 8 tampered, 3 too slow; " in line
     assert len(list((out / "feedback").iterdir())) == len(expected)
 
 
@@ -91,8 +96,8 @@ def test_the_solution_is_on_no_page(graded):
 def test_names_cannot_become_markup_or_formulas(tmp_path):
     (tmp_path / "in" / "<b>bold").mkdir(parents=True)
     (tmp_path / "in" / "=1+1").mkdir()
-    records = grade(tmp_path / "in", out=tmp_path / "out", homework="hw01", processes=1)["submissions"]
-    assert "'=1+1" in grades_csv(records)
+    grade(tmp_path / "in", out=tmp_path / "out", homework="hw01", processes=1)
+    assert "'=1+1" in (tmp_path / "out" / "grades.csv").read_text(encoding="utf-8-sig")
     page = next(p for p in (tmp_path / "out" / "feedback").iterdir() if "bold" in p.name).read_text()
     assert "<b>" not in page and "&lt;b&gt;bold" in page
 
@@ -167,25 +172,129 @@ def test_an_interruption_ends_the_run_soon(monkeypatch):
     assert time.monotonic() - began < 25
 
 
-def in_short(student, verdict, points, homework="hw01", **words):
-    entries = [{"id": f"{homework}.{name}", "verdict": word} for name, word in words.items()]
-    record = {"student": student, "homework": homework, "verdict": verdict, "points": points, "of": 10}
-    return record | {"exercises": entries}
+def hand_in_flat(folder, **texts):
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}_hw01.py").write_text(text)
+    return folder
 
 
-def test_a_class_in_short():
-    records = [
-        in_short("ann", "right", 10, a="right", b="right", c="right"),
-        in_short("bob", "partly right", 3, a="right", b="wrong", c="empty"),
-        in_short("carl", "wrong", 0, a="wrong", b="crashed", c="empty"),
-        in_short("dora", "tampered", 0, a="tampered", b="tampered", c="tampered"),
-        in_short("eve", "not graded: look at it by hand", 0),
-        *[in_short(name, "crashed", 0, a="crashed", b="crashed", c="crashed") for name in "xyz"],
-        in_short("fred", "nothing handed in", 0),
+RIGHT = fill("hw01", hw01.RIGHT)
+
+
+def test_the_same_bytes_get_the_same_points_and_are_judged_once(tmp_path, monkeypatch):
+    judged = []
+
+    def once(submissions, processes, options):
+        judged.extend(submissions)
+        for s in submissions:
+            yield s, grading._graded(s, **options)
+
+    monkeypatch.setattr(grading, "_grade_all", once)
+    folder = hand_in_flat(tmp_path / "in", **{name: RIGHT for name in "abcd"}, e=RIGHT.replace("\n", "\n\n", 1))
+    report = grade(folder, out=tmp_path / "out", homework="hw01")
+    assert [s.student for s in judged] == ["a", "e"]
+    assert {r["student"]: r["points"] for r in report["submissions"]} == dict.fromkeys("abcde", 17)
+    assert report["remarks"] == ["the same file, graded once: a, b, c, d"]
+    pages = {p.name: p.read_text() for p in (tmp_path / "out" / "feedback").iterdir()}
+    assert len(pages) == 5 and "<h1>c</h1>" in pages["c_hw01.html"]
+    assert all(isinstance(value, (str, int, float, list)) for r in report["submissions"] for value in r.values())
+
+
+def test_who_only_waited_is_graded_again_alone(monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.homework.grade._in_pool", waits)
+    records = dict(_grade_all([submission(name) for name in ("a", "waits", "b")], 1, {}))
+    assert records[submission("waits")]["pid"] != records[submission("a")]["pid"]
+    assert list(records)[-1] == submission("waits")
+
+
+def waits(submission, options):
+    """Stands in for grading one: it does not answer as long as others are graded by the same process."""
+    return {"student": submission.student, "again": submission.student == "waits", "pid": os.getpid()}
+
+
+def test_no_more_processes_than_cores(monkeypatch):
+    monkeypatch.setattr(grading, "available_cores", lambda: 1)
+    told = []
+    assert _at_once(16, 30, told.append) == 1
+    assert told == ["16 processes were asked for; 1 core can be used: 1 at a time"]
+    monkeypatch.setattr(grading, "available_cores", lambda: 8)
+    assert (_at_once(None, 30, print), _at_once(3, 30, print), _at_once(None, 2, print)) == (8, 3, 2)
+
+
+def test_results_of_before_are_kept(tmp_path):
+    folder, out, told = hand_in_flat(tmp_path / "in", a=RIGHT), tmp_path / "out", []
+    grade(folder, out=out, homework="hw01", tell=told.append)
+    assert told == []
+    first = (out / "grades.csv").read_bytes()
+    (out / "grades.csv").write_bytes(first.replace(b"17", b"18"))
+    (folder / "a_hw01.py").write_text("")
+    grade(folder, out=out, homework="hw01", tell=told.append)
+    assert told == [
+        f"the results that were in {out} are kept in {out}/earlier-1; grades.csv was changed since by hand: carry over "
+        "what should stay"
     ]
-    line = "8 submissions, mean 1.6 of 10; nothing handed in: 1; look at by hand: 1 tampered, 1 not graded"
-    assert summary(records) == [line + "; most often wrong: hw01.b"]
-    assert summary([*records[:1], in_short("ann", "nothing handed in", 0, "hw02")]) == [
-        "hw01: 1 submission, mean 10 of 10",
-        "hw02: 0 submissions; nothing handed in: 1",
+    assert (out / "earlier-1" / "grades.csv").read_bytes() == first.replace(b"17", b"18")
+    assert {p.name for p in (out / "earlier-1").iterdir()} == {"grades.csv", "grades.json", "feedback"}
+    grade(folder, out=out, homework="hw01", tell=told.append)
+    assert told[1] == f"the results that were in {out} are kept in {out}/earlier-2"
+
+
+def test_an_interruption_leaves_what_is_known(tmp_path, monkeypatch):
+    def interrupted(submissions, processes, options):
+        yield submissions[0], grading._graded(submissions[0], **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grading, "_grade_all", interrupted)
+    folder, told = hand_in_flat(tmp_path / "in", a=RIGHT, b=""), []
+    with pytest.raises(KeyboardInterrupt):
+        grade(folder, out=tmp_path / "out", homework="hw01", tell=told.append)
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open(encoding="utf-8-sig")))
+    assert [(row["student"], row["verdict"], row["points"]) for row in rows] == [
+        ("a", "right", "17"),
+        ("b", "not graded: interrupted", "0"),
     ]
+    assert told[0].startswith("interrupted: 1 of 2 are graded")
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"seed": -5}, "--seed must be a whole number, 0 or more; got -5"),
+        ({"seconds": 0.0}, "--seconds must be a time above 0; got 0"),
+        ({"seconds": float("nan")}, "--seconds must be a time above 0; got nan"),
+        ({"memory": 0}, "--memory must be at least 64 MB"),
+        ({"processes": 0}, "--processes must be at least 1; got 0"),
+        ({"homework": "hw99"}, "there is no homework 'hw99'; known are hw01"),
+        ({"out": "in"}, "--out must be a folder of its own"),
+        ({"out": "."}, "--out must be a folder of its own"),
+    ],
+)
+def test_what_means_nothing_is_refused_before_anything_is_written(tmp_path, options, words):
+    folder = hand_in_flat(tmp_path / "in", a=RIGHT)
+    options = {"homework": "hw01", **options, "out": tmp_path / options.get("out", "out")}
+    with pytest.raises(ArgumentError, match=words):
+        grade(folder, **options)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a_hw01.py", "in"]
+
+
+def test_a_full_disk_loses_no_grades(tmp_path, monkeypatch):
+    write = grading.write_file
+
+    def full(path, contents):
+        if path.name == "grades.csv":
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, contents)
+
+    monkeypatch.setattr(grading, "write_file", full)
+    report = grade(hand_in_flat(tmp_path / "in", a=""), out=tmp_path / "out", homework="hw01")
+    assert report["unwritten"].endswith("grades.csv: No space left on device") and len(report["submissions"]) == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_blamed_on_its_author(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(grading, "read_program", refused)
+    record = grade_one(Submission("a", "hw01", tmp_path / "hw01.py"), out=tmp_path / "out")
+    assert record["verdict"].startswith("not graded") and record["note"] == "hw01.py: Permission denied"

@@ -1,9 +1,12 @@
 """`tinymaskrcnn homework`: hand out exercises, check them, grade a class."""
 
 import contextlib
+import os
 import shutil
 import sys
 from pathlib import Path
+
+from ..errors import ArgumentError
 
 HELP = "release, check and grade exercises cut from the package's own source"
 EXAMPLES = """examples:
@@ -31,20 +34,31 @@ def add_arguments(parser):
     check.add_argument("--only", nargs="+", metavar="ID", help="these exercises alone; the hw01. may be left out")
     check.add_argument("--pictures", metavar="DIR", help="where pictures go (default: FILE's name with _pictures)")
     check.add_argument("--no-pictures", action="store_true", help="words and numbers only")
-    check.add_argument("--seconds", type=float, default=10.0, help="time for each exercise (default: 10)")
+    check.add_argument("--seconds", type=float, default=10.0, help="of computing for each exercise (default: 10)")
 
     grade = actions.add_parser("grade", help="grade a folder of submissions")
     grade.add_argument("folder", help="a folder per student with hw01.py in it, or files like alice_hw01.py")
     grade.add_argument("--homework", metavar="HW", help="only this one; who has no file handed in nothing")
     grade.add_argument("--out", default="graded", metavar="DIR", help="grades.csv, grades.json, feedback/ (graded)")
     grade.add_argument("--seed", type=int, help="of the numbers in all cases: another year, another seed")
-    grade.add_argument("--seconds", type=float, default=5.0, help="time for each exercise (default: 5)")
+    grade.add_argument("--seconds", type=float, default=5.0, help="of computing for each exercise (default: 5)")
     grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="for each process (default: 2048)")
-    grade.add_argument("--processes", type=int, metavar="N", help="at the same time (default: one a core)")
+    grade.add_argument("--processes", type=int, metavar="N", help="at the same time (default and most: one a core)")
+    grade.add_argument("--separator", default=",", choices=[",", ";"], help="of grades.csv; ; brings a decimal comma")
 
 
 def run(args):
+    if getattr(args, "seed", None) is not None and args.seed < 0:
+        raise ArgumentError(f"--seed must be a whole number, 0 or more; got {args.seed}")
     return {"list": _list, "release": _release, "check": _check, "grade": _grade}[args.action](args)
+
+
+def _say(*lines, file=None):
+    """Print lines; when nobody reads them any more (`... | head`), the work and its exit status stay what they are."""
+    try:
+        print(*lines, sep="\n", file=file, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _list(args):
@@ -92,37 +106,41 @@ def _check(args):
     from ..homework.check import check_file, homework_of
     from ..homework.files import read_program
 
-    folder = None if args.no_pictures else Path(args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
+    if not 0 < args.seconds < 1e6:
+        raise ArgumentError(f"--seconds must be a time above 0; got {args.seconds:g}")
+    pictures = _Pictures(None if args.no_pictures else args.pictures or f"{Path(args.file).with_suffix('')}_pictures")
     homework, text = homework_of(args.file), read_program(args.file)
     for line, words in audit(text):
-        print(f"note: line {line}: {words} is not needed here; {NO_POINTS}")
-    verdicts, said = [], []
+        _say(f"note: line {line}: {words} is not needed here; {NO_POINTS}")
+    verdicts, said = [], set()
     for verdict in check_file(args.file, only=args.only, seconds=args.seconds):
-        said = _tell(verdict, said)
+        _tell(verdict, said)
         verdicts.append(verdict)
-        if folder is not None and (path := _picture(verdict, folder)) is not None:
-            print(f"    picture: {path}")
+        pictures.of(verdict)
     right = [v for v in verdicts if v.word == "right"]
     points, total = sum(v.points for v in verdicts), sum(v.exercise.points for v in verdicts)
-    print(f"{len(right)} of {len(verdicts)} right, {points:g} of {total} points")
+    _say(f"{len(right)} of {len(verdicts)} right, {points:g} of {total} points")
     if words := _next(homework, verdicts, text):
-        print(words)
+        _say(words)
     return 0 if len(right) == len(verdicts) else 1
 
 
 def _tell(verdict, said):
-    """Print a verdict; what concerns the whole file, and was `said` already, is not said again. Returns what was."""
+    """Print a verdict; what concerns the whole file, and was `said` already, is not said again."""
     from ..homework.explain import explanation, headline, of_the_file
 
+    for note in verdict.notes:
+        if note not in said:
+            _say(f"note: {note}")
+    said.update(verdict.notes)
     lines = explanation(verdict)
-    if of_the_file(verdict):
-        if lines != said:
-            print("the file cannot be run, so none of its exercises can be checked:")
-            print("\n".join(f"    {line}" for line in lines))
-        print(headline(verdict), flush=True)
-        return lines
-    print("\n".join([headline(verdict), *(f"    {line}" for line in lines)]), flush=True)
-    return said
+    if not of_the_file(verdict):
+        _say(headline(verdict), *(f"    {line}" for line in lines))
+        return
+    if tuple(lines) not in said:
+        _say("the file cannot be run, so none of its exercises can be checked:", *(f"    {line}" for line in lines))
+    said.add(tuple(lines))
+    _say(headline(verdict))
 
 
 def _next(homework, verdicts, text):
@@ -154,6 +172,24 @@ def _next(homework, verdicts, text):
     return f"next: lesson {lesson}, and then {name}: {_program()} homework release {later[0]}"
 
 
+class _Pictures:
+    """Pictures of what is wrong in a folder; where they cannot be saved, that is said once, and the words stand."""
+
+    def __init__(self, folder):
+        self.folder = None if folder is None else Path(folder)
+
+    def of(self, verdict):
+        """Save the picture of a verdict, or take away an old one of what is right by now."""
+        if self.folder is None:
+            return
+        try:
+            if (path := _picture(verdict, self.folder)) is not None:
+                _say(f"    picture: {path}")
+        except OSError as error:
+            _say(f"note: no pictures: {self.folder}: {error.strerror or error}; --pictures names another folder")
+            self.folder = None
+
+
 def _picture(verdict, folder):
     """Save the picture of what is wrong, or take an old one away; returns its path or None."""
     from ..homework.feedback import picture_of
@@ -174,13 +210,20 @@ def _grade(args):
     from ..homework.grade import grade
 
     options = {"homework": args.homework, "seed": args.seed or 0, "seconds": args.seconds, "processes": args.processes}
-    report = grade(args.folder, out=args.out, memory=args.memory << 20, **options)
+    options |= {"separator": args.separator, "memory": args.memory << 20}
+    _tell_of_seed(args)
+    report = grade(args.folder, out=args.out, tell=lambda words: print(f"note: {words}", file=sys.stderr), **options)
     records = report["submissions"]
     width = max(len(record["student"]) for record in records)
     for record in records:
         points = f"{record['points']:g} of {record['of']}"
-        print(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
-    _tell_of_seed(args)
-    print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
-    print("\n".join([*report["remarks"], *report["summary"]]))
+        _say(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
+        if record["verdict"].startswith(("tampered", "not graded")) and record["note"]:
+            _say(*(f"{'':<{width}}  {line}" for line in record["note"].splitlines()[-3:]))
+    if "unwritten" not in report:
+        print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
+    _say(*report["remarks"], *report["summary"])
+    if "unwritten" in report:
+        print(f"error: {report['unwritten']}; the results above are all there is", file=sys.stderr)
+        return 2
     return 0

@@ -22,8 +22,9 @@ PRINTED = 4096  # and of what a call prints
 class Trouble:
     """How a call failed.
 
-    kind: "empty" (NotImplementedError), "exception", "memory", "slow", "died", "forbidden" or "missing"; line: where
-    in the student's file, 0 when unknown, and `text` that line.
+    kind: "empty" (NotImplementedError), "exception", "memory", "slow" (it computed too long), "waits" (it neither
+    answered nor computed), "died", "forbidden", "missing" or "definition" (the statement that defines it failed); line:
+    where in the student's file, 0 when unknown, and `text` that line.
     """
 
     kind: str
@@ -109,4 +110,4 @@ def trouble_of(error, path=None, lines=()):
     text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     kinds = {NotImplementedError: "empty", MemoryError: "memory", RecursionError: "exception"}
     kind = next((k for t, k in kinds.items() if isinstance(error, t)), "exception")
-    return Trouble(kind, f"{type(error).__name__}: {error}"[:MESSAGE], line, text)
+    return Trouble(kind, f"{type(error).__name__}: {error}"[:MESSAGE].removesuffix(": "), line, text)

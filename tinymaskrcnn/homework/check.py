@@ -1,6 +1,7 @@
 """Checking a file: every exercise in it, the first wrong case in numbers, in a picture, and where possible by name."""
 
 import ast
+import dataclasses
 import difflib
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from .exercises import exercises_of, find_exercise, titles
 from .explain import explanation, headline
 from .files import read_program
 from .judge import judge, refused
+from .remarks import LOADING, with_remarks
 from .remote import MEMORY, SECONDS, RemoteStudent
 
 NAME = re.compile(r"(hw\d\d)", re.IGNORECASE)
@@ -71,18 +73,27 @@ def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=S
     findings = audit(text)
     if strict and findings:
         line, words = findings[0]
-        trouble = Trouble("forbidden", f"line {line}: {words} has no place in homework", line)
+        shown = text.split("\n")[line - 1].strip()[:200]
+        trouble = Trouble("forbidden", f"line {line}: {words} has no place in homework", line, shown)
         yield from (refused(exercise, trouble) for exercise in exercises)
         return
     with RemoteStudent(path, text=text, seconds=seconds, memory=memory, strict=strict) as student:
         trouble = None
         for exercise in exercises:
-            if trouble is None or trouble.kind != "slow":  # else the file itself has no end, for whichever blank
+            if trouble is None or trouble.kind not in ("slow", "waits"):  # else the file has no end, for any blank
                 trouble = student.take(exercise)
             if trouble is not None:
-                yield refused(exercise, trouble)
+                verdict = refused(exercise, _of_loading(trouble))
             else:
-                yield diagnosed(judge(exercise, student.answer, seed=seed, hidden=hidden))
+                verdict = judge(exercise, student.answer, seed=seed, hidden=hidden)
+            yield with_remarks(diagnosed(verdict), text, student.stumbles, student.more)
+
+
+def _of_loading(trouble):
+    """The Trouble of a file that does not come to the end of its own lines."""
+    if trouble.kind not in ("slow", "waits"):
+        return trouble
+    return dataclasses.replace(trouble, message=f"loading the file: {trouble.message} ({LOADING})")
 
 
 def assert_right(identifier, function, *, seed=0, hidden=False):

@@ -13,7 +13,12 @@ from ..testing.trees import arrays_inside
 from .answer import READ_ONLY, local_answer
 from .differences import describe_difference
 from .errors_in_words import in_words
-from .judge import first_difference
+from .judge import agrees, first_difference
+from .wire import Other
+
+LAZY = {"map": "list(map(...))", "filter": "list(filter(...))", "zip": "list(zip(...))", "range": "np.arange(...)"}
+LAZY |= {"generator": "a function with `yield` needs a `return` instead, and (... for ...) needs [... for ...]"}
+LAZY |= {"dict_values": "list(...)", "dict_keys": "list(...)", "memoryview": "np.asarray(...)"}
 
 
 def diagnosed(verdict):
@@ -25,7 +30,11 @@ def diagnosed(verdict):
     words = _of_trouble(first.trouble) if first.trouble is not None else ""
     if first.trouble is None and first.case.kind != "gradient" and first.output is None:
         words = "it returns None: is the `return` missing?"
-    if not words and not _is_final(first.trouble):
+    if first.trouble is None:
+        words = words or _of_kind(first)
+    elif first.trouble.kind == "empty" and verdict.word != "empty":
+        words = "it raises NotImplementedError here, and answers elsewhere"
+    if not words and not _is_final(first.trouble) and first.case is not None:
         words = name_mistake(verdict) or _of_writing(first) or name_mistake(verdict, partly=True) or _of_harness(first)
     if not words and first.trouble is not None:
         words = in_words(first.trouble.message, first.trouble.text)
@@ -37,6 +46,19 @@ def diagnosed(verdict):
     return dataclasses.replace(verdict, diagnosis=words, known=known and bool(words))
 
 
+def _of_kind(result):
+    """What came instead of numbers, and how to make numbers of it."""
+    got = result.output if isinstance(result.output, Other) else getattr(result.wrong, "got", None)
+    if not isinstance(got, Other):
+        return ""
+    if got.name in LAZY:
+        return f"a {got.name} only promises values: {LAZY[got.name]}"
+    kinds = {"complex": "complex numbers: take .real, or look for the root of a negative number"}
+    kinds |= {"object": "Python objects and no numbers: parts of different length, or None, were put into one array"}
+    kinds |= {"masked": "masked numbers: .filled(0) says what stands in their place", "<U": "text and no numbers"}
+    return next((f"it holds {words}" for kind, words in kinds.items() if got.name.startswith(kind)), "")
+
+
 def _is_final(trouble):
     return trouble is not None and trouble.kind != "exception"
 
@@ -44,7 +66,7 @@ def _is_final(trouble):
 def _of_trouble(trouble):
     words = {
         "empty": "not filled in yet: it still raises NotImplementedError",
-        "slow": "it never came to an end: does a loop wait for something that does not happen?",
+        "slow": "it computes too long: a loop without an end, or one for every number where NumPy takes all at once?",
         "memory": "it asked for far too much memory: is an array as large as the square of what is needed?",
     }
     if trouble.kind == "exception" and READ_ONLY in trouble.message:
@@ -84,7 +106,8 @@ def _of_harness(result):
 def name_mistake(verdict, *, partly=False):
     """The known mistake that explains every case; "" when none does.
 
-    partly: the first one that explains the first wrong case, and fails in none that is right
+    partly: the first one that explains what is wrong first, in every case where that is wrong, and fails in none that
+    is right; something else may be wrong as well
     """
     compared = [r for r in verdict.results if r.output is not None or _raised(r)]
     wrong = [r for r in compared if not r.passed and r.case.kind != "gradient"]
@@ -94,11 +117,40 @@ def name_mistake(verdict, *, partly=False):
         function = imitation(verdict.exercise, mistake)
         if not _explains(verdict.exercise, function, wrong[0]):
             continue
-        if partly and not _says_little(wrong[0]) and not any(_alone_in_error(verdict, function, r) for r in compared):
+        if partly and not _says_little(wrong[0]) and not _is_contradicted(verdict, function, compared):
             return mistake.says
         if all(_explains(verdict.exercise, function, r) for r in compared if r.case.kind != "gradient"):
             return mistake.says
     return ""
+
+
+def _is_contradicted(verdict, function, compared):
+    """Whether a case speaks against a mistake: one that fails otherwise, or one that is right where it fails."""
+    name = verdict.first.wrong.name if verdict.first.wrong is not None else None
+    for result in compared:
+        if result.case.kind == "gradient":
+            continue
+        if result.passed:
+            if _alone_in_error(verdict, function, result):
+                return True
+        elif result.wrong is not None and result.wrong.name == name:
+            if _differs(verdict.exercise, function, result, name):
+                return True
+    return False
+
+
+def _differs(exercise, function, result, name):
+    """Whether the numbers of one part, answered in the same form, are others than the student's."""
+    answer = local_answer(exercise, function, result.call)
+    if answer.trouble is not None:
+        return False
+    outputs = (_compared(exercise, output, result.call) for output in (answer.output, result.output))
+    mine, theirs = (output.get(name) for output in outputs)
+    alike = isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray) and mine.shape == theirs.shape
+    if not alike or theirs.dtype.kind not in "biuf" or mine.dtype.kind not in "biuf":
+        return False
+    coarse = min((mine.dtype, theirs.dtype), key=lambda dtype: dtype.itemsize)
+    return not agrees(mine.astype(coarse), theirs.astype(coarse)).all()
 
 
 def _says_little(result):

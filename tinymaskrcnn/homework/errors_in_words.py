@@ -84,9 +84,20 @@ def _shape(sides):
     return str(tuple(sides))
 
 
+KEPT_AWAY = {  # builtins that are not there: why, or what to do
+    "open": "no file can be opened when homework is checked",
+    "input": "nobody answers input() when homework is checked",
+    "breakpoint": "nobody sits at a debugger when homework is checked: take breakpoint() out",
+    "get_ipython": "get_ipython() is there in a notebook only: take the line out",
+    "display": "display() is there in a notebook only: use print",
+}
+
+
 def _name(line, name):
-    if hasattr(builtins, name):  # not misspelt: kept from homework
-        return ""
+    if name in KEPT_AWAY:
+        return KEPT_AWAY[name]
+    if hasattr(builtins, name):
+        return f"{name} is not there when homework is checked; an exercise needs NumPy only"
     return f"there is nothing called {name} here: is it misspelt, or made in another function only?"
 
 
@@ -165,5 +176,15 @@ TABLE = (
     (r"No module named '([\w.]+)'", "there is no module called {0} here: is it misspelt?"),
     (r"ImportError: (\w+)[\w.]* is not there when homework is checked", _stand_in),
     (r"module 'numpy' has no attribute '(\w+)'", "NumPy has no function called {0}"),
-    (r"maximum recursion depth exceeded", "it calls itself and never comes to an end"),
+    (r"maximum recursion depth exceeded", "it calls itself and never comes to an end, or once for every single number"),
+    (
+        r"unhashable type: '(numpy.ndarray|list|dict|set)'",
+        "a {0} cannot be a key of a dictionary or a member of a set, nor remembered by lru_cache or cache",
+    ),
+    (r"(\w+)\(\) takes (\d+) positional arguments? but (\d+) w", "{0} is given {2} arguments and has names for {1}"),
+    (r"(\w+)\(\) missing (\d+) required positional arguments?: (.*)", "{0} has more arguments than it is given: {2}"),
+    (
+        r"no file can be opened when homework is checked|SystemError: <.*'(?:tofile|dump|fromfile)'",
+        "no file can be opened when homework is checked",
+    ),
 )

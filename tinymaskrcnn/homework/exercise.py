@@ -116,7 +116,8 @@ def name_parts(names, output):
     if len(names) == 1:
         return {names[0]: output}
     if not isinstance(output, (tuple, list)):
-        raise ValueError(f"returns one thing, a {type(output).__name__}; wanted {len(names)}: {', '.join(names)}")
+        name = getattr(output, "name", type(output).__name__)  # of what could not travel
+        raise ValueError(f"returns one thing, a {name}; wanted {len(names)}: {', '.join(names)}")
     if len(output) != len(names):
         raise ValueError(f"returns {len(output)} things; wanted {len(names)}: {', '.join(names)}")
     return dict(zip(names, output))

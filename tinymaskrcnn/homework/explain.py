@@ -41,7 +41,8 @@ def explanation(verdict):
 def of_the_file(verdict):
     """Whether a verdict speaks of the whole file, which does not load or may not be run, and not of its function."""
     first = verdict.first
-    return first is not None and first.case is None and verdict.word != "missing"
+    own = first is not None and first.trouble is not None and first.trouble.kind in ("missing", "definition")
+    return first is not None and first.case is None and not own
 
 
 def _what_happened(first, diagnosis):

@@ -1,13 +1,19 @@
-"""Files that are whole or not there: written to another name, flushed, and renamed; and reading a student's file."""
+"""A student's file is read, a new file is never written over an old one, and results of before are set aside."""
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 from ..errors import ArgumentError, DataError
 from ..files import whole_file, write_whole
 
 LARGEST = 256 << 10  # bytes of a student's file; a released one has 10 kB
+ASIDE = "earlier"  # the folders that results of before go to: earlier-1, earlier-2, ...
+NOTEBOOK_FILE = (
+    "this is a notebook's own file; hand it in as Python: in Jupyter, File, Save and Export Notebook As, Executable "
+    "Script, or `jupyter nbconvert --to script`"
+)
 
 
 def write_file(path, contents):
@@ -36,11 +42,27 @@ def _place_new(temporary, path):
         os.rename(temporary, path)
 
 
+def set_aside(folder, names):
+    """Move what is there of some names in a folder to a new folder inside it, and return that; None when nothing is."""
+    folder = Path(folder)
+    there = [folder / name for name in names if (folder / name).exists()]
+    if not there:
+        return None
+    numbers = [re.fullmatch(rf"{ASIDE}-(\d+)", entry.name) for entry in folder.iterdir()]
+    place = folder / f"{ASIDE}-{1 + max((int(match[1]) for match in numbers if match), default=0)}"
+    place.mkdir()
+    for path in there:
+        path.rename(place / path.name)
+    return place
+
+
 def read_program(path):
     """The text of a Python file, with any mark or line ends that editors put into it.
 
-    DataError when it is too large, or no text in UTF-8 or in what its first lines say.
+    DataError when it is too large, a notebook, or no text in UTF-8 or in what its first lines say.
     """
+    if Path(path).suffix.lower() == ".ipynb":
+        raise DataError(f"{path}: {NOTEBOOK_FILE}")
     size = os.stat(path).st_size
     if size > LARGEST:
         raise DataError(f"{path}: {size} bytes; a homework file has at most {LARGEST}")

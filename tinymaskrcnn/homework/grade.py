@@ -1,68 +1,186 @@
 """Grading a class: every submission in processes of its own, hidden cases, points, and a page for each student.
 
 Whatever a file does, it gets a verdict and the run goes on; what cannot be graded is said so, with zero points, for a
-person to look at.
+person to look at. How busy the machine is decides nothing: time is that of the processor, equal files are graded once,
+and who did not answer in time gets a second try when all others are done.
 """
 
-import csv
 import dataclasses
-import io
+import hashlib
 import json
 import multiprocessing
 import os
 import sys
 import traceback
 import zlib
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from ..errors import ArgumentError, DataError
+from ..kernels.threads import available_cores, set_threads
 from ..train.progress import counted
 from .blanks import PACKAGE
 from .check import check_file, explanation
-from .exercises import exercises_of, titles
+from .exercises import exercises_of
 from .feedback import feedback_page, own_functions, picture_of
-from .files import read_program, write_file
+from .files import read_program, set_aside, write_file
 from .remote import MEMORY
 from .submissions import collect
+from .summary import SEPARATOR, grades_csv, summary
 
-SECONDS = 5.0  # for all calls of an exercise together
+SECONDS = 5.0  # of computing, for all calls of an exercise together
 # The verdict of a whole submission is the first of these that one of its exercises has.
 GRAVE = ("tampered", "too much memory", "too slow", "crashed")
-BY_HAND = ("tampered", "not graded")
+INTERRUPTED = "not graded: interrupted"
+RESULTS = ("grades.csv", "grades.json", "feedback")
 
 
-def grade(folder, *, out, homework=None, seed=0, seconds=SECONDS, memory=MEMORY, processes=None, pictures=True):
+def grade(
+    folder,
+    *,
+    out,
+    homework=None,
+    seed=0,
+    seconds=SECONDS,
+    memory=MEMORY,
+    processes=None,
+    pictures=True,
+    separator=SEPARATOR,
+    tell=lambda words: None,
+):
     """Grade all submissions of a folder into `out`: grades.csv, grades.json and feedback/STUDENT_hwNN.html.
 
-    seed draws the arrays of all cases, hidden ones too: another year, other numbers. Returns what grades.json holds:
-    the seed, the records of all submissions in the order of collect, remarks on files that are not graded, a summary.
+    seed draws the arrays of all cases, hidden ones too: another year, other numbers. processes: no more than there are
+    cores. tell(words) is called with what a person should know before the end. Returns what grades.json holds: the
+    seed, the records of all submissions in the order of collect, remarks on files that are not graded, a summary.
+
+    Results that are in `out` already are kept in a folder earlier-N there. After Ctrl-C those that are graded are
+    written, before KeyboardInterrupt goes on. ArgumentError for a number that means nothing, or an `out` that holds the
+    submissions; an OSError, before anything is graded, where nothing can be written.
     """
-    collected = collect(folder, homework, out=out)
-    submissions = collected.submissions
+    _check_numbers(seed=seed, seconds=seconds, memory=memory, processes=processes)
     out = Path(out)
+    if out.resolve() in (Path(folder).resolve(), *Path(folder).resolve().parents):
+        raise ArgumentError(f"--out must be a folder of its own; {out} holds the submissions")
+    collected = collect(folder, homework, out=out)
+    _prepare(out, tell)
+    groups = _equal_files(collected.submissions)
     options = {"out": str(out), "seed": seed, "seconds": seconds, "memory": memory, "pictures": pictures}
-    graded = _grade_all(submissions, processes or os.cpu_count(), options)
-    records = dict(counted(graded, label="grading", total=len(submissions)))
-    ordered = [records[submission] for submission in submissions]
-    write_file(out / "grades.csv", grades_csv(ordered))
-    report = {"seed": seed, "submissions": ordered, "remarks": collected.remarks(), "summary": summary(ordered)}
-    write_file(out / "grades.json", json.dumps(report, indent=1) + "\n")
+    records = {}
+    try:
+        graded = _grade_all(list(groups), _at_once(processes, len(groups), tell), options)
+        for first, record in counted(graded, label="grading", total=len(groups)):
+            records |= {s: _of_equal(record, s, first, options) for s in groups[first]}
+    except KeyboardInterrupt:
+        tell(f"interrupted: {len(records)} of {len(collected.submissions)} are graded; {out}/grades.csv says which")
+        _write_report(collected, groups, records, out, seed, separator)
+        raise
+    return _write_report(collected, groups, records, out, seed, separator)
+
+
+def _check_numbers(*, seed, seconds, memory, processes):
+    if seed < 0:
+        raise ArgumentError(f"--seed must be a whole number, 0 or more; got {seed}")
+    if not 0 < seconds < 1e6:
+        raise ArgumentError(f"--seconds must be a time above 0; got {seconds:g}")
+    if not 64 << 20 <= memory < 1 << 50:
+        raise ArgumentError(f"--memory must be at least 64 MB, which Python and NumPy need; got {memory >> 20}")
+    if processes is not None and processes < 1:
+        raise ArgumentError(f"--processes must be at least 1; got {processes}")
+
+
+def _prepare(out, tell):
+    """See that results can be written, and set those of another run aside."""
+    out.mkdir(parents=True, exist_ok=True)
+    edited = _edited(out)
+    kept = set_aside(out, RESULTS)
+    write_file(out / ".writable", "").unlink()
+    if kept is not None:
+        words = "; grades.csv was changed since by hand: carry over what should stay" * edited
+        tell(f"the results that were in {out} are kept in {kept}{words}")
+
+
+def _edited(out):
+    """Whether grades.csv is no longer what was written."""
+    try:
+        written = json.loads((out / "grades.json").read_text(encoding="utf-8"))["sha256 of grades.csv"]
+        return written != _print_of((out / "grades.csv").read_bytes())
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _print_of(contents):
+    return hashlib.sha256(contents).hexdigest()
+
+
+def _equal_files(submissions):
+    """{the first submission of those with equal files: all of them}."""
+    groups, seen = {}, {}
+    for submission in submissions:
+        key = None
+        if submission.path is not None and not submission.linked:
+            try:
+                key = (submission.homework, read_program(submission.path))
+            except (OSError, ValueError):
+                key = None  # it gets its own verdict on that
+        first = submission if key is None else seen.setdefault(key, submission)
+        groups.setdefault(first, []).append(submission)
+    return groups
+
+
+def _at_once(processes, groups, tell):
+    cores = available_cores()
+    if processes is not None and processes > cores:
+        tell(f"{processes} processes were asked for; {cores} core{'s' * (cores != 1)} can be used: {cores} at a time")
+    return max(1, min(processes or cores, cores, groups))
+
+
+def _of_equal(record, submission, first, options):
+    """The record of a submission whose file is that of another one, and its page."""
+    if submission is first:
+        return record
+    note = _joined(submission.note, record.get("own note", record["note"]))
+    record = record | {"student": submission.student, "note": note}
+    page = feedback_page(record, record.get("pictures", {}), record.get("functions", {}))
+    return _with_page(options["out"], record, page)
+
+
+def _write_report(collected, groups, records, out, seed, separator):
+    ordered = [
+        _plain(records[s]) if s in records else _record(s, [], INTERRUPTED, s.note) for s in collected.submissions
+    ]
+    twins = [sorted(s.student for s in group) for first, group in groups.items() if len(group) > 1]
+    remarks = collected.remarks() + [f"the same file, graded once: {', '.join(names)}" for names in twins]
+    table = grades_csv(ordered, separator=separator)
+    report = {"seed": seed, "submissions": ordered, "remarks": remarks, "summary": summary(ordered)}
+    report["sha256 of grades.csv"] = _print_of(table)
+    try:
+        write_file(out / "grades.csv", table)
+        write_file(out / "grades.json", json.dumps(report, indent=1) + "\n")
+    except OSError as error:  # a full disk, say: what is known must not be lost
+        report["unwritten"] = f"{error.filename}: {error.strerror}"
     return report
 
 
+def _plain(record):
+    """The record without what only its page needs."""
+    return {key: value for key, value in record.items() if key not in ("own note", "pictures", "functions", "again")}
+
+
 def _grade_all(submissions, processes, options):
-    """Yield (submission, record) as they come. Who brings the grading process down is graded again, alone."""
+    """Yield (submission, record) as they come. Who brings the grading process down is graded again, alone; and so is
+    who did not answer, though it computed nothing: it may have been the others who kept the machine busy."""
     left = list(submissions)
     with _pool(processes) as pool:
         futures = {pool.submit(_in_pool, submission, options): submission for submission in submissions}
         try:
             for future in as_completed(futures):
                 if not isinstance(future.exception(), BrokenProcessPool):
-                    left.remove(futures[future])
-                    yield futures[future], _outcome(futures[future], future)
+                    record = _outcome(futures[future], future)
+                    if not record.get("again"):
+                        left.remove(futures[future])
+                        yield futures[future], record
         except BaseException:  # Ctrl-C: what runs comes to its end, nothing else begins
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -72,12 +190,16 @@ def _grade_all(submissions, processes, options):
 
 
 def _pool(processes):
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread():
+    set_threads(1)  # the cores are taken by the other submissions
 
 
 def _in_pool(submission, options):
     try:
-        return grade_one(submission, **options)
+        return _graded(submission, **options)
     except KeyboardInterrupt:
         os._exit(130)  # or the next submission would be begun
 
@@ -86,19 +208,48 @@ def _outcome(submission, future):
     return future.result() if future.exception() is None else _failed(submission, future)
 
 
-def grade_one(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures=True):
-    """Grade one submission and write its feedback page; returns a record of plain values."""
+def grade_one(submission, **options):
+    """Grade one submission and write its feedback page; returns a record of plain values.
+
+    options: out, the folder; seed, seconds, memory, pictures as for `grade`.
+    """
+    return _plain(_graded(submission, **options))
+
+
+def _graded(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures=True):
+    """The record, with what the page of an equal file needs."""
     options = {"seed": seed, "seconds": seconds, "memory": memory, "hidden": True, "strict": True}
-    verdicts, word, note, text = [], None, submission.note, ""
+    verdicts, word, note, text = [], None, "", ""
     try:
         text = _text_of(submission)
         if submission.path is not None:
             verdicts = [_with_line(verdict, text.split("\n")) for verdict in check_file(submission.path, **options)]
     except (DataError, ArgumentError) as error:
         word, note = "crashed", str(error)
+    except OSError as error:
+        word, note = "not graded: look at it by hand", f"{submission.path}: {error.strerror or error}"
     images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
+    functions = own_functions(submission.homework, text)
+    note = _joined(note, *dict.fromkeys(said for verdict in verdicts for said in verdict.notes), _evidence(verdicts))
+    again = any(r.trouble is not None and r.trouble.kind == "waits" for v in verdicts for r in v.results)
     record = _record(submission, [_entry(v) for v in verdicts], word or _overall(submission, verdicts), note)
-    return _write(out, _without_places(record, submission), images, own_functions(submission.homework, text))
+    record = _without_places(record, submission) | {"pictures": images, "functions": functions, "again": again}
+    record |= {"own note": record["note"], "note": _joined(submission.note, record["note"])}
+    return _with_page(out, record, feedback_page(record, images, functions))
+
+
+def _joined(*notes):
+    return "\n".join(note for note in notes if note)
+
+
+def _evidence(verdicts):
+    """The line that makes a file tampered, for whoever decides what to do about it."""
+    troubles = [r.trouble for verdict in verdicts for r in verdict.results if r.trouble is not None]
+    trouble = next((t for t in troubles if t.kind == "forbidden"), None)
+    if trouble is None:
+        return ""
+    place = f"line {trouble.line}: {trouble.text}" if trouble.line else ""
+    return f"{trouble.message}{' | ' * bool(place)}{place}"
 
 
 def _text_of(submission):
@@ -180,56 +331,14 @@ def _failed(submission, future):
     return _record(submission, [], "not graded: look at it by hand", words)
 
 
-def _write(out, record, images, functions):
+def _with_page(out, record, page):
+    """The record, once its page is written; or with a note that it could not be."""
     student = record["student"]
     if len(student.encode()) > 150:  # the name of a file has an end
         student = f"{student[:40]}-{zlib.crc32(student.encode()):08x}"
-    page = feedback_page(record, images, functions)
-    write_file(Path(out) / "feedback" / f"{student}_{record['homework']}.html", page)
+    try:
+        write_file(Path(out) / "feedback" / f"{student}_{record['homework']}.html", page)
+    except OSError as error:
+        words = f"the page could not be written: {error.strerror}"
+        return record | {"note": _joined(record["note"], words)}
     return record
-
-
-def grades_csv(records):
-    """One line a submission: student, homework, verdict, points, of, and the points of every exercise."""
-    identifiers = [e.id for name in titles() for e in exercises_of(name) if any(r["homework"] == name for r in records)]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["student", "homework", "verdict", "points", "of", *identifiers])
-    for record in records:
-        points = {entry["id"]: f"{entry['points']:g}" for entry in record["exercises"]}
-        own = [i for i in identifiers if i.startswith(record["homework"])]
-        cells = [points.get(i, "0" if i in own else "") for i in identifiers]
-        student = _plain(record["student"])
-        head = [student, record["homework"], record["verdict"], f"{record['points']:g}", record["of"]]
-        writer.writerow([*head, *cells])
-    return table.getvalue()
-
-
-def _plain(text):
-    """A cell that a spreadsheet does not take for a formula."""
-    return "'" + text if text[:1] in "=+-@" else text
-
-
-def summary(records):
-    """A line for each homework: how many handed in, their mean, what to look at, where most went wrong."""
-    names = [name for name in titles() if any(record["homework"] == name for record in records)]
-    lines = [_in_short([record for record in records if record["homework"] == name]) for name in names]
-    return lines if len(names) == 1 else [f"{name}: {line}" for name, line in zip(names, lines)]
-
-
-def _in_short(records):
-    given = [record for record in records if record["verdict"] != "nothing handed in"]
-    parts = [f"{len(given)} submission{'s' * (len(given) != 1)}"]
-    if given:
-        mean = sum(record["points"] for record in given) / len(given)
-        parts[0] += f", mean {round(mean, 1):g} of {given[0]['of']}"
-    if len(given) < len(records):
-        parts.append(f"nothing handed in: {len(records) - len(given)}")
-    counts = {word: sum(record["verdict"].startswith(word) for record in given) for word in BY_HAND}
-    if any(counts.values()):
-        parts.append("look at by hand: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n))
-    ran = [record["exercises"] for record in given if {e["verdict"] for e in record["exercises"]} != {"crashed"}]
-    wrong = Counter(e["id"] for entries in ran for e in entries if e["verdict"] in ("wrong", "crashed"))
-    if wrong:
-        parts.append(f"most often wrong: {wrong.most_common(1)[0][0]}")
-    return "; ".join(parts)

@@ -14,10 +14,11 @@ from .exercise import GradientCase
 from .wire import Other
 
 TOLERANCE = {4: 1e-4, 8: 1e-9}  # relative to the largest number, by the bytes of a float
-ENDS = ("slow", "died", "forbidden", "memory")  # after these no further case is tried
+ENDS = ("slow", "waits", "died", "forbidden", "memory")  # after these no further case is tried
 WORDS = {
     "empty": "empty",
     "slow": "too slow",
+    "waits": "too slow",
     "memory": "too much memory",
     "forbidden": "tampered",
     "missing": "missing",
@@ -62,6 +63,7 @@ class Verdict:
     seed: int = 0
     diagnosis: str = ""
     known: bool = False  # the diagnosis names the mistake, rather than only describing what differs
+    notes: tuple = ()  # sentences on what of the file was left out, whatever the verdict
 
     @property
     def first(self):
@@ -118,7 +120,8 @@ def _word(results):
     if first is None:
         return "right"
     troubles = [r.trouble for r in results if r.trouble is not None]
-    final = next((t for t in troubles if t.kind in WORDS), None)
+    filled = any(r.trouble is None or r.trouble.kind != "empty" for r in results)
+    final = next((t for t in troubles if t.kind in WORDS and not (filled and t.kind == "empty")), None)
     if final is not None:
         return WORDS[final.kind]
     died = any(t.kind == "died" for t in troubles)

@@ -15,10 +15,13 @@ from ..errors import BackendError
 from .answer import MESSAGE, PRINTED, Answer, Trouble
 from .blanks import PACKAGE, all_blanks
 from .files import read_program
+from .library import THREADS
+from .loading import Stumble
 from .wire import WireError, receive, send
 
-SECONDS = 10.0  # for all calls of an exercise together
-START = 60.0  # for the process to import what it needs, on a busy machine
+SECONDS = 10.0  # of computing, for all calls of an exercise together
+START = 60  # of computing, for the process to import what it needs
+PATIENCE = 12.0  # times as long may pass on the clock: other processes want the same processor
 MEMORY = 2 << 30  # bytes of address space
 BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.homework.worker import main; main()"
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
@@ -30,16 +33,17 @@ class RemoteStudent:
     """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
 
     strict: as in grading: what the file prints at its top is not shown, and no file can be read but those of Python's
-    libraries. What a call prints comes with its Answer. seconds bounds what the calls of an exercise take together,
-    memory the address space in bytes.
+    libraries. What a call prints comes with its Answer. seconds bounds what the calls of an exercise compute together,
+    in seconds of the processor, so that the answers are the same on a busy machine; memory the address space in bytes.
+    stumbles: what of the file failed when it was loaded, and was left out.
     """
 
     def __init__(self, path, *, text=None, seconds=SECONDS, memory=MEMORY, strict=False):
         self.path, self.seconds, self.memory, self.strict = str(path), seconds, memory, strict
         self.text = read_program(path) if text is None else text
         self.process = self.pipes = self.taken = None
-        self.left = seconds
-        self.violations = []
+        self.left = self.patience = float(seconds)
+        self.violations, self.stumbles, self.more = [], [], 0
 
     def __enter__(self):
         return self
@@ -51,10 +55,13 @@ class RemoteStudent:
         """Turn to the function of another exercise; None, or the Trouble that its file or its function is in."""
         loud = self.taken is None and not self.strict  # what the file prints at its top is shown once
         self.stop()
-        self.taken, self.left = exercise, self.seconds
+        self.taken, self.left = exercise, float(self.seconds)
         self._start()
-        trouble = self._ask(self._preparation(exercise), START).trouble
-        return trouble or self._ask({"do": "take", "loud": loud}, self.seconds).trouble
+        self.patience = max(PATIENCE * self.seconds, 30.0)
+        trouble = self._ask(self._preparation(exercise), PATIENCE * START).trouble
+        trouble = trouble or self._run({"do": "take", "loud": loud}).trouble
+        self.left = float(self.seconds)  # what the file itself computes is not taken from the exercise
+        return trouble
 
     def answer(self, call):
         """The Answer of the function in hand to a Call."""
@@ -62,10 +69,13 @@ class RemoteStudent:
             trouble = self.take(self.taken)
             if trouble is not None:
                 return Answer(trouble=trouble)
+        return self._run({"do": "call", "args": list(call.args), "data": call.data})
+
+    def _run(self, request):
+        """Ask for what runs the student's lines, for as long as is left of both times."""
         began = time.monotonic()
-        request = {"do": "call", "args": list(call.args), "data": call.data}
-        answer = self._ask(request, max(self.left, 0.1))
-        self.left -= time.monotonic() - began
+        answer = self._ask({**request, "seconds": max(self.left, 0.1)}, max(self.patience, 0.1))
+        self.patience -= time.monotonic() - began
         return answer
 
     # ------------------------------------------------------------ the process
@@ -77,7 +87,7 @@ class RemoteStudent:
         command = [sys.executable, "-P", "-c", BOOT, str(PACKAGE.parent), "--answers", str(writing)]
         command += ["--memory", str(self.memory), "--cpu", str(int(START + 2 * self.seconds) + 1)]
         surroundings = {name: os.environ[name] for name in PASSED if name in os.environ}
-        surroundings |= {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+        surroundings |= THREADS
         output = subprocess.DEVNULL if self.strict else None
         self.process = subprocess.Popen(
             command + ["--strict"] * self.strict,
@@ -124,17 +134,29 @@ class RemoteStudent:
             return self._read(receive(self.pipes))
         except TimeoutError:
             self.stop()
-            return Answer(trouble=Trouble("slow", f"no answer within {self.seconds:g} seconds: an endless loop?"))
+            words = f"no answer within {seconds:g} seconds: does it wait for something?"
+            return Answer(trouble=Trouble("waits", words))
         except (EOFError, BrokenPipeError):
-            return Answer(trouble=Trouble("died", f"the process ended{_how(self.process, self)}"))
+            return Answer(trouble=self._of_end(_end(self.process, self)))
         except (WireError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             self.stop()
             return Answer(trouble=Trouble("forbidden", "answered in a form that no function gives"))
 
+    def _of_end(self, status):
+        if status in (-signal.SIGPROF, -signal.SIGXCPU):
+            words = f"not done after {self.seconds:g} seconds of computing: an endless loop, or far too many steps?"
+            return Trouble("slow", words)
+        return Trouble("died", f"the process ended{_how(status)}")
+
     def _read(self, reply):
-        self.violations = [_words(v) for v in reply["violations"]]
+        self.violations = [(_words(why), int(line), _words(text)) for why, line, text in reply["violations"]]
+        self.left -= min(max(float(reply.get("spent", 0.0)), 0.0), self.seconds)
         if self.strict and self.violations:
-            return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {self.violations[0]}"))
+            why, line, text = self.violations[0]
+            return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {why}", line, text))
+        if "stumbles" in reply:
+            self.stumbles = [Stumble(int(n), _words(t, 200), _words(m, 500)) for n, t, m in reply["stumbles"]]
+            self.more = int(reply["more"])
         if "trouble" in reply:
             kind, message, line, text = reply["trouble"]
             trouble = Trouble(_words(kind), _words(message), int(line), _words(text))
@@ -150,12 +172,17 @@ def _words(text, most=MESSAGE):
     return str(text)[:most].encode("utf-8", "replace").decode()
 
 
-def _how(process, student):
+def _end(process, student):
+    """The exit status of a process that says no more; None when it has to be ended."""
     try:
         status = process.wait(timeout=2)
     except subprocess.TimeoutExpired:
         status = None
     student.stop()
+    return status
+
+
+def _how(status):
     if status is None:
         return ""
     return f" by signal {-status}" if status < 0 else f" with exit status {status}"

@@ -46,7 +46,7 @@ def _describe(x, arrays):
         return {type(x).__name__ if type(x) in (tuple, list) else "tuple": [_describe(item, arrays) for item in x]}
     if isinstance(x, dict):
         return {"dict": [[str(key), _describe(value, arrays)] for key, value in x.items()]}
-    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in _KINDS:
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in _KINDS and not np.ma.is_masked(x):
         array = np.asarray(x)
         arrays.append(array)
         return {"array": [array.dtype.str, list(array.shape)], "scalar": isinstance(x, np.generic)}
@@ -56,7 +56,15 @@ def _describe(x, arrays):
             "csr": [_describe(part, arrays) for part in (csr.data, csr.indices, csr.indptr)],
             "shape": list(csr.shape),
         }
-    return {"other": type(x).__name__}
+    return {"other": _kind(x)}
+
+
+def _kind(x):
+    """What a value that cannot travel is, in a word or two."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        masked = "masked " * isinstance(x, np.ma.MaskedArray)
+        return f"{masked}{x.dtype} array {x.shape}"[:80] if isinstance(x, np.ndarray) else f"{x.dtype} number"
+    return type(x).__name__
 
 
 class Other:

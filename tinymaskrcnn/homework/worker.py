@@ -8,15 +8,16 @@ look for is not here (`cut.py`).
 
 import argparse
 import contextlib
+import dataclasses
 import importlib
 import io
 import linecache
 import os
 import pkgutil
+import signal
 import sys
 import types
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 from . import guard
@@ -31,18 +32,30 @@ def main(argv=None):
     from . import wire  # numpy comes in here, behind the limits
 
     student, violations = _prepare(wire.receive(requests)), []
+    student.violations = violations
     if args.strict:
         linecache.updatecache = lambda *_, **__: []  # a warning quotes no source
         warnings.simplefilter("ignore")
-    guard.close(violations, student.path, strict=args.strict)
+    guard.close(violations, student.path, lines=student.lines, strict=args.strict)
     reply = {"done": True}
     while True:
-        wire.send_any(answers, {**reply, "violations": violations[:5]})
+        wire.send_any(answers, {**reply, "violations": [list(violation) for violation in violations[:5]]})
         try:
             request = wire.receive(requests)
         except EOFError:
             os._exit(0)
-        reply = _reply(student, request)
+        reply = _timed(request["seconds"], _reply, student, request)
+
+
+def _timed(seconds, function, *arguments):
+    """The reply of a function that may compute for so long; the system ends the process when it computes longer.
+
+    Other processes on the same processor take nothing of this time, and waiting does not either.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    reply = function(*arguments)
+    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+    return {**reply, "spent": seconds - left}
 
 
 def _arguments(argv):
@@ -54,7 +67,7 @@ def _arguments(argv):
     return parser.parse_args(argv)
 
 
-@dataclass
+@dataclasses.dataclass
 class _Student:
     """The file, the blank in hand (as much of an Exercise as a call needs), and the function once it is there."""
 
@@ -64,11 +77,17 @@ class _Student:
     others: list
     drive: Any = None
     function: Any = None
+    stumbles: tuple = ()  # statements of the file that failed when it was loaded
+    violations: list = dataclasses.field(default_factory=list)
+
+    @property
+    def lines(self):
+        return self.text.split("\n")
 
 
 def _prepare(request):
     """Import all that a student's file can use, without the solution of its blank."""
-    from . import answer, exercise, library, overlay  # noqa: F401  no file of the package can be read later
+    from . import answer, exercise, library, loading, overlay  # noqa: F401  no file of the package can be read later
     from .blanks import Blank
     from .cut import Cut
 
@@ -93,27 +112,62 @@ def _prepare(request):
 
 
 def _reply(student, request):
-    from . import answer, library, overlay
+    from . import answer
     from .exercise import Call  # all of them imported before
 
-    lines, notes = student.text.splitlines(), _Notes(answer.PRINTED)
+    lines, notes = student.lines, _Notes(answer.PRINTED)
     try:
         with contextlib.nullcontext() if request.get("loud") else notes.taken():
             if request["do"] == "take":
-                code = compile(library.program(student.text, student.path), student.path, "exec")
-                options = {"others": student.others, "builtins": library.student_builtins()}
-                student.function = overlay.student_function(code, student.blank, **options)
-                return {"done": True}
+                return _take(student)
             call = Call(tuple(request["args"]), request["data"])
             found = answer.local_answer(student, student.function, call, path=student.path, lines=lines)
-    except overlay.MissingFunction as error:
-        return {"trouble": ["missing", str(error), 0, ""]}
     except (Exception, SystemExit) as error:
         return {"trouble": _listed(answer.trouble_of(error, student.path, lines)), "printed": notes.text}
     if found.trouble is not None:
-        return {"trouble": _listed(found.trouble), "printed": notes.text}
+        return {"trouble": _listed(_of_lost(student, found.trouble)), "printed": notes.text}
     written = {"changed": list(found.changed), "line": found.line, "text": found.text}
     return {"output": found.output, **written, "printed": notes.text}
+
+
+def _take(student):
+    from . import library, loading, overlay
+
+    def report(reason):
+        line = guard.place_in(student.path)
+        student.violations.append((reason, line, student.lines[line - 1].strip() if line else ""))
+
+    namespace = overlay.new_namespace(library.student_builtins(report))
+    before = len(student.violations)
+    student.stumbles = loading.load(student.text, student.path, namespace)
+    # the package's solution beside one's own, in a test: it is not there, and that is all
+    student.violations[before:] = [v for v in student.violations[before:] if guard.SOLUTION not in v[0]]
+    told = [[stumble.line, stumble.text, stumble.message] for stumble in student.stumbles[: loading.MOST]]
+    reply = {"stumbles": told, "more": max(0, len(student.stumbles) - loading.MOST)}
+    try:
+        student.function = overlay.function_in(namespace, student.blank, others=student.others)
+    except overlay.MissingFunction as error:
+        return reply | {"trouble": _of_missing(student, str(error))}
+    return reply | {"done": True}
+
+
+def _of_missing(student, words):
+    """That a function is missing, or that the statement which defines it fails."""
+    blank = student.blank
+    for stumble in student.stumbles:
+        if (blank.class_name or blank.function) in stumble.names:
+            return ["definition", stumble.message, stumble.line, stumble.text]
+    return ["missing", words, 0, ""]
+
+
+def _of_lost(student, trouble):
+    """The trouble, in other words when a name is not there because the statement that makes it failed."""
+    for stumble in student.stumbles:
+        for name in stumble.names:
+            if trouble.message == f"NameError: name {name!r} is not defined":
+                words = f"{name} is not there, because line {stumble.line} fails: {stumble.message}"
+                return dataclasses.replace(trouble, message=words)
+    return trouble
 
 
 def _listed(trouble):

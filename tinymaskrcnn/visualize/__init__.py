@@ -4,6 +4,8 @@ Functions called draw_... put something on axes and return them; functions calle
 work without a screen, and a notebook shows the figures by itself.
 """
 
+from . import screenless  # noqa: F401, I001  before anything of matplotlib
+
 from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas, draw_label_bands
 from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
