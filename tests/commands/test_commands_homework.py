@@ -1,6 +1,8 @@
 """The homework on the command line."""
 
 import importlib
+import os
+import subprocess
 import sys
 
 import pytest
@@ -121,3 +123,67 @@ def test_the_next_command_is_written_as_this_one_was(called, words, tmp_path, ca
     monkeypatch.setattr(sys, "argv", called[1:])
     assert run("release", "hw01", "--out", tmp_path) == 0
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("body, status", [("return None", 1), (hw01.RIGHT[FIRST], 0)])
+def test_a_check_that_nobody_reads_ends_as_it_would(body, status, tmp_path):
+    path = tmp_path / "hw01.py"
+    path.write_text(fill("hw01", {FIRST: body}))
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "tinymaskrcnn", "homework", "check", str(path), "--only", FIRST]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (status, "")
+
+
+@pytest.mark.parametrize("place", ["a file", "a folder"])
+def test_without_a_place_for_pictures_the_words_stand(place, tmp_path, capsys, monkeypatch):
+    path, pictures = tmp_path / "hw01.py", tmp_path / "pictures"
+    bodies = {i: hw01.MUTANTS[i][0].body for i in (FIRST, "hw01.softmax_forward")}
+    path.write_text(fill("hw01", bodies))
+    if place == "a file":
+        pictures.write_text("")
+    else:  # that may not be written into: whoever runs the tests may write everywhere
+
+        def refused(path, contents):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr("tinymaskrcnn.homework.files.write_file", refused)
+    assert run("check", path, "--only", *bodies, "--pictures", pictures) == 1
+    out = capsys.readouterr().out
+    assert out.count("note: no pictures: ") == 1 and "0 of 2 right" in out and "hw01.softmax_forward" in out
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("grade", "in", "--seed", -5), "--seed must be a whole number, 0 or more; got -5"),
+        (("release", "hw01", "--nbgrader", "--seed", -5), "--seed must be a whole number, 0 or more; got -5"),
+        (("check", "hw01.py", "--seconds", 0), "--seconds must be a time above 0; got 0"),
+        (("check", "ann_hw01.ipynb"), "this is a notebook's own file; hand it in as Python"),
+    ],
+)
+def test_what_means_nothing_is_one_line(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("hw01.py", "ann_hw01.ipynb"):
+        (tmp_path / name).write_text("")
+    assert run(*words) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and said in err
+
+
+def test_what_is_left_out_is_said_once(tmp_path, capsys):
+    path = tmp_path / "hw01.py"
+    path.write_text(fill("hw01", hw01.RIGHT) + "\nassert softmax_forward is None, 'my own'\n")
+    assert run("check", path) == 0
+    assert capsys.readouterr().out.count("was left out, because it fails: assert softmax_forward is None") == 1
+
+
+def test_the_teacher_sees_the_line_of_what_is_tampered_with(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "eve_hw01.py").write_text(fill("hw01", {FIRST: "import socket\nsocket.socket()"}))
+    assert run("grade", tmp_path / "in", "--out", tmp_path / "out", "--seed", 3) == 0
+    out = capsys.readouterr().out
+    assert "`import socket` has no place in homework | line" in out and ": import socket\n" in out
+    assert "import socket" in (tmp_path / "out" / "grades.csv").read_text(encoding="utf-8-sig")

@@ -1,10 +1,12 @@
 """Which file is graded for whom; no file is left out without a word."""
 
 import os
+import unicodedata
 
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.homework.files import NOTEBOOK_FILE
 from tinymaskrcnn.homework.submissions import collect
 
 
@@ -47,6 +49,7 @@ def test_other_names_are_told_and_not_graded(tmp_path):
         "ann": "",
         "bob": "no hw01.py; found homework1.py",
         "carl": "no hw01.py; found hw02.py",
+        "fred": f"found fred_hw01.ipynb: {NOTEBOOK_FILE}",
         "gina": "no hw01.py; found hw01.py/",
     }
 
@@ -77,3 +80,40 @@ def test_every_name_and_file_is_dealt_with(tmp_path):
         "fred": None,
     }
     assert found.remarks()[0].endswith(": fred/hw01.py, fifo_hw01.py, gone_hw01.py")
+
+
+@pytest.mark.parametrize(
+    "names, taken",
+    [
+        (["doejane_12345_67890_hw01.py", "doejane_12345_67891_hw01-1.py"], {"doejane_12345": 1}),  # Canvas
+        (["roejoe_LATE_12345_67890_hw01-2.py"], {"roejoe_12345": 0}),
+        (["Ann Lee_77_assignsubmission_file_/hw01.py"], {"Ann Lee_77": 0}),  # Moodle
+        (["Ann Lee_77_assignsubmission_file_hw01.py"], {"Ann Lee_77": 0}),
+        (["HW_jo_attempt_2026-01-31-12-00-00_hw01.py", "HW_jo_attempt_2026-02-01-12-00-00_hw01.py"], {"jo": 1}),
+        (["alice_hw01.py", "alice_hw01 (1).py"], {"alice": 1}),  # a browser
+        (["alice_hw01-10.py", "alice_hw01-9.py"], {"alice": 0}),
+        (["eve/hw01 (2).py", "eve/hw01.py", "eve/draft_hw01.py"], {"eve": 0}),
+        (["bob_hw01_final.py"], {"bob": 0}),
+        (["hw01_final.py"], {"final": 0}),
+        (["Gil Gal - hw01 - Copy.py"], {"Gil Gal": 0}),
+        (["team_1_2_hw01.py", "team_1_3_hw01.py"], {"team_1_2": 0, "team_1_3": 1}),
+        ([unicodedata.normalize("NFD", "Zoë_hw01.py"), "Zoë/hw01.py"], {"Zoë": 1}),
+        ([unicodedata.normalize("NFD", "Zoë/notes.txt"), "Zoë/hw01.py"], {"Zoë": 1}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_names_as_the_systems_that_hand_out_files_write_them(tmp_path, names, taken):
+    found = collect(lay_out(tmp_path, *names), "hw01")
+    assert {s.student: names.index(s.path.relative_to(tmp_path).as_posix()) for s in found.submissions} == taken
+    assert bool(found.twice) == (len([name for name in names if name.endswith(".py")]) > len(taken))
+
+
+def test_who_handed_in_late_or_another_kind_of_file_is_on_the_list(tmp_path):
+    lay_out(tmp_path, "roejoe_LATE_12345_67890_hw01.py", "dan_hw01.py.txt", "eve/hw01.ipynb", "fay_hw01.docx")
+    notes = {s.student: s.note for s in collect(tmp_path, "hw01").submissions}
+    assert notes == {
+        "roejoe_12345": "handed in late",
+        "dan": "found dan_hw01.py.txt",
+        "eve": f"no hw01.py; found hw01.ipynb: {NOTEBOOK_FILE}",
+        "fay": "found fay_hw01.docx",
+    }

@@ -211,7 +211,6 @@ def _grade(args):
 
     options = {"homework": args.homework, "seed": args.seed or 0, "seconds": args.seconds, "processes": args.processes}
     options |= {"separator": args.separator, "memory": args.memory << 20}
-    _tell_of_seed(args)
     report = grade(args.folder, out=args.out, tell=lambda words: print(f"note: {words}", file=sys.stderr), **options)
     records = report["submissions"]
     width = max(len(record["student"]) for record in records)
@@ -220,6 +219,7 @@ def _grade(args):
         _say(f"{record['student']:<{width}}  {record['homework']}  {points:>12}  {record['verdict']}")
         if record["verdict"].startswith(("tampered", "not graded")) and record["note"]:
             _say(*(f"{'':<{width}}  {line}" for line in record["note"].splitlines()[-3:]))
+    _tell_of_seed(args)
     if "unwritten" not in report:
         print(f"wrote {args.out}/grades.csv, grades.json and feedback/", file=sys.stderr)
     _say(*report["remarks"], *report["summary"])
