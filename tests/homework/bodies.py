@@ -19,9 +19,10 @@ class Mutant:
 
 
 def fill(homework, bodies):
-    """The released file with bodies {id: lines} in the place of the blanks.  ->  text"""
+    """The released file with bodies {id: lines} in the place of the blanks; of several, a list, the first.  ->  text"""
     lines = student_file(homework).splitlines()
     for identifier, body in bodies.items():
+        body = body if isinstance(body, str) else body[0]
         place = next(i for i, line in enumerate(lines) if f'raise NotImplementedError("{identifier}")' in line)
         indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
         lines[place : place + 1] = textwrap.indent(textwrap.dedent(body).strip("\n"), indent).splitlines()
