@@ -1,8 +1,11 @@
 """The faults that are planted, and that planting them is noticed where a test is strong and not where none is."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
-from mutation.homework import examined, killer
+from mutation.homework import Handed, _unnoticed, examined, killer
 from mutation.operators import mutants
 from mutation.report import sorted_out, table
 
@@ -87,6 +90,13 @@ def test_a_right_solution_survives_and_a_wrong_one_does_not():
     assert killer(exercise, right) is None
     assert killer(exercise, lambda: lambda dy, cache: (dy @ cache[1].T, cache[0].T @ dy, dy[0])) is not None
     assert killer(exercise, endless, seconds=0.2) is not None
+
+
+def test_a_mutant_that_ends_the_process_is_noticed_and_the_next_one_tried():
+    exercise = find_exercise("hw01.linear_backward")
+    right = Handed("right", "right", exercise.blank.reference)
+    fatal = Handed("fatal", "fatal", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert list(_unnoticed(exercise, [right, fatal, right, fatal], True, 0)) == [0, 2]
 
 
 def test_what_is_not_noticed_is_equivalent_for_a_reason_or_survives():

@@ -2,10 +2,15 @@
 
 import functools
 import importlib
+import os
+import zlib
 
 import numpy as np
 import pytest
 from homework.bodies import fill
+from mutation.equivalent import is_listed
+from mutation.homework import examined, killer
+from mutation.report import table
 
 from tinymaskrcnn.homework.answer import local_answer
 from tinymaskrcnn.homework.blanks import all_blanks
@@ -90,9 +95,8 @@ def test_an_empty_blank_is_empty(exercise):
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
 def test_known_mistakes_are_mistakes(exercise):
     for mistake in exercise.mistakes:
-        function = imitation(exercise, mistake)  # its edits fit the solution
-        verdict = judge(exercise, functools.partial(local_answer, exercise, function))
-        assert verdict.word != "right", mistake.says
+        imitation(exercise, mistake)  # its edits fit the solution
+        assert killer(exercise, functools.partial(imitation, exercise, mistake), hidden=False), mistake.says
 
 
 def test_every_blank_has_an_exercise_and_the_other_way_round():
@@ -114,3 +118,15 @@ def test_no_table_of_answers_earns_points(exercise):
     cases = [case for case in exercise.cases if case.kind == "value"]
     drawn = [[pack(vars(draw_call(exercise, case, seed=seed))) for case in cases] for seed in (1, 2)]
     assert drawn[0] != drawn[1]
+
+
+SHARE = 1 if os.environ.get("TINYMASKRCNN_MUTANTS") == "all" else 6  # of the mutants, every so many is tried
+
+
+@pytest.mark.parametrize("exercise", [e for e in all_exercises() if is_listed(e.homework)], ids=lambda e: e.id)
+def test_no_mutant_of_the_solution_survives(exercise):
+    """A drawn share of what `python -m tests.mutation homework` tries; TINYMASKRCNN_MUTANTS=all tries them all."""
+    start = zlib.crc32(exercise.id.encode()) % SHARE
+    row = examined(exercise, only=lambda number: number % SHARE == start)
+    assert row.total > 8 and not row.survivors, table([row])
+    assert SHARE > 1 or not row.stale, table([row])

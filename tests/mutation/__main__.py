@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -12,8 +11,6 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]  # as pytest does
 
 from .report import as_data, table  # noqa: E402
-
-MEMORY = 6 << 30  # bytes: a mutant may ask for an array of any size
 
 
 def main(argv=None):
@@ -39,7 +36,6 @@ def main(argv=None):
 def _homework(args):
     from .homework import chosen, examined
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     rows = []
     for exercise in chosen(args.names):
         row = examined(exercise, hidden=not args.shown, seed=args.seed)

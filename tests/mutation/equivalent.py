@@ -14,3 +14,8 @@ def known_equivalents(name):
     """{where: {key: reason}} of a homework or a room; empty where none is known."""
     path = FOLDER / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def is_listed(name):
+    """Whether somebody has gone through the mutants of a homework."""
+    return (FOLDER / f"{name}.json").exists()
