@@ -9,8 +9,9 @@ import pytest
 import tinymaskrcnn
 from tinymaskrcnn import Config, Experiment
 from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
-from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
-from tinymaskrcnn.experiment import check_experiment
+from tinymaskrcnn.data.tour import load_tour_detector
+from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, NonFiniteError
+from tinymaskrcnn.experiment import Detector, check_experiment
 
 TINY = Config(
     model=ModelConfig(
@@ -112,3 +113,18 @@ def test_the_package_offers_names_without_importing_them():
     assert set(tinymaskrcnn.__all__) <= set(dir(tinymaskrcnn))
     with pytest.raises(AttributeError, match="has no attribute 'experimant'"):
         tinymaskrcnn.experimant  # noqa: B018
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("part", ["backbone", "rpn", "roi_heads.box", "roi_heads.mask"])
+def test_weights_too_large_are_named_and_do_not_look_like_nothing_found(part):
+    """As a training leaves them that was stopped just before it broke: finite, but what they make is not."""
+    detector = Detector(load_tour_detector())
+    channels = detector.model.config.backbone.in_channels
+    picture = np.random.default_rng(0).random((64, 80, channels), np.float32)
+    assert len(detector.detect([picture])) == 1
+    for name, p in detector.model.named_parameters():
+        if name.startswith(part) and p.value.ndim > 1:
+            p.value *= np.float32(1e20)
+    with pytest.raises(NonFiniteError, match=rf"of layer '{part}.*: the weights are too large, as a training that div"):
+        detector.detect([picture])

@@ -8,6 +8,7 @@ experiment.draw()
 
 import contextlib
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from .models.transform import resize_to_config
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
 from .train.checkpoint import naming
+from .train.diagnose import overflow_named
 from .train.finetune import freeze_stages, load_fitting
 from .train.loop import resume, run_training
 from .train.metrics import read_rows
@@ -69,14 +71,16 @@ class Detector:
         dtype = self.model.parameters()[0].value.dtype
         was_training = self.model.training
         self.model.eval()
+        find = functools.partial(
+            self.model.detect,
+            to_device(batch.images.astype(dtype, copy=False), self.device),
+            sizes=to_device(batch.sizes, self.device),
+            original_sizes=originals,
+            paste=paste_encoded if encoded else paste_masks,
+        )
         try:
-            with computing(self.threads):
-                return self.model.detect(
-                    to_device(batch.images.astype(dtype, copy=False), self.device),
-                    sizes=to_device(batch.sizes, self.device),
-                    original_sizes=originals,
-                    paste=paste_encoded if encoded else paste_masks,
-                )
+            with computing(self.threads), overflow_named(self.model, find):
+                return find()
         finally:
             self.model.train(was_training)
 

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from ..backend import array_module
-from ..errors import NonFiniteError
+from ..errors import ArgumentError, NonFiniteError
 from .optimizer import global_norm
 
 ADVICE = "Often the learning rate is too high: try a quarter of it, or a longer warm-up."
@@ -25,6 +25,32 @@ def explain_nonfinite(model, batches, *, rng, step):
     where = _bad_parameter(model) or _bad_pass(model, batches, rng) or _bad_gradient(model)
     where = where or "a number became NaN or infinite, but not when the step was repeated"
     return NonFiniteError(f"step {step}: {where}. {ADVICE}")
+
+
+@contextlib.contextmanager
+def overflow_named(model, repeat):
+    """Inside, a model computes; a NonFiniteError names the first layer whose numbers were too large for their type.
+
+    Without it the NaN that follow would look like nothing found, or like a wrong argument of somebody else. Only where
+    NumPy, or an error, gives reason to is `repeat()` called, with a look at what every layer returns.
+    """
+    suspicious, error = [], None
+    try:
+        with np.errstate(over="ignore", invalid="call", call=lambda *_: suspicious.append(True)):
+            yield
+    except ArgumentError as problem:
+        error = problem
+    if not suspicious and error is None:
+        return
+    try:
+        with _watched(model), np.errstate(all="ignore"):
+            repeat()
+    except _Found as found:
+        raise NonFiniteError(f"{found}: the weights are too large, as a training that diverged leaves them") from error
+    except ArgumentError:
+        pass
+    if error is not None:
+        raise error
 
 
 def _bad_parameter(model):
