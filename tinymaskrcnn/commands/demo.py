@@ -20,8 +20,6 @@ TINY = {
     "model.roi.samples_per_image": 32,
     "scenes.image_size": 96,
     "scenes.digits_per_image": [2, 4],
-    "model.num_classes": 2,
-    "model.class_names": ["background", "digit"],
     "train.optimizer": "adamw",
     "train.learning_rate": 0.002,
     "train.warmup_steps": 10,
@@ -44,7 +42,8 @@ def demo_config(*, seed=0, steps=None):
     from ..config import Config
 
     config = override(Config(), TINY | {"train.seed": seed})
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, steps=steps or 10**6))
+    model = dataclasses.replace(config.model, num_classes=2, class_names=("background", "digit"))  # see OneClass
+    return dataclasses.replace(config, model=model, train=dataclasses.replace(config.train, steps=steps or 10**6))
 
 
 class OneClass:
