@@ -29,15 +29,16 @@ ELSEWHERE = {"docs/_build/html", "docs/_build/html/index.html"}  # files that ar
 FOREIGN = {  # options of programs that are not ours, by the page that speaks of them
     "docs/cuda.md": {"--fmad"},
     "docs/instructor_guide.md": {
-        *("--cpus", "--network", "--pids-limit", "--read-only", "--rm", "--tmpfs", "--user"),
+        *("--no-deps", "--cpus", "--network", "--pids-limit", "--read-only", "--rm", "--tmpfs", "--user"),
     },
-    "lessons/README.md": {"--allow-root"},
+    "lessons/README.md": {"--allow-root", "--no-deps"},
 }
 SHOWN_BY = {  # the commands that show a message of the library which speaks of an option
     "tinymaskrcnn/cli.py": [],
     "tinymaskrcnn/commands/pictures.py": [("train",)],
     "tinymaskrcnn/data/mnist.py": [("train",), ("evaluate",), ("data",)],
     "tinymaskrcnn/homework/check.py": [("homework", "check")],
+    "tinymaskrcnn/homework/grade.py": [("homework", "grade")],
     "tinymaskrcnn/homework/release.py": [("homework", "check")],
     "tinymaskrcnn/homework/files.py": [("homework", "release"), ("homework", "grade")],
     "tinymaskrcnn/train/run.py": [("train",)],
@@ -271,3 +272,10 @@ def resolves(parts):
                 return part in ("npz", "css", "js")
         value = getattr(value, part)
     return True
+
+
+def test_a_page_installs_from_no_index_what_is_on_none():
+    """Before anything is installed there is a folder, a wheel or an address; a bare name works only afterwards."""
+    for page in (ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/lessons.md", ROOT / "lessons/README.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"pip install (?:-\S+ )*[\"']?tinymaskrcnn(?!-\*\.whl)", text), page

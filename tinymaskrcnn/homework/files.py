@@ -12,7 +12,7 @@ LARGEST = 256 << 10  # bytes of a student's file; a released one has 10 kB
 ASIDE = "earlier"  # the folders that results of before go to: earlier-1, earlier-2, ...
 NOTEBOOK_FILE = (
     "this is a notebook's own file; hand it in as Python: in Jupyter, File, Save and Export Notebook As, Executable "
-    "Script, or `jupyter nbconvert --to script`"
+    "Script"
 )
 
 
