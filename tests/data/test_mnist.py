@@ -3,6 +3,7 @@ import hashlib
 import os
 import shutil
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,25 @@ def test_a_damaged_copy_of_a_real_file_is_found_out(tmp_path):
     (tmp_path / name).write_bytes(gzip.compress(bytes(raw)))
     with pytest.raises(DataError, match="is not the original MNIST file"):
         mnist._read(tmp_path, name.removesuffix(".gz"), True)
+
+
+def test_a_file_that_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path):
+    folder = write_set(tmp_path / "own")
+    head = struct.pack(">4I", 0x0803, 12, 28, 28)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + bytes(2**28), 1))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="own/train-images-idx3-ubyte.gz: has trailing bytes"):
+        mnist.load(folder, verify=False)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("claimed", [3 * 10**9, 2**32 - 1])
+def test_a_file_that_says_more_than_it_holds_reserves_nothing(tmp_path, claimed):
+    folder = write_set(tmp_path / "own", packed=False)
+    (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x0801, claimed) + bytes(12))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=f"own/train-labels-idx1-ubyte: truncated; shape .{claimed},. needs"):
+        mnist.load(folder, verify=False)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()

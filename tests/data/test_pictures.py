@@ -1,7 +1,12 @@
+import struct
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from tinymaskrcnn import capacity
 from tinymaskrcnn.data import pictures
 from tinymaskrcnn.errors import ArgumentError, DataError
 
@@ -159,3 +164,30 @@ def test_sizes_of_what_is_no_picture(tmp_path):
         pictures.picture_sizes(tmp_path / "a.png")
     with pytest.raises(DataError, match="there is no such file"):
         pictures.picture_sizes(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("side", [13_300, 60_000])
+def test_a_small_file_that_claims_a_huge_picture_is_refused_by_its_head(tmp_path, side, capsys, recwarn):
+    """21 kB that would be 177 megapixels: refused with the bytes, before a pixel is made."""
+    path = tmp_path / "bomb.png"
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(bytes((1 + side // 8) * 1000))
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"bomb.png: .*(pixels, which would need .* of memory|DecompressionBomb)"):
+        pictures.read_image(path)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    assert not recwarn.list and capsys.readouterr().err == ""
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_refused_with_its_bytes(tmp_path, monkeypatch):
+    Image.new("RGB", (200, 100)).save(tmp_path / "a.png")
+    monkeypatch.setattr(capacity, "free_bytes", lambda: 200 * 100 * 15 - 1)
+    with pytest.raises(DataError, match=r"a.png: a picture of 200x100 pixels needs at least 300 kB of memory; "):
+        pictures.read_image(tmp_path / "a.png", 3)
+    assert pictures.read_image(tmp_path / "a.png", 1).shape == (100, 200, 1)

@@ -296,3 +296,19 @@ def test_a_real_results_file_equals_pycocotools(tmp_path, file, iou_type):
         difference, figures = compare_files(annotations, tmp_path / name, iou_type)
         assert difference <= 1e-12
         assert 0.05 < figures["AP"] < 0.95  # neither hopeless nor perfect
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"bbox": [0, 0, 1e308, 1e308]}, "results.json: entry 0: bbox must be four finite numbers"),
+        ({"score": 1e308}, "results.json: entry 0: score must be a number within 1e.100; got 1e.308"),
+        ({"category_id": {"id": 1}}, "results.json: entry 0: category_id must be a whole number; got {'id': 1}"),
+        ({"category_id": [1]}, "results.json: entry 0: category_id must be a whole number"),
+    ],
+)
+def test_what_is_no_number_is_wrong_also_where_unknown_categories_are_left_out(tmp_path, change, message):
+    entry = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [0, 0, 1, 1]} | change
+    (tmp_path / "results.json").write_text(json.dumps([entry]))
+    with pytest.raises(DataError, match=message):
+        load_results(tmp_path / "results.json", category_ids=[1], skip_unknown=True)

@@ -221,3 +221,12 @@ def test_broken_entries_are_refused(size, counts, message):
     """At once, and without making a picture of them."""
     with pytest.raises(DataError, match=message):
         rle.from_coco({"size": size, "counts": counts})
+
+
+@pytest.mark.parametrize("stranger", ["\ud800", "é", "猫", "\xa0"])
+def test_characters_that_no_string_has_are_not_read_as_others(stranger):
+    """Put in place of a question mark, which is one of the 64, they would decode to something."""
+    good = rle.to_coco(rle.encode(np.eye(12, dtype=bool)))
+    for counts in (stranger, good["counts"] + stranger, stranger + good["counts"][1:]):
+        with pytest.raises(DataError, match="not a complete run-length string"):
+            rle.from_coco({"size": [12, 12], "counts": counts})

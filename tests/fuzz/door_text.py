@@ -1,6 +1,9 @@
 """Lists of pictures and of class names, as editors, spreadsheets and shells write them."""
 
+from tinymaskrcnn.commands.convert import _class_names
+from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.data.coco import read_list
+from tinymaskrcnn.files import read_lines
 
 from .damage import damaged_bytes, pick
 from .frame import Door
@@ -23,4 +26,11 @@ def use_list(path):
         assert line and line == line.strip() and "\n" not in line
 
 
-DOORS = [Door("picture list", make_list, use_list)]
+def use_classes(path):
+    """The names of as many classes as there are lines: each can stand in a model's settings."""
+    names = _class_names(path, len(read_lines(path)) + 1)
+    assert ModelConfig(num_classes=len(names), class_names=names).class_names == names
+    assert len(set(names)) == len(names) or "N/A" in names
+
+
+DOORS = [Door("picture list", make_list, use_list), Door("class list", make_list, use_classes)]

@@ -103,7 +103,8 @@ def _target(args):
 
 
 def _class_names(path, num_classes):
-    from ..errors import DataError
+    from ..config_rules import doubled, is_name
+    from ..errors import DataError, shown
     from ..files import read_lines
 
     names = read_lines(path)
@@ -112,4 +113,10 @@ def _class_names(path, num_classes):
             f"{path}: must name {num_classes - 1} classes, one per line without background, as the weights have; "
             f"it names {len(names)}"
         )
-    return ("background", *names)
+    names = ("background", *names)
+    if wrong := [name for name in names if not is_name(name)]:
+        raise DataError(f"{path}: {shown(wrong[0])} is no class name: it must be one line, without control characters")
+    if double := doubled(names):
+        why = "is that of class 0, which is no object" if double == "background" else "stands there twice"
+        raise DataError(f"{path}: the name {shown(double)} {why}")
+    return names

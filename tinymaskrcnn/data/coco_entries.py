@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config_rules import is_name
 from ..errors import DataError, shown
 from . import pictures, polygons
 from .coco_report import Annotation, Category, Picture
@@ -31,6 +32,8 @@ def read_category(entry, key):
     points = [] if points in (None, "", {}) else points
     if not isinstance(name, str) or not name.strip():
         raise Broken(f"needs a name; got {shown(name)}")
+    if not is_name(name):
+        raise Broken(f"its name must be one line without control characters; got {shown(name)}")
     if not isinstance(points, list) or not all(isinstance(p, str) for p in points):
         raise Broken(f"keypoints must be a list of names; got {shown(points)}")
     return Category(key, name, tuple(points))

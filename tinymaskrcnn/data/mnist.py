@@ -6,6 +6,7 @@ MNIST (Y. LeCun, C. Cortes, C. Burges) is 70,000 handwritten digits of 28x28 pix
 import functools
 import gzip
 import hashlib
+import math
 import os
 import zlib
 from pathlib import Path
@@ -27,6 +28,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist",
     "https://storage.googleapis.com/cvdf-datasets/mnist",
 )
+DEFLATE = 1032  # gzip makes nothing smaller than a 1032nd
 VALIDATION = 10_000  # the last so many digits of the training files
 
 
@@ -99,8 +101,8 @@ def _load(folder, verify):
 
 def read_pair(folder, part, *, verify=True):
     """Images (K, H, W) and labels (K,) of one part, "train" or "t10k"; their numbers must agree."""
-    images = parse_idx(_read(folder, f"{part}-images-idx3-ubyte", verify), axes=3, name=f"{part}-images-idx3-ubyte")
-    labels = parse_idx(_read(folder, f"{part}-labels-idx1-ubyte", verify), axes=1, name=f"{part}-labels-idx1-ubyte")
+    images = _read(folder, f"{part}-images-idx3-ubyte", verify, axes=3)
+    labels = _read(folder, f"{part}-labels-idx1-ubyte", verify, axes=1)
     if len(images) != len(labels):
         raise DataError(f"{folder}: the {part} files hold {len(images)} images but {len(labels)} labels")
     if len(labels) and labels.max() > 9:
@@ -108,15 +110,23 @@ def read_pair(folder, part, *, verify=True):
     return images, labels
 
 
-def _read(folder, name, verify):
+def _read(folder, name, verify, *, axes):
     path = _path(Path(folder), name)
     if path is None:
         raise DataError(f"{folder}: {name} (or {name}.gz) is missing; get it with `tinymaskrcnn data mnist`")
     size, digest = FILES[name]
-    raw = read_file(path, limit=size if verify else None)
     if verify:
+        raw = read_file(path, limit=size)
         check(raw, size, digest, path)
-    return raw
+    else:  # as much as the file says of itself, however much more is packed into it
+        head = read_file(path, limit=4 + 4 * axes - 1)
+        raw = read_file(path, limit=_claimed(head, axes)) if len(head) == 4 + 4 * axes else head
+    return parse_idx(raw, axes=axes, name=path)
+
+
+def _claimed(head, axes):
+    """How many bytes an idx file has by its head."""
+    return len(head) + math.prod(int.from_bytes(head[4 + 4 * k : 8 + 4 * k], "big") for k in range(axes))
 
 
 def read_file(path, *, limit=None):
@@ -126,7 +136,8 @@ def read_file(path, *, limit=None):
             packed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             source = gzip.GzipFile(fileobj=stream) if packed else stream
-            return source.read(-1 if limit is None else limit + 1)
+            most = os.fstat(stream.fileno()).st_size * (DEFLATE if packed else 1)
+            return source.read(-1 if limit is None else min(limit, most) + 1)  # reserved before a byte is read
     except (OSError, EOFError, zlib.error) as error:  # EOFError: the gzip stream ends early
         raise DataError(f"{path}: cannot be read, or is truncated ({error})") from error
 
@@ -154,7 +165,7 @@ def parse_idx(raw, *, axes, name="idx"):
             f"{name}: not an idx file of uint8 with {axes} axes; magic must be {0x0800 + axes}, got {magic}"
         )
     shape = tuple(int.from_bytes(raw[4 + 4 * k : 8 + 4 * k], "big") for k in range(axes))
-    wanted, given = 4 + 4 * axes + int(np.prod(shape, dtype=object)), len(raw)
+    wanted, given = _claimed(raw[: 4 + 4 * axes], axes), len(raw)
     if given != wanted:
         kind = "truncated" if given < wanted else "has trailing bytes"
         raise DataError(f"{name}: {kind}; shape {shape} needs {wanted} bytes, the file has {given}")

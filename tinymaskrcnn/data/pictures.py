@@ -1,14 +1,17 @@
 """Picture files in, float arrays out: any PNG or JPEG, whatever its mode, depth, transparency or orientation."""
 
 import contextlib
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import ArgumentError, DataError
+from ..capacity import in_words, require
+from ..errors import ArgumentError, DataError, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+LARGEST = 120 * 10**6  # pixels; the largest cameras have this many, and a file of kilobytes may claim more
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture by a quarter
 
 
@@ -30,6 +33,7 @@ def read_pixels(path, channels=1, *, upright=True):
     if channels not in (1, 3):
         raise ArgumentError(f"read_image: channels must be 1 or 3; got {channels!r}")
     with _opened(path) as picture:
+        _check_size(path, picture, channels)
         if upright:
             ImageOps.exif_transpose(picture, in_place=True)
         return _to_array(picture, channels)
@@ -62,10 +66,27 @@ def _opened(path):
     if not path.is_file():
         raise DataError(f"{path}: is a folder, not a picture" if path.is_dir() else f"{path}: there is no such file")
     try:
-        with Image.open(path) as picture:
-            yield picture
+        with warnings.catch_warnings():  # of what Pillow thinks of a file; its size is judged here
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                yield picture
+    except DataError:
+        raise
     except Exception as error:  # decoders raise whatever a broken file leads them to
-        raise DataError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
+        why = f"{type(error).__name__}: {shown(str(error), 200)[1:-1]}"
+        raise DataError(f"{path}: cannot be read as a picture ({why})") from error
+
+
+def _check_size(path, picture, channels):
+    """Refuse, by its first bytes alone, a picture that is larger than photographs are, or than the memory."""
+    width, height = picture.size
+    numbers = width * height * channels
+    if width * height > LARGEST:
+        raise DataError(
+            f"{path}: a picture of {width}x{height} pixels, which would need {in_words(5 * numbers)} of memory; "
+            f"the largest that is read has {LARGEST // 10**6} megapixels"
+        )
+    require(5 * numbers, f"{path}: a picture of {width}x{height} pixels", error=DataError)  # as bytes and as floats
 
 
 def _to_array(picture, channels):

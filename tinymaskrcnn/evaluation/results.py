@@ -17,6 +17,7 @@ from ..structures import Detections
 from . import rle
 from .evaluator import Evaluator
 
+LARGEST = 1e100  # no number is larger: the product of two, an area, is finite then
 PARTS = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}  # what an iou_type compares
 
 
@@ -182,6 +183,7 @@ def load_results(path, *, category_ids=None, sizes=None, skip_unknown=False):
         if not isinstance(entry, dict) or not {"image_id", "category_id", "score"} <= entry.keys():
             raise DataError(f"{name}: entry {i} must have image_id, category_id and score; got {_shorten(entry)}")
     if skip_unknown and category_ids is not None:
+        _numbers(name, "category_id", entries, whole=True)  # what is no number is not unknown but wrong
         known = set(category_ids)
         entries = [entry for entry in entries if entry["category_id"] in known]
     images = _numbers(name, "image_id", entries, whole=True)
@@ -202,6 +204,8 @@ def _numbers(name, part, entries, *, whole=False):
     if not _are_numbers(values, whole):
         i = next(i for i, value in enumerate(values) if not _are_numbers([value], whole))
         wanted = "a whole number" if whole else "a finite number"
+        if not whole and type(values[i]) in (int, float):
+            wanted = f"a number within {LARGEST:.0e}"
         raise DataError(f"{name}: entry {i}: {part} must be {wanted}; got {_shorten(values[i])}")
     return np.array(values, np.int64 if whole else np.float64)
 
@@ -210,7 +214,7 @@ def _are_numbers(values, whole=False):
     """Whether a list (of hundreds of thousands) holds nothing but numbers; True and False are none."""
     if not set(map(type, values)) <= ({int} if whole else {int, float}):
         return False
-    limit = 2**63 if whole else 1.7e308
+    limit = 2**63 if whole else LARGEST
     return not values or (-limit < min(values) and max(values) < limit and all(map(math.isfinite, values)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError, ShapeError
+from ..errors import ArgumentError, DataError, ShapeError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +289,7 @@ def from_strings(texts, *, sizes):
 
     list of M str or bytes, list of M sizes (H, W)  ->  list of M RLE
     """
-    raws = [text.encode("latin-1", "replace") if isinstance(text, str) else bytes(text) for text in texts]
+    raws = [_bytes_of(text) for text in texts]
     code, text, _ = side_by_side([np.frombuffer(raw, np.uint8) for raw in raws])
     code = code.astype(np.int64) - 48
     _check_characters(raws, code, text)
@@ -305,6 +305,14 @@ def from_strings(texts, *, sizes):
     borders = np.searchsorted(text[last], np.arange(len(raws) + 1))
     _undo_differences(number, text[last], borders)
     return _fill_pictures(number, borders, sizes)
+
+
+def _bytes_of(text):
+    if not isinstance(text, str):
+        return bytes(text)
+    if not text.isascii():  # the strings are made of 64 characters, which all are
+        raise DataError(f"from_string: not a complete run-length string: {shown(text)}")
+    return text.encode("ascii")
 
 
 def _undo_differences(number, text, borders):
