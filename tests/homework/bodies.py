@@ -18,6 +18,14 @@ class Mutant:
     says: str = ""
 
 
+def nearly(name, body, *edits, says=""):
+    """A right solution with some of its text replaced, edits (old, new): wrong where its author did not look."""
+    for old, new in edits:
+        assert body.count(old) == 1, f"{name}: {old!r} stands {body.count(old)} times in the solution"
+        body = body.replace(old, new)
+    return Mutant(name, body, says)
+
+
 def fill(homework, bodies):
     """The released file with bodies {id: lines} in the place of the blanks; of several, a list, the first.  ->  text"""
     lines = student_file(homework).splitlines()

@@ -97,3 +97,22 @@ def test_rows_must_add_up():
     assert "along its last axis y must add up to 1; yours adds up to 0." in verdict_of(some, SOFTMAX).diagnosis
     words = "along its last axis dx must add up to 0; yours adds up to"
     assert words in verdict_of(lambda dx: dx + np.arange(dx.shape[-1]), SOFTMAX_BACK).diagnosis
+
+
+def test_rows_of_zeros_need_not_add_up():
+    zero = dataclasses.replace(SOFTMAX_BACK, cases=tuple(_without_gradient(c) for c in SOFTMAX_BACK.cases))
+    verdict = verdict_of(lambda dx: dx + np.arange(dx.shape[-1]), zero)
+    assert verdict.word == "wrong" and "add up" not in verdict.diagnosis
+
+
+def _without_gradient(case):
+    def make(rng):
+        call = case.make(rng)
+        return dataclasses.replace(call, args=(call.args[0] * 0, *call.args[1:]))
+
+    return dataclasses.replace(case, make=make)
+
+
+def test_lost_digits_are_no_factor():
+    words = "dx is right but for its last digits"
+    assert words in verdict_of(lambda dx, dw, db: (dx.astype(np.float32).astype(dx.dtype), dw, db)).diagnosis

@@ -23,6 +23,7 @@ from tinymaskrcnn.homework.wire import pack
 
 BOOKS = {name: importlib.import_module(f"homework.mutants.{name}") for name in titles()}
 MUTANTS = [(i, m) for book in BOOKS.values() for i, mutants in book.MUTANTS.items() for m in mutants]
+LIMITS = [(i, m) for book in BOOKS.values() for i, mutants in getattr(book, "LIMITS", {}).items() for m in mutants]
 RIGHT = [
     pytest.param(identifier, body, id=f"{identifier}-{number}")
     for book in BOOKS.values()
@@ -39,7 +40,7 @@ def verdict_of(identifier, body, *, hidden=False, seed=0):
     return diagnosed(judge(exercise, lambda call: local_answer(exercise, function, call), hidden=hidden, seed=seed))
 
 
-@pytest.mark.parametrize("identifier, mutant", MUTANTS, ids=lambda v: getattr(v, "name", v))
+@pytest.mark.parametrize("identifier, mutant", MUTANTS + LIMITS, ids=lambda v: getattr(v, "name", v))
 def test_every_mutant_is_rejected_and_named(identifier, mutant):
     verdict = verdict_of(identifier, mutant.body)
     assert verdict.word in ("wrong", "crashed"), f"{identifier}: {mutant.name} passed"

@@ -92,6 +92,8 @@ def _of_factors(name, pairs):
     factors = [_ratio(w, g) for w, g in pairs]
     if None in factors or sum(w.size for w, _ in pairs) < 2:
         return ""
+    if all(abs(factor - 1) <= ROUNDING[w.dtype.itemsize] for factor, (w, _) in zip(factors, pairs)):
+        return f"{name} is right but for its last digits: is something rounded on the way, or made float32?"
     if np.ptp(factors) <= max(ROUNDING[w.dtype.itemsize] for w, _ in pairs) * abs(factors[0]):
         return f"every number of {name} is {factors[0]:.6g} times what it should be"
     if any(np.count_nonzero(w) < 2 for w, _ in pairs):
@@ -131,7 +133,8 @@ def _of_shifts(name, pairs):
 def _of_rows(name, pairs):
     """Probabilities add up to 1, the gradients of their scores to 0."""
     for total in (1, 0):
-        if all(_adds_up(want, total) for want, _ in pairs) and not _adds_up(pairs[0][1], total):
+        known = all(_adds_up(want, total) for want, _ in pairs) and any(want.any() for want, _ in pairs)
+        if known and not _adds_up(pairs[0][1], total):
             sums = [f"{s:.4g}" for s in np.ravel(pairs[0][1].sum(axis=-1))]
             given = ", ".join(sums[:3]) + ", ..." * (len(sums) > 3)
             return f"along its last axis {name} must add up to {total}; yours adds up to {given}"

@@ -1,9 +1,10 @@
 """Homework 3 as students write it: right in other words, and wrong."""
 
 from homework.bodies import Mutant
+from homework.mutants._hw03_limits import LIMITS
 from homework.mutants._hw03_right import RIGHT
 
-__all__ = ["MUTANTS", "RIGHT"]
+__all__ = ["LIMITS", "MUTANTS", "RIGHT"]
 
 MUTANTS = {
     "hw03.iou_matrix": [

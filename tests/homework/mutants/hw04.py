@@ -1,9 +1,10 @@
 """Homework 4 as students write it: right in other words, and wrong."""
 
 from homework.bodies import Mutant
+from homework.mutants._hw04_limits import LIMITS
 from homework.mutants._hw04_right import RIGHT
 
-__all__ = ["MUTANTS", "RIGHT"]
+__all__ = ["LIMITS", "MUTANTS", "RIGHT"]
 
 MUTANTS = {
     "hw04.roi_pool_bins": [

@@ -12,7 +12,8 @@ import numpy as np
 from ..exercise import Case
 
 DTYPES = np.float64, np.float32
-SCALES = 1.0, 1e-5, 1e6
+SCALES = 1.0, 1e-5, 1e6  # of lengths: from parts of a pixel to more pixels than a picture has
+GRADIENTS = 1.0, 1e-15, 1e6  # which are as small as that in training
 
 
 @dataclass(frozen=True)

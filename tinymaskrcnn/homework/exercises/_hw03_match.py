@@ -126,6 +126,12 @@ MATCH = Exercise(
                 rng
             ),
         ),
+        Case(
+            "twenty objects, each with a poor box of its own",
+            "adversarial",
+            lambda rng: _match(0.1 * np.eye(30)[None, rng.permutation(30), :20], low_quality=True)(rng),
+            "whoever is the best of some object is positive: here twenty boxes, whose IoU is 0.1",
+        ),
         Case("no boxes", "adversarial", _match(np.zeros((2, 0, 3)))),
         Case("no pictures", "adversarial", _match(np.zeros((0, 3, 2)), low_quality=True)),
         *drawn(

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.roi_align import roi_align_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._draws import drawn
+from ._draws import GRADIENTS, drawn
 
 
 def _points(start, end, bins=2, *, samples=2, aligned=True, scale=1.0, most=None, dtype=np.float64):
@@ -224,7 +224,7 @@ def _any_aligned(draw):
     options |= {"output_size": draw.turn([(2, 3), (4, 1), 3, (1, 7)]), "boxes": draw.turn([False, True])}
     index = rng.integers(0, shape[0], count)
     dcrops, cache = _aligned(shape, rois, index, drawn=True, dtype=draw.dtype, **options)(rng).args
-    return Call(((dcrops * draw.scale).astype(draw.dtype), cache))
+    return Call(((dcrops * draw.turn(GRADIENTS)).astype(draw.dtype), cache))
 
 
 TWO = {

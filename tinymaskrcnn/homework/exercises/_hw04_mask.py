@@ -34,8 +34,9 @@ def _any_loss(draw):
     rng, shape = draw.rng, draw.turn([(3, 7, 8), (7,), (2, 3, 2, 9), (160, 2)])
     logits = rng.normal(0, draw.turn([1, 30, 1e-4, 400, 3e6]), shape).astype(draw.dtype)
     targets = draw.turn([rng.random(shape), rng.random(shape) < 0.5, rng.random(shape)]).astype(draw.dtype)
-    weight = draw.rng.choice([0, 0.25, 1, 3], shape[: draw.turn([1, 2, 4, 3])]).astype(draw.dtype)
-    data = draw.turn([{"weight": weight}, {"weight": weight, "normalizer": 7.5}, {}, {"normalizer": 30}])
+    weight = draw.rng.choice([0, 0.25, 1, 3], shape[: draw.turn([1, 4, 2])]).astype(draw.dtype)
+    both = {"weight": weight, "normalizer": 7.5}
+    data = draw.turn([{"weight": weight}, both, {}, {"weight": weight}, {"normalizer": 30}])
     return Call((logits,), {"targets": targets, **data})
 
 

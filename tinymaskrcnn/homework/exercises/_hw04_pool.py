@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.roi_pool import roi_pool_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._draws import drawn
+from ._draws import GRADIENTS, drawn
 
 
 def _edges(start, end, bins, length, scale=1.0):
@@ -190,7 +190,7 @@ def _any_pooled(draw):
     features = rng.permutation(int(np.prod(shape))).reshape(shape)
     size, index = draw.turn([(2, 3), (4, 1), 3, (1, 2), (3, 7)]), rng.integers(0, shape[0], count)
     dcrops, cache = _pooled(features, rois, size, index, scale, draw.dtype)(rng).args
-    return Call(((rng.standard_normal(dcrops.shape) * draw.scale).astype(draw.dtype), cache))
+    return Call(((rng.standard_normal(dcrops.shape) * draw.turn(GRADIENTS)).astype(draw.dtype), cache))
 
 
 RAMP = np.arange(16.0).reshape(1, 4, 4, 1)
