@@ -1,6 +1,7 @@
 """Differences in words; what is said of all numbers holds in every wrong case."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def test_an_offset_of_the_first_case_alone_is_not_claimed():
 
 
 def test_an_offset_is_that_of_the_case_shown_however_large_the_numbers_of_others():
-    off = iter([-0.26, -1.06, -1.06, -1.06, -1.06, -1.06, -1.06, -1.06])
-    big = iter([1.0] + [1e6] * 7)
+    off = itertools.chain([-0.26], itertools.repeat(-1.06))
+    big = itertools.chain([1.0], itertools.repeat(1e6))
 
     def change(dx, dw, db):
         return dx, dw, np.ones_like(db) * next(off) + db
