@@ -4,6 +4,7 @@ import functools
 import importlib
 import os
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tinymaskrcnn.homework.answer import local_answer
 from tinymaskrcnn.homework.blanks import all_blanks
 from tinymaskrcnn.homework.check import explanation
 from tinymaskrcnn.homework.diagnose import diagnosed, imitation
-from tinymaskrcnn.homework.exercises import all_exercises, find_exercise, titles
+from tinymaskrcnn.homework.exercises import all_exercises, exercises_of, find_exercise, titles
 from tinymaskrcnn.homework.judge import draw_call, judge
 from tinymaskrcnn.homework.overlay import student_function
 from tinymaskrcnn.homework.wire import pack
@@ -131,3 +132,12 @@ def test_no_mutant_of_the_solution_survives(exercise):
     row = examined(exercise, only=lambda number: number % SHARE == start)
     assert row.total > 8 and not row.survivors, table([row])
     assert SHARE > 1 or not row.stale, table([row])
+
+
+@pytest.mark.skipif(SHARE > 1, reason="TINYMASKRCNN_MUTANTS=all counts every mutant")
+@pytest.mark.parametrize("homework", [name for name in titles() if is_listed(name)])
+def test_the_guide_says_how_many_there_are(homework):
+    rows = [examined(exercise) for exercise in exercises_of(homework)]
+    total, killed = (sum(getattr(row, name) for row in rows) for name in ("total", "killed"))
+    line = f"| {int(homework[2:])} | {total} | {killed} | {total - killed} | 0 |"
+    assert line in (Path(__file__).parents[2] / "docs" / "instructor_guide.md").read_text(encoding="utf-8"), line
