@@ -33,19 +33,35 @@ def examined(room, *, sample=None, seed=0, processes=2):
     files = sorted((PACKAGE / room).glob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
     if not files or not files[0].exists():
         raise SystemExit(f"{room}: no such room or file in {PACKAGE}")
-    todo = [(path, mutant) for path in files for mutant in mutants(path.read_text(encoding="utf-8"))]
-    if sample is not None and sample < len(todo):
-        todo = sorted(random.Random(seed).sample(todo, sample), key=lambda pair: (str(pair[0]), pair[1].line))
+    if sample is None:
+        todo = [(path, mutant) for path in files for mutant in mutants(path.read_text(encoding="utf-8"))]
+    else:
+        todo = drawn(files, sample, seed)
     seconds = {path: _undisturbed(path) for path in files}
     unnoticed = []
     for number, (path, mutant, noticed) in enumerate(_tried(todo, seconds, processes), start=1):
         if not noticed:
             unnoticed.append((f"line {mutant.line}: {mutant.name}", f"{_name(path)}: {mutant.key}"))
-        if number % 50 == 0:
+        if number % 10 == 0:
             print(f"{room}: {number} of {len(todo)}, {len(unnoticed)} unnoticed", file=sys.stderr, flush=True)
     known = known_equivalents("package").get(room.split("/")[0], {})
     row = sorted_out(room, len(todo), sorted(unnoticed), known)
     return Row(**{**vars(row), "stale": [] if sample is not None or "/" in room else row.stale})
+
+
+def drawn(files, count, seed):
+    """(path, mutant) of some lines, one of each line that can be mutated; all are far too many to write first."""
+    rng, todo = random.Random(seed), []
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    places = [(path, line) for path, text in texts.items() for line in range(1, 1 + text.count("\n"))]
+    rng.shuffle(places)
+    for path, line in places:
+        found = list(mutants(texts[path], lines=(line, line)))
+        if found and len(todo) < count:
+            todo.append((path, rng.choice(found)))
+        if len(todo) == count:
+            break
+    return sorted(todo, key=lambda pair: (str(pair[0]), pair[1].line))
 
 
 def tests_of(path):
