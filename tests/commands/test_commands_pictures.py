@@ -205,13 +205,15 @@ def test_what_the_annotations_lack_is_neither_trained_nor_drawn(kind, emptied, l
     assert len(found) and all(("mask" in entry) == ("mask" in heads) for entry in found)
 
 
+@pytest.mark.parametrize("learned", ["--val-", "--"])
 @pytest.mark.parametrize("heads", [("box",), ("box", "mask", "keypoint")])
-def test_held_out_pictures_without_objects_are_drawn(heads, learn, tmp_path):
+def test_pictures_without_objects_are_trained_on_judged_and_drawn(heads, learned, learn, tmp_path):
+    """Held-out ones, or all: where there is no object, no part of one is missing."""
     contents = annotated.entries()
     contents["annotations"] = []
     path, folder = annotated.write(tmp_path, contents)
-    words = ("--val-annotations", path, "--val-images", folder)
-    assert learn(tmp_path / "run", *words, train__steps=1, model__heads=heads) == 0
+    words = (f"{learned}annotations", path, f"{learned}images", folder)
+    assert learn(tmp_path / "run", *words, train__steps=1, model__heads=heads, model__roi__num_keypoints=3) == 0
     figures = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert figures["bbox"]["AP"] == -1 and set(figures) <= {"scenes", "split", *(KINDS[head] for head in heads)}
     assert (tmp_path / "run" / "detections.png").stat().st_size > 5000

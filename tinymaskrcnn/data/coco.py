@@ -42,7 +42,7 @@ class CocoDataset:
         self.pictures, self.objects, self.notes = chosen.pictures, chosen.objects, chosen.notes
         self.offers, self.parts, self.has_masks = report.parts, chosen.parts, "mask" in chosen.parts
         named = (c.keypoints for c in report.categories.values() if c.keypoints)
-        self.keypoint_names = next(named, ()) if "keypoint" in self.offers else ()
+        self.keypoint_names = next(named, ()) if "keypoint" in (*self.offers, *self.parts) else ()
 
     @classmethod
     def open(cls, path, folder, *, model=None, **asked):
@@ -245,7 +245,8 @@ def open_coco(config, *, split, parts=None):
         skip_broken=files.skip_broken,
         learn=learn,
     )
-    model = dataclasses.replace(config.model, heads=tuple(parts or config.model.heads))
+    heads = tuple(head for head in config.model.heads if parts is None or head in ("box", *parts))
+    model = dataclasses.replace(config.model, heads=heads)
     return CocoStream(dataset, model, files, batch_size=train.batch_size, seed=train.seed, augment=learn)
 
 

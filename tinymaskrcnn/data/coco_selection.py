@@ -54,7 +54,7 @@ def select(report, folder, *, parts=PARTS, names=None, wanted=None, skip_broken=
     learned as background; who only judges can leave them out one by one.
     Raises BrokenAnnotations for problems in what is asked for, unless skip_broken, and when nothing would be left.
     """
-    parts = tuple(part for part in PARTS if part in parts and part in report.parts)
+    parts = tuple(part for part in PARTS if part in parts and part in _offered(report))
     notes = list(report.notes)
     chosen = _chosen(report, wanted, notes, skip_broken=skip_broken)
     ids = {picture.id for picture in chosen}
@@ -78,6 +78,13 @@ def select(report, folder, *, parts=PARTS, names=None, wanted=None, skip_broken=
     pictures = report.total[0] if wanted is None else len(set(map(str, wanted)))
     _check_rest(report, folder, before, pictures, {p.id: objects[p.id] for p in kept}, problems, notes)
     return Selection(kept, {p.id: objects[p.id] for p in kept}, parts, tuple(f"{report.path}: {n}" for n in notes))
+
+
+def _offered(report):
+    """The parts that no object lacks: those that the file has, and where there is no object those it could have."""
+    if report.annotations or report.total[1]:
+        return report.parts
+    return ("box", "mask", "keypoint") if any(c.keypoints for c in report.categories.values()) else ("box", "mask")
 
 
 def _chosen(report, wanted, notes, *, skip_broken):
