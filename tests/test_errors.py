@@ -31,3 +31,11 @@ def test_one_family(error):
 )
 def test_builtin_relatives(error, builtin):
     assert issubclass(error, builtin)
+
+
+def test_no_line_of_a_message_is_endless():
+    short, long = "x" * 500, f"a.json: {'y' * 5000} z.png"
+    assert str(errors.DataError(short)) == short
+    cut = str(errors.DataError(f"{long}\n{short}\n{long}"))
+    assert max(map(len, cut.split("\n"))) <= 500 and cut.split("\n")[1] == short
+    assert all(line.startswith("a.json: y") and line.endswith("y z.png") for line in cut.split("\n")[::2])

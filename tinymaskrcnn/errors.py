@@ -1,8 +1,18 @@
-"""The exceptions of the package: every message names the argument, what was wanted and what was given."""
+"""The exceptions of the package: every message names the argument, what was wanted and what was given.
+
+A line of a message has at most LONGEST characters, whatever was given: what is longer loses its middle. Tables of
+problems (`data check`) are output and no message; of those a message holds the head.
+"""
+
+LONGEST = 500
 
 
 class TinyMaskRCNNError(Exception):
     """Base class: `except TinyMaskRCNNError` catches everything this package raises on purpose."""
+
+    def __str__(self):
+        lines = super().__str__().split("\n")
+        return "\n".join(x if len(x) <= LONGEST else f"{x[: LONGEST - 195]} ... {x[-190:]}" for x in lines)
 
 
 class ShapeError(TinyMaskRCNNError, ValueError):

@@ -166,3 +166,18 @@ def test_predict_says_what_is_wrong_with_a_model_file(photo, tmp_path, fails):
     np.savez(tmp_path / "weights.npz", **small.weights(small.settings(KIND), dtype=np.float32))
     line = fails("predict", photo, "--model", tmp_path / "weights.npz", "--out", tmp_path / "out")
     assert "not a checkpoint" in line
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        ("a\nb\nb\nc", "names.txt: the name 'b' stands there twice"),
+        ("a\nb\nbackground\nc", "names.txt: the name 'background' is that of class 0"),
+        ("a\nb\n\x1b[31mred\nc", r"names.txt: '\x1b[31mred' is no class name"),
+        ("a\nb\nc\u2028d\ne", r"names.txt: 'c\u2028d' is no class name"),
+    ],
+)
+def test_names_that_no_classes_can_have(weights, tmp_path, capsys, names, message):
+    (tmp_path / "names.txt").write_text(names, encoding="utf-8")
+    assert convert(weights, tmp_path / "out.npz", "--classes", tmp_path / "names.txt") == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out.npz").exists()

@@ -121,8 +121,17 @@ def make_words(rng, folder):
     """Words after --set: a setting or nearly one, and a value or nearly one."""
     words = []
     for _ in range(int(rng.integers(1, 4))):
-        name = ".".join(map(str, pick(rng, SETTINGS)))
-        value = pick(rng, [json.dumps(strange(rng)), repr(strange(rng)), "[" * 50_000, "1e400", "NaN", "0.5", "[1, 2]"])
+        path = pick(rng, SETTINGS)
+        name, sound = ".".join(map(str, path)), to_dict(TINY)
+        for step in path:
+            sound = sound[step]
+        value = (
+            json.dumps(sound)
+            if rng.random() < 0.6
+            else pick(
+                rng, [json.dumps(strange(rng)), repr(strange(rng)), "[" * 50_000, "1e400", "NaN", "0.5", "[1, 2]"]
+            )
+        )
         word = f"{name}={value}"
         words.append(pick(rng, [word, word, word, word[: len(word) // 2], name, "=", value, name.upper() + "=1"]))
     return words
