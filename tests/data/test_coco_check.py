@@ -178,6 +178,8 @@ def test_entries_may_be_absent_where_nothing_depends_on_them(tmp_path):
         ("[" * 100_000, "not valid JSON"),
         ('{"images": [1', "not valid JSON"),
         ("[]", "it needs a list 'images'"),
+        ('{"annotations": [1], "annotations": []}', "a table has the key 'annotations' twice"),
+        ('{"images": [' + "9" * 5000 + "]}", "not valid JSON"),
         ('{"images": [], "annotations": {}}', "it needs a list 'annotations'"),
         ('{"images": [], "annotations": [], "categories": []}', "holds 0 pictures and 0 categories"),
     ],
