@@ -474,7 +474,7 @@ MUTANTS = {
             high, wide = sizes[matched // M].T
             down = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], size, high, longest=H, aligned=aligned)
             across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
-            return (down @ flat[matched] @ across.transpose(0, 2, 1) > 0.499).astype(rois.dtype)
+            return (down @ flat[matched] @ across.transpose(0, 2, 1) >= 0.5).astype(rois.dtype)
             """,
             "rounded to 0 and 1",
         ),

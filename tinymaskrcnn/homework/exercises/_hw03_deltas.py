@@ -166,7 +166,10 @@ ENCODE = Exercise(
         ),
         Mistake(
             "array * tuple becomes float64: take the four numbers of weights apart, wx, wy, ww, wh = weights",
-            (("xp.stack(deltas, axis=-1)", "xp.stack(deltas, axis=-1) * (1.0, 1.0, 1.0, 1.0)"),),
+            (
+                *(("wx * (gx", "(gx"), ("wy * (gy", "(gy"), ("ww * xp", "xp"), ("wh * xp", "xp")),
+                ("xp.stack(deltas, axis=-1)", "xp.stack(deltas, axis=-1) * weights"),
+            ),
         ),
         Mistake(
             "the four deltas are stacked along a new first axis: stack along the last axis, axis=-1",

@@ -288,6 +288,8 @@ NMS = Exercise(
         Mistake(
             "a box that was itself suppressed still suppresses others: only kept boxes count",
             (
+                ("range(0, len(order), BLOCK)", "range(0, len(order), max(len(order), 1))"),
+                ("len(boxes[first : first + BLOCK])", "len(boxes)"),
                 (
                     "kept = _greedy(alive[first : first + size], clash[:, :size])",
                     "here = alive[first : first + size]\n"

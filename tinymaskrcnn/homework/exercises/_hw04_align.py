@@ -301,7 +301,8 @@ ALIGN_BACK = Exercise(
             (
                 (
                     "@ dcrops.reshape(-1, shape[3])",
-                    "@ dcrops.reshape(-1, shape[3]) / np.maximum(np.asarray((A != 0).sum(axis=0)).reshape(-1, 1), 1)",
+                    "@ dcrops.reshape(-1, shape[3]) / np.maximum(np.bincount(A.indices, minlength=A.shape[1]), 1)"
+                    "[:, None].astype(dcrops.dtype)",
                 ),
             ),
         ),
