@@ -230,3 +230,12 @@ def test_characters_that_no_string_has_are_not_read_as_others(stranger):
     for counts in (stranger, good["counts"] + stranger, stranger + good["counts"][1:]):
         with pytest.raises(DataError, match="not a complete run-length string"):
             rle.from_coco({"size": [12, 12], "counts": counts})
+    mask = next(m for m in map(_speckled, range(99)) if "?" in rle.to_coco(rle.encode(m))["counts"])
+    counts = rle.to_coco(rle.encode(mask))["counts"]
+    np.testing.assert_array_equal(rle.decode(rle.from_coco({"size": [12, 12], "counts": counts})), mask)
+    with pytest.raises(DataError, match="not a complete run-length string"):
+        rle.from_coco({"size": [12, 12], "counts": counts.replace("?", stranger, 1)})
+
+
+def _speckled(seed):
+    return np.random.default_rng(seed).random((12, 12)) < 0.06

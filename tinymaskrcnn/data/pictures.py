@@ -1,6 +1,7 @@
 """Picture files in, float arrays out: any PNG or JPEG, whatever its mode, depth, transparency or orientation."""
 
 import contextlib
+import threading
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..capacity import in_words, require
 from ..errors import ArgumentError, DataError, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_QUIET = threading.Lock()  # Python's list of warnings is one for all threads, and batches are read in another
 LARGEST = 120 * 10**6  # pixels; the largest cameras have this many, and a file of kilobytes may claim more
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture by a quarter
 
@@ -66,7 +68,7 @@ def _opened(path):
     if not path.is_file():
         raise DataError(f"{path}: is a folder, not a picture" if path.is_dir() else f"{path}: there is no such file")
     try:
-        with warnings.catch_warnings():  # of what Pillow thinks of a file; its size is judged here
+        with _QUIET, warnings.catch_warnings():  # of what Pillow thinks of a file; its size is judged here
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 yield picture
