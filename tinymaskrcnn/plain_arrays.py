@@ -23,6 +23,11 @@ LONGEST_NAME = 500
 LARGEST_INFLATION = 200  # uncompressed bytes per byte of file; real weights stay below 3
 SMALL = 1 << 26  # bytes that may be inflated from anything
 CHUNK = 1 << 20
+USUAL_HEADER = re.compile(  # as NumPy writes it; literal_eval, which reads any form, takes ten times as long
+    r"\{'descr': '([^']{2,4})', 'fortran_order': (True|False), "
+    r"'shape': \((|[0-9]{1,18},|[0-9]{1,18}(?:, [0-9]{1,18})+)\), \}"
+)
+NUMBER = re.compile(r"[0-9]+")
 ENCRYPTED = 0x1 | 0x20 | 0x40  # flags of a zip member: encrypted, a patch, strongly encrypted
 
 
@@ -152,14 +157,23 @@ def _read_header(where, file, size, error):
     start = 8 + struct.calcsize(count) + length
     if length > LARGEST_HEADER or start > size:
         raise error(f"{where}: its header claims {length:,} bytes")
+    text = file.read(length).decode("latin1").strip()
+    if usual := USUAL_HEADER.fullmatch(text):
+        descr, fortran, shape = usual[1], usual[2] == "True", tuple(map(int, NUMBER.findall(usual[3])))
+    else:
+        descr, fortran, shape = _literal_header(where, text, error)
+    return _plain_dtype(where, descr, error), shape, fortran, start
+
+
+def _literal_header(where, text, error):
+    """(descr, fortran, shape) of a header in another form than NumPy writes today."""
     try:
         with warnings.catch_warnings():  # of strange literals
             warnings.simplefilter("ignore")
-            header = ast.literal_eval(file.read(length).decode("latin1").strip())
-        descr, shape, fortran = (header[key] for key in ("descr", "shape", "fortran_order"))
+            header = ast.literal_eval(text)
+        return header["descr"], header["fortran_order"] is True, header["shape"]
     except Exception as problem:  # a dictionary of literals is small; whatever else stands there may end anywhere
         raise error(f"{where}: its header cannot be read") from problem
-    return _plain_dtype(where, descr, error), shape, fortran is True, start
 
 
 def _plain_dtype(where, descr, error):

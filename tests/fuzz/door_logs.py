@@ -32,7 +32,7 @@ def make_log(rng, folder):
         at = int(rng.integers(len(lines)))
         kind = int(rng.integers(5))
         if kind <= 1:
-            lines[at] = json.dumps(damaged_tree(rng, rows[at]) if kind else strange(rng))
+            lines[at] = json.dumps(damaged_tree(rng, pick(rng, rows)) if kind else strange(rng))
         elif kind == 2:
             lines[at] = pick(rng, LINES)
         elif kind == 3:
