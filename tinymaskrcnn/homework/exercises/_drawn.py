@@ -4,6 +4,9 @@ By hand one writes what one's own solution makes one think of. These have what i
 either type of float, hundreds of rows, and pairs (h, w) of which no two numbers are equal.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from ..exercise import Case
@@ -91,3 +94,39 @@ def window_cases(make, *, half=False, dilated=True):
     small = {"kernel": (2, 1), "stride": (1, 1), "padding": (0, 0)}
     yield Case("many pictures", "adversarial", make((MANY, 3, 2, 2), **small), f"{MANY} pictures")
     yield from magnitudes(scaled)
+
+
+# ---------------------------------------------------------------- by turns
+
+# What is random is drawn where nothing is decided by rounding: two dtypes, both used rightly, never disagree.
+DTYPES = np.float64, np.float32
+SCALES = 1.0, 1e-5, 1e6  # of lengths: from parts of a pixel to more pixels than a picture has
+GRADIENTS = 1.0, 1e-15, 1e6  # which are as small as that in training
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a drawn case is made of: rng, and the number of the case among those of its name."""
+
+    rng: Any
+    number: int
+
+    @property
+    def dtype(self):
+        return self.turn(DTYPES)
+
+    @property
+    def scale(self):
+        """What all lengths of the case are multiplied with; every dtype meets every scale in six cases."""
+        return self.turn(SCALES)
+
+    def turn(self, options):
+        """One of the options: the next in every case."""
+        return options[self.number % len(options)]
+
+
+def drawn(name, make, *, times=6, why="", kind="adversarial", hidden=False):
+    """So many Cases "name, 1", "name, 2", ...; make(Draw) -> Call."""
+    return tuple(
+        Case(f"{name}, {i + 1}", kind, lambda rng, i=i: make(Draw(rng, i)), why, hidden=hidden) for i in range(times)
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..exercise import Call, Case, Exercise, Mistake
-from ._draws import drawn
+from ._drawn import drawn
 
 
 def _match(iou, valid=None, positive=0.7, negative=0.3, low_quality=False):

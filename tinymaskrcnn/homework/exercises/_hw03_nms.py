@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.boxes import iou_matrix
 from ..exercise import Call, Case, Exercise, Mistake
-from ._draws import drawn
+from ._drawn import drawn
 from ._hw03_boxes import odd_boxes, random_boxes
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.roi_align import roi_align_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._draws import GRADIENTS, drawn
+from ._drawn import GRADIENTS, drawn
 
 
 def _points(start, end, bins=2, *, samples=2, aligned=True, scale=1.0, most=None, dtype=np.float64):

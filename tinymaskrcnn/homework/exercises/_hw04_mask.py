@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.losses import sigmoid_cross_entropy_backward, sigmoid_cross_entropy_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._draws import drawn
+from ._drawn import drawn
 from ._shared import cache_proven_by
 
 PAIR = "tinymaskrcnn.ops.losses:sigmoid_cross_entropy_"

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...ops.roi_pool import roi_pool_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
-from ._draws import GRADIENTS, drawn
+from ._drawn import GRADIENTS, drawn
 
 
 def _edges(start, end, bins, length, scale=1.0):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..exercise import Call, Case, Exercise, Mistake
-from ._draws import drawn
+from ._drawn import drawn
 
 
 def _square():
