@@ -39,7 +39,7 @@ def _spin(given):
         (lambda given: 1, RIGHT),
         (lambda given: _raise(DataError(f"{given}: is bad")), REFUSED),
         (lambda given: _raise(DataError("is bad")), "an error that does not name"),
-        (lambda given: _raise(DataError(f"{given}: {'x' * 600}")), "a message of 6"),
+        (lambda given: _raise(DataError(f"{given}:" + "\n {}".format("x" * 300) * 2)), "a message of 6"),
         (lambda given: _raise(ValueError("is bad")), "ValueError at test_doors.py"),
         (lambda given: warnings.warn("careful", stacklevel=1), "warning: careful"),
         (lambda given: bytearray(2**30), "more than 400 MB"),
