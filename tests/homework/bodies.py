@@ -26,11 +26,16 @@ def nearly(name, body, *edits, says=""):
     return Mutant(name, body, says)
 
 
+def first_of(body):
+    """The lines of a blank, or the first of several ways to fill it."""
+    return body if isinstance(body, str) else body[0]
+
+
 def fill(homework, bodies):
     """The released file with bodies {id: lines} in the place of the blanks; of several, a list, the first.  ->  text"""
     lines = student_file(homework).splitlines()
     for identifier, body in bodies.items():
-        body = body if isinstance(body, str) else body[0]
+        body = first_of(body)
         place = next(i for i, line in enumerate(lines) if f'raise NotImplementedError("{identifier}")' in line)
         indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
         lines[place : place + 1] = textwrap.indent(textwrap.dedent(body).strip("\n"), indent).splitlines()

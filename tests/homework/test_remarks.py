@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from homework.bodies import fill
+from homework.bodies import fill, first_of
 from homework.mutants import hw01
 
 from tinymaskrcnn.homework.check import check_file
@@ -11,7 +11,7 @@ from tinymaskrcnn.homework.explain import explanation
 from tinymaskrcnn.homework.files import NOTEBOOK_FILE
 
 FIRST = "hw01.linear_backward"
-LINES = textwrap.dedent(hw01.RIGHT[FIRST]).strip()
+LINES = textwrap.dedent(first_of(hw01.RIGHT[FIRST])).strip()
 FULL = fill("hw01", hw01.RIGHT)
 STUB = "def linear_backward(dy, cache):\n    raise NotImplementedError('hw01.linear_backward')\n"
 

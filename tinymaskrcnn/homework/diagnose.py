@@ -140,7 +140,10 @@ def _is_contradicted(verdict, function, compared):
 
 
 def _differs(exercise, function, result, name):
-    """Whether the numbers of one part, answered in the same form, are others than the student's."""
+    """Whether most of the numbers that are wrong in one part, answered in the same form, are wrong in another way.
+
+    Not all of them: near a tie or in the last bits, the same mistake written in other words decides otherwise.
+    """
     answer = local_answer(exercise, function, result.call)
     if answer.trouble is not None:
         return False
@@ -149,8 +152,13 @@ def _differs(exercise, function, result, name):
     alike = isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray) and mine.shape == theirs.shape
     if not alike or theirs.dtype.kind not in "biuf" or mine.dtype.kind not in "biuf":
         return False
-    coarse = min((mine.dtype, theirs.dtype), key=lambda dtype: dtype.itemsize)
-    return not agrees(mine.astype(coarse), theirs.astype(coarse)).all()
+    want = np.asarray(result.wrong.want)
+    if want.shape != theirs.shape:
+        return False
+    coarse = min((mine.dtype, theirs.dtype, want.dtype), key=lambda dtype: dtype.itemsize)
+    mine, theirs, want = (array.astype(coarse) for array in (mine, theirs, want))
+    wrong = ~agrees(want, theirs)
+    return bool(wrong.any()) and bool(np.mean(agrees(mine, theirs)[wrong]) < 0.5)
 
 
 def _says_little(result):
