@@ -147,18 +147,18 @@ class TooLong(BaseException):
 
 
 class limited_to:
-    """Raises TooLong inside the block after so many seconds (in the main thread of a process)."""
+    """Raises TooLong inside the block after so many seconds of work, however busy the machine is (main thread only)."""
 
     def __init__(self, seconds):
         self.seconds = seconds
 
     def __enter__(self):
-        self.before = signal.signal(signal.SIGALRM, self._stop)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        self.before = signal.signal(signal.SIGPROF, self._stop)
+        signal.setitimer(signal.ITIMER_PROF, self.seconds)
 
     def __exit__(self, *error):
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, self.before)
 
     @staticmethod
     def _stop(number, frame):
