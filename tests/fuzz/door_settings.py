@@ -89,7 +89,8 @@ def make_limits(rng, folder):
 
 def use_settings(table):
     """One step of training; what it is made of is finite afterwards, or the step says so itself."""
-    table["coco"] = {}  # whose files are another door
+    if isinstance(table, dict):
+        table["coco"] = {}  # whose files are another door
     config = from_dict(Config, table)
     check_experiment(config)
     check_memory(config)
