@@ -148,8 +148,13 @@ def test_the_first_nan_on_a_device_is_named(tmp_path, value, what):
     name, parameter = next(
         named for named in experiment.model.named_parameters() if named[0].endswith("box_head.fc6.weight")
     )
-    parameter.value[...] = value
-    experiment.run.save({"step": 0, "model": experiment.model.state_dict(), "optimizer": {}})
+    batch = experiment.stream().batch
+
+    def spoiling(i):  # after the checkpoint of step 0, which could not hold it
+        parameter.value[...] = value
+        return batch(i)
+
+    experiment.stream().batch = spoiling
     with pytest.raises(NonFiniteError, match=f"step 1: {what.format(name=name)}.*weights of step 0 are kept"):
         experiment.train()
 

@@ -225,7 +225,7 @@ def test_files_that_are_spoken_of_exist():
 def test_extras_settings_variables_and_names_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     settings = set(options.flat_names(to_dict(Config())))
-    read = "".join(path.read_text(encoding="utf-8") for path in (*SOURCES, *LESSONS))
+    read = "".join(path.read_text(encoding="utf-8") for path in (*SOURCES, *LESSONS, *(ROOT / "tests").rglob("*.py")))
     for where, text in TEXTS:
         for extra in re.findall(r"(?:tinymaskrcnn|\.)\[([a-z]+)\]['\"]", text):
             assert extra in project["optional-dependencies"], f"{where}: {extra}"

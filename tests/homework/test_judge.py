@@ -80,7 +80,7 @@ def test_writing_into_an_argument_is_wrong_though_the_numbers_are_right():
 def test_the_harness_asks_the_student():
     def subtly_wrong(call):
         dx, dweight, dbias = right(call).output
-        return Answer((dx, dweight * (1 if call.args[0].shape[0] < 5 else 1.001), dbias))
+        return Answer((dx, dweight * (1.001 if call.args[0].shape[0] == 5 else 1), dbias))
 
     verdict = judge(EXERCISE, subtly_wrong)  # only the harness draws five rows
     assert verdict.word == "wrong" and "wrong gradient for weight" in verdict.first.message
