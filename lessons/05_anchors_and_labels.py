@@ -641,8 +641,9 @@ odd_scene, _ = make_scene(3, SceneConfig(image_size=96), bank=bank, split="train
 draw_anchor_grid(odd_scene, odd_level, 64, cell=(1, 1), margin=24, title="P6 of a picture of 96 x 96 pixels").figure
 
 # %% [markdown]
-# 48 pixels apart: the cell at the red dot is asked about anchors whose centre is (48, 48), and what it has seen lies
-# around (64, 64). Its neighbour on the left has no such shift, so one filter, the same for all cells, cannot learn it.
+# 48 pixels apart: the cell is asked about anchors whose centre is the red dot at (48, 48), and what it has seen lies
+# around the cross at (64, 64). The first cell, at (0, 0), has no such shift, so one filter, the same for all cells,
+# cannot learn it.
 # torchvision divides in the same way, and weights that were trained with it expect it, so it stays. On photographs the
 # shift is small beside anchors of 512 pixels; here it is a sixth of the anchor. The report on anchors says when it
 # matters, and a picture size that is a multiple of 64 has no such level:

@@ -575,8 +575,8 @@ show.detections_figure(test_images[:2], truths[:2], found, names, min_score=0.3)
 # An honest result of one minute: most digits are found and cut out, some twice, some under a wrong name, and boxes
 # are not yet tight. AP averages over IoU thresholds from 0.5 to 0.95, so loose boxes cost a lot. (Your numbers may
 # differ from another machine's by a few hundredths: sums are rounded differently, and a training makes much of
-# little.) `tinymaskrcnn train` trains a larger network for five to seven minutes and reaches a box AP of 0.82 and a
-# mask AP of 0.77.
+# little.) `tinymaskrcnn train` trains a larger network for a few minutes and reaches a box AP of 0.82 and a mask AP of
+# 0.77.
 
 # %% [markdown]
 # ## What can go wrong

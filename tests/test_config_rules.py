@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from tinymaskrcnn import Experiment
 from tinymaskrcnn import config as settings
 from tinymaskrcnn import config_rules as rules
 from tinymaskrcnn.commands.options import override
@@ -72,7 +73,6 @@ def test_all_ways_in_say_the_same():
             "config.model.rpn.negative_iou must be at most positive_iou; got 0.9 and",
         ),
         ({"model.resize_longer": 8}, "config.model.resize_shorter and resize_longer must both be above 0, or both 0"),
-        ({"model.resize_longer": 8, "model.resize_shorter": 9}, "resize_shorter must be at most resize_longer; got 9"),
         ({"model.roi.mask_widths": []}, "config.model.roi.mask_widths must name at least one width"),
         ({"model.backbone.groups": 2}, "config.model.backbone.groups need block 'bottleneck'; got 2 of width 64"),
         (
@@ -84,12 +84,35 @@ def test_all_ways_in_say_the_same():
             "class_names must tell all classes apart; got '1' tw",
         ),
         ({"scenes.image_size": 32}, r"config.scenes.digit_size must be whole numbers in 6..30 .*; got \(20, 36\)"),
-        ({"scenes.color": True}, "config.model.backbone.in_channels must be 3 for colour scenes; got 1"),
     ],
 )
 def test_what_does_not_fit_each_other(changes, message):
     with pytest.raises(ConfigError, match=message):
         override(Config(), changes)
+
+
+def test_a_model_is_held_against_its_data_when_both_are_known(tmp_path):
+    """A file with a model of three classes says nothing of scenes; pictures may come with the command."""
+    three = {"num_classes": 3, "class_names": ["background", "cat", "dog"]}
+    config = from_dict(Config, {"model": three, "scenes": {"color": True}})
+    with pytest.raises(ConfigError, match="model.num_classes must be at least 11 for scenes of ten digits; got 3"):
+        Experiment.start(tmp_path / "run", config)
+    colour = override(Config(), {"scenes.color": True})
+    with pytest.raises(ConfigError, match="model.backbone.in_channels must be 3 for colour scenes; got 1"):
+        Experiment.start(tmp_path / "run", colour)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"model": {"rpn": {"beta": 0.0}, "roi": {"beta": 0, "score_threshold": -1}}},
+        {"model": {"resize_shorter": 256, "resize_longer": 200}},
+        {"train": {"step_milestones": [0.5, 1.5], "seed": 2**64}},
+    ],
+)
+def test_what_runs_were_made_with_still_opens(entries):
+    assert json.loads(json.dumps(to_dict(from_dict(Config, entries))))
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\u2028b", "a\x0cb", "\x1b[31m", "\ufeffcat", "\ud800", "x" * 201])

@@ -183,7 +183,7 @@ RULES = {
         "post_nms_top_n": row(CANDIDATES, least=2, most=2),
         "nms_iou": SHARE,
         "min_size": number(0, 1e5),
-        "beta": number(1e-6, 1e3),
+        "beta": number(0, 1e3),
         "conv_depth": whole(1, 100),
     },
     "RoIConfig": {
@@ -197,7 +197,7 @@ RULES = {
         "samples_per_image": SAMPLES,
         "positive_fraction": SHARE,
         "delta_weights": row(number(1e-3, 1e3), least=4, most=4),
-        "beta": number(1e-6, 1e3),
+        "beta": number(0, 1e3),
         "head_width": WIDTH,
         "box_convs": row(WIDTH),
         "box_norm": one_of("", "batch"),
@@ -207,7 +207,7 @@ RULES = {
         "num_keypoints": whole(1, 1000),
         "keypoint_widths": row(WIDTH),
         "keypoint_size": whole(1, 128),
-        "score_threshold": SHARE,
+        "score_threshold": number(-1, 1),  # below 0: everything
         "nms_iou": SHARE,
         "min_size": number(0, 1e5),
         "detections_per_image": SAMPLES,
@@ -249,10 +249,10 @@ RULES = {
         "weight_decay": number(0, 1e3),
         "schedule": one_of("constant", "step", "cosine"),
         "warmup_steps": COUNT,
-        "step_milestones": row(SHARE),
+        "step_milestones": row(number(0, 1e3)),
         "clip_norm": number(0, 1e12),
         "checkpoint_every": whole(1, 10**9),
-        "seed": whole(0, 2**63 - 1),
+        "seed": whole(0, 2**128),
         "eval_scenes": COUNT,
         "frozen_stages": whole(-1, 4),
     },
@@ -347,8 +347,6 @@ def _model(config):
     if (config.resize_shorter > 0) != (config.resize_longer > 0):
         given = f"{config.resize_shorter} and {config.resize_longer}"
         yield f"resize_shorter and resize_longer must both be above 0, or both 0 to leave pictures alone; got {given}"
-    if config.resize_shorter > config.resize_longer:
-        yield f"resize_shorter must be at most resize_longer; got {config.resize_shorter} and {config.resize_longer}"
     for head in ("mask", "keypoint"):
         if head in config.heads and not getattr(config.roi, f"{head}_widths"):
             yield f"roi.{head}_widths must name at least one width for a model with that head; got ()"
@@ -368,7 +366,13 @@ def _scenes(config):
         yield f"digit_size must be whole numbers in 6..{most}; got {config.digit_size}"
 
 
-def _config(config):
+def check_data(config):
+    """Raise ConfigError when the model of a Config does not fit its data; asked when it is known which data that is."""
+    for wrong in _data(config):
+        raise ConfigError(wrong)
+
+
+def _data(config):
     model, annotated = config.model, bool(config.coco.annotations)
     if not annotated and model.num_classes < 11:
         yield f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}"
@@ -385,7 +389,6 @@ _RELATIONS = {
     "RPNConfig": [_rpn],
     "ModelConfig": [_model, _names],
     "SceneConfig": [_scenes],
-    "Config": [_config],
 }
 
 

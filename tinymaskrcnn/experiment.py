@@ -17,7 +17,7 @@ import numpy as np
 from .backend import to_device
 from .capacity import require
 from .config import Config
-from .config_rules import check_relations
+from .config_rules import check_data, check_relations
 from .data.coco import CocoStream
 from .data.loader import open_stream
 from .data.tour import is_tour, load_tour_detector
@@ -311,8 +311,9 @@ def _limited(count, stream):
 
 def check_experiment(config):
     """Raise ConfigError when the parts of a configuration do not fit each other."""
-    for part in (config.model.backbone, config.model.rpn, config.model, config.scenes, config):
+    for part in (config.model.backbone, config.model.rpn, config.model, config.scenes):
         check_relations(part)
+    check_data(config)
 
 
 def check_memory(config, *, device="cpu"):

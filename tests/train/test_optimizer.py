@@ -348,3 +348,27 @@ def test_bad_settings_are_named():
         build_optimizer([], TrainConfig(optimizer="lion"))
     assert isinstance(build_optimizer([], TrainConfig(optimizer="adamw", weight_decay=0.2)), AdamW)
     assert build_optimizer([], TrainConfig(momentum=0.5)).momentum == 0.5
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_what_was_frozen_until_now_has_nothing_to_remember(kind):
+    """A run may go on with more to learn than before; half of what one parameter needs is a damaged state."""
+
+    def made(**frozen):
+        parameters = {name: Parameter(np.ones(3, np.float32)) for name in ("stem", "head")}
+        parameters["stem"].trainable = not frozen
+        return parameters, build_optimizer(parameters.items(), TrainConfig(optimizer=kind))
+
+    parameters, optimizer = made(frozen=True)
+    parameters["head"].grad[...] = 1
+    optimizer.step(0.1)
+    state = optimizer.state_dict()
+    assert not any(key.endswith(".stem") for key in state)
+    _, later = made()
+    later.load_state_dict(state)
+    assert later.updates == 1 and all(np.array_equal(later.state_dict()[key], state[key]) for key in state)
+    with pytest.raises(CheckpointError, match="missing .*after 1 updates"):
+        made()[1].load_state_dict({"updates": state["updates"]})
+    if kind == "adamw":
+        with pytest.raises(CheckpointError, match="missing square.head after 1 updates"):
+            made()[1].load_state_dict({key: value for key, value in state.items() if not key.startswith("square")})

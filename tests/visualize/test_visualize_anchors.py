@@ -87,7 +87,9 @@ def test_anchors_of_a_level_that_does_not_divide_are_drawn_where_they_stand():
     (chosen,) = (line.get_xydata() for line in ax.lines if line.get_color() == style.RED)
     assert ((x1 + x2) / 2, (y1 + y2) / 2) == (64, 48) == tuple(chosen[0])
     assert dots.tolist() == [[0, 0], [64, 0], [0, 48], [64, 48]]
-    assert "2 × 2 cells of 64 px, anchors every 48 and 64 px" in words(ax.figure)
+    (cross,) = (line.get_xydata() for line in ax.lines if line.get_marker() == "x")
+    assert cross.tolist() == [[64, 64]]
+    assert {"2 × 2 cells", "anchors every 48 and 64 px", "features every 64 px"} <= set(words(ax.figure))
     assert_legible(ax.figure)
 
 

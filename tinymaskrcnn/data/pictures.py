@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DataError, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _QUIET = threading.Lock()  # Python's list of warnings is one for all threads, and batches are read in another
-LARGEST = 120 * 10**6  # pixels; the largest cameras have this many, and a file of kilobytes may claim more
+LARGEST = 160 * 10**6  # pixels; the largest cameras have nearly as many, and a file of kilobytes may claim more
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture by a quarter
 
 

@@ -9,8 +9,8 @@ PIXELS = 1 << 21  # of masks that are looked at together, 8 MB
 def mask_targets(masks, rois, matched, *, sizes, size, aligned):
     """Cut the object's mask out by RoIAlign, so that the target lies on the same grid as the prediction.
 
-    masks (N, M, H, W) 0/1, rois (Q, 4) in the picture, matched (Q,) row of the flattened (N*M) objects, sizes (N, 2)
-    of the pictures before they were padded  ->  targets (Q, size, size)
+    masks (N, M, H, W) 0/1, rois (Q, 4) in the picture, matched (Q,) row of the flattened (N*M) objects, sizes (N, 2),
+    height and width of each picture before it was padded  ->  targets (Q, size, size)
 
     Adaptive sampling: each bin is the share of it that the mask covers, a value in 0..1, as in torchvision. With one
     channel only, a weight along the rows times one along the columns is best applied as two matrix products. A mask

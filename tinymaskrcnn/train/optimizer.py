@@ -115,7 +115,9 @@ class Optimizer:
             check_floats(f"optimizer state: {key}", to_host(array), least=least, error=CheckpointError)
             memory[key] = move_like(array, p.value).copy()
         wanted = [f"{kind}.{name}" for kind in self.kinds for name, p in self.parameters.items() if p.trainable]
-        if updates > 0 and (missing := [key for key in wanted if key not in memory]):
+        halves = {key.partition(".")[2] for key in memory}  # what was frozen until now has nothing to remember
+        missing = [key for key in wanted if key not in memory and (key.partition(".")[2] in halves or not memory)]
+        if updates > 0 and missing:
             raise CheckpointError(f"optimizer state: missing {listed(missing, most=4)} after {updates} updates")
         self.updates, self.memory, self._flat_memory = int(updates), memory, {}
         return self

@@ -524,6 +524,7 @@ MUTANTS = {
             across = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], size, wide, longest=W, aligned=aligned)
             return down @ flat[matched] @ across.transpose(0, 2, 1)
             """,
+            "height and width of the pictures are exchanged",
         ),
         Mutant(
             "the first picture's size for all",

@@ -90,8 +90,8 @@ TARGETS = Exercise(
         much each bin takes of each pixel. start, end, bins and lengths are positional.
         1. The masks (N, M, H, W) as one list (N*M, H, W): matched[q] is the row of RoI q's object in it, so that
            its picture is number matched[q] // M.
-        2. Pictures were padded to H x W; their own heights and widths are in sizes (N, 2). A mask ends where its
-           picture ends: take heights and widths (Q,), one for each RoI.
+        2. Pictures were padded to H x W; sizes (N, 2) holds the height and the width of each before that. A mask
+           ends where its picture ends: take heights and widths (Q,), one for each RoI.
         3. The weights along the rows, from y1, y2 and the heights, (Q, size, H), and along the columns, from x1,
            x2 and the widths, (Q, size, W).
         4. For each RoI: rows (size, H) times mask (H, W) times columns turned round (W, size). The masks hold 0
@@ -178,6 +178,10 @@ TARGETS = Exercise(
             "at the border of its picture a mask is mixed with zeros of the padding: hand the picture's own height and "
             "width on as lengths",
             (("sizes[matched // m].T", "xp.repeat(xp.asarray([[height, width]]), len(rois), axis=0).T"),),
+        ),
+        Mistake(
+            "height and width of the pictures are exchanged: sizes holds (height, width)",
+            (("heights, widths = ", "widths, heights = "),),
         ),
         Mistake(
             "RoI q gets mask q: its object is matched[q]",
