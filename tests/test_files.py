@@ -2,8 +2,10 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -39,6 +41,113 @@ with whole_file({str(tmp_path / "a.txt")!r}) as file:
     write_whole(tmp_path / "a.txt", "whole")
     assert left not in os.listdir(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", living.name, stranger.name])
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a" * 240 + ".txt", "猫" * 80 + ".txt", "é" * 127])
+def test_long_names_are_written_and_swept(tmp_path, name):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / name) as file:
+        (temporary,) = os.listdir(tmp_path)
+        raise KeyboardInterrupt
+    assert len(os.fsencode(temporary)) <= 255
+    left = [temporary.replace(str(os.getpid()), str(dead.pid)), temporary]  # ours: of a process that had our number
+    if len(os.fsencode(name)) < 240:
+        left.append(f".{name}.{dead.pid}.tmp")  # as versions before wrote them
+    for file in left:
+        (tmp_path / file).write_bytes(b"half")
+    write_whole(tmp_path / name, "whole")
+    assert os.listdir(tmp_path) == [name]
+    with pytest.raises(OSError, match="too long") as caught:
+        write_whole(tmp_path / (name + "a" * 255), "x")
+    assert caught.value.filename == str(tmp_path / (name + "a" * 255))
+
+
+def test_threads_write_one_file(tmp_path):
+    path, problems = tmp_path / "a.txt", []
+
+    def write(letter):
+        try:
+            for _ in range(100):
+                write_whole(path, letter * 1000)
+        except OSError as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == [] and os.listdir(tmp_path) == ["a.txt"]
+    assert path.read_text() in {letter * 1000 for letter in "abc"}
+
+
+def test_a_write_within_a_write_of_the_same_file(tmp_path):
+    path = tmp_path / "a.txt"
+    with whole_file(path) as file:
+        write_whole(path, "inner")
+        file.write(b"outer")
+        assert path.read_text() == "inner"
+    assert path.read_text() == "outer" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_pipe_stays_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    for path in (pipe, tmp_path / "link"):
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            write_whole(path, "through")
+            assert os.read(reader, 100) == b"through"
+        finally:
+            os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device here")
+def test_an_error_of_a_device_names_it(tmp_path):
+    (tmp_path / "full").symlink_to("/dev/full")  # by a link: were it replaced, the device itself would stay
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_whole(tmp_path / "full", "x")
+    assert caught.value.filename == str(tmp_path / "full") and (tmp_path / "full").is_symlink()
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_link_stays_and_its_target_is_written(tmp_path, old):
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "a.txt", tmp_path / "link"
+    if old:
+        target.write_text(old)
+    (tmp_path / "middle").symlink_to("far/a.txt")
+    link.symlink_to(tmp_path / "middle")
+    write_whole(link, "new")
+    assert link.is_symlink() and (tmp_path / "middle").is_symlink()
+    assert target.read_text() == "new" and os.listdir(tmp_path / "far") == ["a.txt"]
+
+
+def test_a_link_to_itself_is_an_error_and_stays(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "loop", "x")
+    assert str(caught.value.filename) == str(tmp_path / "loop") and (tmp_path / "loop").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o444])
+def test_permissions_stay(tmp_path, mode):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(mode)
+    with whole_file(path) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == mode  # what is secret is so from the beginning
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_text() == "new"
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").touch()
+    write_whole(tmp_path / "new", "x")
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_sweeping_a_folder_that_is_not_there(tmp_path):
@@ -96,7 +205,10 @@ def test_a_missing_file_and_a_folder(tmp_path):
     [
         ("[1, 2", "line 1, column"),
         ("[" * 200_000, "nested too deep"),
-        ('{"a": 1, "b": 2, "a": 3}', "'a' twice"),
+        ('[{"b": 7, "a": 1, "a": 1, "a": 3}]', "'a' twice, with 1 and 3; it begins with 'b': 7"),
+        ('{"a": 1, "a": true}', "'a' twice, with 1 and True"),
+        ('{"a": {"b": 1}, "a": {"b": 1, "c": 2}}', "'a' twice"),
+        ('{"' + "b" * 999 + '": "' + "c" * 999 + '", "a": [' + "1," * 999 + '1], "a": "' + "d" * 999 + '"}', "twice"),
         ("[NaN]", "NaN is not a number"),
         ("[-Infinity]", "Infinity is not a number"),
         ("[1e400]", "too large"),
@@ -117,6 +229,11 @@ def test_json_with_a_mark_reads(tmp_path):
     path.write_bytes('{"a": [1, 2.5, "ä"]}'.encode("utf-16"))
     assert read_json(path) == {"a": [1, 2.5, "ä"]}
     assert parse_json("[-1, 1e3]", "here") == [-1, 1000.0]
+
+
+def test_a_key_that_says_the_same_twice_loses_nothing():
+    assert parse_json('{"id": 1, "a": 2, "id": 1, "id": 1}', "here") == {"id": 1, "a": 2}
+    assert parse_json('{"a": {"b": [1], "c": 2}, "a": {"c": 2, "b": [1]}}', "here") == {"a": {"b": [1], "c": 2}}
 
 
 def test_shown_is_short_and_prints():

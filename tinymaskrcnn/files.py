@@ -1,16 +1,19 @@
 """Files at the ground of everything: written whole or not at all, and read as text and JSON whoever wrote them.
 
 A file is written under a temporary name beside its own, flushed, and renamed: at every moment its path is the old file
-or the new one. What a killed process left under such a name is swept away by the next write to the same path.
+or the new one. What a killed process left under such a name is swept away by the next write to the same path. A link
+stays and its target is written; what is no regular file (a pipe, a device) is written to and never replaced.
 """
 
 import codecs
 import contextlib
 import errno
+import itertools
 import json
 import math
 import os
 import re
+import stat
 from pathlib import Path
 
 from .errors import DataError, shown
@@ -22,31 +25,78 @@ MARKS = {  # the mark that editors, spreadsheets and shells put in front of a te
 }
 
 
+WRITTEN_AS = r"(\d+)(?:-(\d+))?"  # in a temporary name: the process, and which of its writes it was
+
+_numbers = itertools.count()
+_going = set()  # the numbers of the writes of this process that go on, in whatever thread
+
+
 @contextlib.contextmanager
-def whole_file(path, mode="wb", *, place=os.replace, **options):
+def whole_file(path, mode="wb", *, place=None, **options):
     """An open file that gets its name when the block ends well; whatever else happens, no part of it stays behind.
 
-    mode and options are those of `open`; place(temporary, path) gives the name. An OSError of writing names `path`,
-    never the temporary name.
+    mode and options are those of `open`. A file that was there keeps its permissions; place(temporary, path) gives the
+    name in another way than by replacing. An OSError of writing names `path`, never the temporary name.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder; give the name of a file in it", str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    sweep(path)
-    try:
+    there = None if place else _status(path)
+    if there and not stat.S_ISREG(there.st_mode):
+        with _naming(path, path), open(path, mode, **options) as file:
+            yield file
+        return
+    target = path if place or not path.is_symlink() else Path(os.path.realpath(path))
+    with _temporary(target) as temporary, _naming(path, temporary):
         with open(temporary, mode, **options) as file:
+            if there:
+                with contextlib.suppress(OSError):  # a file system without permissions
+                    os.chmod(temporary, stat.S_IMODE(there.st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-        place(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, str(temporary)):  # of something else in the block
-            raise
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        (place or os.replace)(temporary, target)
+        _sync_folder(target.parent)
+
+
+def _status(path):
+    """What the path leads to; None when that is not there."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _temporary(path):
+    """A name beside `path` that no other write has, in this process or another; what lies there at the end goes."""
+    sweep(path)
+    number = next(_numbers)
+    temporary = path.with_name(f".{_cut(path.name)}.{os.getpid()}-{number}.tmp")
+    _going.add(number)
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        _going.discard(number)
+
+
+def _cut(name, most=200):
+    """The beginning of a name, of whole characters: a file system's names have at most 255 bytes."""
+    name = name[:most]
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name
+
+
+@contextlib.contextmanager
+def _naming(path, opened):
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(opened)):  # of something else in the block
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def write_whole(path, contents):
@@ -61,7 +111,8 @@ def write_whole(path, contents):
 def sweep(path):
     """Remove what processes that are no more left half-written on the way to `path`."""
     path = Path(path)
-    _sweep(path.parent, rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    names = "|".join(map(re.escape, {path.name, _cut(path.name)}))  # versions before this one cut none
+    _sweep(path.parent, rf"\.(?:{names})\.{WRITTEN_AS}\.tmp")
 
 
 def sweep_folder(folder, names=()):
@@ -69,7 +120,7 @@ def sweep_folder(folder, names=()):
 
     names are those of its files: versions before this one wrote NAME.tmp, which says nothing of its process.
     """
-    _sweep(folder, r"\..+\.(\d+)\.(?:tmp|part)")
+    _sweep(folder, rf"\..+\.{WRITTEN_AS}\.(?:tmp|part)")
     for name in names:
         with contextlib.suppress(OSError):
             (Path(folder) / f"{name}.tmp").unlink(missing_ok=True)
@@ -79,20 +130,23 @@ def _sweep(folder, pattern):
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = re.fullmatch(pattern, entry.name)
-            if match and not _alive(int(match[1])):
-                os.unlink(entry.path)
+            if match and not _alive(int(match[1]), match[2]):
+                with contextlib.suppress(FileNotFoundError):  # another sweep was faster
+                    os.unlink(entry.path)
 
 
-def _alive(process):
+def _alive(process, number):
+    if process == os.getpid():  # our own number on an old file may have been another process's before
+        return number is not None and int(number) in _going
     if os.name == "nt":  # there, to ask with os.kill would end it
-        return process != os.getpid()
+        return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # it belongs to somebody else
-        return True
-    return process != os.getpid()  # our own number on an old file: it was another process's before
+        pass
+    return True
 
 
 def _sync_folder(folder):
@@ -150,7 +204,7 @@ def read_json(path, *, error=DataError):
 
 
 def parse_json(text, where, *, error=DataError):
-    """The value of a JSON text in which every number is finite and no table has the same key twice.
+    """The value of a JSON text in which every number is finite and no table has one key with two values.
 
     Raises `error`, which begins with `where`, with what is wrong and the line.
     """
@@ -172,7 +226,7 @@ def parse_json(text, where, *, error=DataError):
 
 
 def loads(text, where, *, error=DataError, **hooks):
-    """json.loads with its hooks; a key that a table has twice, of which one would be lost, is an `error` too."""
+    """json.loads with its hooks; a key with two values, of which one would be lost, is an `error` too."""
     try:
         return json.loads(text, object_pairs_hook=_table, **hooks)
     except _Refused as problem:
@@ -189,10 +243,17 @@ def loads(text, where, *, error=DataError, **hooks):
 def _table(pairs):
     entries = dict(pairs)
     if len(entries) < len(pairs):
-        seen = set()
-        double = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise _Refused(f"a table has the key {shown(double)} twice")
+        first = {}
+        for key, value in pairs:
+            if not _same(first.setdefault(key, value), value):
+                values, begin = f"{shown(first[key])} and {shown(value)}", ": ".join(map(shown, pairs[0]))
+                raise _Refused(f"a table has the key {shown(key)} twice, with {values}; it begins with {begin}")
     return entries
+
+
+def _same(one, other):
+    """Whether two values are written alike: 1 and true are not, and tables in another order are."""
+    return one is other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 class _Refused(Exception):

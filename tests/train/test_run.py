@@ -74,7 +74,10 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     run = RunFolder.create(tmp_path, CONFIG)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name in ("checkpoint.npz.tmp", f".curves.png.{dead.pid}.tmp", f".found.json.{dead.pid}.part"):
+    hidden = [
+        f".{name}" for name in (f"a.{dead.pid}-7.tmp", f"curves.png.{dead.pid}.tmp", f"found.json.{dead.pid}.part")
+    ]
+    for name in ("checkpoint.npz.tmp", *hidden):
         (tmp_path / name).write_bytes(b"half")
     living = tmp_path / f".evaluation.json.{os.getppid()}.tmp"
     living.write_bytes(b"half")
