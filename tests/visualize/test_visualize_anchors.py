@@ -89,7 +89,7 @@ def test_anchors_of_a_level_that_does_not_divide_are_drawn_where_they_stand():
     assert dots.tolist() == [[0, 0], [64, 0], [0, 48], [64, 48]]
     (cross,) = (line.get_xydata() for line in ax.lines if line.get_marker() == "x")
     assert cross.tolist() == [[64, 64]]
-    assert {"2 × 2 cells", "anchors every 48 and 64 px", "features every 64 px"} <= set(words(ax.figure))
+    assert {"anchors: 48/64 px", "features: 64 px"} <= set(words(ax.figure))
     assert_legible(ax.figure)
 
 

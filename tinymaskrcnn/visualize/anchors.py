@@ -99,13 +99,14 @@ def draw_anchor_grid(image, anchors, stride, *, ax=None, cell=None, margin=0.0, 
     ]
     apart = centres[-1] / np.maximum([columns - 1, rows - 1], 1)
     uneven = any(n > 1 and gap != stride for n, gap in zip((columns, rows), apart))
-    handles.append(line_handle(f"{rows} × {columns} cells", style.GREY, "none", marker="."))
-    if uneven:
+    if not uneven:
+        handles.append(line_handle(f"{rows} × {columns} cells", style.GREY, "none", marker="."))
+    else:
         ax.plot(j * stride, i * stride, "x", color=style.ORANGE, markersize=8, markeredgewidth=2, zorder=8)
-        every = " and ".join(f"{gap:g}" for gap in np.unique(apart[apart > 0]))
-        handles.append(line_handle(f"anchors every {every} px", style.RED, "none", marker="o"))
-        handles.append(line_handle(f"features every {stride:g} px", style.ORANGE, "none", marker="x"))
-    legend_below(ax, handles, ncols=3 if per_cell > 3 else 2)
+        every = "/".join(f"{gap:g}" for gap in np.unique(apart[apart > 0]))
+        handles.append(line_handle(f"anchors: {every} px", style.RED, "none", marker="o"))
+        handles.append(line_handle(f"features: {stride:g} px", style.ORANGE, "none", marker="x"))
+    legend_below(ax, handles, ncols=3 if per_cell > 3 or uneven else 2)
     ax.get_legend().set_title(f"width × height of the anchors of cell ({i}, {j})", {"size": style.SMALL})
     return ax
 
