@@ -117,3 +117,12 @@ def _without_gradient(case):
 def test_lost_digits_are_no_factor():
     words = "dx is right but for its last digits"
     assert words in verdict_of(lambda dx, dw, db: (dx.astype(np.float32).astype(dx.dtype), dw, db)).diagnosis
+
+
+def test_zeros_in_some_cases_are_not_said_of_all():
+    """A part that is right where its numbers are large is not 0 everywhere."""
+    small = verdict_of(lambda dx: np.where(np.abs(dx).max(initial=0.0) < 1e-9, 0 * dx, dx), SOFTMAX_BACK)
+    assert small.diagnosis == "dx is 0 everywhere in this case, and right in others: is something small taken for 0?"
+    large = verdict_of(lambda dx, dw, db: (dx, dw, db * (len(dx) < 3)))
+    assert large.diagnosis == "dbias is 0 everywhere in this case, and right in others"
+    assert verdict_of(lambda dx: 0 * dx, SOFTMAX_BACK).diagnosis == "dx is 0 everywhere"

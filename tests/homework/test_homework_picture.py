@@ -93,3 +93,14 @@ def test_boxes_are_drawn_for_an_iou_that_is_wrong():
                 assert_legible(figure)
                 drawn += [title for title in words(figure) if title.startswith("IoU of a[")]
     assert "IoU of a[0] and b[0]: wanted 0.1429, yours 0.2429" in drawn
+
+
+def test_the_title_over_the_boxes_tells_two_ious_apart():
+    exercise = find_exercise("hw03.iou_matrix")
+    case = next(case for case in exercise.cases if case.name == "tiny boxes")
+    call = draw_call(exercise, case, seed=0)
+    want = exercise.blank.reference()(*call.args)
+    wrong = Wrong("iou", want, want * (1 - 1e-7), "")
+    figure = wrong_figure(Verdict(exercise, "wrong", (Result(case, False, wrong=wrong, call=call),), 0.0))
+    assert_legible(figure)
+    assert "IoU of a[0] and b[0]: wanted 0.142857143, yours 0.142857129" in words(figure)

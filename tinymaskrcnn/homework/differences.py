@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from .answer import local_answer
+from .digits import TINY
 from .judge import agrees, first_difference
 
 ROUNDING = {4: 1e-3, 8: 1e-6}  # of a factor, by the bytes of a float
@@ -24,7 +25,21 @@ def describe_difference(verdict):
         return ""
     alike = [r.wrong for r in verdict.results if r.wrong is not None and r.wrong.name == wrong.name]
     alike = [w for w in alike if isinstance(w.want, np.ndarray) and isinstance(w.got, np.ndarray)]
-    return _of_shapes(wrong) or _of_types(wrong) or _of_numbers(alike)
+    said = _of_shapes(wrong) or _of_types(wrong) or _of_numbers(alike)
+    if said == _zero(wrong.name) and _right_elsewhere(verdict, wrong.name):
+        small = float(np.abs(wrong.want).max()) < TINY
+        return f"{said} in this case, and right in others" + small * ": is something small taken for 0?"
+    return said
+
+
+def _zero(name):
+    return f"{name} is 0 everywhere"
+
+
+def _right_elsewhere(verdict, name):
+    """Whether a part is right in some case in which it is not 0."""
+    outputs = [(r.output, r.call) for r in verdict.results if r.passed and r.output is not None]
+    return any(np.any(verdict.exercise.parts(*pair).get(name, 0)) for pair in outputs)
 
 
 def _swapped(exercise, result):
@@ -78,7 +93,7 @@ def _of_numbers(alike):
     if _all(pairs, lambda w, g: agrees(w, -g)):
         return f"{name} has the wrong sign everywhere"
     if _all(pairs, lambda w, g: g == 0):
-        return f"{name} is 0 everywhere"
+        return _zero(name)
     if w.ndim == 2 and min(w.shape) > 1 and all(w.shape == g.T.shape and agrees(w, g.T).all() for w, g in pairs):
         return f"{name} is transposed: yours has the rows where the columns belong"
     return _of_factors(name, pairs) or _of_shifts(name, pairs) or _of_rows(name, pairs)

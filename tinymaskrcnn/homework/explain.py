@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .digits import array_texts
+
 READABLE = 24  # numbers of an argument that are shown; of a result that is wrong twice as many and more
 LINES = 20  # of what was printed
 
@@ -88,7 +90,8 @@ def _parts(name, value):
 def _written(value):
     if isinstance(value, np.ndarray) and value.ndim and 0 < value.size <= READABLE:
         shape = f"  {value.shape}" if value.ndim > 2 else ""
-        first, *rest = _text(value if value.ndim <= 2 else np.squeeze(value)).splitlines()
+        [text] = array_texts(value if value.ndim <= 2 else np.squeeze(value))
+        first, *rest = text.splitlines()
         return [first + shape, *rest] if not rest else [first, *rest[:-1], rest[-1] + shape]
     if isinstance(value, np.ndarray) and value.ndim:
         return [f"{value.dtype} array of shape {value.shape}"]
@@ -96,12 +99,6 @@ def _written(value):
         return [f"{value}"]
     shape = getattr(value, "shape", None)
     return [f"a {type(value).__name__}" + (f" of shape {shape}" if shape is not None else "")]
-
-
-def _text(array):
-    array = array + 0.0 if array.dtype.kind == "f" else array  # no -0.
-    lines = np.array2string(array, precision=4, suppress_small=True).splitlines()
-    return "\n".join(line for line in lines if line.strip())
 
 
 def small_arrays(wrong):
@@ -113,7 +110,7 @@ def small_arrays(wrong):
         return []  # the line above holds both
     if want.ndim == got.ndim > 2:
         want, got = np.squeeze(want), np.squeeze(got)  # else the brackets are what one has to see
-    left, right = (_text(a).splitlines() for a in (want, got))
+    left, right = (text.splitlines() for text in array_texts(want, got))
     height, width = max(len(left), len(right)), max(map(len, left)) + 4
     left, right = (side + [""] * (height - len(side)) for side in (left, right))
     return [f"  {'wanted':<{width}}yours", *(f"  {a:<{width}}{b}" for a, b in zip(left, right))]

@@ -14,6 +14,7 @@ from .exercise import GradientCase
 from .wire import Other
 
 TOLERANCE = {4: 1e-4, 8: 1e-9}  # relative to the largest number, by the bytes of a float
+DIGITS = (6, 9, 12, 17)  # of a number that is wrong: the first that show it
 ENDS = ("slow", "waits", "died", "forbidden", "memory")  # after these no further case is tried
 WORDS = {
     "empty": "empty",
@@ -236,11 +237,17 @@ def _leaf_difference(want, got, name):
     place = tuple(int(i) for i in np.argwhere(~close)[0])
     where = f"{name}{list(place)}" if place else name
     count = f"; {int((~close).sum())} of {w.size} numbers differ" if w.size > 1 else ""
-    return Wrong(name, w, g, f"{where}: wanted {_number(w[place])}, got {_number(g[place])}{count}")
+    wanted, given = told_apart(w[place], g[place])
+    return Wrong(name, w, g, f"{where}: wanted {wanted}, got {given}{count}")
 
 
-def _number(x):
-    return f"{x}" if x.dtype.kind == "b" else f"{x:.6g}"
+def told_apart(want, got, least=6):
+    """Two numbers as texts, in as few digits as tell them apart: at least so many."""
+    for digits in (least, *(d for d in DIGITS if d > least)):
+        texts = [f"{x:.{digits}g}" if x.dtype.kind == "f" else f"{x}" for x in (want, got)]
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def agrees(want, got):

@@ -49,12 +49,13 @@ def picture(call, want, got):
     """The boxes of both sets, and for the first pair that is wrong what it should be and what it is."""
     from ...visualize import style
     from ...visualize.boxes import draw_boxes
+    from ..judge import agrees, told_apart
 
     a, b = call.args
     fits = isinstance(got, np.ndarray) and got.shape == want.shape and got.dtype.kind == "f"
     if not fits or want.ndim != 2 or not 0 < want.size <= 12:
         return None
-    wrong = np.argwhere(~np.isclose(want, got, rtol=1e-6, atol=1e-9))
+    wrong = np.argwhere(~agrees(want, got))
     if not len(wrong):
         return None
     k, m = wrong[0]
@@ -69,7 +70,8 @@ def picture(call, want, got):
     for boxes, name, color, line in ((a, "a", style.BLUE, "-"), (b, "b", style.ORANGE, "--")):
         labels = [f"{name}[{i}]" for i in range(len(boxes))]
         draw_boxes(boxes, ax=ax, colors=[color] * len(boxes), labels=labels, linestyles=[line] * len(boxes))
-    ax.set_title(f"IoU of a[{k}] and b[{m}]: wanted {want[k, m]:.4g}, yours {got[k, m]:.4g}", fontsize=style.TEXT)
+    wanted, yours = told_apart(want[k, m], got[k, m], least=4)
+    ax.set_title(f"IoU of a[{k}] and b[{m}]: wanted {wanted}, yours {yours}", fontsize=style.TEXT)
     return figure
 
 
