@@ -67,6 +67,7 @@ def picture(call, want, got):
     ax.set_xlim(low[0] - margin, high[0] + margin)
     ax.set_ylim(high[1] + margin, low[1] - margin)
     ax.set_aspect("equal")
+    ax.locator_params(axis="x", nbins=5)  # the numbers of tiny boxes are long
     for boxes, name, color, line in ((a, "a", style.BLUE, "-"), (b, "b", style.ORANGE, "--")):
         labels = [f"{name}[{i}]" for i in range(len(boxes))]
         draw_boxes(boxes, ax=ax, colors=[color] * len(boxes), labels=labels, linestyles=[line] * len(boxes))
