@@ -8,6 +8,7 @@ from homework.bodies import fill
 from homework.mutants import hw01
 
 from tinymaskrcnn.homework.blanks import PACKAGE
+from tinymaskrcnn.homework.check import looks_like
 from tinymaskrcnn.homework.feedback import LINES, feedback_page, own_functions, picture_of
 from tinymaskrcnn.homework.grade import grade_one
 from tinymaskrcnn.homework.submissions import Submission
@@ -78,6 +79,14 @@ def test_the_page_shows_what_the_student_wrote(tmp_path):
     assert f"<span>{place:>4}      a = &#x27;&lt;b&gt;&amp;&#x27;</span>" in code
     assert code.endswith("return dy, dy, dy</span>")
     assert page.count('class="code"') == 1  # of those that are empty there is nothing to see
+
+
+def test_a_line_for_notebooks_costs_no_function():
+    text = "%matplotlib inline\ndef linear_backward(dy, cache):\n    return dy\n"
+    assert own_functions("hw01", text) == {
+        "hw01.linear_backward": "   2  def linear_backward(dy, cache):\n   3      return dy"
+    }
+    assert looks_like(text) == "hw01"
 
 
 def test_functions_are_found_in_classes_and_cut_when_long():

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.homework.files import LARGEST, read_program, write_file, write_new
+from tinymaskrcnn.homework.files import LARGEST, NOTEBOOK_FILE, read_program, write_file, write_new
 
 
 def test_writing_replaces_and_leaves_nothing_behind(tmp_path):
@@ -68,3 +68,23 @@ def test_a_huge_file_is_not_read(tmp_path):
 
 def test_names_that_are_no_text_can_be_written_down(tmp_path):
     assert write_file(tmp_path / "a.txt", "fran\udce7ois").read_text() == "fran\\udce7ois"
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b'{"cells": [], "nbformat": 4, "x": null}',
+        b'\xef\xbb\xbf{\r\n "metadata": {},\r\n "cells": [\r\n  {"source": "a',
+        b'{\n "cells": [' + b" " * LARGEST,
+    ],
+)
+def test_a_notebook_is_told_by_what_is_in_it(tmp_path, contents):
+    (tmp_path / "hw04.py").write_bytes(contents)
+    with pytest.raises(DataError) as error:
+        read_program(tmp_path / "hw04.py")
+    assert str(error.value) == f"{tmp_path / 'hw04.py'}: {NOTEBOOK_FILE}"
+
+
+def test_a_set_at_the_top_is_no_notebook(tmp_path):
+    (tmp_path / "a.py").write_text("{1, 2}\ncells = [3]\n")
+    assert read_program(tmp_path / "a.py") == "{1, 2}\ncells = [3]\n"

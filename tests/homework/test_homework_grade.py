@@ -298,3 +298,9 @@ def test_a_file_that_cannot_be_read_is_not_blamed_on_its_author(tmp_path, monkey
     monkeypatch.setattr(grading, "read_program", refused)
     record = grade_one(Submission("a", "hw01", tmp_path / "hw01.py"), out=tmp_path / "out")
     assert record["verdict"].startswith("not graded") and record["note"] == "hw01.py: Permission denied"
+
+
+def test_a_notebook_under_the_name_of_a_program_is_told_in_the_note(tmp_path):
+    (tmp_path / "hw01.py").write_text('{"cells": [], "nbformat": 4}')
+    record = grade_one(Submission("a", "hw01", tmp_path / "hw01.py"), out=tmp_path / "out")
+    assert record["points"] == 0 and record["note"].startswith("hw01.py: this is a notebook's own file; hand it in")

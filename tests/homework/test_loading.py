@@ -3,7 +3,7 @@
 import pytest
 
 from tinymaskrcnn.homework.library import student_builtins
-from tinymaskrcnn.homework.loading import compiled, load, notebook_lines
+from tinymaskrcnn.homework.loading import Stumble, compiled, load, notebook_lines, without_followers
 from tinymaskrcnn.homework.overlay import new_namespace
 
 
@@ -54,3 +54,16 @@ def test_hints_need_not_be_there():
 def test_memory_that_runs_out_ends_it():
     with pytest.raises(MemoryError):
         loaded("raise MemoryError")
+
+
+def test_what_only_misses_a_lost_name_is_no_cause():
+    _, stumbles = loaded("a = 1 / 0\nb = a\nprint(b)\nprint(c)\nassert a is None\nd = 2\nassert d == 3, 'mine'\n")
+    assert [s.line for s in stumbles] == [1, 2, 3, 4, 5, 7]
+    assert [s.line for s in without_followers(stumbles)] == [1, 4, 7]
+
+
+def test_what_is_put_away_is_nobodys_mistake():
+    message = "PermissionError: hw04.roi_align_points: the package's own solution is not allowed in homework"
+    assert Stumble(7, "f()", message).put_away == "hw04.roi_align_points"
+    assert "fails" not in Stumble(7, "f()", message).in_words()
+    assert Stumble(7, "f()", "PermissionError: open 'x' is not allowed in homework").put_away == ""

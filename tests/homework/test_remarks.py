@@ -4,11 +4,11 @@ import textwrap
 
 import pytest
 from homework.bodies import fill, first_of
-from homework.mutants import hw01
+from homework.mutants import hw01, hw04
 
 from tinymaskrcnn.homework.check import check_file
 from tinymaskrcnn.homework.explain import explanation
-from tinymaskrcnn.homework.files import NOTEBOOK_FILE
+from tinymaskrcnn.homework.remarks import Note, sentences
 
 FIRST = "hw01.linear_backward"
 LINES = textwrap.dedent(first_of(hw01.RIGHT[FIRST])).strip()
@@ -109,7 +109,6 @@ SENTENCES = {  # file: (verdict, what is said)
         "stands in the __main__ block",
     ),
     "imported only": ("from tinymaskrcnn.ops.linear import linear_backward\n", "missing", "it imports the package's"),
-    "a notebook": ('{"cells": [], "nbformat": 4, "x": null}', "missing", NOTEBOOK_FILE),
     "an endless test": (FULL + "\nwhile True: pass\n", "too slow", "loading the file: not done after 5 seconds"),
 }
 
@@ -127,10 +126,43 @@ def test_a_blank_called_before_it_is_filled_in_costs_only_itself(tmp_path):
     text = fill("hw01", filled) + "\nprint(softmax_forward(np.zeros((2, 2))))\n"
     found = verdicts_of(tmp_path, text, only=None)
     assert {v.exercise.id for v in found if v.word != "right"} == {"hw01.softmax_forward"}
-    assert all("calls what is not filled in yet: print(softmax_forward" in v.notes[0] for v in found)
+    assert all("calls what is not filled in yet: print(softmax_forward" in v.notes[0].words for v in found)
 
 
 @pytest.mark.parametrize("lines", ["getattr(np.sum, '__glo' + 'bals__')", "list(map(getattr, [max], ['__self__']))"])
 def test_a_name_put_together_is_evidence_with_its_line(tmp_path, lines):
     (verdict,) = verdicts_of(tmp_path, blank(f"{lines}\n{LINES}"))
     assert verdict.word == "tampered" and lines in "\n".join(explanation(verdict))
+
+
+def test_an_honest_test_of_several_exercises_is_told_once(tmp_path):
+    """RoIAlign is put away while it is checked, and mask_targets of the same file is built on it."""
+    lines = "\nimport numpy as np\nmasks, rois = np.ones((1, 1, 8, 8)), np.array([[0.0, 0.0, 8.0, 8.0]])\n"
+    lines += "out = mask_targets(masks, rois, np.zeros(1, int), sizes=np.array([[8, 8]]), size=4, aligned=False)\n"
+    lines += "print(out)\nshape = out.shape\nprint(shape)\nassert out.ndim == 9, 'mine'\n"
+    path = tmp_path / "hw04.py"
+    bodies = {identifier: body for identifier, body in hw04.RIGHT.items() if identifier != "hw04.roi_align_points"}
+    text = fill("hw04", bodies).replace("def roi_align_points", "def own_roi_align_points") + lines
+    path.write_text(text)
+    verdicts = list(check_file(path, only=["roi_align_points", "mask_targets"], strict=True, seconds=5))
+    last = text.count("\n")
+    away, wrong = sentences(verdicts)
+    assert away.startswith(
+        f"line {last - 4} was not run while hw04.roi_align_points is checked (it needs the package's"
+    )
+    assert wrong == f"line {last} was left out, because it fails: assert out.ndim == 9, 'mine' (AssertionError: mine)"
+
+
+def test_notes_are_merged_by_line():
+    class Of:
+        def __init__(self, *notes):
+            self.notes = notes
+
+    first = Of(Note(9, "nine, put away", True), Note(3, "three"), Note(12, ""), Note(0, "twice"))
+    second = Of(Note(9, "nine fails"), Note(3, "three, otherwise"), Note(12, ""), Note(14, ""))
+    assert sentences([first, second]) == ["three", "nine fails", "twice", "2 more lines were left out"]
+    assert sentences([Of(Note(9, "fails"), Note(5, "")), Of(Note(9, "away", True))]) == [
+        "fails",
+        "1 more line was left out",
+    ]
+    assert sentences([Of()]) == []

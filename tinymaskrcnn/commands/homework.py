@@ -105,6 +105,7 @@ def _check(args):
     from ..homework.audit import audit
     from ..homework.check import check_file, homework_of
     from ..homework.files import read_program
+    from ..homework.remarks import sentences
 
     if not 0 < args.seconds < 1e6:
         raise ArgumentError(f"--seconds must be a time above 0; got {args.seconds:g}")
@@ -117,6 +118,8 @@ def _check(args):
         _tell(verdict, said)
         verdicts.append(verdict)
         pictures.of(verdict)
+    for words in sentences(verdicts):
+        _say(f"note: {words}")
     right = [v for v in verdicts if v.word == "right"]
     points, total = sum(v.points for v in verdicts), sum(v.exercise.points for v in verdicts)
     _say(f"{len(right)} of {len(verdicts)} right, {points:g} of {total} points")
@@ -129,10 +132,6 @@ def _tell(verdict, said):
     """Print a verdict; what concerns the whole file, and was `said` already, is not said again."""
     from ..homework.explain import explanation, headline, of_the_file
 
-    for note in verdict.notes:
-        if note not in said:
-            _say(f"note: {note}")
-    said.update(verdict.notes)
     lines = explanation(verdict)
     if not of_the_file(verdict):
         _say(headline(verdict), *(f"    {line}" for line in lines))

@@ -14,6 +14,7 @@ from .exercises import exercises_of, find_exercise, titles
 from .explain import explanation, headline
 from .files import read_program
 from .judge import judge, refused
+from .library import parsed
 from .remarks import LOADING, with_remarks
 from .remote import MEMORY, SECONDS, RemoteStudent
 
@@ -52,7 +53,7 @@ def _full_name(homework, name, known):
 def looks_like(text):
     """The homework whose functions a file defines most of; None when it defines none, or cannot be read."""
     try:
-        nodes = list(ast.walk(ast.parse(text)))
+        nodes = list(ast.walk(parsed(text)[0]))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}

@@ -1,12 +1,12 @@
 """The page a student gets back: every exercise with its verdict, the first wrong case, a picture, their own lines."""
 
-import ast
 import base64
 import html
 import io
 
 from .blanks import functions_in
 from .exercises import exercises_of, find_exercise
+from .library import parsed
 
 LINES = 60  # of a function, and characters of a line, that are shown
 CHARACTERS = 200
@@ -46,9 +46,10 @@ def own_functions(homework, text):
     "hw01", text of the file  ->  {exercise id: text}
     """
     try:
-        found = {(class_name, node.name): node for class_name, node in functions_in(ast.parse(text))}
+        tree, _ = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
+    found = {(class_name, node.name): node for class_name, node in functions_in(tree)}
     lines = text.split("\n")
     nodes = {e.id: found.get((e.blank.class_name, e.blank.function)) for e in exercises_of(homework)}
     return {identifier: _numbered(lines, node) for identifier, node in nodes.items() if node is not None}

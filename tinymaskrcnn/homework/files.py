@@ -1,5 +1,6 @@
 """A student's file is read, a new file is never written over an old one, and results of before are set aside."""
 
+import codecs
 import importlib.util
 import os
 import re
@@ -10,6 +11,7 @@ from ..files import whole_file, write_whole
 
 LARGEST = 256 << 10  # bytes of a student's file; a released one has 10 kB
 ASIDE = "earlier"  # the folders that results of before go to: earlier-1, earlier-2, ...
+NOTEBOOK_BEGINS = re.compile(rb'\s*\{.*"cells"\s*:\s*\[', re.DOTALL)  # its JSON, whatever the file's name
 NOTEBOOK_FILE = (
     "this is a notebook's own file; hand it in as Python: in Jupyter, File, Save and Export Notebook As, Executable "
     "Script"
@@ -61,13 +63,15 @@ def read_program(path):
 
     DataError when it is too large, a notebook, or no text in UTF-8 or in what its first lines say.
     """
-    if Path(path).suffix.lower() == ".ipynb":
-        raise DataError(f"{path}: {NOTEBOOK_FILE}")
     size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        contents = file.read(LARGEST)
+    if Path(path).suffix.lower() == ".ipynb" or NOTEBOOK_BEGINS.match(contents.removeprefix(codecs.BOM_UTF8)):
+        raise DataError(f"{path}: {NOTEBOOK_FILE}")
     if size > LARGEST:
         raise DataError(f"{path}: {size} bytes; a homework file has at most {LARGEST}")
     try:
-        return importlib.util.decode_source(Path(path).read_bytes())
+        return importlib.util.decode_source(contents)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
     except (SyntaxError, LookupError) as error:

@@ -25,6 +25,7 @@ from .check import check_file, explanation
 from .exercises import exercises_of
 from .feedback import feedback_page, own_functions, picture_of
 from .files import read_program, set_aside, write_file
+from .remarks import sentences
 from .remote import MEMORY
 from .submissions import collect
 from .summary import SEPARATOR, grades_csv, summary
@@ -230,7 +231,7 @@ def _graded(submission, *, out, seed=0, seconds=SECONDS, memory=MEMORY, pictures
         word, note = "not graded: look at it by hand", f"{submission.path}: {error.strerror or error}"
     images = {v.exercise.id: picture_of(v) for v in verdicts} if pictures else {}
     functions = own_functions(submission.homework, text)
-    note = _joined(note, *dict.fromkeys(said for verdict in verdicts for said in verdict.notes), _evidence(verdicts))
+    note = _joined(note, *sentences(verdicts), _evidence(verdicts))
     again = any(r.trouble is not None and r.trouble.kind == "waits" for v in verdicts for r in v.results)
     record = _record(submission, [_entry(v) for v in verdicts], word or _overall(submission, verdicts), note)
     record = _without_places(record, submission) | {"pictures": images, "functions": functions, "again": again}

@@ -64,7 +64,7 @@ class Verdict:
     seed: int = 0
     diagnosis: str = ""
     known: bool = False  # the diagnosis names the mistake, rather than only describing what differs
-    notes: tuple = ()  # sentences on what of the file was left out, whatever the verdict
+    notes: tuple = ()  # remarks.Note on what of the file was left out, whatever the verdict
 
     @property
     def first(self):

@@ -7,13 +7,16 @@ for, and not the exercises around it.
 import __future__
 
 import ast
+import re
 from dataclasses import dataclass
 
 from .answer import trouble_of
 from .errors_in_words import in_words
+from .guard import SOLUTION
 from .library import NOTEBOOK, program
 
 MOST = 5  # statements that are told of
+UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,17 @@ class Stumble:
     message: str
     names: tuple = ()
 
+    @property
+    def put_away(self):
+        """The exercise whose solution it needs, which is not there while that exercise is checked; "" otherwise."""
+        found = re.match(rf"PermissionError: (\S+): {SOLUTION}", self.message)
+        return found[1] if found else ""
+
     def in_words(self):
         """One sentence on what was left out."""
+        if self.put_away:
+            needs = "it needs the package's own, which is put away meanwhile"
+            return f"line {self.line} was not run while {self.put_away} is checked ({needs}): {self.text}"
         if not self.message:
             return f"line {self.line} is a line for notebooks and was left out: {self.text}"
         if self.message.startswith("NotImplementedError"):
@@ -66,6 +78,17 @@ def load(text, path, namespace):
             message = trouble_of(error, path, lines).message.rstrip(": \n")
             stumbles.append(Stumble(node.lineno, _line(lines, node.lineno), message, tuple(sorted(names_made(node)))))
     return stumbles
+
+
+def without_followers(stumbles):
+    """The stumbles without those that only miss a name which an earlier one would have made."""
+    kept, lost = [], set()
+    for stumble in stumbles:
+        missed = UNDEFINED.match(stumble.message)
+        if not (missed and missed[1] in lost):
+            kept.append(stumble)
+        lost.update(stumble.names)
+    return kept
 
 
 def notebook_lines(text):

@@ -2,51 +2,61 @@
 
 import ast
 import dataclasses
-import json
 
 from .blanks import functions_in
-from .files import NOTEBOOK_FILE
 from .library import is_main, parsed
 from .loading import notebook_lines
 
 LOADING = 'put your own tests below `if __name__ == "__main__":`, where no check runs them'
 
 
-def with_remarks(verdict, text, stumbles=(), more=0):
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """What is said of a line of a file, 0 for none; words: "" for one that is only counted.
+
+    mild: the line fails while one exercise is checked, and is not to blame.
+    """
+
+    line: int
+    words: str
+    mild: bool = False
+
+
+def sentences(verdicts):
+    """The notes of all verdicts of a file as sentences: one of each line, in order, and how many more there are."""
+    found = {}
+    for note in (note for verdict in verdicts for note in verdict.notes):
+        key = note.line or note.words
+        held = found.get(key)
+        if held is None or (not held.words and note.words) or (held.mild and note.words and not note.mild):
+            found[key] = note
+    told = sorted((note for note in found.values() if note.words), key=lambda note: (not note.line, note.line))
+    more = len(found) - len(told)
+    return [note.words for note in told] + [f"{more} more line{'s were' if more > 1 else ' was'} left out"] * bool(more)
+
+
+def with_remarks(verdict, text, stumbles=(), more=()):
     """The Verdict with what the file's text explains, and with notes on what was left out of the file.
 
-    stumbles: of the statements that failed; more: how many others did.
+    stumbles: of the statements that failed; more: the lines of others that did.
     """
-    notes = [stumble.in_words() for stumble in [*notebook_lines(text), *stumbles]]
-    notes += [f"so do {more} more"] * bool(more)
+    notes = [Note(s.line, s.in_words(), bool(s.put_away)) for s in [*notebook_lines(text), *stumbles]]
+    notes += [Note(line, "") for line in more]
     verdict = dataclasses.replace(verdict, notes=tuple(notes))
     first = verdict.first
     if first is None:
         return verdict
-    if said := _of_notebook(first, text):
-        return _retold(verdict, first, said)
     said = _of_function(verdict, text)
     if said and first.trouble is not None and first.trouble.kind == "missing":
         return _retold(verdict, first, f"{first.trouble.message}; {said}")
     if said and verdict.word == "empty":
         return dataclasses.replace(verdict, diagnosis=said)
-    return dataclasses.replace(verdict, notes=(*notes, said)) if said else verdict
+    return dataclasses.replace(verdict, notes=(*notes, Note(0, said))) if said else verdict
 
 
 def _retold(verdict, first, words):
     told = dataclasses.replace(first, trouble=dataclasses.replace(first.trouble, message=words))
     return dataclasses.replace(verdict, results=(told,), diagnosis="", notes=())
-
-
-def _of_notebook(first, text):
-    """That a notebook's file was given the name of a Python one."""
-    if first.case is not None or not text.lstrip().startswith("{"):
-        return ""
-    try:
-        is_one = "cells" in json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return ""
-    return NOTEBOOK_FILE if is_one else ""
 
 
 def _of_function(verdict, text):

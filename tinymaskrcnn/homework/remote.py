@@ -35,7 +35,7 @@ class RemoteStudent:
     strict: as in grading: what the file prints at its top is not shown, and no file can be read but those of Python's
     libraries. What a call prints comes with its Answer. seconds bounds what the calls of an exercise compute together,
     in seconds of the processor, so that the answers are the same on a busy machine; memory the address space in bytes.
-    stumbles: what of the file failed when it was loaded, and was left out.
+    stumbles: what of the file failed when it was loaded, and was left out; more: the lines of what else did.
     """
 
     def __init__(self, path, *, text=None, seconds=SECONDS, memory=MEMORY, strict=False):
@@ -43,7 +43,7 @@ class RemoteStudent:
         self.text = read_program(path) if text is None else text
         self.process = self.pipes = self.taken = None
         self.left = self.patience = float(seconds)
-        self.violations, self.stumbles, self.more = [], [], 0
+        self.violations, self.stumbles, self.more = [], [], []
 
     def __enter__(self):
         return self
@@ -156,7 +156,7 @@ class RemoteStudent:
             return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {why}", line, text))
         if "stumbles" in reply:
             self.stumbles = [Stumble(int(n), _words(t, 200), _words(m, 500)) for n, t, m in reply["stumbles"]]
-            self.more = int(reply["more"])
+            self.more = [int(n) for n in reply["more"]]
         if "trouble" in reply:
             kind, message, line, text = reply["trouble"]
             trouble = Trouble(_words(kind), _words(message), int(line), _words(text))

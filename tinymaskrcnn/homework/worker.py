@@ -142,8 +142,9 @@ def _take(student):
     student.stumbles = loading.load(student.text, student.path, namespace)
     # the package's solution beside one's own, in a test: it is not there, and that is all
     student.violations[before:] = [v for v in student.violations[before:] if guard.SOLUTION not in v[0]]
-    told = [[stumble.line, stumble.text, stumble.message] for stumble in student.stumbles[: loading.MOST]]
-    reply = {"stumbles": told, "more": max(0, len(student.stumbles) - loading.MOST)}
+    causes = loading.without_followers(student.stumbles)
+    told = [[stumble.line, stumble.text, stumble.message] for stumble in causes[: loading.MOST]]
+    reply = {"stumbles": told, "more": [stumble.line for stumble in causes[loading.MOST :]]}
     try:
         student.function = overlay.function_in(namespace, student.blank, others=student.others)
     except overlay.MissingFunction as error:
