@@ -364,6 +364,42 @@ def test_figures_of_boxes_need_no_masks(small, capsys, fails, tmp_path):
     assert "--skip-broken: only for a RUN" in fails("evaluate", "--annotations", "a", "--results", "b", "--skip-broken")
 
 
+def test_masks_are_judged_where_boxes_are_sound(small, capsys, tmp_path):
+    assert small(lambda contents: None) == 0
+    contents = json.loads((tmp_path / "annotations.json").read_text())
+    break_first(contents)
+    path, folder = annotated.write(tmp_path, contents)
+    for kind in ("bbox", "segm"):
+        words = ("evaluate", tmp_path / "run", "--annotations", path, "--images", folder, "--iou", kind)
+        assert cli.main([*map(str, words)]) == 2
+        assert "box is degenerate" in capsys.readouterr().err
+        assert cli.main([*map(str, words), "--skip-broken"]) == 0
+        assert "left out 3 of 5 objects and 1 of 3 pictures" in capsys.readouterr().err
+
+
+def test_going_on_with_a_file_that_is_broken_now(small, capsys, tmp_path):
+    """What the error advises works; until a run goes on its folder stays as it is."""
+    assert small(lambda contents: None) == 0
+    contents = json.loads((tmp_path / "annotations.json").read_text())
+    break_first(contents)
+    annotated.write(tmp_path, contents)
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    again = ("train", "--out", tmp_path / "run", "--resume", "--steps", 2)
+    capsys.readouterr()
+    assert cli.main([*map(str, again)]) == 2
+    said = capsys.readouterr().err
+    assert "--skip-broken leaves out what cannot be used" in said and "--set" not in said
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+    assert cli.main([*map(str, again), "--skip-broken"]) == 0
+    assert "left out 3 of 5 objects and 1 of 3 pictures" in capsys.readouterr().err
+    run = RunFolder.open(tmp_path / "run")
+    assert run.config.coco.skip_broken and run.config.train.steps == 2 and run.load().step == 2
+
+
+def test_scenes_have_nothing_broken(run, fails):
+    assert "--skip-broken" in fails("train", "--out", run, "--resume", "--skip-broken")
+
+
 def test_a_category_that_the_model_does_not_know(small, capsys, tmp_path):
     assert small(lambda contents: None) == 0
     contents = json.loads((tmp_path / "annotations.json").read_text())

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
-from tinymaskrcnn.data import polygons, transforms
+from tinymaskrcnn.data import coco, polygons, transforms
 from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, measure_pictures, open_coco, read_list
+from tinymaskrcnn.data.coco_check import check_coco
 from tinymaskrcnn.data.coco_report import Annotation, Category, Picture, Report
 from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
@@ -148,6 +149,37 @@ def test_a_picture_that_changed_since_it_was_checked(dataset):
     Image.new("L", (9, 9)).save(dataset.folder / "a.png")
     with pytest.raises(DataError, match="a.png: has changed its size"):
         dataset.image(0)
+
+
+def test_a_repaired_picture_is_found(tmp_path):
+    where = annotated.write(tmp_path)
+    (tmp_path / "b.png").rename(tmp_path / "away.png")
+    with pytest.raises(BrokenAnnotations):
+        CocoDataset.open(*where)
+    (tmp_path / "away.png").rename(tmp_path / "b.png")
+    assert len(CocoDataset.open(*where)) == 3
+
+
+def test_equal_names_in_other_folders_are_other_files(tmp_path, monkeypatch):
+    """Down to the time of the last change: only the folder one works in tells them apart."""
+    for name, last in (("first", 3), ("second", 2)):
+        (tmp_path / name).mkdir()
+        contents = annotated.entries()
+        contents["annotations"] = contents["annotations"][:last]
+        path, _ = annotated.write(tmp_path / name, contents)
+        os.utime(path, ns=(10**18, 10**18))
+        monkeypatch.chdir(tmp_path / name)
+        data = CocoDataset.open("annotations.json", ".")
+        assert sum(map(len, data.objects.values())) == last and data.path == "annotations.json"
+
+
+def test_a_sound_file_is_checked_once(tmp_path, monkeypatch):
+    where, checked = annotated.write(tmp_path), []
+    monkeypatch.setattr(coco, "check_coco", lambda *words: checked.append(words) or check_coco(*words))
+    monkeypatch.chdir(tmp_path)
+    for path in (*where[:1], str(where[0]), "annotations.json"):
+        assert CocoDataset.open(path, tmp_path).path == str(path)
+    assert len(checked) == 1
 
 
 def test_no_picture_is_kept(tmp_path):

@@ -59,7 +59,8 @@ BOX = (50, 20, 120, 60)
         (rectangle(60, 30, 110, 55), None, None),  # partly hidden: the box is that of the whole object
         (rectangle(130, 20, 200, 60), "do not fit: the mask spans x 130..200, y 20..60, the box x 50..120", None),
         (rectangle(90, 20, 170, 60), "do not fit", None),
-        (rectangle(80, 35, 90, 40), "do not fit", None),
+        (rectangle(80, 35, 90, 40), None, None),  # hardly to be seen
+        (rectangle(112, 35, 125, 40), "do not fit", None),
         (rectangle(0, 0, 300, 300), "do not fit", None),
         (rectangle(20, 50, 60, 120), "do not fit", "swapped"),
         (rectangle(0.1, 0.2, 0.4, 0.6), "holds no pixel", "fractions"),
@@ -195,3 +196,13 @@ def test_areas_that_cannot_be_are_said(check):
         entry["area"] = 1e8
     report = check(contents)
     assert report.ok and report.notes == ("3 areas cannot be those of their boxes; evaluation goes by them",)
+
+
+def test_what_is_seen_of_hidden_objects_is_a_note(tmp_path):
+    contents = annotated.entries()
+    seen = {"segmentation": [[8, 9, 12, 9, 12, 14, 8, 14]]}
+    hidden = [annotated.annotation(k, 20, 3, [1 + k, 2, 30, 40], **seen) for k in range(3)]
+    contents["annotations"] = [*hidden, annotated.annotation(9, 10, 3, [4, 6, 10, 12])]
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert report.ok and report.notes == ("3 objects with a box much larger than the mask, as if partly hidden",)
+    assert all(entry.segmentation for entry in report.annotations.values())

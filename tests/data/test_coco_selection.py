@@ -232,3 +232,36 @@ def test_pictures_too_thin_for_a_model(tmp_path):
         CocoDataset.open(path, folder, model=model)
     data = CocoDataset.open(path, folder, model=model, skip_broken=True)
     assert len(data) == 3 and "left out 1 of 13 objects and 1 of 4 pictures" in data.notes[0]
+
+
+# ---------------------------------------------------------------- whatever is asked for, it needs a box
+
+
+@pytest.mark.parametrize("parts", [("box",), ("mask",), ("keypoint",), ("mask", "keypoint"), ("box", "mask")])
+def test_broken_boxes_stop_whatever_is_asked_for(tmp_path, parts):
+    contents = annotated.entries()
+    contents["annotations"][2]["bbox"] = [5, 5, 0, 0]
+    with pytest.raises(BrokenAnnotations, match="box is degenerate"):
+        dataset(tmp_path, contents, parts=parts)
+    data = dataset(tmp_path, contents, parts=parts, skip_broken=True)
+    assert counts(data) == {"a.png": 2, "c.png": 0} and "left out 1 of 3 objects and 1 of 3 pictures" in data.notes[-1]
+
+
+def test_what_stands_twice_counts_once(tmp_path):
+    contents = squares()
+    contents["annotations"][0]["bbox"] = [5, 5, 0, 0]
+    contents["images"] += copy.deepcopy(contents["images"][:2])
+    contents["annotations"] += copy.deepcopy(contents["annotations"][5:7])
+    data = dataset(tmp_path, contents, skip_broken=True)
+    assert "left out 4 of 12 objects and 1 of 3 pictures" in data.notes[-1]
+    assert "sound: 3 pictures, 11 of 12 objects" in check_coco(*annotated.write(tmp_path, contents)).table()
+
+
+def test_a_picture_that_a_list_names_in_two_ways_counts_once(tmp_path):
+    contents = squares()
+    contents["annotations"][0]["bbox"] = [5, 5, 0, 0]
+    data = dataset(tmp_path, contents, skip_broken=True, wanted=["10", "a.png", "20", "b.png"])
+    assert "left out 4 of 8 objects and 1 of 2 pictures" in data.notes[-1]
+    contents["images"][0]["height"] = 25  # not that of picture 30
+    data = dataset(tmp_path, contents, skip_broken=True, wanted=["10", "a.png", "20", "30", "c.png"])
+    assert "and 2 of 3 pictures" in data.notes[-1]

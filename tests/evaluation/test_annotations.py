@@ -126,3 +126,13 @@ def test_broken_masks_are_refused_when_they_are_asked_for(tmp_path, segmentation
     assert len(annotations.target(30)) == 2  # boxes do not need them
     with pytest.raises(DataError, match="annotation 1: "):
         annotations.target(30, iou_type="segm")
+
+
+def test_an_entry_that_stands_twice(tmp_path):
+    """Word for word it loses nothing; two things of one id would lose one of them."""
+    for kind, what in (("images", "image"), ("categories", "category")):
+        first = DATASET[kind][0]
+        annotations = Annotations(write(tmp_path, DATASET | {kind: [*DATASET[kind], dict(first)]}))
+        assert len(annotations) == 2 and annotations.category_ids == (3, 18)
+        with pytest.raises(DataError, match=f"{what} {first['id']} stands twice in the file"):
+            Annotations(write(tmp_path, DATASET | {kind: [*DATASET[kind], first | {"more": 1}]}))

@@ -221,6 +221,11 @@ def test_pictures_may_be_moved(path):
         load_checkpoint(path, config=CONFIG | {"coco": {"images": "there", "flip": 0.0}})
 
 
+def test_what_is_left_out_may_change(path):
+    write(path, config=CONFIG | {"coco": {"skip_broken": False}})
+    assert load_checkpoint(path, config=CONFIG | {"coco": {"skip_broken": True}}).step == 3
+
+
 def test_settings_newer_than_the_checkpoint_stand_at_their_defaults(path):
     now = json.loads(json.dumps(to_dict(Config())))
     old = json.loads(json.dumps(now))

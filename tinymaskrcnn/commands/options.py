@@ -87,7 +87,7 @@ def given_annotations(args):
 def offering_skip_broken(boxes_only):
     """Add to what is said of broken annotations which options of the command help.
 
-    boxes_only: the option, with its value, by which only boxes are asked for.
+    boxes_only: the option, with its value, by which only boxes are asked for; None where there is none.
     """
     from ..data.coco_selection import BrokenAnnotations, UnknownCategories
 
@@ -97,7 +97,7 @@ def offering_skip_broken(boxes_only):
         if not error.skippable:
             raise
         advice = "--skip-broken leaves out what cannot be used, and its pictures."
-        if "box" not in error.parts:
+        if boxes_only and "box" not in error.parts:
             advice += f" {boxes_only} asks for boxes only."
         raise type(error)(f"{error}\n{advice}", skippable=False, parts=error.parts) from error
 

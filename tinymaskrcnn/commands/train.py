@@ -1,5 +1,6 @@
 """`tinymaskrcnn train`: learn from scenes or annotated pictures, evaluate, draw; or continue where a run stopped."""
 
+import dataclasses
 import sys
 
 from ..config import SCENE_PRESETS
@@ -60,8 +61,10 @@ def run(args):
 
     apply_tf32(args)
     if args.resume:
-        folder = _resumed_folder(args)
-        experiment = Experiment(folder, device=args.device, threads=args.threads)
+        experiment = Experiment(_resumed_folder(args), device=args.device, threads=args.threads)
+        with offering_skip_broken(None):
+            for split in ("train", "test") if experiment.config.coco.annotations else ():
+                experiment.stream(split)
     else:
         with offering_skip_broken("--set 'model.heads=[\"box\"]'"):
             experiment = _start(args)
@@ -69,11 +72,18 @@ def run(args):
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")
     _show_anchors(experiment)
-    if not experiment.train(on_start=lambda step: _say(f"continuing after step {step}") if step else None):
+    if not experiment.train(on_start=lambda step: _begin(experiment, step)):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
     _finish(experiment)
     return 0
+
+
+def _begin(experiment, step):
+    """Nothing can stop the run any more: from now on its folder has the settings that it goes on with."""
+    experiment.run.write_config()
+    if step:
+        _say(f"continuing after step {step}")
 
 
 def _start(args):
@@ -109,7 +119,7 @@ def _say_classes(path, class_names, known):
 
 
 def _resumed_folder(args):
-    """The run to continue; its own configuration holds, only the number of steps may change."""
+    """The run to continue; its own configuration holds, but for the number of steps and what is left out."""
     from ..errors import ArgumentError
     from ..train.run import RunFolder, latest_run_path
 
@@ -118,10 +128,15 @@ def _resumed_folder(args):
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
     fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set", *PICTURE_OPTIONS)
-    if given := given_options(args, fixed):
+    if given := given_options(args, [name for name in fixed if name != "skip_broken"]):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")
     if args.steps is not None and args.steps != folder.config.train.steps:
-        folder = folder.reconfigured(replace_steps(folder.config, args.steps))
+        folder = dataclasses.replace(folder, config=replace_steps(folder.config, args.steps))  # see _begin
+    if args.skip_broken:
+        if not folder.config.coco.annotations:
+            raise ArgumentError(f"--skip-broken: {path} is trained on scenes, of which none is broken")
+        files = dataclasses.replace(folder.config.coco, skip_broken=True)
+        folder = dataclasses.replace(folder, config=dataclasses.replace(folder.config, coco=files))
     return folder
 
 

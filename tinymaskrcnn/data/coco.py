@@ -21,6 +21,9 @@ from .spans import Spans
 
 __all__ = ["BrokenAnnotations", "CocoDataset", "CocoStream", "class_list", "measure_pictures", "open_coco", "read_list"]
 
+MOST_KEPT = 2  # reports: that of the training pictures, and that of the held-out ones
+_SOUND = {}  # (file, folder, stamp) -> Report
+
 
 class CocoDataset:
     """The index of a COCO file: which pictures, which objects, which classes.
@@ -51,7 +54,7 @@ class CocoDataset:
         model: a ModelConfig, whose size no picture may be too thin for. asked: class_names, and what
         `coco_selection.select` takes: parts, wanted, skip_broken, learn.
         """
-        report = _checked(str(path), str(folder), _stamp(path))
+        report = _checked(path, folder)
         return cls(report if model is None else fit_to_model(report, model), folder, **asked)
 
     def __len__(self):
@@ -107,14 +110,25 @@ class CocoDataset:
         )
 
 
-@functools.lru_cache(maxsize=2)
-def _checked(path, folder, stamp):
-    """The report of a file; a large one takes a while, and is asked for more than once while a run starts."""
-    return check_coco(path, folder)
+def _checked(path, folder):
+    """The report of a file; a large one takes a while, and is asked for more than once while a run starts.
+
+    Only sound ones are kept: what is broken may be repaired at any time, pictures without a change of the file.
+    """
+    key = Path(path).resolve(), Path(folder).resolve(), _stamp(path)
+    report = _SOUND.get(key) or check_coco(path, folder)
+    if report.ok:
+        _SOUND[key] = report
+        while len(_SOUND) > MOST_KEPT:
+            del _SOUND[next(iter(_SOUND))]
+    return dataclasses.replace(report, path=str(path))  # as it is called now
 
 
 def _stamp(path):
-    return Path(path).stat().st_mtime_ns if Path(path).is_file() else None
+    if not Path(path).is_file():
+        return None
+    status = Path(path).stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def class_list(report):

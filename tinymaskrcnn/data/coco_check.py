@@ -39,6 +39,8 @@ def check_coco(path, folder, *, decode=None):
     problems += found.problems
     if found.repeated:
         notes.append(f"{count(found.repeated, 'annotation')} that stand twice in the file count once")
+    if found.loose_masks:
+        notes.append(f"{count(found.loose_masks, 'object')} with a box much larger than the mask, as if partly hidden")
     if found.odd_areas:
         notes.append(f"{count(found.odd_areas, 'area')} cannot be those of their boxes; evaluation goes by them")
     if constants and not any("finite" in p.what for p in problems):
@@ -50,7 +52,7 @@ def check_coco(path, folder, *, decode=None):
         found.sound,
         tuple(problems),
         lost=dict(found.lost),
-        total=(len(entries["images"]), len(entries["annotations"])),
+        total=(len(entries["images"]) - images.repeated, len(entries["annotations"]) - found.repeated),
         notes=tuple(notes),
         parts=("box", *_parts(list(found.sound.values()), any(c.keypoints for c in categories.sound.values()))),
     )
@@ -164,20 +166,20 @@ def _check_pictures(entries, folder, objects, problems, notes, *, decode):
 
 def _read_all(entries, kind, read, problems, notes):
     """Entries by id as Known; what read(entry, id) or the ids refuse becomes a problem."""
-    known, repeated = Known(), 0
+    known = Known()
     for place, entry in enumerate(entries):
         key = None
         try:
             key = known.claim(entry)
             if key is None:
-                repeated += 1
+                known.repeated += 1
                 continue
             known.sound[key] = read(entry, key)
         except Broken as error:
             name = shown_name(entry.get("file_name")) if kind == "picture" and isinstance(entry, dict) else ""
             problems.append(Problem(f"{kind} {identify(entry, place)}", name, str(error), picture_id=key))
-    if repeated:
-        notes.append(f"{repeated} {kind} entries that stand twice in the file count once")
+    if known.repeated:
+        notes.append(f"{known.repeated} {kind} entries that stand twice in the file count once")
     return known
 
 

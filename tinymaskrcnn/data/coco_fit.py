@@ -12,7 +12,7 @@ from .coco_entries import Broken, plain_box
 
 SLACK = 1.0  # pixels by which box and mask may each be off
 INSIDE = 0.5  # share of a mask's extent, or of the keypoints, that must lie in the box
-FILLED = 0.2  # share of the box that the mask's extent must reach
+FILLED = 0.2  # share of the box that the mask's extent must reach, unless it lies inside
 AMPLE = 2.0  # pixels: a polygon that is wider than this on average holds some
 EXACT = 1.5  # pixels: a mask that fits its box as closely as this was made with it
 OFTEN = 0.25  # share of boxes that leave their pictures before all of them count as corners
@@ -64,11 +64,20 @@ def check_mask(annotation):
     if annotation.crowd or extent is None:
         return "mask holds no pixel" if empty else None, None
     meaning = _meaning(extent, box)
-    if _fits(extent, box) and not empty:
+    hidden = meaning is None and _inside(extent, box)  # the box of a whole object, the mask of what is seen of it
+    if (hidden or _fits(extent, box)) and not empty:
         return None, meaning
     what = "mask holds no pixel" if empty else "mask and box do not fit"
     hint = f"; as if it were {MEANS[meaning].partition(' where')[0]}" if meaning else ""
     return f"{what}: the mask spans {_text(extent)}, the box {_text(box)}{hint}", meaning
+
+
+def mask_fills(annotation):
+    """Whether a mask spans a fair part of its box; one that does not may be what is seen of a hidden object."""
+    if annotation.segmentation is None or annotation.crowd:
+        return True
+    extent = _corners(annotation.segmentation)
+    return extent is None or _fits(extent, annotation.box)
 
 
 def _extent(annotation):
@@ -76,14 +85,19 @@ def _extent(annotation):
 
     Polygons of an object that is smaller than two pixels may lie between the middles of all pixels.
     """
-    shape = annotation.segmentation
+    shape, extent = annotation.segmentation, _corners(annotation.segmentation)
     if isinstance(shape, rle.RLE):
-        return (rle.to_boxes([shape])[0].tolist(), False) if rle.area(shape) else (None, True)
-    points = shape[0] if len(shape) == 1 else np.concatenate(shape)
-    extent = points.min(axis=0).tolist() + points.max(axis=0).tolist()
+        return extent, extent is None
     tiny = min(annotation.box[2] - annotation.box[0], annotation.box[3] - annotation.box[1]) < 2
     ample = AMPLE * (extent[2] - extent[0] + extent[3] - extent[1] + 2)
     return extent, not tiny and not any(_holds_pixels(points, ample) for points in shape)
+
+
+def _corners(shape):
+    if isinstance(shape, rle.RLE):
+        return rle.to_boxes([shape])[0].tolist() if rle.area(shape) else None
+    points = shape[0] if len(shape) == 1 else np.concatenate(shape)
+    return points.min(axis=0).tolist() + points.max(axis=0).tolist()
 
 
 def _holds_pixels(points, ample):
@@ -102,6 +116,11 @@ def _fits(extent, box):
     shared = max(min(x2, bx2) - max(x1, bx1), 0) * max(min(y2, by2) - max(y1, by1), 0)
     area, whole = (x2 - x1) * (y2 - y1), (bx2 - bx1) * (by2 - by1)
     return shared >= INSIDE * area and shared >= FILLED * (area + whole - shared)
+
+
+def _inside(extent, box):
+    bx1, by1, bx2, by2 = _grown(box)
+    return bx1 <= extent[0] and by1 <= extent[1] and extent[2] <= bx2 and extent[3] <= by2
 
 
 def _grown(box):

@@ -37,6 +37,7 @@ class Known:
         self.sound = {}  # id -> record
         self.entries = {}  # id -> entry, sound or not
         self.broken = set()  # ids that cannot be any, as they are shown
+        self.repeated = 0  # entries that stand there again, word for word
 
     def claim(self, entry):
         """The id of an entry; one that another entry has breaks both, unless the two are the same: then None."""
@@ -68,7 +69,8 @@ class Objects:
 
     def __init__(self, images, categories, *, with_masks):
         self.images, self.categories, self.with_masks = images, categories, with_masks
-        self.sound, self.problems, self.repeated, self.odd_areas = {}, [], 0, 0
+        self.sound, self.problems = {}, []
+        self.repeated = self.odd_areas = self.loose_masks = 0
         self.lost = Counter()  # by picture id; None where there is no such picture
         self._taken = Known()
         self._strays = {"image_id names no picture": [], "category_id names no category": []}
@@ -125,7 +127,9 @@ class Objects:
         if category.other_points:
             broken.add("keypoint")
         self.odd_areas += not coco_fit.area_fits(found)
-        return _without(found, broken)
+        whole = _without(found, broken)
+        self.loose_masks += not coco_fit.mask_fills(whole)
+        return whole
 
     def misread(self, part, meaning, entries):
         """All objects are lost: their boxes mean something else than they should."""

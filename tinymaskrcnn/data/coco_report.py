@@ -68,8 +68,8 @@ class Report:
     """The sound entries of a file, by id, and every problem.
 
     lost {picture id: objects that cannot be used at all}, with None for those of no known picture; total counts all
-    pictures and all objects of the file, sound or not; notes say what was left out without harm; parts are those of
-    PARTS that the file has.
+    pictures and all objects of the file, sound or not, and once those that stand twice; notes say what was left out
+    without harm; parts are those of PARTS that the file has.
     """
 
     path: str

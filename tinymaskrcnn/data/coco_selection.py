@@ -49,12 +49,13 @@ class Selection:
 def select(report, folder, *, parts=PARTS, names=None, wanted=None, skip_broken=False, learn=True):
     """Choose from a Report, or say why it cannot be used.
 
-    parts: those of PARTS that are asked for; the file need not have all. names: the classes of the model, None when the
-    file's own are taken. wanted: file names and ids of pictures, None for all. learn: objects of other classes would be
-    learned as background; who only judges can leave them out one by one.
+    parts: those of PARTS that are asked for, besides boxes; the file need not have all. names: the classes of the
+    model, None when the file's own are taken. wanted: file names and ids of pictures, None for all. learn: objects of
+    other classes would be learned as background; who only judges can leave them out one by one.
     Raises BrokenAnnotations for problems in what is asked for, unless skip_broken, and when nothing would be left.
     """
-    parts = tuple(part for part in PARTS if part in parts and part in _offered(report))
+    asked = ("box", *parts)  # an object without a sound box is lost, whatever else is asked of it
+    parts = tuple(part for part in PARTS if part in asked and part in _offered(report))
     notes = list(report.notes)
     chosen = _chosen(report, wanted, notes, skip_broken=skip_broken)
     ids = {picture.id for picture in chosen}
@@ -75,7 +76,7 @@ def select(report, folder, *, parts=PARTS, names=None, wanted=None, skip_broken=
         strangers = {}
     kept = [p for p in chosen if not report.lost.get(p.id) and all(_usable(a, parts, strangers) for a in objects[p.id])]
     before += sum(n for key, n in report.lost.items() if wanted is None or key in ids)
-    pictures = report.total[0] if wanted is None else len(set(map(str, wanted)))
+    pictures = report.total[0] if wanted is None else len(chosen) + len(_broken_pictures(report, wanted))
     _check_rest(report, folder, before, pictures, {p.id: objects[p.id] for p in kept}, problems, notes)
     return Selection(kept, {p.id: objects[p.id] for p in kept}, parts, tuple(f"{report.path}: {n}" for n in notes))
 
@@ -105,6 +106,12 @@ def _chosen(report, wanted, notes, *, skip_broken):
 
 def _names(problem):
     return {str(problem.picture_id), problem.picture} if problem.picture_id is not None else set()
+
+
+def _broken_pictures(report, wanted):
+    """The ids of pictures that are asked for, by whatever name, and cannot be used."""
+    wanted = set(map(str, wanted))
+    return {p.picture_id for p in report.problems if p.picture_id not in report.pictures and _names(p) & wanted}
 
 
 def _concerns(problem, report, wanted, ids):

@@ -3,7 +3,6 @@
 Training is stricter, and cuts boxes off at the border of their picture: see data/coco.py.
 """
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,8 @@ class Annotations:
         entries, constants = read_json(path)
         if constants:
             raise DataError(f"{path}: holds {constants} times NaN or Infinity, which JSON does not know")
-        self.category_ids = self._once("category", [self._whole(c, "id", "category") for c in entries["categories"]])
-        self.sizes = dict(sorted(self._picture(entry) for entry in entries["images"]))
-        self._once("image", [entry["id"] for entry in entries["images"]])
+        self.category_ids = tuple(self._once("category", entries["categories"]))
+        self.sizes = dict(map(self._picture, self._once("image", entries["images"]).values()))
         self._labels = {category: k + 1 for k, category in enumerate(self.category_ids)}
         self._objects = {image_id: [] for image_id in self.sizes}
         for entry in entries["annotations"]:
@@ -112,12 +110,14 @@ class Annotations:
             raise DataError(f"{self.path}: {where}: iscrowd must be 0 or 1; got {str(entry['iscrowd'])[:80]}")
         return image_id
 
-    def _once(self, what, ids):
-        """The ids in ascending order; one that stands twice would lose an entry."""
-        again = next((key for key, times in Counter(ids).items() if times > 1), None)
-        if again is not None:
-            raise DataError(f"{self.path}: {what} {again} stands {ids.count(again)} times in the file")
-        return tuple(sorted(ids))
+    def _once(self, what, entries):
+        """{id: entry} in ascending order; the same entry may stand twice, two with one id would lose one of them."""
+        found = {}
+        for entry in entries:
+            key = self._whole(entry, "id", what)
+            if found.setdefault(key, entry) != entry:
+                raise DataError(f"{self.path}: {what} {key} stands twice in the file, and not with the same contents")
+        return dict(sorted(found.items()))
 
     def _whole(self, entry, name, where):
         value = entry.get(name) if isinstance(entry, dict) else None

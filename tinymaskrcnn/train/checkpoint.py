@@ -29,6 +29,7 @@ PLACES = ("annotations", "images", "val_annotations", "val_images", "train_list"
 FREE_TO_CHANGE = (  # do not touch what was learned so far
     *("train.steps", "train.checkpoint_every", "train.eval_scenes"),
     *(f"coco.{place}" for place in PLACES),
+    "coco.skip_broken",
 )
 
 
