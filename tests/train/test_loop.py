@@ -142,7 +142,6 @@ def resigned(run, change):
 
 
 STATES = {
-    "a moment less": (lambda model, memory: memory.pop("velocity.head.weight"), "missing velocity.head.weight after"),
     "no moments": (lambda model, memory: [memory.pop(n) for n in list(memory) if n != "updates"], "missing velocity"),
     "a moment more": (lambda model, memory: memory.update(velocity=np.ones(2)), "velocity .2,. fits no parameter"),
     "another optimizer": (lambda model, memory: memory.update({"mean.w": np.ones(2)}), "mean.w .2,. fits no"),
