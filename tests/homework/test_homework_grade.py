@@ -166,10 +166,17 @@ def test_who_brings_the_process_down_takes_nobody_along(monkeypatch):
 
 def test_an_interruption_ends_the_run_soon(monkeypatch):
     monkeypatch.setattr("tinymaskrcnn.homework.grade._in_pool", falls)
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        list(_grade_all([submission("interrupts"), *[submission("works")] * 60], 1, {}))
-    assert time.monotonic() - began < 25
+
+    def seconds():
+        """How long an interrupted run took; None when Python lost the signal, as it does while it collects garbage."""
+        began = time.monotonic()
+        try:
+            list(_grade_all([submission("interrupts"), *[submission("works")] * 60], 1, {}))
+        except KeyboardInterrupt:
+            return time.monotonic() - began
+
+    taken = seconds() or seconds()
+    assert taken is not None and taken < 25
 
 
 def hand_in_flat(folder, **texts):

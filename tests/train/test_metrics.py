@@ -56,7 +56,7 @@ DAMAGE = {
     "many names": json.dumps({"step": 3} | {f"x{i}": 1 for i in range(100)}),
     "nested": "[" * 50_000,
     "long": '{"step": 3, "loss": %s}' % ("1" * 200_000),
-    "a name twice": '{"step": 3, "step": 3}',
+    "a name twice": '{"step": 3, "step": 4}',
     "bytes": b"\xff\x00\xfe\x80",
     "a row again": '{"step": 1, "loss": 9}',
 }
