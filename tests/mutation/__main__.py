@@ -25,6 +25,7 @@ def main(argv=None):
     package.add_argument("--sample", type=int, help="so many of the mutants, drawn; all when left out")
     package.add_argument("--seed", type=int, default=0, help="of that draw")
     package.add_argument("--processes", type=int, default=2)
+    package.add_argument("--rows", help="a file to which each fate is added; what stands there is not tried again")
     for each in (homework, package):
         each.add_argument("--json", action="store_true", help="print data")
     args = parser.parse_args(argv)
@@ -47,7 +48,8 @@ def _homework(args):
 def _package(args):
     from .package import examined
 
-    return [examined(name, sample=args.sample, seed=args.seed, processes=args.processes) for name in args.names]
+    settings = {"sample": args.sample, "seed": args.seed, "processes": args.processes, "rows": args.rows}
+    return [examined(name, **settings) for name in args.names]
 
 
 if __name__ == "__main__":

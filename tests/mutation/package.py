@@ -6,6 +6,8 @@ module would read from its file is handed to it instead, so no file is touched a
 
 import importlib.machinery
 import importlib.util
+import itertools
+import json
 import os
 import random
 import resource
@@ -28,8 +30,11 @@ PACKAGE = ROOT / "tinymaskrcnn"
 MEMORY = 6 << 30  # bytes
 
 
-def examined(room, *, sample=None, seed=0, processes=2):
-    """The Row of a room ("nn") or of a file in it ("nn/layers.py"); SystemExit when its tests fail without a mutant."""
+def examined(room, *, sample=None, seed=0, processes=2, rows=None):
+    """The Row of a room ("nn") or of a file in it ("nn/layers.py"); SystemExit when its tests fail without a mutant.
+
+    rows: a file to which each mutant's fate is added as soon as it is known; what stands there is not tried again.
+    """
     files = sorted((PACKAGE / room).glob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
     if not files or not files[0].exists():
         raise SystemExit(f"{room}: no such room or file in {PACKAGE}")
@@ -37,9 +42,13 @@ def examined(room, *, sample=None, seed=0, processes=2):
         todo = [(path, mutant) for path in files for mutant in mutants(path.read_text(encoding="utf-8"))]
     else:
         todo = drawn(files, sample, seed)
-    seconds = {path: _undisturbed(path) for path in files}
+    before = _fates(rows)
+    todo_now = [(path, mutant) for path, mutant in todo if f"{_name(path)}: {mutant.key}" not in before]
+    seconds = {path: _undisturbed(path) for path in sorted({path for path, _ in todo_now})}
+    known_already = [(path, m, before[f"{_name(path)}: {m.key}"]) for path, m in todo if (path, m) not in todo_now]
     unnoticed = []
-    for number, (path, mutant, noticed) in enumerate(_tried(todo, seconds, processes), start=1):
+    fates = itertools.chain(known_already, _tried(todo_now, seconds, processes, rows))
+    for number, (path, mutant, noticed) in enumerate(fates, start=1):
         if not noticed:
             unnoticed.append((f"line {mutant.line}: {mutant.name}", f"{_name(path)}: {mutant.key}"))
         if number % 10 == 0:
@@ -79,35 +88,56 @@ def _name(path):
     return str(path.relative_to(PACKAGE))
 
 
+def _fates(rows):
+    """{key: noticed} of the mutants whose fate a file tells."""
+    if rows is None or not Path(rows).exists():
+        return {}
+    return {row["key"]: row["noticed"] for row in map(json.loads, Path(rows).read_text(encoding="utf-8").splitlines())}
+
+
 def _undisturbed(path):
-    """The seconds that the tests of a file take when nothing is wrong."""
-    begin = time.monotonic()
-    child = _start(path, path.read_text(encoding="utf-8"))
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    """The seconds of processor that the tests of a file take when nothing is wrong."""
+    _, status, used = os.wait4(_start(path, path.read_text(encoding="utf-8")), 0)
+    if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
-    return time.monotonic() - begin
+    return used.ru_utime + used.ru_stime
 
 
-def _tried(todo, seconds, processes):
-    """Yield (path, mutant, noticed) of each, some at a time."""
+def _tried(todo, seconds, processes, rows):
+    """Yield (path, mutant, noticed) of each, some at a time.
+
+    An endless loop shows in processor time, which other work on the machine does not lengthen; a wait without end
+    only on the clock.
+    """
     running, todo = {}, list(reversed(todo))
     while todo or running:
         while todo and len(running) < processes:
             path, mutant = todo.pop()
-            running[_start(path, mutant.source)] = path, mutant, time.monotonic() + 20 + 3 * seconds[path]
+            limit = 20 + int(3 * seconds[path])
+            running[_start(path, mutant.source, limit)] = path, mutant, time.monotonic() + 10 * limit
         for child in list(running):
             path, mutant, until = running[child]
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 del running[child]
+                if rows is not None:
+                    _add(rows, {"key": f"{_name(path)}: {mutant.key}", "line": mutant.line, "noticed": status != 0})
                 yield path, mutant, status != 0
             elif time.monotonic() > until:
                 os.killpg(child, signal.SIGKILL)
         time.sleep(0.02)
 
 
-def _start(path, source):
-    """Fork a process that runs the tests of a file with another source in its place; its exit code is theirs."""
+def _add(rows, row):
+    with open(rows, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _start(path, source, limit=None):
+    """Fork a process that runs the tests of a file with another source in its place; its exit code is theirs.
+
+    limit: the seconds of processor after which it is ended.
+    """
     child = os.fork()
     if child:
         return child
@@ -119,6 +149,8 @@ def _start(path, source):
         for descriptor in (0, 1, 2):
             os.dup2(silent, descriptor)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         sys.meta_path.insert(0, _Planted(path, source))
         with tempfile.TemporaryDirectory() as folder:
             options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/pytest"]
