@@ -32,8 +32,7 @@ from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import SceneStream
 from tinymaskrcnn.data.tour import load_tour_detector
 from tinymaskrcnn.evaluation.evaluator import Evaluator
-from tinymaskrcnn.models.fate import STAGES, why_missed
-from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.explain import STAGES, trace_detection, why_missed
 from tinymaskrcnn.ops.boxes import iou_matrix
 
 rng = np.random.default_rng(0)

@@ -33,7 +33,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.data.tour import load_tour_detector
-from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.ops import boxes, naive, nms
 from tinymaskrcnn.visualize import (
     draw_boxes,

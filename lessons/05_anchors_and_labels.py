@@ -32,8 +32,8 @@ import numpy as np
 from tinymaskrcnn.config import RoIConfig, RPNConfig, SceneConfig, scene_preset
 from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.data.tour import load_tour_detector
+from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.models.roi_pooling import assign_levels
-from tinymaskrcnn.models.trace import trace_detection
 from tinymaskrcnn.ops import anchors, boxes, losses, naive
 from tinymaskrcnn.structures import collate
 from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, match

@@ -22,7 +22,7 @@ FLOORS = [
     {"ops"},
     {"nn", "targets"},
     {"models"},
-    {"data", "train", "evaluation", "interop"},
+    {"data", "train", "evaluation", "explain", "interop"},
     {"testing", "visualize", "homework", "experiment", "commands", "cli", "__main__"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

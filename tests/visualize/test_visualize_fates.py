@@ -4,8 +4,8 @@ from drawing_checks import assert_legible, words
 from matplotlib.colors import to_rgba
 from tiny_model import tiny_model
 
-from tinymaskrcnn.models.fate import STAGES, why_missed
-from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.explain.fate import STAGES, why_missed
+from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.visualize import fate_figure, fate_steps, style
 from tinymaskrcnn.visualize.fates import FITS, TARGET, _frame
 

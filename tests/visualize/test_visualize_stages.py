@@ -4,7 +4,7 @@ from drawing_checks import assert_legible, words
 from tiny_model import tiny_model
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.visualize import (
     class_scores_figure,
     draw_level_boxes,

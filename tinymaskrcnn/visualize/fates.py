@@ -1,10 +1,10 @@
-"""Where a missed object died, as pictures, from a `models.fate.Fate`."""
+"""Where a missed object died, as pictures, from an `explain.Fate`."""
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ..models.fate import STAGES
+from ..explain.fate import STAGES
 from . import style
 from .boxes import draw_boxes, draw_image
 from .lettering import as_written, with_glyphs

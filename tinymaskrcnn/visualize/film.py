@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..backend import array_module, to_host
 from ..errors import ArgumentError
-from ..models.trace import trace_detection
+from ..explain.trace import trace_detection
 from ..nn.module import at_rest
 from ..ops.boxes import iou_matrix
 from . import style

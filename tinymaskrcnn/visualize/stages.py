@@ -1,4 +1,4 @@
-"""Every stage of a detection as a picture, from a `models.trace.DetectionTrace`."""
+"""Every stage of a detection as a picture, from an `explain.DetectionTrace`."""
 
 import numpy as np
 from matplotlib.collections import PatchCollection

@@ -7,8 +7,8 @@ import pytest
 from tiny_model import tiny_config, tiny_model
 
 from tinymaskrcnn.errors import ShapeError
-from tinymaskrcnn.models.fate import STAGES, why_missed
-from tinymaskrcnn.models.trace import Anchors, Candidates, DetectionTrace, Proposals, trace_detection
+from tinymaskrcnn.explain.fate import STAGES, why_missed
+from tinymaskrcnn.explain.trace import Anchors, Candidates, DetectionTrace, Proposals, trace_detection
 from tinymaskrcnn.structures import Detections
 
 OBJECT = (10.0, 10.0, 30.0, 30.0)

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..config import ModelConfig
 from ..errors import ArgumentError
+from ..models.roi_pooling import assign_levels
+from ..models.rpn import top_n
 from ..ops import activation, boxes, nms
 from ..structures import Detections, check_pictures, collate
-from .roi_pooling import assign_levels
-from .rpn import top_n
 
 
 @dataclass(frozen=True)

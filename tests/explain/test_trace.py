@@ -3,7 +3,7 @@ import pytest
 from tiny_model import tiny_model
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.models.trace import trace_detection
+from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.ops import boxes
 from tinymaskrcnn.structures import collate
 
