@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.data import rle
 
 
 def xywh(box):

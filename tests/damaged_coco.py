@@ -7,7 +7,7 @@ import annotated
 import numpy as np
 from PIL import Image
 
-from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.data import rle
 
 STRANGE = (
     None,

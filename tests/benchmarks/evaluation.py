@@ -36,7 +36,7 @@ def outline(box, points=24):
 
 def run_lengths(box):
     """The mask of the ellipse in a box as COCO's results hold it, made column by column."""
-    from tinymaskrcnn.evaluation import rle
+    from tinymaskrcnn.data import rle
 
     x1, y1, x2, y2 = box
     columns = np.arange(max(int(x1), 0), min(int(np.ceil(x2)), WIDTH))

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tinymaskrcnn import cli
-from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.data import rle
 
 SMALLEST = 10  # pixels of a nucleus that the cut between the halves leaves
 SETTINGS = {

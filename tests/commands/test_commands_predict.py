@@ -15,7 +15,7 @@ from tinymaskrcnn import cli, visualize
 from tinymaskrcnn.commands.pictures import starting_weights
 from tinymaskrcnn.commands.predict import _unique_names
 from tinymaskrcnn.config import photograph_preset
-from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.run import RunFolder

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
-from tinymaskrcnn.data import coco, polygons, transforms
+from tinymaskrcnn.data import coco, polygons, rle, transforms
 from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, measure_pictures, open_coco, read_list
 from tinymaskrcnn.data.coco_check import check_coco
 from tinymaskrcnn.data.coco_report import Annotation, Category, Picture, Report
 from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
-from tinymaskrcnn.evaluation import rle
 from tinymaskrcnn.models.transform import resized_size
 
 NAMES = ("background", "cat", "person")

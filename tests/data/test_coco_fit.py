@@ -4,10 +4,10 @@ import annotated
 import numpy as np
 import pytest
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.coco_check import check_coco
 from tinymaskrcnn.data.coco_fit import area_fits, check_keypoints, check_mask, common_meaning
 from tinymaskrcnn.data.coco_report import Annotation
-from tinymaskrcnn.evaluation import rle
 
 SIZES = np.array([[480, 640]] * 6)
 

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn.data import polygons
+from tinymaskrcnn.data import polygons, rle
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.evaluation import rle
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
 

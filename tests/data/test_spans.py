@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.spans import Spans
-from tinymaskrcnn.evaluation import rle
 
 
 @st.composite

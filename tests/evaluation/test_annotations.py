@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import DataError
-from tinymaskrcnn.evaluation import rle
 from tinymaskrcnn.evaluation.annotations import Annotations
 
 DATASET = {

@@ -9,8 +9,9 @@ from coco_oracle import pycocotools_evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.evaluation import COCO_SIGMAS, Evaluator, evaluate, rle
+from tinymaskrcnn.evaluation import COCO_SIGMAS, Evaluator, evaluate
 from tinymaskrcnn.structures import Detections, Target
 
 FIGURES = {

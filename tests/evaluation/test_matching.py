@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ShapeError
-from tinymaskrcnn.evaluation import matching, rle
+from tinymaskrcnn.evaluation import matching
 
 THRESHOLDS = np.array([0.5, 0.75, 1.0])
 

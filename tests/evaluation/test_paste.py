@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn.evaluation import rle
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.evaluation.paste import encode_window, paste_encoded
 from tinymaskrcnn.models.postprocess import paste_masks
 

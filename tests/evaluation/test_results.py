@@ -11,8 +11,9 @@ from coco_oracle import coco_annotations, pycocotools_figures, pycocotools_truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.evaluation import evaluate_results, load_results, results, rle, save_results
+from tinymaskrcnn.evaluation import evaluate_results, load_results, results, save_results
 from tinymaskrcnn.evaluation.annotations import Annotations
 from tinymaskrcnn.structures import Detections
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ShapeError
-from tinymaskrcnn.evaluation import rle
 from tinymaskrcnn.visualize import draw_image, draw_masks, style
 
 

@@ -98,7 +98,7 @@ def _is_digits(detector):
 
 def detections_to_json(found, class_names):
     """One plain dictionary per object, best score first; masks as COCO's compressed RLE, keypoints as x, y, score."""
-    from ..evaluation import rle
+    from ..data import rle
 
     entries = []
     for k, label in enumerate(found.labels.tolist()):

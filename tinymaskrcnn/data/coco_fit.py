@@ -6,8 +6,7 @@ nonsense from. What most objects of a file have in common is one line, not one f
 
 import numpy as np
 
-from ..evaluation import rle
-from . import polygons
+from . import polygons, rle
 from .coco_entries import Broken, plain_box
 
 SLACK = 1.0  # pixels by which box and mask may each be off

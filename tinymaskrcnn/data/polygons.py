@@ -8,7 +8,7 @@ bottom is therefore a list of heights at which the mask switches, and that list 
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from ..evaluation import rle
+from . import rle
 
 FINE = 5  # grid points per pixel
 POINTS_AT_ONCE = 1 << 16  # outline points that are held at one time, unless a single polygon has more

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation import rle
+from . import rle
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,10 @@
-"""COCO's way to judge detections: matching, average precision and recall, keypoint similarity, run-length masks."""
+"""COCO's way to judge detections: matching, average precision and recall, keypoint similarity."""
 
+from ..data.rle import RLE
 from .average_precision import COCO_AREA_RANGES, Evaluation
 from .evaluator import Evaluator, evaluate
 from .oks import COCO_SIGMAS
 from .results import evaluate_results, load_results, save_results
-from .rle import RLE
 
 __all__ = [
     "COCO_AREA_RANGES",

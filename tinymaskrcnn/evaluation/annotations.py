@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import polygons
+from ..data import polygons, rle
 from ..data.coco_check import LARGEST, read_json
 from ..errors import ArgumentError, DataError
 from ..structures import Target
-from . import rle
 
 
 class Annotations:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..data import rle
 from ..errors import ShapeError
-from . import rle
 
 _WORD = 64  # pixels in one packed word
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..backend import to_host
+from ..data import rle
 from ..models.postprocess import pasted_windows
-from . import rle
 
 
 def paste_encoded(masks, found, *, height, width, **settings):

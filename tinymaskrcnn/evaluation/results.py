@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import to_host
+from ..data import rle
 from ..errors import ArgumentError, DataError
 from ..files import read_json, whole_file
 from ..structures import Detections
-from . import rle
 from .evaluator import Evaluator
 
 LARGEST = 1e100  # no number is larger: the product of two, an area, is finite then

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ArgumentError, DataError, ShapeError
-from tinymaskrcnn.evaluation import rle
 
 masks_of = st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 9)).flatmap(lambda s: arrays(bool, s))
 SPECIAL = [np.zeros((1, 1, 1), bool), np.ones((1, 1, 1), bool), np.zeros((2, 4, 3), bool), np.ones((2, 4, 3), bool)]
