@@ -51,8 +51,8 @@ def compare_files(annotations, results, kind):
     """Any results file and any annotations."""
     from coco_oracle import pycocotools_figures, pycocotools_truth
 
+    from tinymaskrcnn.data.annotations import Annotations
     from tinymaskrcnn.evaluation import evaluate_results, load_results
-    from tinymaskrcnn.evaluation.annotations import Annotations
 
     truth = Annotations(annotations)
     found = load_results(results, category_ids=truth.category_ids, sizes=truth.sizes)

@@ -112,8 +112,8 @@ def _entry(image_id, box, label, points, kind, *, truth):
 
 def time_ours(folder, kind):
     """Seconds to read and to evaluate, and the figures."""
+    from tinymaskrcnn.data.annotations import Annotations
     from tinymaskrcnn.evaluation import evaluate_results, load_results
-    from tinymaskrcnn.evaluation.annotations import Annotations
 
     start = time.process_time()
     truth = Annotations(folder / "annotations.json")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import rle
+from tinymaskrcnn.data.annotations import Annotations
 from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.evaluation import evaluate_results, load_results, results, save_results
-from tinymaskrcnn.evaluation.annotations import Annotations
 from tinymaskrcnn.structures import Detections
 
 REAL = Path(os.environ.get("TINYMASKRCNN_DATA", "")) / "coco" / "coco6"

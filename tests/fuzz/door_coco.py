@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from tinymaskrcnn.data import rle
+from tinymaskrcnn.data.annotations import Annotations
 from tinymaskrcnn.data.coco import CocoDataset
-from tinymaskrcnn.evaluation.annotations import Annotations
 from tinymaskrcnn.evaluation.results import evaluate_results, load_results
 from tinymaskrcnn.structures import Target
 

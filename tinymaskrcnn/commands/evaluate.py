@@ -88,8 +88,8 @@ def _evaluate_run(args):
 
 def _evaluate_results(args):
     """Figures of a results file, of every kind that file and annotations both have."""
+    from ..data.annotations import Annotations
     from ..errors import ArgumentError
-    from ..evaluation.annotations import Annotations
     from ..evaluation.oks import default_sigmas
     from ..evaluation.results import PARTS, evaluate_results, load_results
 

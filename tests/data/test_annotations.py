@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.data import rle
+from tinymaskrcnn.data.annotations import Annotations
 from tinymaskrcnn.errors import DataError
-from tinymaskrcnn.evaluation.annotations import Annotations
 
 DATASET = {
     "images": [{"id": 30, "height": 6, "width": 8}, {"id": 4, "height": 5, "width": 5}],

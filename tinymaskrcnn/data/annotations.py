@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import polygons, rle
-from ..data.coco_check import LARGEST, read_json
 from ..errors import ArgumentError, DataError
 from ..structures import Target
+from . import polygons, rle
+from .coco_check import LARGEST, read_json
 
 
 class Annotations:
