@@ -20,6 +20,7 @@ from .config import Config
 from .config_rules import check_data, check_relations
 from .data.coco import CocoStream
 from .data.loader import open_stream
+from .data.resizing import resize_to_config
 from .data.tour import is_tour, load_tour_detector
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
@@ -30,7 +31,6 @@ from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
 from .models.shapes import step_bytes, weights_bytes
-from .models.transform import resize_to_config
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
 from .train.checkpoint import naming

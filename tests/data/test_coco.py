@@ -18,8 +18,8 @@ from tinymaskrcnn.data.coco import BrokenAnnotations, CocoDataset, CocoStream, m
 from tinymaskrcnn.data.coco_check import check_coco
 from tinymaskrcnn.data.coco_report import Annotation, Category, Picture, Report
 from tinymaskrcnn.data.loader import open_stream, prefetch
+from tinymaskrcnn.data.resizing import resized_size
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
-from tinymaskrcnn.models.transform import resized_size
 
 NAMES = ("background", "cat", "person")
 

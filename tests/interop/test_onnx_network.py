@@ -8,10 +8,10 @@ from onnx_run import channels_first, pyramid_of, run_nodes
 from tiny_model import tiny_model
 
 from tinymaskrcnn.config import BackboneConfig, ModelConfig
+from tinymaskrcnn.data.resizing import resize_to_config
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.interop import onnx_network
 from tinymaskrcnn.models.mask_rcnn import Normalize
-from tinymaskrcnn.models.transform import resize_to_config
 from tinymaskrcnn.ops.resize import resize_bilinear_forward
 from tinymaskrcnn.structures import collate
 
@@ -38,7 +38,7 @@ def test_the_picture_is_resized_normalised_and_padded(size, shorter, longer):
 
 @pytest.mark.parametrize("size", [(2, 400), (400, 2), (1, 1000)])
 def test_of_a_very_long_picture_one_row_is_left(size):
-    """models/transform.py refuses it; a file that is handed on cannot, and goes on with what there is."""
+    """data/resizing.py refuses it; a file that is handed on cannot, and goes on with what there is."""
     config = ModelConfig(resize_shorter=64, resize_longer=100)
     image = np.random.default_rng(0).random((*size, 1), dtype=np.float32)
     x, new_size = run_nodes(lambda g, image: onnx_network.resize(g, image, g.Shape(image, end=2), config), image=image)

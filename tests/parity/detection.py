@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 from parity import draws
 
+from tinymaskrcnn.data import resizing
 from tinymaskrcnn.models import box_head, keypoint_head, postprocess, transform
 from tinymaskrcnn.targets import keypoint
 
@@ -87,7 +88,7 @@ def draw_resize_picture(rng, number):
 
 def resize_picture(arrays, settings):
     config = SimpleNamespace(resize_shorter=settings["shorter"], resize_longer=settings["longer"])
-    image = transform.resize_to_config(arrays["image"], config)
+    image = resizing.resize_to_config(arrays["image"], config)
     sizes = dict(old=arrays["image"].shape[:2], new=image.shape[:2])
     boxes = transform.resize_boxes(arrays["boxes"], **sizes)
     return {"image": image, "boxes": boxes, "keypoints": transform.resize_keypoints(arrays["keypoints"], **sizes)}

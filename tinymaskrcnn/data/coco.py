@@ -11,12 +11,12 @@ import numpy as np
 
 from ..errors import ArgumentError, ConfigError, DataError
 from ..files import read_lines
-from ..models.transform import resized_size
 from ..structures import Target, collate
 from ..train.progress import counted
 from . import pictures, polygons, transforms
 from .coco_check import BACKGROUND, check_coco, fit_to_model
 from .coco_selection import BrokenAnnotations, select
+from .resizing import resized_size
 from .spans import Spans
 
 __all__ = ["BrokenAnnotations", "CocoDataset", "CocoStream", "class_list", "measure_pictures", "open_coco", "read_list"]

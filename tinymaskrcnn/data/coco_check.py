@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ..errors import ArgumentError, DataError, shown
 from ..files import loads, read_text
-from ..models.transform import resized_size
 from ..train.progress import counted
 from .coco_entries import LARGEST, Broken, identify, read_category, read_picture, same_file, shown_name
 from .coco_objects import Known, check_objects
 from .coco_report import Problem, Report, count
+from .resizing import resized_size
 
 __all__ = ["LARGEST", "check_coco", "fit_to_model", "read_json"]
 DECODED = 300  # pictures that are read to their last pixel unless one says otherwise

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.resizing import resize_to_config
 from ..errors import ArgumentError, ConfigError
-from ..models.transform import resize_to_config
 from ..structures import check_pictures, collate
 
 # Tolerances: pixels, probability, share of a picture's pixels. Of two places that are equally likely a keypoint may

@@ -13,7 +13,7 @@ from .onnx_layers import emit
 DIVISOR = 32  # the sides of the padded picture are multiples of this, as structures.collate makes them
 
 
-# ---------------------------------------------------------------- the picture: models/transform.py, structures.collate
+# ---------------------------------------------------------------- the picture: data/resizing.py, structures.collate
 
 
 def resize(g, image, size, config):
@@ -29,7 +29,7 @@ def resize(g, image, size, config):
     shorter = g.Div(g.Cast(config.resize_shorter, to=double), g.ReduceMin(sides, keepdims=0))
     longer = g.Div(g.Cast(config.resize_longer, to=double), g.ReduceMax(sides, keepdims=0))
     floor = g.Cast(g.Floor(g.Mul(sides, g.Min(shorter, longer))), to=g.onnx.TensorProto.INT64)
-    new_size = g.Max(floor, 1)  # of a very long picture one row is left; models/transform.py refuses it
+    new_size = g.Max(floor, 1)  # of a very long picture one row is left; data/resizing.py refuses it
     shape = g.Concat(g.value([1, config.backbone.in_channels]), new_size, axis=0)
     return g.Resize(x, None, None, shape, mode="linear", coordinate_transformation_mode="half_pixel"), new_size
 

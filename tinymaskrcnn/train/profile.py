@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..backend import array_module
-from ..models.transform import resize_to_config
+from ..data.resizing import resize_to_config
 from ..structures import collate
 from .metrics import resident_megabytes
 from .recorder import Recorder, memory_behind, watching
