@@ -18,10 +18,10 @@ from .backend import to_device
 from .capacity import require
 from .config import Config
 from .config_rules import check_data, check_relations
+from .counting import counted
 from .data.coco import CocoStream
 from .data.loader import open_stream
 from .data.resizing import resize_to_config
-from .data.tour import is_tour, load_tour_detector
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas
@@ -38,9 +38,10 @@ from .train.diagnose import overflow_named
 from .train.finetune import freeze_stages, load_fitting
 from .train.loop import resume, run_training
 from .train.metrics import read_rows
-from .train.progress import Progress, counted
+from .train.progress import Progress
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
+from .data.tour import is_tour, load_tour_detector
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 

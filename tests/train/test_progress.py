@@ -2,7 +2,7 @@
 
 import io
 
-from tinymaskrcnn.train.progress import Progress, counted
+from tinymaskrcnn.train.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -38,24 +38,3 @@ def test_a_terminal_gets_a_bar():
         progress(row(3))
         progress(row(4))
     assert "4/4" in file.getvalue() and "mask 1.000" in file.getvalue()
-
-
-def test_counting_passes_the_items_on():
-    file = io.StringIO()
-    assert list(counted([1, 2], label="x", file=file)) == [1, 2] and file.getvalue() == ""
-
-
-def test_a_log_file_hears_of_what_takes_long():
-    file = io.StringIO()
-    assert list(counted([1, 2], label="looking", file=file, pause=0.0)) == [1, 2]
-    assert file.getvalue() == "looking: 0 of 2\nlooking: 1 of 2\n"
-    file = io.StringIO()
-    assert list(counted(iter("ab"), label="looking", file=file, pause=0.0)) == ["a", "b"]
-    assert file.getvalue() == "looking: 0\nlooking: 1\n"
-
-
-def test_a_bar_knows_how_many_there_are_when_it_is_told():
-    with_total, without = Terminal(), Terminal()
-    assert list(counted(iter("abcd"), label="x", total=4, file=with_total)) == list("abcd")
-    list(counted(iter("abcd"), label="x", file=without))
-    assert "0/4" in with_total.getvalue() and "/4" not in without.getvalue()

@@ -49,9 +49,9 @@ def add_arguments(parser):
 
 
 def run(args):
+    from ..counting import counted
     from ..files import write_whole
     from ..train.profile import profile_inference, profile_training
-    from ..train.progress import counted
     from ..train.trainer import Trainer, computing
     from ..visualize import profile_figure, save_figure
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..counting import counted
 from ..errors import ArgumentError, ConfigError, DataError
 from ..files import read_lines
 from ..structures import Target, collate
-from ..train.progress import counted
 from . import pictures, polygons, transforms
 from .coco_check import BACKGROUND, check_coco, fit_to_model
 from .coco_selection import BrokenAnnotations, select

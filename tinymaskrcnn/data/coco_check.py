@@ -8,9 +8,9 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
+from ..counting import counted
 from ..errors import ArgumentError, DataError, shown
 from ..files import loads, read_text
-from ..train.progress import counted
 from .coco_entries import LARGEST, Broken, identify, read_category, read_picture, same_file, shown_name
 from .coco_objects import Known, check_objects
 from .coco_report import Problem, Report, count

@@ -3,8 +3,8 @@
 import dataclasses
 from collections import Counter
 
+from ..counting import counted
 from ..errors import shown
-from ..train.progress import counted
 from . import coco_fit, polygons
 from .coco_entries import Broken, claim_id, identify, read_object, shown_name
 from .coco_report import Problem

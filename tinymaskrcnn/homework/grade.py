@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from ..counting import counted
 from ..errors import ArgumentError, DataError
 from ..kernels.threads import available_cores, set_threads
-from ..train.progress import counted
 from .blanks import PACKAGE
 from .check import check_file, explanation
 from .exercises import exercises_of
