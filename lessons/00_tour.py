@@ -30,10 +30,10 @@ import numpy as np
 from tinymaskrcnn import visualize as show
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import SceneStream
-from tinymaskrcnn.data.tour import load_tour_detector
 from tinymaskrcnn.evaluation.evaluator import Evaluator
 from tinymaskrcnn.explain import STAGES, trace_detection, why_missed
 from tinymaskrcnn.ops.boxes import iou_matrix
+from tinymaskrcnn.zoo import load_tour_detector
 
 rng = np.random.default_rng(0)
 

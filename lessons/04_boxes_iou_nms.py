@@ -32,7 +32,6 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
-from tinymaskrcnn.data.tour import load_tour_detector
 from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.ops import boxes, naive, nms
 from tinymaskrcnn.visualize import (
@@ -48,6 +47,7 @@ from tinymaskrcnn.visualize import (
 )
 from tinymaskrcnn.visualize.boxes import write_labels
 from tinymaskrcnn.visualize.legends import legend_below, line_handle, picture_axes
+from tinymaskrcnn.zoo import load_tour_detector
 
 rng = np.random.default_rng(0)
 

@@ -31,7 +31,6 @@ import numpy as np
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig, SceneConfig, scene_preset
 from tinymaskrcnn.data import load_bank, make_scene
-from tinymaskrcnn.data.tour import load_tour_detector
 from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.models.roi_pooling import assign_levels
 from tinymaskrcnn.ops import anchors, boxes, losses, naive
@@ -51,6 +50,7 @@ from tinymaskrcnn.visualize import (
     draw_label_bands,
     style,
 )
+from tinymaskrcnn.zoo import load_tour_detector
 
 rng = np.random.default_rng(0)
 

@@ -9,9 +9,9 @@ import pytest
 import tinymaskrcnn
 from tinymaskrcnn import Config, Experiment
 from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
-from tinymaskrcnn.data.tour import load_tour_detector
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, NonFiniteError
 from tinymaskrcnn.experiment import Detector, check_experiment
+from tinymaskrcnn.zoo import load_tour_detector
 
 TINY = Config(
     model=ModelConfig(

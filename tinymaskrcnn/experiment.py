@@ -41,7 +41,7 @@ from .train.metrics import read_rows
 from .train.progress import Progress
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
-from .data.tour import is_tour, load_tour_detector
+from .zoo.tour import is_tour, load_tour_detector
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 

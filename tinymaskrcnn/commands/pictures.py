@@ -47,7 +47,7 @@ class Weights:
 
 def starting_weights(path):
     """The Weights in a run folder, in a file of `tinymaskrcnn convert` or in the package; None without a path."""
-    from ..data.tour import is_tour, load_tour_detector
+    from ..zoo.tour import is_tour, load_tour_detector
 
     if path is None:
         return None

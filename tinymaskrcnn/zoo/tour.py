@@ -3,7 +3,7 @@
 Its weights were made by this project, on the embedded digits, with
 
     tinymaskrcnn train --preset tour --threads 1 --out runs/tour
-    tinymaskrcnn convert runs/tour --half --out tinymaskrcnn/data/tour_detector.npz
+    tinymaskrcnn convert runs/tour --half --out tinymaskrcnn/zoo/tour_detector.npz
 """
 
 from importlib.resources import as_file, files

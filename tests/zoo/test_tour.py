@@ -7,8 +7,8 @@ import pytest
 
 from tinymaskrcnn.config import tour_preset
 from tinymaskrcnn.data import open_stream
-from tinymaskrcnn.data.tour import FILE, load_tour_detector
 from tinymaskrcnn.evaluation.evaluator import Evaluator
+from tinymaskrcnn.zoo.tour import FILE, load_tour_detector
 
 SCENES = 24
 
@@ -19,7 +19,7 @@ def model():
 
 
 def test_the_file_is_small_and_holds_plain_arrays():
-    file = files("tinymaskrcnn.data").joinpath(FILE)
+    file = files("tinymaskrcnn.zoo").joinpath(FILE)
     assert len(file.read_bytes()) <= 1_000_000
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         kinds = {arrays[name].dtype.kind for name in arrays.files}

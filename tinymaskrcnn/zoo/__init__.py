@@ -1,0 +1,5 @@
+"""Trained networks that the package ships."""
+
+from .tour import load_tour_detector
+
+__all__ = ["load_tour_detector"]
