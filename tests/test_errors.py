@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from tinymaskrcnn import errors
+from tinymaskrcnn.errors import listed, shown
 
 ALL = [value for _, value in inspect.getmembers(errors, inspect.isclass)]
 
@@ -36,6 +37,66 @@ def test_builtin_relatives(error, builtin):
 def test_no_line_of_a_message_is_endless():
     short, long = "x" * 500, f"a.json: {'y' * 5000} z.png"
     assert str(errors.DataError(short)) == short
-    cut = str(errors.DataError(f"{long}\n{short}\n{long}"))
-    assert max(map(len, cut.split("\n"))) <= 500 and cut.split("\n")[1] == short
-    assert all(line.startswith("a.json: y") and line.endswith("y z.png") for line in cut.split("\n")[::2])
+    cut = str(errors.DataError(f"{long}\n{short}\n{long}")).split("\n")
+    assert len(cut) == 3 and max(map(len, cut)) <= 500 and cut[1] == short
+    assert cut[0] == cut[2] == f"a.json: {'y' * 297} ... {'y' * 184} z.png"
+
+
+# ---------------------------------------------------------------- values in a message
+
+
+def test_a_value_is_shown_as_python_writes_it():
+    assert shown("cat") == "'cat'" and shown(b"x") == "b'x'" and shown([1, None, 2.5]) == "[1, None, 2.5]"
+    assert shown("猫\n") == "'猫\\n'"
+
+
+def test_a_long_value_loses_its_middle():
+    fits = list(range(100, 112))  # 60 characters
+    assert len(repr(fits)) == 60 and shown(fits) == repr(fits)
+    assert shown("a" * 30 + "b" * 30) == f"'{'a' * 29} ... {'b' * 24}'"  # 62 of them
+    assert shown(10**60) == f"1{'0' * 29} ... {'0' * 25}"  # 61
+    assert shown("abcdefghijklmnopqrst", most=20) == "'abcdefghi ... qrst'"
+    assert shown("abcdefghijklmnopqr", most=20) == "'abcdefghijklmnopqr'"
+
+
+def test_what_cannot_be_written_is_shown_by_its_kind():
+    class Odd:
+        def __repr__(self):
+            raise KeyError("no words")
+
+    assert shown(Odd()) == "a Odd"
+
+
+def test_what_no_console_prints_is_shown_as_its_number():
+    class Half:
+        def __repr__(self):
+            return "half \ud800 a sign, é"
+
+    assert shown(Half()) == "half \\ud800 a sign, é"
+
+
+# ---------------------------------------------------------------- names in a message
+
+
+def test_names_in_a_row():
+    assert listed(["cat"]) == "cat" and listed(["cat", "dog"]) == "cat, dog" and listed([]) == "nothing"
+    assert listed({3: "x", 4: "y"}) == "3, 4" and listed(iter([None, 1.5])) == "None, 1.5"
+
+
+def test_of_many_names_the_first_are_said():
+    twelve = [f"n{i}" for i in range(12)]
+    assert listed(twelve) == ", ".join(twelve)
+    assert listed([*twelve, "x"]) == ", ".join(twelve) + " and 1 more"
+    assert listed([*twelve, "x", "y"]) == ", ".join(twelve) + " and 2 more"
+    assert listed("abcd", most=2) == "a, b and 2 more"
+
+
+def test_names_take_up_a_room_and_not_more():
+    assert listed(["a" * 80, "b" * 60, "c" * 60]) == f"{'a' * 80}, {'b' * 60}, {'c' * 60}"  # 200 together
+    assert listed(["a" * 80, "b" * 60, "c" * 61, "d"]) == f"{'a' * 80}, {'b' * 60} and 2 more"
+    assert listed(["abc", "d", "e"], room=4) == "abc, d and 1 more"
+    assert listed(["abc", "d"], room=2) == "abc and 1 more"  # one is always said
+
+
+def test_a_long_name_loses_its_end():
+    assert listed(["a" * 100, "b" * 101], room=300) == f"{'a' * 100}, {'b' * 95} ..."

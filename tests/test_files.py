@@ -24,6 +24,45 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_a_path_may_be_a_text(tmp_path):
+    name = str(tmp_path / "a.txt")
+    assert write_whole(name, "one") == tmp_path / "a.txt" and read_text(name) == "one"
+    with whole_file(name, "w", encoding="utf-8") as file:
+        file.write("[2]")
+    assert read_json(name) == [2] and read_lines(name) == ["[2]"]
+    with pytest.raises(DataError, match=r"none: there is no such file"):
+        read_text(str(tmp_path / "none"))
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):
+    synced, sync, path = [], os.fsync, tmp_path / "a.txt"
+
+    def noting(handle):
+        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), os.fstat(handle).st_size if path.exists() else None))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    write_whole(path, "whole")
+    assert [folder for folder, _ in synced] == [False, True]
+    assert synced[0][1] is None and synced[1][1] is not None  # the file under its temporary name, then its folder
+
+
+def test_a_folder_that_cannot_be_opened_is_no_problem(tmp_path, monkeypatch):
+    opened = os.open
+
+    def refusing(path, flags, *more, **options):
+        if os.path.isdir(path) and flags == os.O_RDONLY:
+            raise PermissionError(13, "not for you", str(path))
+        return opened(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    assert write_whole(tmp_path / "a.txt", "whole").read_text() == "whole"
+
+
+def test_a_lone_surrogate_is_written_as_its_number(tmp_path):
+    assert write_whole(tmp_path / "a.txt", "é \ud800").read_bytes() == "é \\ud800".encode()
+
+
 def test_what_a_killed_process_left_is_swept(tmp_path):
     program = f"""
 import os, signal
@@ -187,8 +226,12 @@ def test_big_endian_utf_16_with_its_mark(tmp_path):
 def test_what_is_no_text_is_refused_by_name(tmp_path, contents):
     path = tmp_path / "names.txt"
     path.write_bytes(contents)
-    with pytest.raises(ConfigError, match=r"names.txt: is not a text in UTF-8"):
+    with pytest.raises(ConfigError, match=r"names.txt: is not a text in UTF-8") as caught:
         read_text(path, error=ConfigError)
+    byte, place = {b"K": ("e4", 1), b"\xff": ("ff", 0)}.get(contents[:1], ("61", 2))
+    if contents[:2] == b"\xff\xfe":  # the mark of UTF-16, and half a sign
+        byte, place = "61", 2
+    assert f"(byte 0x{byte} at place {place}); save it" in str(caught.value)
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
