@@ -334,6 +334,88 @@ def test_the_search_for_names_finds_them():
     assert {"insert", "block", "linalg.norm"} <= set(names_used_on(tree))
 
 
+# ---------------------------------------------------------------- files are written in one place
+
+WRITES_ITSELF = {  # what is not there whole or not at all, and why
+    "train/metrics.py": "open(path, 'a', encoding='utf-8')",  # a row is added in a single write
+    "data/download.py": "open(part, 'ab' if resumed else 'wb')",  # bytes gather for days; then files.put_in_place
+    "homework/files.py": "path.rename(place / path.name)",  # results of before move to a new folder as they are
+    "homework/worker.py": "os.fdopen(args.answers, 'wb')",  # the pipe to the process that asked
+    "commands/doctor.py": "tempfile.TemporaryFile(dir=folder)",  # without a name: it asks whether a folder takes one
+}
+MAKE = {"rename", "renames", "link", "symlink", "symlink_to", "hardlink_to", "move", "copy2", "copyfile", "copytree"}
+MAKE |= {"touch", "write_text", "write_bytes", "mkstemp", "mkdtemp"}
+MAKE |= {"NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory"}
+SAVE = {"save", "savez", "savez_compressed", "savetxt", "savefig", "imsave", "tofile", "dump"}
+OPEN_FILES = {"file", "buffer"}  # so we call what is open already
+
+
+def own_writes(tree):
+    """What makes, fills or renames a file without asking files.py."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [ast.unparse(call) for call in calls if _opens(call) or _saves(call) or _makes(call)]
+
+
+def _opens(call):
+    """open(path, "w"), path.open("w") and their like; a mode that is worked out may be any."""
+    bare = isinstance(call.func, ast.Name)
+    modes = call.args[1:2] + [word.value for word in call.keywords if word.arg == "mode"]
+    modes += [] if bare else call.args[:1]
+    texts = [str(part.value) for mode in modes for part in ast.walk(mode) if isinstance(part, ast.Constant)]
+    writes = any(re.fullmatch("[rbt]*[wxa+][bt+]*", text) for text in texts) or (bare and modes and not texts)
+    return ast.unparse(call.func).split(".")[-1] in ("open", "fdopen", "ZipFile") and writes
+
+
+def _saves(call):
+    """np.save(path, x), figure.savefig(path): into a name, and not into what is open."""
+    *whose, name = ast.unparse(call.func).split(".")
+    into = {ast.unparse(part) for part in call.args[:2]}
+    return name in SAVE and whose != ["run"] and bool(into) and not into & OPEN_FILES  # run: a RunFolder
+
+
+def _makes(call):
+    *whose, name = ast.unparse(call.func).split(".")
+    path = len(call.args) == 1 and not call.keywords  # a text's replace takes two
+    replaces = name == "replace" and (path or whose == ["os"])
+    return name in MAKE or replaces or (whose, name) == (["shutil"], "copy")
+
+
+@pytest.mark.parametrize("path", sorted(set(TREES) - {"files.py"}))
+def test_files_alone_writes_files(path):
+    assert own_writes(TREES[path]) == [call for where, call in WRITES_ITSELF.items() if where == path]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'open(path, "w")',
+        'open(path, mode="xb")',
+        "open(path, mode)",
+        'Path("a.txt").open("w")',
+        'os.fdopen(handle, "w")',
+        "os.replace(part, path)",
+        "part.replace(path)",
+        "os.rename(part, path)",
+        "path.write_text(text)",
+        'path.with_name("x").write_bytes(b"")',
+        "tempfile.NamedTemporaryFile(delete=False)",
+        "shutil.move(part, path)",
+        "np.savez(path, x=x)",
+        'picture.save("a.png")',
+        "json.dump(entries, open(path, 'w'))",
+    ],
+)
+def test_the_search_for_own_writes_finds_them(line):
+    assert own_writes(ast.parse(line))
+
+
+def test_the_search_for_own_writes_leaves_reading_and_texts_alone():
+    lines = ["open(path)", 'open(path, "rb")', 'path.open("rb")', 'Image.open("b.png")', 'text.replace("a", "b")']
+    lines += ["dataclasses.replace(config, steps=3)", "np.savez(file, x=x)", "figure.savefig(buffer)", "x.copy()"]
+    lines += ['whole_file(path, "w")', "write_whole(path, text)"]
+    assert own_writes(ast.parse("\n".join(lines))) == []
+
+
 # ---------------------------------------------------------------- sizes, tests beside files
 
 

@@ -10,7 +10,16 @@ import threading
 import pytest
 
 from tinymaskrcnn.errors import ConfigError, DataError, shown
-from tinymaskrcnn.files import parse_json, read_json, read_lines, read_text, sweep, whole_file, write_whole
+from tinymaskrcnn.files import (
+    parse_json,
+    put_in_place,
+    read_json,
+    read_lines,
+    read_text,
+    sweep,
+    whole_file,
+    write_whole,
+)
 
 
 def test_a_file_is_the_old_or_the_new_one(tmp_path):
@@ -61,6 +70,39 @@ def test_a_folder_that_cannot_be_opened_is_no_problem(tmp_path, monkeypatch):
 
 def test_a_lone_surrogate_is_written_as_its_number(tmp_path):
     assert write_whole(tmp_path / "a.txt", "é \ud800").read_bytes() == "é \\ud800".encode()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_takes_no_name_that_somebody_has(tmp_path, monkeypatch, links):
+    def no_links(*_):
+        raise OSError(95, "Operation not supported")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "a.txt"
+    with whole_file(path, "w", new=True) as file:
+        file.write("mine")
+    with pytest.raises(FileExistsError) as caught, whole_file(path, "w", new=True) as file:
+        file.write("other")
+    assert str(caught.value.filename) == str(path) and path.read_text() == "mine"
+    (tmp_path / "gone").symlink_to("nowhere")
+    with pytest.raises(FileExistsError), whole_file(tmp_path / "gone", "w", new=True):
+        pass
+    with pytest.raises(FileExistsError), whole_file(tmp_path / "b.txt", "w", new=True):
+        (tmp_path / "b.txt").write_text("theirs")  # taken while we wrote
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "b.txt", "gone"]
+
+
+def test_what_is_put_in_place_is_on_the_disk_before(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), sync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("replace"), replace(*names)))
+    (tmp_path / "a.part").write_bytes(b"whole")
+    (tmp_path / "a").write_bytes(b"old")
+    put_in_place(tmp_path / "a.part", tmp_path / "a")
+    assert done == ["sync", "replace", "sync"] and (tmp_path / "a").read_bytes() == b"whole"
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path):

@@ -32,21 +32,21 @@ _going = set()  # the numbers of the writes of this process that go on, in whate
 
 
 @contextlib.contextmanager
-def whole_file(path, mode="wb", *, place=None, **options):
+def whole_file(path, mode="wb", *, new=False, **options):
     """An open file that gets its name when the block ends well; whatever else happens, no part of it stays behind.
 
-    mode and options are those of `open`. A file that was there keeps its permissions; place(temporary, path) gives the
-    name in another way than by replacing. An OSError of writing names `path`, never the temporary name.
+    mode and options are those of `open`. A file that was there keeps its permissions; a new one must not be there, also
+    not at the end, or FileExistsError says so. An OSError of writing names `path`, never the temporary name.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder; give the name of a file in it", str(path))
-    there = None if place else _status(path)
+    there = None if new else _status(path)
     if there and not stat.S_ISREG(there.st_mode):
         with _naming(path, path), open(path, mode, **options) as file:
             yield file
         return
-    target = path if place or not path.is_symlink() else Path(os.path.realpath(path))
+    target = path if new or not path.is_symlink() else Path(os.path.realpath(path))
     with _temporary(target) as temporary, _naming(path, temporary):
         with open(temporary, mode, **options) as file:
             if there:
@@ -55,8 +55,27 @@ def whole_file(path, mode="wb", *, place=None, **options):
             yield file
             file.flush()
             os.fsync(file.fileno())  # the bytes are on the disk before the name points at them
-        (place or os.replace)(temporary, target)
+        (_name_if_free if new else os.replace)(temporary, target)
         _sync_folder(target.parent)
+
+
+def _name_if_free(temporary, path):
+    try:
+        os.link(temporary, path)  # fails, in one step, when the name is taken
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(temporary, path)
+
+
+def put_in_place(part, path):
+    """Give a finished file, whose bytes gathered under another name in the same folder, its own name in one move."""
+    with open(part, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    _sync_folder(Path(path).parent)
 
 
 def _status(path):

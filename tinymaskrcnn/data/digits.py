@@ -12,6 +12,7 @@ from importlib.resources import files
 import numpy as np
 
 from ..errors import ArgumentError, DataError
+from ..files import whole_file
 
 SPLITS = ("train", "validation", "test")
 HALF_INK = 0.45  # the grey that lies on a stroke's edge; a little under 1/2, because 4x4 cells dilute thin strokes
@@ -153,4 +154,5 @@ def rebuild(path):
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    np.savez_compressed(path, images=digits.images.astype(np.uint8), labels=digits.target.astype(np.uint8))
+    with whole_file(path) as file:
+        np.savez_compressed(file, images=digits.images.astype(np.uint8), labels=digits.target.astype(np.uint8))

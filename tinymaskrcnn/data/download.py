@@ -1,7 +1,6 @@
 """Fetch one file over HTTP: with a progress bar, resumed where it stopped, verified, put in place at once or never."""
 
 import http.client
-import os
 import ssl
 import urllib.error
 import urllib.request
@@ -10,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import DataError
+from ..files import put_in_place
 
 CHUNK = 1 << 16
 _NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
@@ -34,7 +34,7 @@ def fetch(urls, path, *, verify, progress=True, timeout=30.0):
             try:
                 resumed = _receive(url, part, progress=progress, timeout=timeout)
                 verify(part)
-                os.replace(part, path)
+                put_in_place(part, path)
                 return path
             except DataError as error:
                 failures.append(f"{url}: {error}")

@@ -27,21 +27,12 @@ def write_file(path, contents):
 def write_new(path, text):
     """Write a text file where none is; ArgumentError when there is one: it may be somebody's work. Returns the path."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path, place=_place_new) as file:
-        file.write(text.encode())
-    return Path(path)
-
-
-def _place_new(temporary, path):
-    taken = ArgumentError(f"{path} is there already and stays as it is; name another folder with --out")
     try:
-        os.link(temporary, path)  # fails, in one step, when the path is taken
+        with whole_file(path, new=True) as file:
+            file.write(text.encode())
     except FileExistsError:
-        raise taken from None
-    except OSError:  # a file system without hard links
-        if path.exists():
-            raise taken from None
-        os.rename(temporary, path)
+        raise ArgumentError(f"{path} is there already and stays as it is; name another folder with --out") from None
+    return Path(path)
 
 
 def set_aside(folder, names):

@@ -7,12 +7,11 @@ import itertools
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 from ..errors import DataError, shown
-from ..files import parse_json, read_text, write_whole
+from ..files import parse_json, read_text, whole_file, write_whole
 
 LONGEST_LINE = 1 << 16  # bytes; a row has a few hundred
 BEGINNING = '{"step": '  # of every row
@@ -129,15 +128,11 @@ def _set_aside(path):
     """Keep the file under the next free name metrics.damaged.jsonl, metrics.damaged-2.jsonl, ..."""
     for number in itertools.count(1):
         aside = path.with_name(f"{path.stem}.damaged{f'-{number}' if number > 1 else ''}{path.suffix}")
-        try:
-            os.link(path, aside)  # what is written next has a file of its own
-        except FileExistsError:
-            continue
-        except OSError:  # a file system without hard links
-            if aside.exists():
-                continue
-            shutil.copyfile(path, aside)
-        return aside
+        if not aside.exists():
+            with contextlib.suppress(FileExistsError):  # somebody else took the name meanwhile
+                with whole_file(aside, new=True) as file:
+                    file.write(path.read_bytes())
+                return aside
 
 
 def resident_megabytes():
