@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,15 @@ from tinymaskrcnn import config
 from tinymaskrcnn.errors import ConfigError
 
 KINDS = [value for value in vars(config).values() if dataclasses.is_dataclass(value)]
+KEPT = json.loads((Path(__file__).parent / "fixtures/settings.json").read_text(encoding="utf-8"))
+PRESETS = {
+    "clean": lambda: config.scene_preset("clean"),
+    "cluttered": lambda: config.scene_preset("cluttered"),
+    "hard": lambda: config.scene_preset("hard"),
+    "tour": config.tour_preset,
+    "photographs": lambda: config.photograph_preset(("background", "cat")),
+    **{kind: lambda kind=kind: config.torchvision_preset(kind) for kind in config.TORCHVISION_KINDS},
+}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
@@ -32,6 +42,35 @@ def test_changed_settings_survive_json_with_nested_tuples():
     )
     back = config.from_dict(config.Config, json.loads(json.dumps(config.to_dict(changed))))
     assert back == changed and back.model.rpn.anchor_sizes[:2] == ((8, 16), (32, 64))
+
+
+def flat(entries, prefix=""):
+    """{"model.rpn.beta": value}: tables within tables as one."""
+    parts = (flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v} for k, v in entries.items())
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def as_json(made):
+    return flat(json.loads(json.dumps(config.to_dict(made))))
+
+
+def test_defaults_stay_what_files_without_an_entry_mean():
+    """A file names what its author changed; another default would make another experiment of it."""
+    assert as_json(config.Config()) == KEPT["defaults"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_stay_what_their_names_mean(name):
+    made = PRESETS[name]()
+    default = as_json(type(made)())
+    assert {k: v for k, v in as_json(made).items() if v != default[k]} == KEPT["presets"][name]
+
+
+def test_every_setting_is_looked_at_when_it_is_made():
+    for kind in set(KINDS) - {config.Config}:
+        name = dataclasses.fields(kind)[0].name
+        with pytest.raises(ConfigError, match=rf"\.{name} must be .*; got <object"):
+            kind(**{name: object()})
 
 
 def test_missing_entries_take_the_default():
@@ -105,3 +144,17 @@ def test_a_preset_can_be_made_small():
     assert small.roi.head_width == 4 and small.roi.canonical_size == 224 and small.heads == ("box",)
     with pytest.raises(ConfigError, match="kind must be one of .*got 'resnet'"):
         config.torchvision_preset("resnet")
+    changed = config.torchvision_preset("maskrcnn_resnet50_fpn_v2", rpn={"conv_depth": 1, "nms_iou": 0.6})
+    assert (changed.rpn.conv_depth, changed.rpn.nms_iou, changed.rpn.samples_per_image) == (1, 0.6, 256)
+    assert len(config.torchvision_preset("keypointrcnn_resnet50_fpn", num_classes=91).class_names) == 91
+
+
+def test_a_preset_for_photographs_takes_what_they_are():
+    grey = config.photograph_preset(("background", "cat", "dog"), channels=1, mean=(0.3,), std=(0.2,), heads=("box",))
+    assert (grey.num_classes, grey.class_names) == (3, ("background", "cat", "dog"))
+    assert (grey.image_mean, grey.image_std, grey.backbone.in_channels, grey.heads) == ((0.3,), (0.2,), 1, ("box",))
+
+
+def test_an_unknown_preset_of_scenes_is_named():
+    with pytest.raises(ConfigError, match=r"^scenes must be one of \('clean', 'cluttered', 'hard'\); got 'dirty'$"):
+        config.scene_preset("dirty")
