@@ -99,7 +99,8 @@ def test_an_example_is_given_where_a_list_is_wanted():
     with pytest.raises(ConfigError) as caught:
         ModelConfig(image_mean="grey")
     assert str(caught.value) == (
-        "model.image_mean must be a list of 1..1024 entries, each a number in -1000..1000, for example (0.1,); got 'grey'"
+        "model.image_mean must be a list of 1..1024 entries, each a number in -1000..1000, for example (0.1,); "
+        "got 'grey'"
     )
     with pytest.raises(ConfigError, match=r"each a whole number in -9e18..9e18; got 7$"):
         settings.CocoConfig(category_ids=7)
