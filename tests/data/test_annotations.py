@@ -8,6 +8,7 @@ import pytest
 
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.annotations import Annotations
+from tinymaskrcnn.data.coco_check import LARGEST
 from tinymaskrcnn.errors import DataError
 
 DATASET = {
@@ -136,3 +137,74 @@ def test_an_entry_that_stands_twice(tmp_path):
         assert len(annotations) == 2 and annotations.category_ids == (3, 18)
         with pytest.raises(DataError, match=f"{what} {first['id']} stands twice in the file"):
             Annotations(write(tmp_path, DATASET | {kind: [*DATASET[kind], first | {"more": 1}]}))
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        ({"height": 0}, "sides must be in 1..32768; got 0 x 8"),
+        ({"width": 0}, "sides must be in 1..32768; got 6 x 0"),
+        ({"height": LARGEST + 1}, "got 32769 x 8"),
+        ({"width": LARGEST + 1}, "got 6 x 32769"),
+        ({"height": 6.0}, "image 30: height must be a whole number; got 6.0"),
+        ({"id": True}, "image: id must be a whole number; got True"),
+        ({"id": 2**63}, "image: id must be a whole number"),
+        ({"id": -(2**63)}, "image: id must be a whole number"),
+    ],
+)
+def test_both_sides_and_the_id_of_a_picture_have_limits(tmp_path, images, message):
+    with pytest.raises(DataError, match=message):
+        Annotations(write(tmp_path, broken({}, images=images)))
+
+
+def test_what_just_fits_is_taken(tmp_path):
+    images = [{"id": 2**63 - 1, "height": LARGEST, "width": 1}, {"id": 1 - 2**63, "height": 1, "width": LARGEST}]
+    entry = {"id": 1, "image_id": 1 - 2**63, "category_id": 3, "bbox": [-5, -2.5, 0, 0], "area": 0, "iscrowd": None}
+    annotations = Annotations(write(tmp_path, DATASET | {"images": images, "annotations": [entry]}))
+    assert annotations.sizes == {1 - 2**63: (1, LARGEST), 2**63 - 1: (LARGEST, 1)}
+    assert annotations.parts == ["bbox"] and annotations.num_keypoints == 0
+    target = annotations.target(1 - 2**63)
+    assert target.boxes.tolist() == [[-5, -2.5, -5, -2.5]] and target.areas.tolist() == [0]
+    assert target.crowd.tolist() == [False] and target.crowd.dtype == bool and target.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"image_id": True}, "annotation 1: image_id must be a whole number; got True"),
+        ({"category_id": 3.0}, "annotation 1: category_id must be a whole number; got 3.0"),
+        ({"bbox": [0, 0, 1, -1]}, "annotation 1: bbox must be finite"),
+        ({"bbox": [0, 0, 1, 1, 1]}, "annotation 1: bbox must be finite"),
+        ({"bbox": [0, 0, 1, True]}, "annotation 1: bbox must be finite"),
+        ({"bbox": [0, -1e300, 1, 1]}, "annotation 1: bbox must be finite"),
+        ({"bbox": {"x": 0}}, "annotation 1: bbox must be finite x, y, width, height; got {'x': 0}$"),
+        ({"area": -1e-3}, "annotation 1: area must be finite and at least 0; got -0.001"),
+        ({"area": "7"}, "annotation 1: area must be finite"),
+        ({"area": 1e300}, "annotation 1: area must be finite"),
+        ({"iscrowd": -1}, "annotation 1: iscrowd must be 0 or 1; got -1"),
+        ({"keypoints": [1, 2, "2"]}, "annotation 1: keypoints must be finite"),
+        ({"keypoints": [1, 2, 10**400]}, "annotation 1: keypoints must be finite"),
+        ({"keypoints": {"x": 1}}, "annotation 1: keypoints must be finite"),
+    ],
+)
+def test_every_part_of_an_annotation_is_looked_at(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        Annotations(write(tmp_path, broken(changes)))
+
+
+def test_numbers_that_float32_would_round_stay(tmp_path):
+    fine = 2**24 + 1 + 2**-8
+    changes = {"bbox": [fine, 0.1, fine, 0.3], "area": fine, "keypoints": [fine, 0.1, 2, 0, 0, 0]}
+    target = Annotations(write(tmp_path, broken(changes))).target(30, iou_type="keypoints")
+    assert target.boxes[0].tolist() == [fine, 0.1, fine + fine, 0.1 + 0.3]
+    assert target.areas[0] == fine and target.keypoints[0, 0].tolist() == [fine, 0.1, 2]
+
+
+def test_an_object_without_mask_is_named_when_masks_are_judged(tmp_path):
+    path = write(tmp_path, broken({"segmentation": []}))
+    with pytest.raises(DataError, match=r"annotations\.json: annotation 1: has no segmentation to judge masks by"):
+        Annotations(path).target(30, iou_type="segm")
+    path = write(tmp_path, broken({"segmentation": [[1, 2, 4, 2, 4, 4, 1, 4]]}))  # one polygon only
+    expected = np.zeros((6, 8), bool)
+    expected[2:4, 1:4] = True
+    np.testing.assert_array_equal(rle.decode(Annotations(path).target(30, iou_type="segm").masks[0]), expected)

@@ -1,10 +1,17 @@
 """The precision-recall curve on cases worked out by hand, and the means over it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.evaluation.average_precision import RECALL_THRESHOLDS, Evaluation, precision_recall
+from tinymaskrcnn.evaluation.average_precision import (
+    IOU_THRESHOLDS,
+    RECALL_THRESHOLDS,
+    Evaluation,
+    precision_recall,
+)
 
 
 def test_curve_of_three_detections():
@@ -71,3 +78,40 @@ def test_unknown_names_are_refused():
         evaluation.average_precision(area="huge")
     with pytest.raises(ArgumentError, match=r"label must be in 1\.\.2; got 3"):
         evaluation.average_precision(label=3)
+
+
+def test_classes_from_the_first_to_the_last():
+    evaluation = small_evaluation()
+    assert evaluation.average_precision(label=1, iou=0.5) == pytest.approx(0.6)
+    assert evaluation.average_recall(label=2) == 0.75 and evaluation.average_recall(label=2, area="tiny") == -1
+    for label in (0, 3, -1):
+        for figure in (evaluation.average_precision, evaluation.average_recall):
+            with pytest.raises(ArgumentError, match=rf"label must be in 1\.\.2; got {label}"):
+                figure(label=label)
+
+
+def test_a_recall_of_nothing_counts_and_one_threshold_is_chosen():
+    evaluation = small_evaluation()
+    evaluation.recall[5], evaluation.recall[:, 0, 0, 0] = 0.5, 0
+    assert evaluation.average_recall(iou=0.75, label=2, max_detections=1) == 0.5
+    assert evaluation.average_recall(iou=0.75) == 0.5
+    assert evaluation.average_recall(max_detections=1, label=1) == 0
+
+
+def test_figures_of_keypoints():
+    evaluation = replace(small_evaluation(), iou_type="keypoints")
+    evaluation.recall[0], evaluation.recall[5] = 0.1, 0.2
+    figures = evaluation.figures()
+    assert list(figures) == ["AP", "AP50", "AP75", "APtiny", "AR", "AR50", "AR75", "ARtiny"]
+    assert figures["AR50"] == pytest.approx(0.1) and figures["AR75"] == pytest.approx(0.2)
+    assert figures["AR"] == pytest.approx((0.1 + 0.2 + 8 * 0.75) / 10)
+
+
+def test_the_thresholds_of_an_evaluation_are_its_own():
+    first, second = small_evaluation(), small_evaluation()
+    for name, constant in (("iou_thresholds", IOU_THRESHOLDS), ("recall_thresholds", RECALL_THRESHOLDS)):
+        np.testing.assert_array_equal(getattr(first, name), constant)
+        getattr(first, name)[:] = 7
+        assert (getattr(second, name) == constant).all() and constant.max() <= 1
+    np.testing.assert_allclose(IOU_THRESHOLDS, np.arange(50, 100, 5) / 100)
+    np.testing.assert_allclose(RECALL_THRESHOLDS, np.arange(101) / 100)

@@ -119,3 +119,35 @@ def test_masks_of_two_sizes_are_refused():
         matching.mask_intersections(
             np.zeros((1, 3, 3), bool), np.zeros((1, 3, 4), bool), np.zeros(1, int), np.zeros(1, int)
         )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.float16, np.float32, np.float64])
+def test_areas_of_boxes_are_counted_in_float64(dtype):
+    """One side 100, the other 101: the product fits into no type of 8 bits, and 10100 not into a float16."""
+    boxes = np.array([[3, 2, 103, 103], [0, 1, 101, 101]], dtype)
+    assert matching.box_areas(boxes).tolist() == [100 * 101, 101 * 100]
+    shared = matching.box_intersections(boxes, boxes[::-1])
+    assert shared.dtype == matching.box_areas(boxes).dtype == np.float64 and shared.tolist() == [98 * 99] * 2
+
+
+@pytest.mark.parametrize("move", [(9, 0), (0, 9), (-9, 0), (0, -9), (9, 9)])
+def test_boxes_that_miss_each_other_on_one_side_or_both_share_nothing(move):
+    box = np.array([[10.0, 10, 14, 14]])
+    assert matching.box_intersections(box, box + [*move, *move]).tolist() == [0]
+    assert matching.box_intersections(box + [*move, *move], box).tolist() == [0]
+
+
+def test_areas_of_masks_are_floats_whatever_the_masks_are():
+    dense = np.array([[[0, 200, 3]], [[1, 0, 0]]], np.uint8)
+    for masks in (dense, dense != 0, rle.encode_many(dense), dense[:0], []):
+        areas = matching.mask_areas(masks)
+        assert areas.dtype == np.float64 and areas.tolist() == [2, 1][: len(masks)]
+
+
+def test_a_pack_of_masks():
+    masks = np.zeros((2, 13, 10), np.uint8)  # 130 pixels: two words and two bits
+    masks[0, -1, -1], masks[1] = 7, 1
+    words = matching.pack(masks)
+    assert words.shape == (2, 3) and words.dtype == np.uint64
+    assert np.bitwise_count(words).tolist() == [[0, 0, 1], [64, 64, 2]]
+    assert matching.pack(masks[:, :8, :8]).shape == (2, 1)

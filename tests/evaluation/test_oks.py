@@ -7,7 +7,7 @@ import pytest
 from coco_cases import draw_image
 from coco_oracle import pycocotools_evaluation
 
-from tinymaskrcnn.evaluation.oks import COCO_SIGMAS, keypoint_extents, keypoint_similarity
+from tinymaskrcnn.evaluation.oks import COCO_SIGMAS, default_sigmas, keypoint_extents, keypoint_similarity
 
 BOX = np.array([[10, 10, 20, 30]], np.float32)  # 10 wide, 20 high
 
@@ -71,3 +71,23 @@ def test_every_similarity_equals_pycocotools(rng):
         np.testing.assert_allclose(ours, np.ravel(oracle.ious[0, 1]), rtol=0, atol=1e-12)
         compared += len(ours)
     assert compared > 150
+
+
+def test_lists_and_whole_numbers_are_as_good_as_arrays():
+    """Also where whole numbers of few bits would overflow, or lose what they measure."""
+    detected, truth, box, area = [[[200, 0, 1]]], [[[0, 100, 2]]], [[0, 0, 120, 120]], [14400]
+    expected = np.exp(-(200**2 + 100**2) / (2 * 14400 * 0.2**2))
+    for dtype in (None, np.uint8, np.int16, np.float32, np.float64):
+        given = [detected, truth, box] if dtype is None else [np.array(a, dtype) for a in (detected, truth, box)]
+        for areas in (area, np.array(area, np.int64), np.array(area, np.float32)):
+            ours = keypoint_similarity(*given, areas, sigmas=[0.1])
+            assert ours.dtype == np.float64 and ours[0] == pytest.approx(expected, rel=1e-12)
+    assert keypoint_extents([[[200, 0, 1], [0, 100, 1]]]).tolist() == [20000]
+    few = np.array([[[200, 0, 1], [0, 100, 1]]], np.uint8)
+    assert keypoint_extents(few).tolist() == [20000] and keypoint_extents(few).dtype == np.float64
+
+
+def test_sigmas_of_a_person_and_of_other_things():
+    assert default_sigmas(17) == COCO_SIGMAS and default_sigmas(3) == (0.07,) * 3 and default_sigmas(18) == (0.07,) * 18
+    oracle = pytest.importorskip("pycocotools.cocoeval", reason="pycocotools is the oracle of COCO's sigmas")
+    np.testing.assert_allclose(COCO_SIGMAS, oracle.Params("keypoints").kpt_oks_sigmas, rtol=1e-12)
