@@ -239,3 +239,121 @@ def test_characters_that_no_string_has_are_not_read_as_others(stranger):
 
 def _speckled(seed):
     return np.random.default_rng(seed).random((12, 12)) < 0.06
+
+
+def test_sizes_may_be_lists():
+    counts = np.array([1, 3, 2])
+    as_list, as_tuple = rle.RLE([2, 3], counts), rle.RLE((2, 3), counts)
+    for size in ([2, 3], (2, 3), np.array([2, 3])):
+        for mask in (as_list, as_tuple):
+            np.testing.assert_array_equal(rle.decode_many([mask], size=size)[0], rle.decode(as_tuple))
+    assert rle.iou([as_list], [as_tuple])[0, 0] == 1 and rle.merge([as_list, as_tuple]).counts.tolist() == [1, 3, 2]
+    assert rle.to_coco(rle.RLE((np.int64(2), np.int64(3)), counts))["size"] == [2, 3]
+    assert all(type(side) is int for side in rle.to_coco(rle.RLE(np.array([2, 3]), counts))["size"])
+    assert rle.from_coco({"size": np.array([2, 3]).tolist(), "counts": [1, 3, 2]}).size == (2, 3)
+    assert rle.from_coco({"size": (np.int16(2), np.int16(3)), "counts": np.array([1, 3, 2], np.uint8)}).size == (2, 3)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint16, np.int64, np.float32])
+def test_any_value_but_0_is_on(dtype):
+    mask = np.array([[0, 2, 0], [1, 100, 0]], dtype)
+    if np.dtype(dtype).kind in "if":
+        mask[0, 1] = -1
+    for code in (rle.encode(mask), *rle.encode_many(np.stack([mask, mask])), rle.encode(np.asfortranarray(mask))):
+        assert code.size == (2, 3) and code.counts.tolist() == [1, 3, 2] and code.counts.dtype == np.int64
+    assert rle.decode(code).dtype == bool and rle.decode_many([code], size=(2, 3)).dtype == bool
+
+
+def test_types_that_are_promised():
+    masks = rle.encode_many(np.ones((2, 3, 4), bool))
+    assert rle.to_boxes(masks).dtype == rle.to_boxes([]).dtype == np.float64
+    assert rle.intersections(masks, masks).dtype == rle.iou(masks, masks).dtype == np.float64
+    assert rle.intersections(masks, masks[:1]).tolist() == [[12], [12]] and rle.iou([], masks).shape == (0, 2)
+    assert type(rle.area(masks[0])) is int and type(rle.to_string(masks[0])) is str
+    filled, read = rle.from_boxes([[0, 0, 2, 2]], size=(3, 4))[0], rle.from_string("04;", size=(1, 15))
+    for code in (rle.merge(masks), filled, read):
+        assert code.counts.dtype == np.int64 and type(code.size) is tuple
+    as_bytes = {"size": [3, 4], "counts": rle.to_string(masks[0]).encode()}
+    assert rle.from_coco(as_bytes).counts.tolist() == [0, 12]
+
+
+def test_crowds_may_be_numbers():
+    whole, half = rle.encode(np.ones((2, 4), bool)), rle.RLE((2, 4), np.array([0, 4, 4]))
+    for crowd in ([0, 1], [False, True], np.array([0, 1], np.uint8), np.array([0.0, 1.0])):
+        assert rle.iou([half], [whole, whole], crowd).tolist() == [[0.5, 1.0]]
+    assert rle.iou([half], [whole, whole]).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("size", [(2**20, 2**20), (2**40, 1), (1, 2**40)])
+def test_the_largest_picture_has_one_pixel_less(size):
+    H, W = size
+    for counts in ([H * W], rle.to_string(rle.RLE(size, np.array([H * W])))):
+        with pytest.raises(DataError, match=r"size must be \[H, W\] of a possible picture"):
+            rle.from_coco({"size": [H, W], "counts": counts})
+    fits = [H - 1, W] if H > 1 else [H, W - 1]
+    assert rle.from_coco({"size": fits, "counts": [fits[0] * fits[1]]}).counts.tolist() == [fits[0] * fits[1]]
+
+
+@pytest.mark.parametrize("size", [[-1, 3], [3, -1], [3], [1, 2, 3], [3, "3"], ["3", 3], None, 9, {3, 4}])
+def test_a_size_is_two_numbers_from_0(size):
+    for counts in ([9], "9"):
+        with pytest.raises(DataError, match="size must be"):
+            rle.from_coco({"size": size, "counts": counts})
+    with pytest.raises(DataError, match="from_boxes: size must be"):
+        rle.from_boxes(np.zeros((1, 4)), size=size)
+
+
+def test_a_picture_may_be_without_pixels():
+    for size in ((0, 3), (3, 0), (0, 0)):
+        assert rle.from_coco({"size": list(size), "counts": [0]}).size == size
+        assert rle.from_boxes([[0, 0, 9, 9]], size=size)[0].counts.tolist() == [0]
+
+
+@pytest.mark.parametrize("boxes", [np.zeros(4), np.zeros((1, 5)), np.zeros((1, 1, 4)), [[0, 0, np.inf, 1]]])
+def test_boxes_are_finite_and_four(boxes):
+    with pytest.raises(ShapeError, match=r"from_boxes: boxes must be finite and \(M, 4\); got shape \("):
+        rle.from_boxes(boxes, size=(3, 3))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6))
+def test_edges_that_meet_are_no_edges(seed, H, W):
+    """Runs of columns, one after the other: what ends where the next begins goes on."""
+    rng = np.random.default_rng(seed)
+    edges, mask = [], np.zeros((H, W), bool)
+    for column in range(W):
+        start, stop = np.sort(rng.choice(H + 1, 2)).tolist()
+        if start < stop:
+            edges += [column * H + start, column * H + stop]
+            mask[start:stop, column] = True
+    code = rle.from_edges(np.array(edges, np.int64), size=(H, W))
+    np.testing.assert_array_equal(code.counts, rle.encode(mask).counts)
+    assert code.size == (H, W) and code.counts.dtype == np.int64
+
+
+def test_a_number_has_at_most_eight_characters():
+    longest = rle.to_string(rle.RLE((1, 2**39 - 1), np.array([2**39 - 1])))
+    assert len(longest) == 8 and rle.from_string(longest, size=(1, 2**39 - 1)).counts.tolist() == [2**39 - 1]
+    with pytest.raises(DataError, match=r"a number is too long: b?'PPPPPPPP0'"):
+        rle.from_strings(["1", "P" * 8 + "0"], sizes=[[1, 1], [1, 1]])
+
+
+def test_what_an_error_shows_is_short():
+    for bad in ({"size": [10**50] * 9, "counts": "1"}, {"size": [1, 1], "counts": "P" * 10_000}):
+        with pytest.raises(DataError) as error:
+            rle.from_coco(bad)
+        assert len(str(error.value)) < 200 and ("..." in str(error.value) or "P" * 40 + "'" in str(error.value))
+
+
+@pytest.mark.parametrize("entry", [{}, {"size": [1, 1]}, {"counts": [1]}, None, "size counts"])
+def test_an_entry_has_size_and_counts(entry):
+    with pytest.raises(ArgumentError, match="from_coco: entry must be a dict with size and counts; got"):
+        rle.from_coco(entry)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (1, 2, 3)])
+def test_a_mask_has_two_axes_and_masks_have_three(shape):
+    with pytest.raises(ShapeError, match=r"encode: mask must be \(H, W\); got shape \("):
+        rle.encode(np.ones(shape))
+    with pytest.raises(ShapeError, match=r"encode_many: masks must be \(M, H, W\); got shape \("):
+        rle.encode_many(np.ones((2, *shape)))

@@ -58,3 +58,11 @@ def test_windows_are_encoded_as_their_whole_picture(drawn):
     code = encode_window(mask[top:bottom, left:right], left=left, top=top, size=tuple(size))
     np.testing.assert_array_equal(code.counts, rle.encode(mask).counts)
     assert code.size == tuple(size)
+
+
+def test_masks_outside_of_the_picture_are_empty_ones_of_its_size():
+    found = np.array([[-9, -9, -3, -3], [0, 0, 5, 6], [50, 0, 60, 6], [0, 70, 5, 80]], np.float32)
+    codes = paste_encoded(np.ones((4, 6, 6), np.float32), found, height=7, width=8)
+    assert [code.size for code in codes] == [(7, 8)] * 4
+    assert [rle.area(code) for code in codes] == [0, 30, 0, 0] and codes[0].counts.tolist() == [56]
+    assert all(code.counts.dtype == np.int64 for code in codes)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.annotations import Annotations
 from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.evaluation import evaluate_results, load_results, results, save_results
-from tinymaskrcnn.structures import Detections
+from tinymaskrcnn.structures import Detections, Target
 
 REAL = Path(os.environ.get("TINYMASKRCNN_DATA", "")) / "coco" / "coco6"
 needs_photographs = pytest.mark.skipif(
@@ -313,3 +314,146 @@ def test_what_is_no_number_is_wrong_also_where_unknown_categories_are_left_out(t
     (tmp_path / "results.json").write_text(json.dumps([entry]))
     with pytest.raises(DataError, match=message):
         load_results(tmp_path / "results.json", category_ids=[1], skip_unknown=True)
+
+
+FINE = 2**24 + 1 + 2**-8  # float32 rounds it
+
+
+def write(path, *entries):
+    path.write_text(json.dumps([GOOD | entry for entry in entries]))
+    return path
+
+
+def test_no_digit_is_lost(tmp_path):
+    entry = {"bbox": [FINE, 0.1, FINE, 0.3], "score": 0.1, "keypoints": [FINE, 0.1, 0.7]}
+    path = write(tmp_path / "results.json", entry)
+    found = load_results(path).detections(1)
+    assert found.boxes.tolist() == [[FINE, 0.1, FINE + FINE, 0.1 + 0.3]]
+    assert found.scores.tolist() == [0.1] and found.keypoints.tolist() == [[[FINE, 0.1, 0.7]]]
+    assert load_results(path).areas(1).tolist() == [FINE * 0.3]
+    save_results(path, [found], image_ids=[1])
+    (again,) = json.loads(path.read_text())
+    assert again["bbox"] == [FINE, 0.1, FINE, pytest.approx(0.3, rel=1e-15)] and again["score"] == 0.1
+    assert again["keypoints"] == [FINE, 0.1, 0.7]
+    single = Detections(found.boxes.astype(np.float32), found.labels, np.array([0.1], np.float32))
+    save_results(path, [single], image_ids=np.array([1], np.int32))
+    assert json.loads(path.read_text())[0]["score"] == float(np.float32(0.1))
+
+
+@pytest.mark.parametrize("ids", [(3, 18, 90), (90, 3, 18), (18, 90, 3)])
+def test_categories_in_any_order(tmp_path, ids):
+    path = write(tmp_path / "results.json", *({"category_id": c} for c in (90, 3, 18, 3)))
+    assert load_results(path, category_ids=ids).detections(1).labels.tolist() == [
+        ids.index(c) + 1 for c in (90, 3, 18, 3)
+    ]
+    save_results(path, [load_results(path, category_ids=ids).detections(1)], image_ids=[1], category_ids=ids)
+    assert [entry["category_id"] for entry in json.loads(path.read_text())] == [90, 3, 18, 3]
+
+
+def test_unknown_categories_are_left_out_only_where_that_is_asked_for(tmp_path):
+    path = write(tmp_path / "results.json", {"category_id": 5}, {"category_id": 3, "image_id": 2})
+    for options in ({}, {"skip_unknown": False}):
+        with pytest.raises(DataError, match=r"entry 0: there is no category 5; there are \[3\]"):
+            load_results(path, category_ids=[3], **options)
+    assert load_results(path, category_ids=[3], skip_unknown=True).image_ids.tolist() == [2]
+    assert load_results(path, skip_unknown=True).image_ids.tolist() == [1, 2]  # there is no list to be unknown to
+
+
+def test_what_is_left_out_is_counted(tmp_path):
+    with results.ResultsWriter(tmp_path / "results.json", category_ids=[None, 18]) as writer:
+        writer.add(found(), image_id=1)
+        writer.add(found(1), image_id=2)
+        assert writer.left_out == 1
+        writer.add(found(), image_id=3)
+    assert writer.left_out == 2 and len(json.loads((tmp_path / "results.json").read_text())) == 3
+
+
+@pytest.mark.parametrize("label", [0, -1, 3])
+def test_labels_without_a_category_are_not_written(tmp_path, label):
+    one = found(1)
+    with pytest.raises(ArgumentError, match=rf"label must be in 1\.\.2 to have a category id; got {label}"):
+        save_results(
+            tmp_path / "results.json",
+            [Detections(one.boxes, np.array([label]), one.scores)],
+            image_ids=[1],
+            category_ids=[5, 6],
+        )
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_scores_and_every_side_of_a_box_are_finite(tmp_path, number):
+    one = found(masks=False, keypoints=False)
+    for name, place in (("scores", 1), *(("boxes", (1, side)) for side in range(4))):
+        values = getattr(one, name).copy()
+        values[place] = number
+        with pytest.raises(ArgumentError, match="image 7: boxes and scores must be finite to be written"):
+            save_results(tmp_path / "results.json", [replace(one, **{name: values})], image_ids=[7])
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        ({"bbox": [0, 0, 1, -1]}, r"entry 1: width and height must be at least 0; got bbox \[0.0, 0.0, 1.0, -1.0\]"),
+        ({"bbox": [0, -2e100, 1, 1]}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": [0, 0, 1, 1, 1]}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": [0, 0, 1, True]}, "entry 1: bbox must be four finite numbers"),
+        ({"bbox": None}, "entry 1: bbox must be four finite numbers"),
+        ({"score": -2e100}, "entry 1: score must be a number within 1e.100; got -2e.100"),
+        ({"image_id": True}, "entry 1: image_id must be a whole number; got True"),
+        ({"image_id": -(2**63)}, "entry 1: image_id must be a whole number"),
+        ({"image_id": 2**63}, "entry 1: image_id must be a whole number"),
+        ({"keypoints": [1, 2, 3, 4, 5, 6]}, "entry 1: keypoints must be finite numbers, three for each keypoint"),
+        ({"keypoints": [1, 2]}, "entry 1: keypoints must be finite numbers"),
+        ({"keypoints": []}, "entry 1: keypoints must be finite numbers"),
+        ({"keypoints": [1, 2, "3"]}, "entry 1: keypoints must be finite numbers"),
+    ],
+)
+def test_every_number_of_an_entry_is_looked_at(tmp_path, entry, message):
+    path = write(tmp_path / "results.json", {"keypoints": [1, 2, 3]}, {"keypoints": [1, 2, 3]} | entry)
+    with pytest.raises(DataError, match=message):
+        load_results(path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_keypoints_come_in_threes(tmp_path, count):
+    with pytest.raises(DataError, match="entry 0: keypoints must be finite numbers, three for each keypoint"):
+        load_results(write(tmp_path / "results.json", {"keypoints": [1] * count}))
+
+
+def test_the_largest_numbers_are_taken(tmp_path):
+    edge = {"image_id": 1 - 2**63, "score": -9.9e99, "bbox": [-9.9e99, 9.9e99, 9.9e99, 0], "category_id": 2**63 - 1}
+    read = load_results(write(tmp_path / "results.json", edge, {"image_id": 2**63 - 1}))
+    assert read.image_ids.tolist() == [1 - 2**63, 2**63 - 1]
+    assert read.detections(1 - 2**63).labels.tolist() == [2**63 - 1] and read.areas(1 - 2**63).tolist() == [0]
+
+
+def test_what_one_kind_of_comparison_needs(tmp_path):
+    """The masks of two images, written as a string and as a list; boxes where they are not compared are zeros."""
+    strings = [{"segmentation": rle.to_coco(rle.from_coco(MASK)), "bbox": [1, 2, 3, 4], "keypoints": [5, 6, 7]}]
+    lists = [*strings, {"segmentation": MASK, "bbox": [1, 2, 3, 4], "keypoints": [5, 6, 7]}]
+    for entries in (strings, lists):
+        read = load_results(write(tmp_path / "results.json", *entries))
+        boxes, masks, points = (read.detections(1, iou_type=kind) for kind in ("bbox", "segm", "keypoints"))
+        assert boxes.masks is None and boxes.keypoints is None and boxes.boxes.tolist()[-1] == [1, 2, 4, 6]
+        assert masks.keypoints is None and [m.counts.tolist() for m in masks.masks] == [[50, 40]] * len(entries)
+        assert points.masks is None and points.keypoints.tolist() == [[[5, 6, 7]]] * len(entries)
+        assert read.areas(1).tolist() == [12] * len(entries) and read.areas(2).tolist() == []
+    bare = {k: v for k, v in GOOD.items() if k != "bbox"} | {"segmentation": MASK, "keypoints": [5, 6, 7, 1, 9, 1]}
+    (tmp_path / "bare.json").write_text(json.dumps([bare]))
+    read = load_results(tmp_path / "bare.json")
+    for kind in ("segm", "keypoints"):
+        assert read.detections(1, iou_type=kind).boxes.tolist() == [[0, 0, 0, 0]]
+    assert read.detections(1).boxes.tolist() == rle.to_boxes([rle.from_coco(MASK)]).tolist()
+
+
+def test_images_that_were_not_judged_are_counted_and_all_settings_reach_the_evaluator(tmp_path):
+    box = np.array([[0, 0, 2, 2]], np.float32)
+    read = load_results(write(tmp_path / "results.json", *({"image_id": i} for i in (9, 1, 5, 1))))
+    truths = [(1, Target(box, np.array([3])))]
+    with pytest.raises(DataError, match=r"2 image\(s\) were not evaluated, or do not exist: \[5, 9\]"):
+        evaluate_results(iter(truths), read)
+    truths += [(i, Target(box, np.array([3]))) for i in (5, 9)]
+    figures = evaluate_results(truths, read, max_detections=(1, 7), area_ranges={"all": (0, 1e9), "mine": (1, 4)})
+    assert list(figures) == ["AP", "AP50", "AP75", "APmine", "AR1", "AR7", "ARmine"] and figures["AR1"] == 1
+    with pytest.raises(ArgumentError, match="iou_type must be 'bbox'"):
+        evaluate_results(truths, read, iou_type="boxes")
