@@ -27,9 +27,10 @@ import time
 
 import numpy as np
 
-from tinymaskrcnn.backend import to_device, to_host
+from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.config import BackboneConfig, SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
+from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.models.build import build_backbone
 from tinymaskrcnn.nn.layers import Conv2d
 from tinymaskrcnn.ops import conv, naive

@@ -26,9 +26,10 @@ import inspect
 
 import numpy as np
 
-from tinymaskrcnn.backend import to_device, to_host
+from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
+from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.models.postprocess import paste_masks
 from tinymaskrcnn.models.roi_pooling import assign_levels
 from tinymaskrcnn.ops import naive

@@ -26,7 +26,8 @@ import cupy_names
 import numpy as np
 import scipy.sparse
 
-from tinymaskrcnn.backend import register_array_type, register_launcher
+from tinymaskrcnn.backend import register_array_type
+from tinymaskrcnn.devices import register_launcher
 from tinymaskrcnn.testing import Backend
 
 NAMES = cupy_names.read()

@@ -1,13 +1,11 @@
 """The array decides where the work is done; kernels are found by name."""
 
 import sys
-import threading
 import types
 
 import numpy as np
 import pytest
 import strict_device
-from pretended_cupy import pretended
 
 from tinymaskrcnn import backend
 from tinymaskrcnn.errors import BackendError
@@ -40,47 +38,6 @@ def test_to_the_host_copies_only_from_a_device(device):
     moved = backend.to_host(device.asarray(HOST))
     assert type(moved) is np.ndarray and np.array_equal(moved, HOST)
     assert np.array_equal(backend.to_host([1, 2]), [1, 2])
-    assert backend.to_device(device.asarray(HOST), "cpu").tolist() == HOST.tolist()
-
-
-def test_unknown_device():
-    with pytest.raises(BackendError, match="device must be 'cpu' or 'cuda'; got 'gpu'"):
-        backend.to_device(HOST, "gpu")
-
-
-def test_cuda_without_cupy_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert backend.cuda_available() is False
-    with pytest.raises(BackendError, match=r"needs CuPy: pip install 'tinymaskrcnn\[cuda12x\]'"):
-        backend.to_device(HOST, "cuda")
-
-
-def test_cuda_with_cupy_moves_there(monkeypatch):
-    fake = types.SimpleNamespace(asarray=strict_device.xp.asarray, is_available=lambda: True)
-    monkeypatch.setitem(sys.modules, "cupy", fake)
-    assert backend.cuda_available() is True
-    assert type(backend.to_device(HOST, "cuda")) is strict_device.StrictArray
-
-
-def test_cuda_without_a_gpu_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(is_available=lambda: False, __version__="14.2.0"))
-    assert backend.cuda_available() is False
-    with pytest.raises(BackendError, match=r"needs an NVIDIA GPU and its driver; CuPy 14\.2\.0 .* finds none"):
-        backend.to_device(HOST, "cuda")
-
-
-def test_tf32_is_switched_for_single_products_and_for_batches():
-    with pretended() as card:
-        backend.set_tf32(True)
-        assert (card.math_mode, card.compute_type) == (3, 7)
-        backend.set_tf32(False)
-        assert (card.math_mode, card.compute_type) == (0, 1)
-
-
-def test_tf32_needs_a_gpu(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(BackendError, match="needs CuPy"):
-        backend.set_tf32(True)
 
 
 def test_cupy_is_registered_when_its_first_array_is_seen(monkeypatch):
@@ -114,28 +71,6 @@ def test_sparse_modules(device):
         backend.sparse(types)
 
 
-# ---------------------------------------------------------------- workspace
-
-
-def test_workspace_reuses_memory_by_name_and_dtype():
-    space = backend.Workspace()
-    first = space.take("columns", (4, 5))
-    assert first.shape == (4, 5) and first.dtype == np.float32
-    assert np.shares_memory(first, space.take("columns", (2, 3)))
-    assert not np.shares_memory(first, space.take("rows", (4, 5)))
-    assert not np.shares_memory(first, space.take("columns", (4, 5), np.float64))
-    assert space.take("columns", (6, 6)).shape == (6, 6)
-    assert space.take("columns", ()).shape == ()
-
-
-def test_workspace_is_never_shared_between_threads():
-    space, taken = backend.Workspace(), []
-    thread = threading.Thread(target=lambda: taken.append(space.take("columns", (3,))))
-    thread.start()
-    thread.join()
-    assert not np.shares_memory(taken[0], space.take("columns", (3,)))
-
-
 # ---------------------------------------------------------------- kernels by name
 
 
@@ -167,21 +102,6 @@ def test_a_kernel_is_found_by_name_type_and_case(kernels, device):
     assert scale(device.asarray(HOST), factor=3)[0] == "readable"  # registered for NumPy only
 
 
-def test_a_device_kernel_serves_every_module_with_a_launcher(kernels, device):
-    backend.register_kernel("scale", module=backend.DEVICE)(lambda x: "launched")
-    x = device.asarray(HOST)
-    assert scale(x)[0] == "readable"  # nothing can launch yet
-    backend.register_launcher("strict_cupy", print)
-    try:
-        assert scale(x) == "launched" and backend.launcher_of(device) is print
-        assert scale(HOST)[0] == scale.readable(x)[0] == "readable"
-    finally:
-        backend.register_launcher("strict_cupy", None)
-    assert scale(x)[0] == "readable"
-    with pytest.raises(BackendError, match="cannot be launched on arrays of strict_cupy"):
-        backend.launcher_of(device)
-
-
 def test_the_first_kernel_that_applies_wins(kernels):
     backend.register_kernel("scale", applies=lambda x: x.ndim == 1)(lambda x: "vector")
     backend.register_kernel("scale")(lambda x: "any")
@@ -196,6 +116,30 @@ def test_the_array_may_sit_inside_a_cache(kernels):
     backend.register_kernel("scale_backward")(lambda dy, cache: "fast")
     assert scale_backward(1.0, (None, ["text", HOST])) == "fast"
     assert scale_backward(1.0, ()) == "readable"
+
+
+def test_a_method_has_a_kernel_by_the_name_of_its_class(kernels, device):
+    class Layer:
+        @backend.has_kernel
+        def forward(self, x):
+            """Say who worked."""
+            return "readable"
+
+    class Other(Layer):
+        def forward(self, x):
+            return "other, " + super().forward(x)
+
+    class Unrelated:
+        @backend.has_kernel
+        def forward(self, x):
+            return "unrelated"
+
+    backend.register_kernel("Layer.forward", module=lambda module: module is device)(lambda layer, x: type(layer))
+    x = device.asarray(HOST)
+    assert Layer().forward(x) is Layer().forward([None, x]) is Layer
+    assert Layer().forward(HOST) == Layer.forward.readable(Layer(), x) == "readable"
+    assert Layer().forward(None) == "readable"  # no array: no module to ask for
+    assert Other().forward(HOST) == "other, readable" and Unrelated().forward(x) == "unrelated"
 
 
 def test_kernels_can_be_switched_off(kernels, monkeypatch):

@@ -6,9 +6,7 @@ returns CuPy arrays, and the same text serves both.
 
 import functools
 import importlib
-import math
 import os
-import threading
 
 import numpy as np
 
@@ -57,54 +55,6 @@ def array_module(*arrays):
     return found or np
 
 
-def to_device(x, device):
-    """Copy a host array to "cpu" (as it is) or "cuda" (CuPy); an array already there is returned unchanged."""
-    if device == "cpu":
-        return to_host(x)
-    if device != "cuda":
-        raise BackendError(f"device must be 'cpu' or 'cuda'; got {device!r}")
-    return _cupy().asarray(x)
-
-
-def _cupy():
-    """CuPy, or a BackendError that says what is missing."""
-    try:
-        cupy = importlib.import_module("cupy")
-    except ImportError as error:
-        raise BackendError(
-            "device 'cuda' needs CuPy: pip install 'tinymaskrcnn[cuda12x]' or 'tinymaskrcnn[cuda13x]'"
-        ) from error
-    if not cupy.is_available():
-        raise BackendError(
-            f"device 'cuda' needs an NVIDIA GPU and its driver; CuPy {cupy.__version__} is installed and finds none "
-            "(does nvidia-smi?)"
-        )
-    return cupy
-
-
-def cuda_available():
-    """True when CuPy is installed and sees a GPU."""
-    try:
-        return bool(importlib.import_module("cupy").is_available())
-    except ImportError:
-        return False
-
-
-TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH, which CuPy 14 does not name
-
-
-def set_tf32(enabled):
-    """Let the GPU's matrix products round float32 factors to ten bits after the point (off unless asked for).
-
-    TF32 multiplies about 1e-3 precisely and adds in float32; float64 is untouched. Holds for the device and, where
-    products are batched, for the thread that calls this. Cards before compute capability 8.0 have none: CuPy warns.
-    """
-    cupy = _cupy()
-    cublas, gemm = cupy.cuda.cublas, cupy._core._routines_linalg
-    cublas.setMathMode(cupy.cuda.get_cublas_handle(), TF32_MATH if enabled else cublas.CUBLAS_DEFAULT_MATH)
-    cupy._core.set_compute_type(np.float32, gemm.COMPUTE_TYPE_TF32 if enabled else gemm.COMPUTE_TYPE_DEFAULT)
-
-
 def to_host(x):
     """The array as a NumPy array; a copy only when it lives on a device."""
     if isinstance(x, np.ndarray) and _module_of(x) is np:
@@ -128,37 +78,18 @@ def sparse(xp):
     return _SPARSE[xp]
 
 
-class Workspace(threading.local):
-    """Scratch memory by name, reused from call to call and never shared between threads.
-
-    `take("columns", shape, dtype)` returns an uninitialised array; the next `take` of that name overwrites it.
-    """
-
-    def __init__(self):
-        self._buffers = {}
-
-    def take(self, name, shape, dtype=np.float32):
-        size = int(math.prod(shape))
-        buffer = self._buffers.get((name, dtype))
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name, dtype] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
-
-
 # ---------------------------------------------------------------- kernels by name
 
-_KERNELS = {}  # name -> list of (array module or DEVICE, applies, function)
-_LAUNCHERS = {}  # name of a device's array module -> what starts a CUDA kernel on its arrays
-DEVICE = "every device that can launch kernels"
+_KERNELS = {}  # name -> list of (array module, applies, function)
 _KERNELS_ENABLED = os.environ.get("TINYMASKRCNN_KERNELS", "1") != "0"
 
 
 def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
-    """Decorator for `kernels/`: this function may stand in for the readable one called `name`.
+    """Decorator for `kernels/`: this function may stand in for the readable one called `name` ("f", or "Class.f").
 
     `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
-    must return the same values and the same cache as its readable twin. `module` is NumPy, or DEVICE: every array
-    module that has a launcher.
+    must return the same values and the same cache as its readable twin. `module` is NumPy, or a function that is asked
+    whether the kernel works on the arrays of a module.
     """
 
     def register(function):
@@ -168,36 +99,19 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
     return register
 
 
-def register_launcher(module_name, launch):
-    """Say how CUDA kernels are started on a device's arrays: launch(source, kernel, blocks, block, arguments).
-
-    The module goes by its name, so that CuPy need not be imported before there is a CuPy array; None takes it back.
-    """
-    if launch is None:
-        _LAUNCHERS.pop(module_name, None)
-    else:
-        _LAUNCHERS[module_name] = launch
-
-
-def launcher_of(module):
-    """What starts CUDA kernels on the arrays of a module; raises BackendError when nothing can."""
-    if module.__name__ not in _LAUNCHERS:
-        raise BackendError(f"CUDA kernels cannot be launched on arrays of {module.__name__}")
-    return _LAUNCHERS[module.__name__]
-
-
 @functools.cache
 def _load_kernels():
     try:
         importlib.import_module(f"{__package__}.kernels")
+        importlib.import_module(f"{__package__}.nn.fused")  # those of containers
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(f"{__package__}.kernels"):
             raise  # a kernel misses a package of its own: say so; only a missing folder is fine
 
 
 def has_kernel(readable):
-    """Mark a readable function that a kernel of the same name may replace; `f.readable` is always the text itself."""
-    name = readable.__name__
+    """Mark a function or method that a kernel of the same name may replace; `f.readable` is always the text itself."""
+    name = readable.__qualname__.rpartition("<locals>.")[2]
 
     @functools.wraps(readable)
     def dispatch(*args, **data):
@@ -216,7 +130,7 @@ def has_kernel(readable):
 
 def _serves(wanted, module):
     """Whether a kernel registered for `wanted` works on arrays of `module`."""
-    return wanted is module or (wanted is DEVICE and module is not None and module.__name__ in _LAUNCHERS)
+    return wanted is module or (module is not None and callable(wanted) and wanted(module))
 
 
 def _first_module(args):

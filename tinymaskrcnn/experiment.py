@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import to_device
 from .capacity import require
 from .config import Config
 from .config_rules import check_data, check_relations
@@ -22,6 +21,7 @@ from .counting import counted
 from .data.coco import CocoStream
 from .data.loader import open_stream
 from .data.resizing import resize_to_config
+from .devices import to_device
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
 from .evaluation.oks import default_sigmas

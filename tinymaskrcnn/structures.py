@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .backend import to_device
+from .devices import to_device
 from .errors import ArgumentError, DtypeError, ShapeError
 
 

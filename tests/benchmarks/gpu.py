@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT / "tests") not in sys.path:
     sys.path.insert(0, str(ROOT / "tests"))  # the strict device array, small models for torchvision
 
-from tinymaskrcnn.backend import to_device  # noqa: E402
+from tinymaskrcnn.devices import to_device  # noqa: E402
 from tinymaskrcnn.errors import BackendError  # noqa: E402
 from tinymaskrcnn.train.trainer import computing  # noqa: E402
 

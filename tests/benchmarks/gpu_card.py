@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from interop import small
 
-from tinymaskrcnn.backend import set_tf32
 from tinymaskrcnn.config import (
     BackboneConfig,
     Config,
@@ -21,6 +20,7 @@ from tinymaskrcnn.config import (
     SceneConfig,
     torchvision_preset,
 )
+from tinymaskrcnn.devices import set_tf32
 
 from .contestants import Ours, stream_of, with_model, with_train
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinymaskrcnn.backend import to_device, to_host
+from tinymaskrcnn.backend import to_host
+from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.testing.trees import map_arrays, same_bits
 

@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 
-from tinymaskrcnn import backend
-from tinymaskrcnn.backend import to_device, to_host
+from tinymaskrcnn import backend, devices
+from tinymaskrcnn.backend import to_host
+from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.ops.conv import conv2d_forward
 from tinymaskrcnn.testing.trees import is_array, largest_difference, map_arrays, structure_difference
 
@@ -66,7 +67,7 @@ def beside_their_twins(found):
             (
                 module,
                 when,
-                beside(texts[name], kernel, found.setdefault, caches) if module is backend.DEVICE else kernel,
+                beside(texts[name], kernel, found.setdefault, caches) if module is devices.DEVICE else kernel,
             )
             for module, when, kernel in entries
         ]
@@ -80,7 +81,7 @@ def twins():
     """{name: readable function}"""
     loaded = [module for name, module in sys.modules.items() if name.startswith("tinymaskrcnn.")]
     doors = [value for module in loaded for value in vars(module).values() if hasattr(value, "readable")]
-    return {door.readable.__name__: door.readable for door in doors}
+    return {door.readable.__qualname__: door.readable for door in doors}
 
 
 def beside(text, kernel, remember, caches):

@@ -89,7 +89,8 @@ def _gpu():
     """A GPU is optional: nothing here is marked as missing."""
     import numpy as np
 
-    from ..backend import array_module, to_device
+    from ..backend import array_module
+    from ..devices import to_device
     from ..errors import BackendError
 
     try:

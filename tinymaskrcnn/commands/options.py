@@ -42,7 +42,7 @@ def apply_tf32(args):
         return
     if args.device != "cuda":
         raise ConfigError("--tf32 is a setting of the GPU: add --device cuda")
-    from ..backend import set_tf32
+    from ..devices import set_tf32
 
     set_tf32(True)
 

@@ -14,7 +14,7 @@ import types
 LIBRARIES = {"numpy", "math", "cmath", "itertools", "functools", "operator", "collections", "typing", "dataclasses"}
 LIBRARIES |= {"__future__", "abc", "bisect", "contextlib", "copy", "decimal", "enum", "fractions", "heapq", "numbers"}
 LIBRARIES |= {"pprint", "random", "re", "statistics", "string", "textwrap", "time", "warnings"}
-PACKAGE = {"ops", "nn", "targets", "backend", "contract", "errors", "structures"}
+PACKAGE = {"ops", "nn", "targets", "backend", "devices", "contract", "errors", "structures"}
 # Builtins that no exercise needs, and those that ask the keyboard or look at memory.
 CLOSED = {"open", "exec", "eval", "compile", "__import__", "globals", "locals", "vars", "setattr", "delattr"}
 FORGOTTEN = {"input", "breakpoint", "exit", "quit", "help", "memoryview"}

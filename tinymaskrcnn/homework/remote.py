@@ -25,6 +25,7 @@ PATIENCE = 12.0  # times as long may pass on the clock: other processes want the
 MEMORY = 2 << 30  # bytes of address space
 BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.homework.worker import main; main()"
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+SETTINGS |= {"TINYMASKRCNN_KERNELS": "0"}  # the readable text is all there is
 # What a process needs of the surroundings; keys and tokens of the one who grades are none of its business.
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 

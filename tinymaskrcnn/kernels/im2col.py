@@ -6,7 +6,7 @@ minus the padding on the way forward, and whatever is needed on the way back.
 
 import numpy as np
 
-from ..backend import Workspace
+from ..devices import Workspace
 from .windows import blocks, copy_window, strided
 
 BUDGET = 1 << 20  # bytes of columns at a time: about the cache that a core has to itself

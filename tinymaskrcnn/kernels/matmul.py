@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..backend import Workspace, register_kernel
+from ..backend import register_kernel
+from ..devices import Workspace
 from .common import is_float32
 from .threads import even_pieces, run, single_threaded_blas, spans
 

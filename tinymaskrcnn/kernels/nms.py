@@ -7,7 +7,8 @@ pairs. Where it leaves too many (a low threshold, one huge box), boxes are compa
 
 import numpy as np
 
-from ..backend import Workspace, register_kernel
+from ..backend import register_kernel
+from ..devices import Workspace
 from .threads import run
 
 PAIRS = 1 << 16  # pairs compared at a time

@@ -14,7 +14,7 @@ at once, so that the transforms run over long stretches of memory.
 
 import numpy as np
 
-from ..backend import Workspace
+from ..devices import Workspace
 from .filters import TransformedWeights, turned_round
 from .im2col import deal
 from .windows import blocks, copy_window, strided

@@ -2,7 +2,8 @@
 
 from contextlib import contextmanager
 
-from ..backend import move_like, to_device, to_host
+from ..backend import move_like, to_host
+from ..devices import to_device
 from ..errors import CheckpointError
 from .cache import Cache
 from .parameter import Buffer, Parameter

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..backend import cuda_available, to_device
+from ..devices import cuda_available, to_device
 from . import checks
 from .case import Case
 from .gradients import check_gradients

@@ -100,9 +100,7 @@ class Optimizer:
         arrays = dict(arrays)
         updates = np.asarray(arrays.pop("updates", 0))
         if updates.shape != () or updates.dtype.kind not in "iu" or not 0 <= updates < 2**53:
-            raise CheckpointError(
-                f"optimizer state: updates must be a whole number, at least 0; got {shown(updates)}"
-            )
+            raise CheckpointError(f"optimizer state: updates must be a whole number, at least 0; got {shown(updates)}")
         memory = {}
         for key, array in arrays.items():
             kind, _, name = key.partition(".")

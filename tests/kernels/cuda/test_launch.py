@@ -10,7 +10,7 @@ import pytest
 import strict_device
 from strict_device import xp
 
-from tinymaskrcnn.backend import launcher_of
+from tinymaskrcnn.devices import launcher_of
 from tinymaskrcnn.errors import BackendError
 from tinymaskrcnn.kernels.cuda import launch
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...backend import DEVICE, array_module, register_kernel
+from ...backend import array_module, register_kernel
+from ...devices import DEVICE
 from .launch import MOST, contiguous, fits, launch
 
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backend import DEVICE, array_module, register_kernel
+from ...backend import array_module, register_kernel
+from ...devices import DEVICE
 from ..common import is_pair, paint_matrix, pair
 from ..conv import output_size
 from .launch import MOST, contiguous, fits, launch

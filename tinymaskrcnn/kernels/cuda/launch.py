@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backend import array_module, launcher_of, register_launcher
+from ...backend import array_module
+from ...devices import launcher_of, register_launcher
 from ...errors import BackendError
 
 FOLDER = Path(__file__).parent

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...backend import DEVICE, array_module, register_kernel
+from ...backend import array_module, register_kernel
+from ...devices import DEVICE
 from .launch import BLOCK, contiguous, fits, launch
 
 TILE = 64  # as in boxes.cu

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...backend import DEVICE, array_module, register_kernel
+from ...backend import array_module, register_kernel
+from ...devices import DEVICE
 from ..common import is_pair, pair
 from .launch import BLOCK, MOST, contiguous, fits, launch
 

@@ -1,6 +1,7 @@
 """One step of SGD on a device: one launch for all parameters of a group."""
 
-from ...backend import DEVICE, register_kernel
+from ...backend import register_kernel
+from ...devices import DEVICE
 from .launch import fits, launch
 
 

@@ -1,0 +1,107 @@
+"""The way to a GPU and back, CUDA kernels by name, and memory that is used again."""
+
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+import strict_device
+from pretended_cupy import pretended
+
+from tinymaskrcnn import backend, devices
+from tinymaskrcnn.errors import BackendError
+
+HOST = np.arange(6.0).reshape(2, 3)
+
+
+def test_the_host_is_a_device_too(device):
+    assert devices.to_device(device.asarray(HOST), "cpu").tolist() == HOST.tolist()
+    assert devices.to_device(HOST, "cpu") is HOST
+
+
+def test_unknown_device():
+    with pytest.raises(BackendError, match="device must be 'cpu' or 'cuda'; got 'gpu'"):
+        devices.to_device(HOST, "gpu")
+
+
+def test_cuda_without_cupy_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert devices.cuda_available() is False
+    with pytest.raises(BackendError, match=r"needs CuPy: pip install 'tinymaskrcnn\[cuda12x\]'"):
+        devices.to_device(HOST, "cuda")
+
+
+def test_cuda_with_cupy_moves_there(monkeypatch):
+    fake = types.SimpleNamespace(asarray=strict_device.xp.asarray, is_available=lambda: True)
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    assert devices.cuda_available() is True
+    assert type(devices.to_device(HOST, "cuda")) is strict_device.StrictArray
+
+
+def test_cuda_without_a_gpu_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(is_available=lambda: False, __version__="14.2.0"))
+    assert devices.cuda_available() is False
+    with pytest.raises(BackendError, match=r"needs an NVIDIA GPU and its driver; CuPy 14\.2\.0 .* finds none"):
+        devices.to_device(HOST, "cuda")
+
+
+def test_tf32_is_switched_for_single_products_and_for_batches():
+    with pretended() as card:
+        devices.set_tf32(True)
+        assert (card.math_mode, card.compute_type) == (3, 7)
+        devices.set_tf32(False)
+        assert (card.math_mode, card.compute_type) == (0, 1)
+
+
+def test_tf32_needs_a_gpu(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendError, match="needs CuPy"):
+        devices.set_tf32(True)
+
+
+# ---------------------------------------------------------------- CUDA kernels
+
+
+def test_a_device_kernel_serves_every_module_with_a_launcher(monkeypatch, device):
+    monkeypatch.setattr(backend, "_KERNELS", {})
+    monkeypatch.setattr(backend, "_KERNELS_ENABLED", True)
+
+    @backend.has_kernel
+    def scale(x):
+        return "readable", x
+
+    backend.register_kernel("scale", module=devices.DEVICE)(lambda x: "launched")
+    x = device.asarray(HOST)
+    assert scale(x)[0] == "readable"  # nothing can launch yet
+    devices.register_launcher("strict_cupy", print)
+    try:
+        assert scale(x) == "launched" and devices.launcher_of(device) is print
+        assert scale(HOST)[0] == scale.readable(x)[0] == "readable"
+    finally:
+        devices.register_launcher("strict_cupy", None)
+    assert scale(x)[0] == "readable"
+    with pytest.raises(BackendError, match="cannot be launched on arrays of strict_cupy"):
+        devices.launcher_of(device)
+
+
+# ---------------------------------------------------------------- workspace
+
+
+def test_workspace_reuses_memory_by_name_and_dtype():
+    space = devices.Workspace()
+    first = space.take("columns", (4, 5))
+    assert first.shape == (4, 5) and first.dtype == np.float32
+    assert np.shares_memory(first, space.take("columns", (2, 3)))
+    assert not np.shares_memory(first, space.take("rows", (4, 5)))
+    assert not np.shares_memory(first, space.take("columns", (4, 5), np.float64))
+    assert space.take("columns", (6, 6)).shape == (6, 6)
+    assert space.take("columns", ()).shape == ()
+
+
+def test_workspace_is_never_shared_between_threads():
+    space, taken = devices.Workspace(), []
+    thread = threading.Thread(target=lambda: taken.append(space.take("columns", (3,))))
+    thread.start()
+    thread.join()
+    assert not np.shares_memory(taken[0], space.take("columns", (3,)))
