@@ -29,8 +29,8 @@ import os
 import numpy as np
 
 from tinymaskrcnn.data import digits
+from tinymaskrcnn.models.backbones.resnet import ResidualBlock, basic_block
 from tinymaskrcnn.models.blocks import conv_block
-from tinymaskrcnn.models.resnet import ResidualBlock, basic_block
 from tinymaskrcnn.nn import Sequential
 from tinymaskrcnn.nn.containers import Identity
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, ReLU

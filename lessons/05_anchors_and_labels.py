@@ -35,10 +35,9 @@ from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.models.roi_pooling import assign_levels
 from tinymaskrcnn.ops import anchors, boxes, losses, naive
 from tinymaskrcnn.structures import collate
-from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, match
+from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
 from tinymaskrcnn.targets.roi import sample_rois
 from tinymaskrcnn.targets.rpn import assign_anchors
-from tinymaskrcnn.targets.sampler import balanced_sample, draw_keys
 from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report
 from tinymaskrcnn.visualize import (
     Steps,

@@ -32,10 +32,10 @@ from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfi
 from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.evaluation.evaluator import Evaluator
 from tinymaskrcnn.experiment import Detector
+from tinymaskrcnn.models.backbones.fpn import FPN, BackboneWithFPN
+from tinymaskrcnn.models.backbones.resnet import ResNet
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.models.fpn import FPN, BackboneWithFPN
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
-from tinymaskrcnn.models.resnet import ResNet
 from tinymaskrcnn.models.roi_heads import RoIHeads
 from tinymaskrcnn.models.rpn import RPN
 from tinymaskrcnn.nn.cache import spend

@@ -111,8 +111,8 @@ def modules_of(packages):
     """The imported modules below tinymaskrcnn.<package>."""
     for package in packages:
         root = importlib.import_module(f"tinymaskrcnn.{package}")
-        for info in pkgutil.iter_modules(root.__path__):
-            yield importlib.import_module(f"{root.__name__}.{info.name}")
+        for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+            yield importlib.import_module(info.name)
 
 
 def public_pairs():

@@ -17,7 +17,9 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import box_head, fpn, keypoint_head, mask_head, mask_rcnn, resnet, roi_heads, roi_pooling, rpn
+from tinymaskrcnn.models import mask_rcnn, roi_heads, roi_pooling, rpn
+from tinymaskrcnn.models.backbones import fpn, resnet
+from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import containers, layers
 from tinymaskrcnn.targets.keypoint import KeypointTargets
 from tinymaskrcnn.targets.roi import RoISamples
@@ -317,9 +319,9 @@ MODELS = [
         image_index=draw.image_index(4, 2),
         zero_rows=("rois", "image_index"),
     ),
-    layer(lambda rng: box_head.BoxHead(2, 2, 5, rng=rng), (4, 2, 2, 2)),
-    layer(lambda rng: box_head.conv_box_head(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="convs"),
-    layer(lambda rng: box_head.BoxPredictor(4, 3, rng=rng), (5, 4)),
+    layer(lambda rng: box.BoxHead(2, 2, 5, rng=rng), (4, 2, 2, 2)),
+    layer(lambda rng: box.conv_box_head(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="convs"),
+    layer(lambda rng: box.BoxPredictor(4, 3, rng=rng), (5, 4)),
     pair(
         "box_loss",
         logits=(5, 3),
@@ -328,11 +330,11 @@ MODELS = [
         beta=1.0,
         skip=no_images("the samples"),
     ),
-    layer(lambda rng: mask_head.MaskPredictor(3, 2, 3, rng=rng), (4, 2, 2, 3), channel=draw.labels(4, 3)),
-    layer(lambda rng: mask_head.mask_head(2, (3, 2), norm="batch", rng=rng), (4, 3, 2, 2), note="mask-head-norm"),
+    layer(lambda rng: mask.MaskPredictor(3, 2, 3, rng=rng), (4, 2, 2, 3), channel=draw.labels(4, 3)),
+    layer(lambda rng: mask.mask_head(2, (3, 2), norm="batch", rng=rng), (4, 3, 2, 2), note="mask-head-norm"),
     pair("mask_loss", logits=(3, 2, 2), targets=draw.bits(3, 2, 2), weight=draw.bits(3)),
-    layer(lambda rng: keypoint_head.keypoint_head(2, (3, 2), rng=rng), (2, 3, 3, 2), note="keypoint-head"),
-    layer(lambda rng: keypoint_head.KeypointPredictor(3, 2, rng=rng), (3, 2, 2, 3)),
+    layer(lambda rng: keypoint.keypoint_head(2, (3, 2), rng=rng), (2, 3, 3, 2), note="keypoint-head"),
+    layer(lambda rng: keypoint.KeypointPredictor(3, 2, rng=rng), (3, 2, 2, 3)),
     pair(
         "keypoint_loss",
         heatmaps=(3, 2, 2, 2),

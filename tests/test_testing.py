@@ -11,7 +11,7 @@ from tinymaskrcnn.backend import array_module
 from tinymaskrcnn.homework.answer import local_answer
 from tinymaskrcnn.homework.exercises import find_exercise
 from tinymaskrcnn.homework.judge import judge
-from tinymaskrcnn.models.fpn import FPN, _each_backward
+from tinymaskrcnn.models.backbones.fpn import FPN, _each_backward
 from tinymaskrcnn.nn import Module, Parameter
 from tinymaskrcnn.nn.containers import Sequential, sum_grads
 from tinymaskrcnn.nn.layers import Linear, ReLU

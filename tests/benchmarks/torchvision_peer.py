@@ -27,7 +27,7 @@ from tinymaskrcnn.train.schedule import learning_rate
 
 
 class Body(nn.Module):
-    """The residual network of models/resnet.py with the "3x3" stem, from torchvision's blocks."""
+    """The residual network of models/backbones/resnet.py with the "3x3" stem, from torchvision's blocks."""
 
     def __init__(self, config):
         super().__init__()

@@ -6,7 +6,8 @@ from onnx_run import channels_first, drawn_boxes, pyramid_of, run_nodes
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.interop import onnx_heads
-from tinymaskrcnn.models import keypoint_head, postprocess, roi_pooling
+from tinymaskrcnn.models import postprocess, roi_pooling
+from tinymaskrcnn.models.heads import keypoint
 from tinymaskrcnn.models.transform import resize_keypoints
 
 
@@ -108,7 +109,7 @@ def test_keypoints_from_heatmaps(count):
         old=np.array([50, 60]),
         new=np.array([25, 240]),
     )
-    here = keypoint_head.decode_keypoints(heatmaps, found)
+    here = keypoint.decode_keypoints(heatmaps, found)
     assert there.shape == (count, 3, 3)
     np.testing.assert_allclose(there, here, atol=1e-4)
     np.testing.assert_allclose(resized, resize_keypoints(here, old=(50, 60), new=(25, 240)), atol=1e-3)

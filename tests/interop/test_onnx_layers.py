@@ -6,8 +6,8 @@ from onnx_run import run_nodes
 
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.interop.onnx_layers import EMITTERS, emit
-from tinymaskrcnn.models.box_head import BoxHead
-from tinymaskrcnn.models.resnet import basic_block, bottleneck
+from tinymaskrcnn.models.backbones.resnet import basic_block, bottleneck
+from tinymaskrcnn.models.heads.box import BoxHead
 from tinymaskrcnn.nn import layers
 from tinymaskrcnn.nn.containers import Identity, Sequential
 

@@ -35,7 +35,7 @@ def examined(room, *, sample=None, seed=0, processes=2, rows=None):
 
     rows: a file to which each mutant's fate is added as soon as it is known; what stands there is not tried again.
     """
-    files = sorted((PACKAGE / room).glob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
+    files = sorted((PACKAGE / room).rglob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
     if not files or not files[0].exists():
         raise SystemExit(f"{room}: no such room or file in {PACKAGE}")
     if sample is None:

@@ -6,7 +6,9 @@ import numpy as np
 from parity import draws
 
 from tinymaskrcnn.data import resizing
-from tinymaskrcnn.models import box_head, keypoint_head, postprocess, transform
+from tinymaskrcnn.models import postprocess, transform
+from tinymaskrcnn.models.heads import box
+from tinymaskrcnn.models.heads import keypoint as keypoint_head
 from tinymaskrcnn.targets import keypoint
 
 # ---------------------------------------------------------------- the box head's losses
@@ -23,9 +25,9 @@ def draw_box_loss(rng, number):
 def box_loss(arrays, settings):
     weight = np.ones(len(arrays["labels"]))
     samples = SimpleNamespace(labels=arrays["labels"], deltas=arrays["targets"], weight=weight)
-    losses, cache = box_head.box_loss_forward(arrays["logits"], arrays["deltas"], samples=samples, beta=1 / 9)
+    losses, cache = box.box_loss_forward(arrays["logits"], arrays["deltas"], samples=samples, beta=1 / 9)
     dlosses = dict(zip(("box_class", "box_delta"), arrays["dlosses"]))
-    dlogits, ddeltas = box_head.box_loss_backward(dlosses, cache)
+    dlogits, ddeltas = box.box_loss_backward(dlosses, cache)
     return {**losses, "dlogits": dlogits, "ddeltas": ddeltas}
 
 

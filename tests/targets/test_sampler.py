@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn.targets.matcher import NEGATIVE, POSITIVE
-from tinymaskrcnn.targets.sampler import balanced_sample, draw_keys
+from tinymaskrcnn.targets.matcher import NEGATIVE, POSITIVE, balanced_sample, draw_keys
 
 
 @settings(max_examples=80, deadline=None)

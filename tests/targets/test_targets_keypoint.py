@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn.models.keypoint_head import decode_keypoints
+from tinymaskrcnn.models.heads.keypoint import decode_keypoints
 from tinymaskrcnn.targets.keypoint import keypoint_targets
 
 ROI = np.array([[10, 20, 18, 36]], np.float32)  # 8 x 16 pixels; with 4 cells a side they are 2 x 4 pixels

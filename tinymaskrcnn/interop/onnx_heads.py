@@ -154,7 +154,7 @@ def _truncate(g, x):
     return g.Cast(g.Cast(x, to=g.onnx.TensorProto.INT64), to=g.onnx.TensorProto.FLOAT)
 
 
-# ---------------------------------------------------------------- keypoints: models/keypoint_head.py
+# ---------------------------------------------------------------- keypoints: models/heads/keypoint.py
 
 
 def keypoint_branch(g, heads, pyramid, boxes):

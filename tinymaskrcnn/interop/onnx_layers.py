@@ -4,8 +4,8 @@ Each takes the graph, the layer and the name of its input (N, C, H, W), and retu
 """
 
 from ..errors import ConfigError
-from ..models.box_head import BoxHead
-from ..models.resnet import ResidualBlock
+from ..models.backbones.resnet import ResidualBlock
+from ..models.heads.box import BoxHead
 from ..nn import layers
 from ..nn.containers import Identity, Sequential
 from ..ops.common import as_pair

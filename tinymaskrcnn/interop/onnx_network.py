@@ -43,7 +43,7 @@ def normalize_and_pad(g, layer, x, size):
     return g.Pad(x, pads), padded_size
 
 
-# ---------------------------------------------------------------- network: models/resnet.py, fpn.py, rpn.py
+# ---------------------------------------------------------------- network: models/backbones/, models/rpn.py
 
 
 def resnet(g, body, x):

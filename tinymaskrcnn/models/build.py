@@ -2,9 +2,9 @@
 
 from ..capacity import require
 from ..config_rules import check_network
-from .fpn import FPN, BackboneWithFPN
+from .backbones.fpn import FPN, BackboneWithFPN
+from .backbones.resnet import ResNet
 from .mask_rcnn import MaskRCNN
-from .resnet import ResNet
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes

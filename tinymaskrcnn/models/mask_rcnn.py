@@ -14,7 +14,7 @@ from ..targets.keypoint import keypoint_targets
 from ..targets.mask import mask_targets
 from ..targets.roi import RoISamples, sample_rois
 from ..targets.rpn import RPNTargets, rpn_targets
-from .keypoint_head import decode_keypoints
+from .heads.keypoint import decode_keypoints
 from .postprocess import paste_masks
 from .transform import resize_boxes, resize_keypoints
 

@@ -9,9 +9,7 @@ from ..backend import array_module, to_host
 from ..nn.containers import sum_grads
 from ..nn.module import Module
 from ..ops import activation
-from . import box_head as box
-from . import keypoint_head as keypoint
-from . import mask_head as mask
+from .heads import box, keypoint, mask
 from .postprocess import detections_from_boxes, rows_in_use
 from .roi_pooling import PyramidRoIAlign
 

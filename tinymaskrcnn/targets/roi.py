@@ -7,8 +7,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..ops import boxes
-from .matcher import POSITIVE, match
-from .sampler import balanced_sample, draw_keys
+from .matcher import POSITIVE, balanced_sample, draw_keys, match
 
 
 @dataclass(frozen=True)

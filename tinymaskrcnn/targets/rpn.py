@@ -6,8 +6,7 @@ from typing import Any
 from ..backend import array_module
 from ..ops import anchors as anchor_ops
 from ..ops import boxes
-from .matcher import NEUTRAL, POSITIVE, match
-from .sampler import balanced_sample, draw_keys
+from .matcher import NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The stages of Mask R-CNN and the functions that make them up, for those who want to watch them."""
 
-from ..models import box_head, keypoint_head, mask_head, roi_heads
+from ..models import roi_heads
+from ..models.heads import box, keypoint, mask
 from ..nn.module import Module
 from .recorder import Hook
 
@@ -26,9 +27,9 @@ def hooks_of_training(trainer):
         *_network_hooks(model),
         Hook(model, "choose_samples", "sampling and targets", "forward"),
         *_pair_hooks(model.rpn, "loss", LOSSES),
-        *_pair_hooks(box_head, "box_loss", LOSSES),
-        *_pair_hooks(mask_head, "mask_loss", LOSSES),
-        *_pair_hooks(keypoint_head, "keypoint_loss", LOSSES),
+        *_pair_hooks(box, "box_loss", LOSSES),
+        *_pair_hooks(mask, "mask_loss", LOSSES),
+        *_pair_hooks(keypoint, "keypoint_loss", LOSSES),
     ]
 
 

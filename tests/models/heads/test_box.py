@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 
-from tinymaskrcnn.models.box_head import BoxHead, BoxPredictor, box_loss_backward, box_loss_forward, conv_box_head
+from tinymaskrcnn.models.heads.box import BoxHead, BoxPredictor, box_loss_backward, box_loss_forward, conv_box_head
 
 
 def samples(labels, weight=None):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinymaskrcnn.models.mask_head import MaskPredictor, mask_head, mask_loss_backward, mask_loss_forward
+from tinymaskrcnn.models.heads.mask import MaskPredictor, mask_head, mask_loss_backward, mask_loss_forward
 
 
 def test_the_asked_channel_is_the_one_of_the_full_convolution():

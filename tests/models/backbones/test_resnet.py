@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.models.resnet import ResNet, basic_block, bottleneck
+from tinymaskrcnn.models.backbones.resnet import ResNet, basic_block, bottleneck
 from tinymaskrcnn.nn.layers import ReLU
 
 

@@ -1,10 +1,10 @@
 """The keypoint head: one heatmap per type of keypoint, whose largest value is the place (Mask R-CNN, section 5)."""
 
-from ..backend import array_module, to_host
-from ..nn.containers import Sequential
-from ..nn.layers import Conv2d, ConvTranspose2d, ReLU
-from ..nn.module import Module
-from ..ops import losses, resize
+from ...backend import array_module, to_host
+from ...nn.containers import Sequential
+from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
+from ...nn.module import Module
+from ...ops import losses, resize
 
 
 def keypoint_head(channels, widths, *, rng):

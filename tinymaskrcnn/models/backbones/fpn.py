@@ -1,10 +1,10 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
-from ..nn.containers import sum_grads
-from ..nn.init import lecun_uniform
-from ..nn.module import Module
-from ..ops import pool, resize
-from .blocks import conv_block
+from ...nn.containers import sum_grads
+from ...nn.init import lecun_uniform
+from ...nn.module import Module
+from ...ops import pool, resize
+from ..blocks import conv_block
 
 
 class FPN(Module):

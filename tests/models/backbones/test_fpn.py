@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 
-from tinymaskrcnn.models.fpn import FPN
+from tinymaskrcnn.models.backbones.fpn import FPN
 
 
 def features(rng, sizes=((20, 28), (10, 14), (5, 7), (3, 4))):

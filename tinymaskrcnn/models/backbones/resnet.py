@@ -1,11 +1,11 @@
 """The residual network of He et al. 2016, any depth and width, as a backbone: pictures in, four feature maps out."""
 
-from ..errors import ConfigError
-from ..nn import fused
-from ..nn.containers import Identity, Sequential, sum_grads
-from ..nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
-from ..nn.module import Module, at_rest
-from .blocks import make_norm
+from ...errors import ConfigError
+from ...nn import fused
+from ...nn.containers import Identity, Sequential, sum_grads
+from ...nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
+from ...nn.module import Module, at_rest
+from ..blocks import make_norm
 
 
 class ResidualBlock(Module):

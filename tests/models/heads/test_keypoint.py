@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymaskrcnn.models.keypoint_head import (
+from tinymaskrcnn.models.heads.keypoint import (
     KeypointPredictor,
     _bicubic_weights,
     decode_keypoints,

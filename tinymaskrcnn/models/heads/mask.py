@@ -1,12 +1,12 @@
 """The mask head: from a crop of features to a small picture of the object (Mask R-CNN, figure 4 right)."""
 
-from ..backend import array_module
-from ..nn.containers import Sequential
-from ..nn.init import lecun_uniform
-from ..nn.layers import Conv2d, ConvTranspose2d
-from ..nn.module import Module
-from ..ops import losses, mask_logits
-from .blocks import conv_blocks
+from ...backend import array_module
+from ...nn.containers import Sequential
+from ...nn.init import lecun_uniform
+from ...nn.layers import Conv2d, ConvTranspose2d
+from ...nn.module import Module
+from ...ops import losses, mask_logits
+from ..blocks import conv_blocks
 
 
 def mask_head(channels, widths, *, norm="", rng):
