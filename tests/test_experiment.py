@@ -1,16 +1,21 @@
 """Train, evaluate and draw from Python, and configurations whose parts do not fit."""
 
 import dataclasses
+import json
 import os
 
+import annotated
 import numpy as np
 import pytest
 
 import tinymaskrcnn
 from tinymaskrcnn import Config, Experiment
-from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
+from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, NonFiniteError
-from tinymaskrcnn.experiment import Detector, check_experiment
+from tinymaskrcnn.experiment import Detector, _results_writer, check_experiment, check_memory, open_detector
+from tinymaskrcnn.interop.model_file import save_model
+from tinymaskrcnn.kernels.threads import get_threads, set_threads
+from tinymaskrcnn.structures import Detections
 from tinymaskrcnn.zoo import load_tour_detector
 
 TINY = Config(
@@ -128,3 +133,221 @@ def test_weights_too_large_are_named_and_do_not_look_like_nothing_found(part):
             p.value *= np.float32(1e20)
     with pytest.raises(NonFiniteError, match=rf"of layer '{part}.*: the weights are too large, as a training that div"):
         detector.detect([picture])
+
+
+# ---------------------------------------------------------------- annotated pictures
+
+
+COLOUR = {"in_channels": 3}
+
+
+def annotated_config(folder, contents=None, *, heads=("box", "mask"), names=("background", "cat", "person"), **coco):
+    """A tiny model for the three pictures of annotated.py."""
+    path, folder = annotated.write(folder, contents)
+    model = dataclasses.replace(
+        TINY.model,
+        num_classes=len(names),
+        class_names=names,
+        heads=heads,
+        image_mean=(0.5,) * 3,
+        image_std=(0.2,) * 3,
+        backbone=dataclasses.replace(TINY.model.backbone, in_channels=3),
+        roi=dataclasses.replace(TINY.model.roi, num_keypoints=3, keypoint_widths=(8,)),
+    )
+    return dataclasses.replace(TINY, model=model, coco=CocoConfig(annotations=str(path), images=str(folder), **coco))
+
+
+def test_a_run_on_pictures_judges_all_of_them_and_what_they_have(tmp_path, capsys):
+    contents = annotated.entries()
+    for entry in contents["annotations"]:
+        entry.pop("keypoints", None)
+    for folder in ("pictures", "others"):
+        (tmp_path / folder).mkdir()
+    config = annotated_config(tmp_path / "pictures", heads=("box", "mask", "keypoint"))
+    path, folder = annotated.write(tmp_path / "others", contents)
+    experiment = Experiment.start(tmp_path / "run", config).use_annotations(path, folder)
+    capsys.readouterr()
+    seen = []
+    experiment.detect = lambda images, **_: [seen.append(image.shape) or nothing() for image in images]
+    figures = experiment.evaluate(save_results=tmp_path / "found.json")
+    assert set(figures) == {"bbox", "segm"} and len(seen) == 3
+    note = f"{path}: no object has a keypoint, by which to judge keypoints: left out"
+    assert capsys.readouterr().err.splitlines().count(note) == 1
+    experiment.evaluate(scenes=2)
+    assert len(seen) == 5 and note not in capsys.readouterr().err, "what is left out is said once"
+    experiment.evaluate(scenes=99)
+    assert len(seen) == 8, "an evaluation has as many pictures as there are"
+    assert list(experiment.evaluate(kinds=["segm"])) == ["segm"]
+    with pytest.raises(ArgumentError, match=r"no object has a keypoint, by which to judge keypoints$"):
+        experiment.evaluate(kinds=["keypoints"])
+    assert json.loads((tmp_path / "found.json").read_text()) == []
+
+
+def nothing():
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0, np.float32), [], np.zeros((0, 3, 3)))
+
+
+@pytest.mark.parametrize("kinds", [[], ["keypoints"], ["bbox", "masks"]])
+def test_figures_that_a_model_does_not_have(trained, kinds):
+    with pytest.raises(ArgumentError) as caught:
+        trained.evaluate(kinds=kinds)
+    assert str(caught.value) == f"evaluate: kinds must be some of bbox, segm for this model; got {kinds}"
+
+
+def test_figures_that_are_asked_for(trained):
+    assert list(trained.evaluate(kinds=("bbox",), scenes=1)) == ["bbox"]
+    ranges = {"all": (0, 1e10), "tiny": (0, 9)}
+    assert {"AP", "APtiny"} <= set(trained.evaluate(kinds=("segm",), scenes=1, area_ranges=ranges)["segm"])
+
+
+def test_other_pictures_to_judge_by(tmp_path, trained):
+    copy = Experiment.open(trained.run.path).use_annotations(tmp_path / "a.json", tmp_path)
+    assert copy.config.coco == CocoConfig(
+        annotations=str(tmp_path / "a.json"), val_annotations=str(tmp_path / "a.json"), val_images=str(tmp_path)
+    )
+    (tmp_path / "pictures").mkdir()
+    own = annotated_config(tmp_path / "pictures", val_list="some.txt")
+    copy.config = own
+    copy._streams["test", None] = "old"
+    copy.use_annotations("b.json", "b")
+    want = dataclasses.replace(own.coco, val_annotations="b.json", val_images="b", val_list="")
+    assert copy.config.coco == want and copy._streams == {}
+
+
+def test_broken_pictures_can_be_left_out(tmp_path, capsys):
+    (tmp_path / "pictures").mkdir()
+    contents = annotated.entries()
+    contents["annotations"][2]["bbox"] = [1, 2, -3, 4]
+    config = annotated_config(tmp_path / "pictures", contents)
+    with pytest.raises(Exception, match="annotation 5  b.png    box is degenerate"):
+        Experiment.start(tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()
+    start = Experiment.start(
+        tmp_path / "run", dataclasses.replace(config, coco=dataclasses.replace(config.coco, skip_broken=True))
+    )
+    said = capsys.readouterr().err.splitlines()
+    assert said and len(said) == len(set(said)), "training and test pictures are the same: said once"
+    assert len(start.stream("train")) == 2 and start.stream("train") is start.stream("train")
+    start.config = config
+    start._streams = {}
+    assert start.leave_out_broken() is start and start.config.coco.skip_broken
+    assert len(start.stream("test")) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_the_anchor_report_says_where_it_looked(tmp_path, trained):
+    assert trained.anchor_report(scenes=2).looked_at == "2 training scenes"
+    (tmp_path / "pictures").mkdir()
+    config = annotated_config(tmp_path / "pictures")
+    run = Experiment.start(tmp_path / "run", config)
+    report = run.anchor_report()  # of 100 at most: each once
+    assert report.looked_at == "3 training pictures"
+    assert run.anchor_report(scenes=2).looked_at == "2 training pictures"
+    cut = dataclasses.replace(config, coco=dataclasses.replace(config.coco, crop=16))
+    report = Experiment.start(tmp_path / "cut", cut).anchor_report(scenes=12)
+    assert report.looked_at.startswith("12 random windows of the training pictures")
+
+
+def test_results_of_classes_without_a_category(tmp_path, capsys):
+    (tmp_path / "pictures").mkdir()
+    config = annotated_config(tmp_path / "pictures", names=("background", "dog", "cat", "person"))
+    config = dataclasses.replace(config, coco=dataclasses.replace(config.coco, category_ids=(0, 0, 3, 7)))
+    stream = Experiment.start(tmp_path / "run", config).stream("test")
+    found = Detections(np.tile([[1.0, 2, 3, 5]], (3, 1)), np.array([1, 2, 3]), np.array([0.5, 0.4, 0.3]))
+    said = []
+    with _results_writer(tmp_path / "found.json", stream, said.append) as add:
+        add(0, found)
+        add(2, found)
+    entries = json.loads((tmp_path / "found.json").read_text())
+    assert [(e["image_id"], e["category_id"]) for e in entries] == [(10, 3), (10, 7), (30, 3), (30, 7)]
+    assert said == [
+        f"{tmp_path / 'found.json'}: left out 2 found objects of classes that "
+        f"{config.coco.annotations} has no category for"
+    ]
+    with _results_writer(tmp_path / "scenes.json", None, said.append) as add:
+        add(5, found)
+    entries = json.loads((tmp_path / "scenes.json").read_text())
+    assert [(e["image_id"], e["category_id"]) for e in entries] == [(5, 1), (5, 2), (5, 3)] and len(said) == 1
+
+
+# ---------------------------------------------------------------- what finds objects, and what it costs
+
+
+def test_a_detector_is_opened_by_what_its_path_is(tmp_path, trained):
+    run = open_detector(trained.run.path, threads=2)
+    assert type(run) is Experiment and (run.threads, run.device) == (2, "cpu")
+    one_file = tmp_path / "model.npz"
+    save_model(one_file, trained.model)
+    alone = open_detector(str(one_file), threads=2)
+    assert type(alone) is Detector and alone.threads == 2 and alone.class_names == TINY.model.class_names
+    np.testing.assert_array_equal(alone.model.parameters()[0].value, trained.model.parameters()[0].value)
+    assert open_detector("tour").model.config.backbone.fpn_channels == 32
+
+
+def test_detecting_keeps_to_its_threads(trained):
+    seen, detect = [], trained.model.detect
+    trained.model.detect = lambda *args, **more: seen.append(get_threads()) or detect(*args, **more)
+    try:
+        Detector(trained.model, threads=3).detect([np.zeros((32, 32, 1), np.float32)])
+    finally:
+        trained.model.detect = detect
+        set_threads(None)
+    assert seen == [3]
+
+
+def test_masks_are_pixels_or_run_lengths(trained):
+    image = np.random.default_rng(0).random((48, 40, 1), np.float32)
+    [pixels], [encoded] = trained.detect([image]), trained.detect([image], encoded=True)
+    assert isinstance(pixels.masks, np.ndarray) and isinstance(encoded.masks, list)
+    assert len(encoded.masks) == len(pixels.masks) and all(tuple(rle.size) == (48, 40) for rle in encoded.masks)
+
+
+def test_a_training_that_cannot_fit_is_refused_before_anything(tmp_path, monkeypatch, trained):
+    monkeypatch.setattr("tinymaskrcnn.capacity.free_bytes", lambda: 10**4)
+    message = r"^a training step needs at least .*; 10.0 kB are free; lower train.batch_size, the size of the pictures"
+    for call in (lambda: Experiment.start(tmp_path / "run", TINY), trained.train, lambda: check_memory(TINY)):
+        with pytest.raises(ConfigError, match=message):
+            call()
+    assert os.listdir(tmp_path) == []
+
+
+def needed(monkeypatch, config, **options):
+    asked = []
+    monkeypatch.setattr("tinymaskrcnn.experiment.require", lambda count, what, advice: asked.append(count))
+    check_memory(config, **options)
+    return asked[0]
+
+
+def test_what_a_training_needs_grows_with_its_settings(monkeypatch):
+    numbers = 4 * sum(p.value.size for p in load_model_of(TINY).parameters())
+    here = needed(monkeypatch, TINY)
+    adam = needed(monkeypatch, changed(train={"optimizer": "adamw"}))
+    assert adam - here == pytest.approx(numbers, rel=0.05), "a second number is remembered of each weight"
+    assert needed(monkeypatch, changed(train={"batch_size": 4})) > here
+    assert needed(monkeypatch, changed(scenes={"image_size": 128})) > here
+    assert needed(monkeypatch, TINY, device="cuda") == 4 * 2 * 64 * 64
+    pictures = dataclasses.replace(TINY, coco=CocoConfig(annotations="a.json"))
+    assert needed(monkeypatch, pictures, device="cuda") == 0, "their size is not known"
+    cut = dataclasses.replace(TINY, coco=CocoConfig(annotations="a.json", crop=10))
+    assert needed(monkeypatch, cut, device="cuda") == 4 * 2 * 10 * 10
+    resized = dataclasses.replace(cut, model=dataclasses.replace(cut.model, resize_shorter=20, resize_longer=30))
+    assert needed(monkeypatch, resized, device="cuda") == 4 * 2 * 20 * 20
+
+
+def load_model_of(config):
+    from tinymaskrcnn.models.build import build_model
+
+    return build_model(config.model, rng=np.random.default_rng(0))
+
+
+def test_weights_to_begin_with(tmp_path, trained):
+    weights = trained.model.state_dict()
+    tuned = Experiment.start(tmp_path / "run", changed(train={"seed": 5, "frozen_stages": 1}), weights=weights)
+    assert tuned.fresh == []
+    opened = Experiment.open(tmp_path / "run")  # before its first step: killed early, it has not lost them
+    for model in (tuned.model, opened.model):
+        for name, array in model.state_dict().items():
+            np.testing.assert_array_equal(array, weights[name])
+        assert not all(p.trainable for p in model.parameters())
+    anew = Experiment.open(tmp_path / "run", weights=False)
+    assert any((anew.model.state_dict()[name] != array).any() for name, array in weights.items())
