@@ -111,7 +111,3 @@ def _let_go_of_output():
     """What is still to be written goes nowhere, so that the end of the program does not stumble over it."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -134,8 +134,8 @@ class Keeper(Module):
     def __init__(self, cache, *parts):
         self.cache, self.parts = cache, parts
 
-    def forward(self, x):
-        return x, (self.cache, [part.forward(x)[1] for part in self.parts])
+    def forward(self, x):  # the result is an array too, which nobody keeps
+        return np.zeros(9), (self.cache, [part.forward(x)[1] for part in self.parts])
 
 
 def kept(network, stages, ignored=()):

@@ -1,6 +1,7 @@
 """The figures of the stages add up to the step, and a network that is watched computes the same bits."""
 
 import dataclasses
+import tracemalloc
 import types
 
 import numpy as np
@@ -122,6 +123,42 @@ def test_the_model_holds_weights_gradients_and_momentum():
     trainer = trainer_of()
     found = profile.profile_training(trainer, steps=1)
     assert found.model >= 3 * sum(p.value.nbytes for p in trainer.model.parameters())
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_the_meter_tells_what_was_in_use_since_it_was_asked(others):
+    """In bytes beyond those before, whoever else measures; what was long ago does not count."""
+    assert not tracemalloc.is_tracing()
+    if others:
+        tracemalloc.start()
+        before = bytearray(3_000_000)
+        del before
+    try:
+        with profile._meter(np) as most:
+            assert most() < 100_000
+            first = bytearray(1_000_000)
+            second = bytearray(500_000)
+            del second
+            assert 1_500_000 <= most() < 1_600_000
+            assert 1_000_000 <= most() < 1_100_000
+            del first
+            most()
+            assert 0 <= most() < 100_000
+        assert tracemalloc.is_tracing() == others
+    finally:
+        tracemalloc.stop()
+
+
+def test_less_than_before_is_nothing():
+    tracemalloc.start()
+    try:
+        before = bytearray(1_000_000)
+        with profile._meter(np) as most:
+            del before
+            most()
+            assert most() == 0
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
