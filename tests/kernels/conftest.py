@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tinymaskrcnn import backend
 from tinymaskrcnn.kernels import threads
 
 SHARE = 2e-5  # of the largest number of an array: what float32, and Winograd in it, may be off by
@@ -103,3 +104,33 @@ def compare_pair(normal):
         identical([backward(dy, cache), gradients[0]])
 
     return compare
+
+
+def in_float64(arguments):
+    """The same arguments with one of the arrays in float64, each in turn; inside of tuples too."""
+    for i, x in enumerate(arguments):
+        others = in_float64(x) if isinstance(x, tuple) else [x.astype(np.float64)] if isinstance(x, np.ndarray) else []
+        yield from ((*arguments[:i], other, *arguments[i + 1 :]) for other in others)
+
+
+@pytest.fixture
+def is_held_to_float32():
+    """is_held_to_float32(gate, arguments, **data): a gate takes them, and never with one of them in another type."""
+
+    def check(gate, *arguments, **data):
+        assert gate(*arguments, **data)
+        changed = [*in_float64(arguments)]
+        assert changed and not any(gate(*other, **data) for other in changed)
+
+    return check
+
+
+@pytest.fixture
+def gate_of():
+    """gate_of(name): what the one kernel of that name for NumPy asks of its arguments."""
+
+    def gate(name):
+        [applies] = [applies for module, applies, _ in backend._KERNELS[name] if module is np]
+        return applies
+
+    return gate

@@ -141,6 +141,56 @@ def test_what_the_kernel_leaves_to_the_text(monkeypatch, normal):
     assert not fast._takes_backward(x, cache)
 
 
+def test_the_gates_of_convolution(is_held_to_float32, gate_of, normal):
+    x, weight, bias = normal(1, 5, 6, 4), normal(3, 2, 4, 3), normal(3)
+    is_held_to_float32(fast._takes_forward, x, weight, bias)
+    for options in (dict(stride=0), dict(stride=(1, 0)), dict(padding=-1), dict(padding=(0, -1)), dict(dilation=0)):
+        assert not fast._takes_forward(x, weight, bias, **options)
+    for options in (dict(stride=[1, 1]), dict(padding="same"), dict(dilation=(1, 1.0)), dict(groups=2)):
+        assert not fast._takes_forward(x, weight, bias, **options)
+    assert fast._takes_forward(x, weight, bias, stride=(9, 1), padding=(0, 3), dilation=(2, 5))  # it just fits
+    for dilation in ((3, 1), (1, 6)):
+        assert not fast._takes_forward(x, weight, bias, dilation=dilation)
+    assert not fast._takes_forward(x, weight[:, :, :3], bias)
+
+    y, cache = fast.conv2d_forward(x, weight, bias, stride=2)
+    is_held_to_float32(fast._takes_backward, y, cache)
+    assert not fast._takes_backward(y, (*cache[:-1], 2))
+    assert not fast._takes_backward(y[:0], cache)
+
+    y, cache = fast.conv_transpose2d_forward(x, weight, bias, stride=(3, 2))
+    is_held_to_float32(lambda *floats: fast._takes_transpose(*floats, stride=(3, 2)), x, weight, bias)
+    gate = gate_of("conv_transpose2d_backward")
+    is_held_to_float32(gate, y, cache)
+    assert not gate(y, (*cache[:3], (3, 3), (0, 0))) and not gate(y, (*cache[:4], (0, 1)))
+
+    channel = np.array([2])
+    y, cache = fast.select_conv1x1_forward(x, weight[:1, :1], bias, channel=channel)
+    is_held_to_float32(lambda *floats: fast._takes_select(*floats, channel=channel), x, weight[:1, :1], bias)
+    is_held_to_float32(gate_of("select_conv1x1_backward"), y, cache)
+    for wrong in ([-1], [3], [0, 3], [-1, 0]):
+        assert not fast._takes_select(x, weight[:1, :1], bias, channel=np.array(wrong))
+
+
+def test_sizes_are_those_of_the_text(normal):
+    x, weight = normal(1, 9, 11, 2), normal(3, 2, 2, 1)
+    several = dict(stride=(2, 3)), dict(padding=(0, 2)), dict(dilation=(3, 2)), dict(stride=(3, 1), padding=(2, 0))
+    for options in several:
+        y, _ = conv.conv2d_forward.readable(x, weight, None, **options)
+        pairs = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)} | options
+        assert fast.output_size(x.shape, weight.shape, **pairs) == y.shape[1:3]
+
+
+def test_what_is_worth_a_kernel(monkeypatch, normal):
+    monkeypatch.setattr(fast, "FEWEST", 10)
+    monkeypatch.setattr(fast, "LEAST", 0)
+    assert fast._is_worth_it(10, normal(1, 1, 2, 2)) and not fast._is_worth_it(9, normal(1, 1, 2, 2))
+    monkeypatch.setattr(fast, "LEAST", 1000)
+    assert fast._is_worth_it(50, normal(2, 5, 2, 1)) and not fast._is_worth_it(49, normal(2, 5, 2, 1))
+    monkeypatch.setattr(fast, "SMALL", 500)
+    assert fast._is_worth_it(100, normal(1, 5, 1, 2)) and not fast._is_worth_it(99, normal(1, 5, 1, 3))
+
+
 def test_transposed_convolution(compare_pair, normal):
     compare_pair(*TRANSPOSE, (normal(5, 14, 14, 64), normal(2, 2, 64, 64), normal(64)), stride=2)
     compare_pair(*TRANSPOSE, (normal(3, 3, 4, 5), normal(3, 2, 5, 4), None), stride=(3, 2))
@@ -149,7 +199,13 @@ def test_transposed_convolution(compare_pair, normal):
 def test_transposed_convolution_that_overlaps_is_left_to_the_text(normal):
     x, weight = normal(1, 4, 4, 3), normal(3, 3, 3, 2)
     assert not fast._takes_transpose(x, weight, None, stride=2)
-    assert not fast._takes_transpose(x, weight, None, stride=3, padding=1)
+    for padding in (1, (0, 1), (1, 0), [0, 0]):
+        assert not fast._takes_transpose(x, weight, None, stride=3, padding=padding)
+    assert fast._takes_transpose(x, weight, None, stride=3) and fast._takes_transpose(x, weight, None, stride=(3, 3))
+    assert fast._takes_transpose(x, weight, None, stride=3, padding=(0, 0))
+    assert not fast._takes_transpose(x, weight, None, stride=(3, 2)) and not fast._takes_transpose(x, weight, None)
+    assert not fast._takes_transpose(x, weight[:, :, :2], None, stride=3)
+    assert not fast._takes_transpose(x, weight[:0], None, stride=0)
     y, cache = conv.conv_transpose2d_forward(x, weight, None, stride=2)
     wanted, _ = conv.conv_transpose2d_forward.readable(x, weight, None, stride=2)
     assert np.array_equal(y, wanted)

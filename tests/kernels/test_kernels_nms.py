@@ -84,5 +84,10 @@ def test_what_the_kernel_leaves_to_the_text():
     assert not fast._takes(boxes + np.float32(np.inf), scores, iou_threshold=0.5)
     assert not fast._takes(boxes + np.float32(np.nan), scores, iou_threshold=0.5)
     assert not fast._takes(boxes, scores + np.float32(np.nan), iou_threshold=0.5)
-    assert not fast._takes(boxes, scores, iou_threshold=1.5)
+    for threshold, taken in ((-0.01, False), (0, True), (1, True), (1.01, False), (np.nan, False)):
+        assert fast._takes(boxes, scores, iou_threshold=threshold) is taken
+    for value, taken in ((1e8, True), (-1e8, True), (1e9, False), (-1e9, False)):
+        one = boxes + np.array([[0, 0, 0, value], [0, 0, 0, 0]], np.float32)
+        assert fast._takes(one, scores, iou_threshold=0.5) is taken
+    assert not fast._takes(boxes, np.array([0, np.nan], np.float32), iou_threshold=0.5)
     assert fast.nms(boxes, scores, iou_threshold=0.5, valid=np.zeros(2, bool)).tolist() == [False, False]

@@ -36,12 +36,33 @@ def test_views_with_gaps(compare_pair, normal):
     np.testing.assert_allclose(fast.upsample_nearest2d_backward(dy, cache), want, rtol=1e-5)
 
 
-def test_the_rest_is_left_to_the_text(normal):
+def test_the_rest_is_left_to_the_text(gate_of, normal):
     x = normal(1, 4, 6, 2)
     for options in ({"size": (6, 9)}, {"size": (2, 3)}, {}, {"factor": 2, "size": (8, 12)}, {"factor": (2, 2, 2)}):
         assert not fast._takes_forward(x, **options)
+    for options in ({"size": (8, 9)}, {"size": (6, 12)}, {"size": (4, 3)}, {"size": [8, 12]}, {"factor": (2, 2.0)}):
+        assert not fast._takes_forward(x, **options)
+    for options in ({"size": (4, 6)}, {"size": (8, 18)}, {"factor": (2, 1)}, {"size": 12}):
+        assert fast._takes_forward(x, **options)
+    _, cache = fast.upsample_nearest2d_forward(x, size=(8, 12))
+    gate = gate_of("upsample_nearest2d_backward")
+    assert gate(normal(1, 8, 12, 2), cache) and gate(normal(1, 4, 18, 2), cache)
+    assert not gate(normal(0, 8, 12, 2), cache) and not gate(normal(1, 8, 9, 2), cache)
+    assert not gate(normal(1, 6, 12, 2), cache)
     assert not fast._takes_forward(x, factor=2.0) and not fast._takes_forward(x, factor=0)
     assert not fast._takes_forward(x[:, :0], factor=2)
     with pytest.raises(ArgumentError, match="factor"):
         resize.upsample_nearest2d_forward(x, factor=0)
     assert "upsample_nearest2d_forward" in backend._KERNELS and "upsample_nearest2d_backward" in backend._KERNELS
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{"factor": (3, 2)}, {"size": (6, 12)}])
+def test_numbers_keep_their_type_and_the_cache_is_the_texts(normal, dtype, options):
+    x = normal(2, 2, 4, 3).astype(dtype)
+    y, cache = fast.upsample_nearest2d_forward(x, **options)
+    wanted, twin_cache = resize.upsample_nearest2d_forward.__wrapped__.readable(x, **options)
+    assert y.dtype == dtype and np.array_equal(y, wanted) and cache[2] == twin_cache[2]
+    assert all(np.array_equal(a, b) for a, b in zip(cache[:2], twin_cache[:2], strict=True))
+    dx = fast.upsample_nearest2d_backward(y, cache)
+    assert dx.dtype == dtype and not np.shares_memory(dx, y)

@@ -101,6 +101,25 @@ def test_what_the_text_keeps_for_itself(rng):
     assert not fast._takes(case["pyramid"][0], case["rois"], **settings, box_gradient=True)
     assert not fast._takes(case["pyramid"][0], case["rois"][:0], **settings)
     assert fast._takes(case["pyramid"][0], case["rois"], **settings)
+    assert fast._takes_pyramid(**case)
+    image_index, level = case["image_index"], case["level"]
+    wrong = [
+        dict(rois=case["rois"][:0], image_index=image_index[:0], level=level[:0]),
+        dict(samples=-1),
+        dict(pyramid=[], scales=()),
+        dict(scales=(0.5, 0.25)),
+        dict(pyramid=[*case["pyramid"][:2], case["pyramid"][2][:2]]),  # fewer images
+        dict(pyramid=[*case["pyramid"][:2], case["pyramid"][2][..., :4]]),  # fewer channels
+        dict(pyramid=[*case["pyramid"][:2], case["pyramid"][2].astype(np.float64)]),
+        dict(rois=case["rois"].astype(np.float64)),
+        *(dict(output_size=size) for size in (0, -1, 2.0, (2, 0), (0, 2), (2.0, 2))),
+        *(dict(image_index=np.where(np.arange(60) == 7, i, image_index)) for i in (-1, 3)),
+        *(dict(level=np.where(np.arange(60) == 7, i, level)) for i in (-1, 3)),
+    ]
+    for changes in wrong:
+        assert not fast._takes_pyramid(**(case | changes)), changes
+    for changes in (dict(samples=0), dict(output_size=1), dict(output_size=[1, 2])):
+        assert fast._takes_pyramid(**(case | changes)), changes
 
 
 def test_results_are_the_callers(rng):
