@@ -6,7 +6,7 @@ import pytest
 
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.coco_check import check_coco
-from tinymaskrcnn.data.coco_fit import area_fits, check_keypoints, check_mask, common_meaning
+from tinymaskrcnn.data.coco_fit import area_fits, check_keypoints, check_mask, common_meaning, mask_fills
 from tinymaskrcnn.data.coco_report import Annotation
 
 SIZES = np.array([[480, 640]] * 6)
@@ -206,3 +206,173 @@ def test_what_is_seen_of_hidden_objects_is_a_note(tmp_path):
     report = check_coco(*annotated.write(tmp_path, contents))
     assert report.ok and report.notes == ("3 objects with a box much larger than the mask, as if partly hidden",)
     assert all(entry.segmentation for entry in report.annotations.values())
+
+
+# ---------------------------------------------------------------- where each rule ends
+
+
+def with_row(k, row):
+    """Boxes as corners, of which one is another."""
+    written = corners(boxes(3))
+    written[k] = row
+    return common_meaning(written, SIZES)
+
+
+@pytest.mark.parametrize(
+    "row, meaning",
+    [
+        ([-1, -1, 641, 481], "corners"),
+        ([-1.1, 0, 600, 400], None),
+        ([0, -1.1, 600, 400], None),
+        ([0, 0, 641.1, 400], None),
+        ([0, 0, 600, 481.1], None),
+        ([50, 60, 50, 400], None),
+        ([50, 60, 51, 400], "corners"),
+        ([50, 60, 600, 60], None),
+        ([50, 60, 600, 61], "corners"),
+    ],
+)
+def test_one_box_that_cannot_be_corners_speaks_for_all(row, meaning):
+    assert with_row(0, row) == with_row(5, row) == meaning
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_quarter_of_the_boxes_leaves_its_picture_on_either_side(side):
+    written, size = np.array([[10.0, 10, 100, 100]] * 4), np.array([[480.0, 640]] * 4)
+    assert common_meaning(written, size) is None
+    written[2, side], written[2, 2 + side] = 300, 479  # beyond the border as a width or height
+    assert common_meaning(written, size) == "corners"
+    assert common_meaning(np.concatenate([written, written[:1]]), np.tile(size[0], (5, 1))) is None  # one in five
+    written[2, side], written[2, 2 + side] = 201, (640, 480)[side] - 200  # within the slack of one pixel
+    assert common_meaning(written, size) is None
+
+
+def test_fractions_are_more_than_half_of_the_boxes():
+    small, large = [0.0, 0.5, 1.0, 0.25], [10.0, 10, 5, 5]
+    assert common_meaning(np.array([small, small, large]), SIZES[:3]) == "fractions"
+    assert common_meaning(np.array([small, large]), SIZES[:2]) is None
+    assert common_meaning(np.array([small]), np.array([[3, 3]])) == "fractions"
+    for size in ([2, 9], [9, 2]):  # where a pixel may be the half of a side
+        assert common_meaning(np.array([small]), np.array([size])) is None
+    for row in ([-0.1, 0.5, 1, 0.5], [0, 0.5, 1.1, 0.5]):
+        assert common_meaning(np.array([row]), SIZES[:1]) is None
+
+
+@pytest.mark.parametrize("by, read_as", [(3.0, None), (3.2, "swapped"), (-3.0, None), (-3.2, "swapped")])
+def test_a_mask_on_the_diagonal_reads_the_same_with_y_before_x(by, read_as):
+    box = (40, 40 + by, 90, 90 + by)
+    assert check_mask(found(box, rectangle(box[1], box[0], box[3], box[2])))[1] == read_as
+
+
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize("off, read_as", [(1.5, "swapped"), (-1.5, "swapped"), (1.7, None), (-1.7, None)])
+def test_every_side_of_a_mask_that_means_something_else_is_close(side, off, read_as):
+    shape = [20.0, 50, 60, 120]
+    shape[side] += off
+    assert check_mask(found(BOX, rectangle(*shape)))[1] == read_as
+    shape = [50.0, 20, 70, 40]
+    shape[side] += off
+    assert (check_mask(found(BOX, rectangle(*shape)))[1] == "corners") is (read_as is not None)
+
+
+@pytest.mark.parametrize(
+    "shape, read_as",
+    [((0, 0, 1, 1), "fractions"), ((0, 0, 1.1, 1), None), ((0, 0, 1, 1.1), None), ((-0.1, 0, 1, 1), None)],
+)
+def test_fractions_lie_between_0_and_1(shape, read_as):
+    what, meaning = check_mask(found(BOX, rectangle(*shape)))
+    assert what is not None and meaning == read_as
+    placed = np.array([[shape[0], shape[1], 1], [shape[2], shape[3], 2]], np.float32)
+    assert check_keypoints(found(BOX, keypoints=placed))[1] == read_as
+    small = found((0, 0, 1, 1), rectangle(*shape))  # a box of one pixel is none of them
+    assert check_mask(small)[1] is None
+
+
+@pytest.mark.parametrize(
+    "shape, fits",
+    [
+        ((85, 20, 155, 60), True),  # with a pixel around each: 37 of 72 in x
+        ((88, 20, 158, 60), False),
+        ((15, 20, 85, 60), True),
+        ((12, 20, 82, 60), False),
+        ((50, 40, 120, 80), True),
+        ((50, 43, 120, 83), False),
+        ((50, 0, 120, 40), True),
+        ((50, -3, 120, 37), False),
+        ((119, 20, 125, 60), False),
+        ((40, 10, 130, 70), True),  # larger on all sides
+        ((-50, -40, 220, 120), False),
+    ],
+)
+def test_half_of_a_mask_lies_in_its_box(shape, fits):
+    assert (check_mask(found(BOX, rectangle(*shape)))[0] is None) is fits
+
+
+@pytest.mark.parametrize(
+    "shape, fills",
+    [
+        ((50, 20, 120, 60), True),
+        ((50, 20, 70, 45), True),  # 22 * 27 of 72 * 42 is 0.196, and no part of it outside ...
+        ((50, 20, 71, 46), True),
+        ((50, 20, 60, 30), False),
+        ((110, 20, 120, 60), False),
+    ],
+)
+def test_a_mask_fills_a_fifth_of_its_box(shape, fills):
+    share = (shape[2] - shape[0] + 2) * (shape[3] - shape[1] + 2) / (72 * 42)
+    assert mask_fills(found(BOX, rectangle(*shape))) is (share >= 0.2)
+    assert fills is (share >= 0.196)
+    assert mask_fills(found(BOX, rectangle(*shape), crowd=True)) and mask_fills(found(BOX))
+    assert mask_fills(found(BOX, rle.encode(np.zeros((90, 140), bool))))  # empty: there is another line about it
+
+
+@pytest.mark.parametrize("area, fits", [(27, True), (26.9, False), (4210, True), (4210.1, False)])
+def test_an_area_is_that_of_its_box_or_less(area, fits):
+    assert area_fits(found(BOX, area=area)) is fits  # the box has 2800
+    assert area_fits(found(BOX, area=area, crowd=True)) is True
+    assert area_fits(found((0, 0, 2, 3), area=0)) is True  # a tiny one may have none
+
+
+@pytest.mark.parametrize(
+    "point, inside",
+    [
+        ((31.5, 40), True),
+        ((31.3, 40), False),
+        ((138.5, 40), True),
+        ((138.7, 40), False),
+        ((80, 9), True),
+        ((80, 8.8), False),
+        ((80, 71), True),
+        ((80, 71.2), False),
+    ],
+)
+def test_a_hand_reaches_out_of_the_box_by_a_quarter_of_its_sides(point, inside):
+    placed = points(point)
+    assert (check_keypoints(found(BOX, keypoints=placed))[0] is None) is inside
+    assert check_keypoints(found(BOX, keypoints=placed, crowd=True)) == (None, None)
+    placed[0, 2] = 1  # hidden, but labelled
+    assert (check_keypoints(found(BOX, keypoints=placed))[0] is None) is inside
+    both = points(point, (80, 40))  # half of them inside is enough
+    assert check_keypoints(found(BOX, keypoints=both)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "box, tiny", [((5.2, 5.2, 7.1, 9), True), ((5.2, 5.2, 9, 7.1), True), ((5.2, 5.2, 7.2, 7.2), False)]
+)
+def test_an_object_of_less_than_two_pixels_may_have_none(box, tiny):
+    nothing = [np.array([[5.6, 5.6], [5.9, 5.6], [5.9, 5.9]])]
+    assert (check_mask(found(box, nothing))[0] is None) is tiny
+    empty = rle.encode(np.zeros((12, 12), bool))
+    assert check_mask(found(box, empty))[0] == "mask holds no pixel"
+    assert check_mask(found(box, empty, crowd=True))[0] == "mask holds no pixel"
+
+
+def test_polygons_along_the_border_and_far_from_it_hold_pixels():
+    """Wide ones are told by their area, thin ones are drawn, wherever they lie and whichever way they run."""
+    for x, y in ((0, 0), (3, 900), (900, 3), (-0.5, -0.5), (1000.5, 1000.5)):
+        for w, h, holds in ((1.2, 30, True), (30, 1.2, True), (0.2, 30, False), (30, 0.2, False), (60, 60, True)):
+            x0, y0 = (x if w > 1 else np.floor(x) + 0.7), (y if h > 1 else np.floor(y) + 0.7)
+            box = (max(x0, 0), max(y0, 0), x0 + max(w, 31), y0 + max(h, 31))
+            shape = rectangle(x0, y0, x0 + w, y0 + h)
+            for polygon in (shape, [shape[0][::-1]], [np.roll(shape[0], 1, axis=0)]):
+                assert ("no pixel" not in str(check_mask(found(box, polygon))[0])) is holds, (x, y, w, h)
