@@ -52,3 +52,17 @@ def draw_image(rng, classes):
     hit = rng.random((len(keypoints), 1, 1)) < 0.3  # exactly
     keypoints[..., :2] += np.where(hit, 0, rng.normal(0, 0.7, keypoints[..., :2].shape))
     return truth, Detections(found, guess, scores, box_masks(found), keypoints)
+
+
+def one_image(scores=(0.9,), labels=(1,)):
+    """An object and copies of it, as many as there are scores."""
+    boxes = np.array([[2, 2, 12, 12]], np.float32)
+    truth = Target(boxes, np.array([1]), box_masks(boxes))
+    found = np.repeat(boxes, len(scores), axis=0)
+    return truth, Detections(found, np.array(labels), np.array(scores, np.float32), box_masks(found))
+
+
+def empty_image():
+    """No object, and nothing found."""
+    boxes, labels, masks = np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros((0, SIZE, SIZE), bool)
+    return Target(boxes, labels, masks), Detections(boxes, labels, np.zeros(0, np.float32), masks)

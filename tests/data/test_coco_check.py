@@ -2,6 +2,7 @@ import copy
 import json
 
 import annotated
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -233,3 +234,83 @@ def test_annotations_of_the_pixels_as_stored(tmp_path, orientation):
     path, folder = annotated.write(tmp_path)
     rotated(folder, (40, 32), orientation)
     assert check_coco(path, folder).pictures[10].upright is False
+
+
+def test_what_was_left_out_without_harm_is_said_and_counted(tmp_path):
+    contents = annotated.entries()
+    contents["annotations"] += [dict(contents["annotations"][0]), dict(contents["annotations"][0])]
+    contents["annotations"].append(dict(contents["annotations"][2]))
+    contents["images"].append(dict(contents["images"][0]))
+    contents["categories"] += [{"id": 9, "name": "cat"}, {"id": 11, "name": "background"}]
+    contents["images"].append({"id": 31, "file_name": "./a.png", "height": 32, "width": 40})
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert report.ok and report.total == (4, 3) and len(report.annotations) == 3
+    assert set(report.notes) == {
+        "3 annotations that stand twice in the file count once",
+        "1 picture entries that stand twice in the file count once",
+        "category 9 without objects is left out: its name 'cat' is taken by another category",
+        "category 11 without objects is left out: its name 'background' is that of class 0, which is no object",
+        "picture 31 without objects is left out: its file ./a.png is that of picture 10",
+    }
+    contents["annotations"] = contents["annotations"][:4]
+    again = check_coco(*annotated.write(tmp_path, contents))
+    assert "1 annotation that stand twice in the file count once" in again.notes
+
+
+@pytest.mark.parametrize("used", [3, 9])
+def test_of_two_categories_of_one_name_that_with_objects_stays(tmp_path, used):
+    contents = annotated.entries()
+    contents["categories"].append({"id": 9, "name": "cat"})
+    for entry in contents["annotations"]:
+        entry["category_id"] = used if entry["category_id"] == 3 else 7
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert report.ok and sorted(report.categories) == sorted([used, 7])
+    contents["annotations"].append(annotated.annotation(8, 20, 12 - used, [1, 2, 30, 40]))
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert [p.where for p in report.problems if "taken by another" in p.what] == ["category 9"]
+
+
+def test_a_file_that_two_pictures_with_objects_claim(tmp_path):
+    contents = annotated.entries()
+    contents["images"].append({"id": 40, "file_name": "./a.png", "height": 32, "width": 40})
+    contents["annotations"].append(annotated.annotation(8, 40, 3, [1, 2, 30, 20]))
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert sorted(report.pictures) == [20, 30] and report.lost == {10: 2, 40: 1}
+    assert [(p.where, p.picture, p.picture_id) for p in report.problems] == [
+        ("picture 10", "a.png", 10),
+        ("picture 40", "./a.png", 40),
+    ]
+    assert "is the file of 2 pictures" in report.problems[0].what
+
+
+def test_categories_that_name_other_keypoints(tmp_path):
+    contents = annotated.entries()
+    contents["categories"][1]["keypoints"] = ["tail"]
+    report = check_coco(*annotated.write(tmp_path, contents))
+    (problem,) = (p for p in report.problems if p.where.startswith("category"))
+    assert problem.part == "keypoint" and "must name the same ones" in problem.what
+    assert [c.other_points for _, c in sorted(report.categories.items())] == [True, False]
+
+
+@pytest.mark.parametrize("pictures, read", [(2, True), (3, True), (4, False)])
+def test_up_to_some_pictures_are_read_to_the_last_pixel(tmp_path, monkeypatch, pictures, read):
+    """Unless one says what is wanted."""
+    monkeypatch.setattr("tinymaskrcnn.data.coco_check.DECODED", 3)
+    noise, contents = np.random.default_rng(0).integers(0, 256, (9, 9), np.uint8), annotated.entries()
+    contents["annotations"], contents["images"] = [], []
+    path, folder = annotated.write(tmp_path, contents)
+    for k in range(pictures):
+        Image.fromarray(noise).save(folder / f"{k}.jpg")
+        contents["images"].append({"id": k, "file_name": f"{k}.jpg", "height": 9, "width": 9})
+    path.write_text(json.dumps(contents))
+    (folder / "0.jpg").write_bytes((folder / "0.jpg").read_bytes()[:-60])
+    for decode, found in ((None, read), (True, True), (False, False)):
+        assert [p.where for p in check_coco(path, folder, decode=decode).problems] == ["picture 0"] * found
+
+
+def test_infinity_is_said_once_where_another_line_says_it(tmp_path):
+    contents = annotated.entries() | {"info": float("inf")}
+    contents["annotations"][0]["area"] = float("nan")
+    assert len(problems(tmp_path, contents)) == 1
+    del contents["annotations"][0]["area"]
+    assert problems(tmp_path, contents)[0][2] == "holds 1 times NaN or Infinity, which JSON does not know"

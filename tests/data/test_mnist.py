@@ -225,3 +225,69 @@ def test_a_file_that_says_more_than_it_holds_reserves_nothing(tmp_path, claimed)
         mnist.load(folder, verify=False)
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
+
+
+def test_one_label_that_is_no_digit_is_found_wherever_it_stands(tmp_path):
+    for part, number, place in (("train", 12, 0), ("train", 12, 11), ("t10k", 4, 2)):
+        folder = write_set(tmp_path / f"{part}{place}")
+        labels = np.zeros(number, np.uint8)
+        labels[place] = 10
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(labels))
+        with pytest.raises(DataError, match=rf"{part} labels must be 0\.\.9; got 10"):
+            mnist.load(folder, verify=False)
+        labels[place] = 9
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(labels))
+        assert len(mnist.read_pair(folder, part, verify=False)[1]) == number
+
+
+@pytest.mark.parametrize("shape", [(4, 27, 28), (4, 28, 27), (4, 27, 27)])
+def test_both_sides_of_digits_must_agree(tmp_path, shape):
+    folder = write_set(tmp_path / "set")
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(idx(np.zeros(shape, np.uint8)))
+    with pytest.raises(DataError, match=r"training and test digits must have one size; got \(28, 28\) and \(2"):
+        mnist.load(folder, verify=False)
+
+
+@pytest.mark.parametrize("size", [(5, 9), (9, 5)])
+def test_digits_need_not_be_square(tmp_path, size):
+    folder = write_set(tmp_path / "set")
+    drawn = np.random.default_rng(1).integers(0, 256, (16, *size)).astype(np.uint8)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(idx(drawn[:12]))
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(idx(drawn[12:]))
+    np.testing.assert_array_equal(mnist.load(folder, verify=False).images, drawn)
+
+
+@pytest.mark.parametrize("train, held_out", [(12, 2), (5, 0), (60, 10), (90, 12)])
+def test_a_sixth_is_held_out_and_never_more_than_so_many(tmp_path, monkeypatch, train, held_out):
+    monkeypatch.setattr(mnist, "VALIDATION", 12)
+    bank = mnist.load(write_set(tmp_path / "set", train=train, test=7), verify=False)
+    for split, wanted in (
+        ("train", range(train - held_out)),
+        ("validation", range(train - held_out, train)),
+        ("test", range(train, train + 7)),
+    ):
+        assert bank.members(split).tolist() == list(wanted)
+
+
+def test_checksums_are_asked_for_unless_one_says_otherwise(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for read in (lambda: mnist.load(folder), lambda: mnist.read_pair(folder, "train")):
+        with pytest.raises(DataError, match="must hold 47040016 bytes when decompressed"):
+            read()
+
+
+def test_a_folder_has_one_copy_whatever_it_is_called(tmp_path, monkeypatch):
+    folder = write_set(tmp_path / "set")
+    monkeypatch.chdir(tmp_path)
+    bank = mnist.load("set", verify=False)
+    assert mnist.load(folder, verify=False) is bank and mnist.load("./set/../set", verify=False) is bank
+    monkeypatch.chdir(write_set(tmp_path / "other" / "set", train=6).parent)
+    assert len(mnist.load("set", verify=False)) == 10  # the same name, and another folder
+
+
+def test_the_published_files():
+    """Their sizes follow from their shapes; the checksums are those that the mirrors' files have."""
+    for part, number in (("train", 60_000), ("t10k", 10_000)):
+        assert mnist.FILES[f"{part}-images-idx3-ubyte"][0] == 16 + 28 * 28 * number
+        assert mnist.FILES[f"{part}-labels-idx1-ubyte"][0] == 8 + number
+    assert all(len(digest) == 64 for _, digest in mnist.FILES.values()) and mnist.VALIDATION == 10_000

@@ -191,3 +191,39 @@ def test_a_picture_that_does_not_fit_into_memory_is_refused_with_its_bytes(tmp_p
     with pytest.raises(DataError, match=r"a.png: a picture of 200x100 pixels needs at least 300 kB of memory; "):
         pictures.read_image(tmp_path / "a.png", 3)
     assert pictures.read_image(tmp_path / "a.png", 1).shape == (100, 200, 1)
+
+
+@pytest.mark.parametrize("dtype, values", [(np.int32, [-5, 0, 1, 65535, 65536, 10**6]), (np.uint16, [0, 1, 65535])])
+def test_deep_pixels_lie_in_0_to_1(tmp_path, dtype, values):
+    deep = np.array([values], dtype)
+    for channels in (1, 3):
+        image = pictures.read_image(save(tmp_path / "a.tif", deep), channels)
+        assert image.shape == (1, len(values), channels) and image.dtype == np.float32
+        expected = np.clip(deep.astype(np.float64) / 65535, 0, 1)
+        np.testing.assert_allclose(image, np.repeat(expected[:, :, None], channels, axis=2), atol=1e-7)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_upright_and_as_stored(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", RGB, exif=exif)  # 7 wide, 5 high
+    shown, stored = pictures.picture_sizes(path)
+    assert stored == (5, 7) == pictures.read_pixels(path, upright=False).shape[:2]
+    assert shown == pictures.read_pixels(path).shape[:2] == ((7, 5) if orientation > 4 else (5, 7))
+    assert pictures.read_image(path).shape[:2] == shown and pictures.read_image(path, upright=False).shape[:2] == stored
+    np.testing.assert_array_equal(pictures.read_pixels(path, 3, upright=False), RGB)
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4, None])
+def test_pictures_have_one_channel_or_three(tmp_path, channels):
+    with pytest.raises(ArgumentError, match=f"channels must be 1 or 3; got {channels}"):
+        pictures.read_pixels(save(tmp_path / "a.png", RGB), channels)
+
+
+def test_only_bytes_become_floats():
+    image = np.full((2, 3, 1), 0.25, np.float32)
+    assert pictures.to_float(image) is image
+    pixels = np.array([[[0], [51], [255]]], np.uint8)
+    floats = pictures.to_float(pixels)
+    assert floats.dtype == np.float32 and floats.ravel().tolist() == [0, np.float32(0.2), 1] and pixels.max() == 255

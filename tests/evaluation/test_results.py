@@ -11,6 +11,7 @@ from coco_cases import RANGES, SIZE, draw_image
 from coco_oracle import coco_annotations, pycocotools_figures, pycocotools_truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strict_device import xp
 
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.annotations import Annotations
@@ -457,3 +458,11 @@ def test_images_that_were_not_judged_are_counted_and_all_settings_reach_the_eval
     assert list(figures) == ["AP", "AP50", "AP75", "APmine", "AR1", "AR7", "ARmine"] and figures["AR1"] == 1
     with pytest.raises(ArgumentError, match="iou_type must be 'bbox'"):
         evaluate_results(truths, read, iou_type="boxes")
+
+
+def test_what_a_device_found_is_written(tmp_path):
+    one = found()
+    moved = replace(one, **{name: xp.asarray(value) for name, value in vars(one).items()})
+    for path, detections in ((tmp_path / "here.json", one), (tmp_path / "there.json", moved)):
+        save_results(path, [detections], image_ids=[1])
+    assert (tmp_path / "here.json").read_text() == (tmp_path / "there.json").read_text()
