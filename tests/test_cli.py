@@ -1,5 +1,7 @@
 """The parser and the way errors are said."""
 
+import importlib
+import io
 import os
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tinymaskrcnn import __version__, cli
+from tinymaskrcnn.errors import DataError
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
 
 
@@ -145,3 +148,105 @@ def test_ctrl_c_anywhere_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("tinymaskrcnn.commands.data.listing", interrupted)
     assert cli.main(["data"]) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_the_words_stand_in_argv_when_none_are_given(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tinymaskrcnn", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 0 and capsys.readouterr().out == f"tinymaskrcnn {__version__}\n"
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, None])
+def test_a_command_says_how_the_program_ends(status, monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.commands.data.run", lambda args: status)
+    assert cli.main(("data",)) == status
+
+
+def test_an_error_of_our_own_and_one_without_a_file(monkeypatch, capsys):
+    for error in (DataError("a.json: is empty"), OSError("a.json: is empty")):
+
+        def broken(args, error=error):
+            raise error
+
+        monkeypatch.setattr("tinymaskrcnn.commands.data.run", broken)
+        assert fails(capsys, "data") == "error: a.json: is empty"
+
+
+class Unread:
+    """Output that nobody reads any more."""
+
+    encoding = "utf-8"
+
+    def __init__(self, fileno):
+        self.fileno = fileno
+
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_output_that_nobody_reads(monkeypatch, capsys, tmp_path):
+    def no_file():
+        raise OSError("not a file")
+
+    def closed():
+        raise ValueError("closed")
+
+    monkeypatch.setattr("tinymaskrcnn.commands.data.run", lambda args: 0)
+    for fileno in (no_file, closed):
+        monkeypatch.setattr(sys, "stdout", Unread(fileno))
+        assert cli.main(["data"]) == 141
+    with open(tmp_path / "out", "w") as file:
+        monkeypatch.setattr(sys, "stdout", Unread(file.fileno))
+        assert cli.main(["data"]) == 141
+        file.write("what is left")
+    assert (tmp_path / "out").read_text() == "", "the rest goes nowhere, so that the end does not stumble over it"
+    monkeypatch.undo()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_console_that_cannot_be_told_how_to_write(monkeypatch):
+    class Closed(io.StringIO):
+        def reconfigure(self, **_):
+            raise ValueError("closed")
+
+    for stream in (io.StringIO(), Closed()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        cli.write_everything()
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stderr", ascii_only)
+    cli.write_everything()
+    ascii_only.write("\u732b")
+    ascii_only.flush()
+    assert ascii_only.buffer.getvalue() == rb"\u732b"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["xyzzy"], "unknown command 'xyzzy'; known are train, evaluate, predict"),
+        (["data", "--xyzzyx"], "unknown option '--xyzzyx'; known are -h, --help"),
+        (["--vers"], "required: COMMAND"),  # nothing is guessed from its beginning
+        (["evaluate", "x", "--js"], "unknown option '--js'; did you mean --json?"),
+    ],
+)
+def test_what_resembles_nothing(words, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_says_what_it_does_and_shows_examples(name, capsys):
+    command = importlib.import_module(f"tinymaskrcnn.commands.{name}")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    out = capsys.readouterr().out
+    sentence = f"{command.HELP[0].upper()}{command.HELP[1:]}."
+    assert caught.value.code == 0 and sentence in " ".join(out.split()) and out.endswith(command.EXAMPLES.rstrip() + "\n")
+    cli.build_parser()[0].print_help()
+    assert command.HELP.split(";")[0][:40] in " ".join(capsys.readouterr().out.split())

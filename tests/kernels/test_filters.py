@@ -61,6 +61,30 @@ def test_memory_stays_within_the_limit():
     assert weights.bytes <= weights.limit
 
 
+def test_what_was_used_last_stays_longest():
+    weight = np.ones((3, 3, 2, 2), np.float32)
+    weights, double = TransformedWeights(limit=4 * weight.nbytes), Doubling()
+    first, second, third = (weight + i for i in range(3))
+    for w in (first, second, first, third, first):
+        weights.of(w, 2, double)
+    assert double.calls == 3, "the second one had to go"
+    weights.of(second, 2, double)
+    assert double.calls == 4
+
+
+def test_a_transform_is_not_to_be_written_to():
+    weights, weight = TransformedWeights(), np.ones((3, 3, 2, 2), np.float32)
+    assert not weights.of(weight, 2, Doubling()).flags.writeable and weight.flags.writeable
+
+
+def test_a_weight_that_changes_is_not_counted_twice():
+    weights, weight = TransformedWeights(), np.ones((3, 3, 2, 2), np.float32)
+    for _ in range(5):
+        weights.of(weight, 2, Doubling())
+        weight += 1
+    assert weights.bytes == 2 * weight.nbytes and len(weights.kept) == 1
+
+
 def test_a_convolution_follows_its_weight(normal):
     x, weight = normal(2, 16, 16, 32), normal(3, 3, 32, 32).copy()
     for _ in range(3):

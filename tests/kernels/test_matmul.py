@@ -20,6 +20,13 @@ def test_linear_equals_the_text(compare_pair, normal, K, C, O):
     compare_pair(*LINEAR, (normal(K, C), normal(C, O), normal(O)))
 
 
+@pytest.mark.parametrize("K, C, O", [(2100, 7, 3), (40, 700, 3)])  # many pixels, and a wide layer
+def test_many_jobs_equal_the_text(compare_pair, monkeypatch, normal, K, C, O):
+    monkeypatch.setattr(fast, "WORK", 1)
+    monkeypatch.setattr(fast, "ROWS", 16)
+    compare_pair(*LINEAR, (normal(K, C), normal(C, O), normal(O)))
+
+
 def test_rows_that_are_not_contiguous(compare_pair, normal):
     compare_pair(*LINEAR, (normal(20, 300)[:, ::2], normal(7, 150).T, normal(7)))
 

@@ -41,6 +41,19 @@ def test_other_threads_help():
     assert threads.get_threads() == 3
 
 
+def test_another_number_of_threads_leaves_none_of_the_old_ones_behind():
+    def living():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("tinymaskrcnn")]
+
+    threads.set_threads(1)
+    others = living()  # of pools of other tests that nobody closed
+    for n in (3, 2, 1):
+        threads.set_threads(n)
+        meeting = threading.Barrier(n)
+        threads.run([lambda meeting=meeting: meeting.wait(5)] * n)
+        assert len(set(living()) - set(others)) == n - 1
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_an_error_reaches_the_caller_and_the_pool_survives(n):
     threads.set_threads(n)
