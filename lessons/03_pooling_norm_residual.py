@@ -33,7 +33,8 @@ from tinymaskrcnn.models.backbones.resnet import ResidualBlock, basic_block
 from tinymaskrcnn.models.blocks import conv_block
 from tinymaskrcnn.nn import Sequential
 from tinymaskrcnn.nn.containers import Identity
-from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, ReLU
+from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, Linear, ReLU
+from tinymaskrcnn.nn.more_layers import GlobalAvgPool2d
 from tinymaskrcnn.ops import naive, norm, pool
 from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from tinymaskrcnn.testing import CheckFailed, cache_bytes, cache_table, check_layer, check_pair

@@ -38,7 +38,7 @@ from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
 from tinymaskrcnn.models.roi_heads import RoIHeads
 from tinymaskrcnn.models.rpn import RPN
-from tinymaskrcnn.nn.cache import spend
+from tinymaskrcnn.nn import spend
 from tinymaskrcnn.nn.containers import sum_grads
 from tinymaskrcnn.ops import losses as loss_ops
 from tinymaskrcnn.ops import naive, roi_align

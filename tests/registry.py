@@ -20,7 +20,7 @@ from tinymaskrcnn.config import RoIConfig, RPNConfig
 from tinymaskrcnn.models import mask_rcnn, roi_heads, roi_pooling, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
-from tinymaskrcnn.nn import containers, layers
+from tinymaskrcnn.nn import containers, layers, more_layers
 from tinymaskrcnn.targets.keypoint import KeypointTargets
 from tinymaskrcnn.targets.roi import RoISamples
 from tinymaskrcnn.targets.rpn import RPNTargets
@@ -175,15 +175,15 @@ LAYERS = [
     layer(lambda rng: layers.Conv2d(4, 4, 3, groups=2, bias=False, rng=rng), (2, 4, 4, 4), note="groups"),
     layer(lambda rng: layers.ConvTranspose2d(2, 3, 2, stride=2, rng=rng), (2, 3, 2, 2)),
     layer(lambda rng: layers.BatchNorm2d(2), (3, 2, 3, 2)),
-    layer(lambda rng: layers.FrozenBatchNorm2d(2), (3, 2, 3, 2)),
-    layer(lambda rng: layers.GroupNorm(2, 4), (2, 2, 3, 4)),
+    layer(lambda rng: more_layers.FrozenBatchNorm2d(2), (3, 2, 3, 2)),
+    layer(lambda rng: more_layers.GroupNorm(2, 4), (2, 2, 3, 4)),
     layer(lambda rng: layers.ReLU(), draw.away_from(0, shape=(3, 4))),
-    layer(lambda rng: layers.Sigmoid(), (3, 4)),
-    layer(lambda rng: layers.Softmax(), (3, 4)),
+    layer(lambda rng: more_layers.Sigmoid(), (3, 4)),
+    layer(lambda rng: more_layers.Softmax(), (3, 4)),
     layer(lambda rng: layers.MaxPool2d(3, stride=2, padding=1), draw.distinct(2, 5, 6, 2)),
-    layer(lambda rng: layers.AvgPool2d(2), (2, 4, 6, 2)),
-    layer(lambda rng: layers.GlobalAvgPool2d(), (2, 3, 4, 2)),
-    layer(lambda rng: layers.UpsampleNearest2d(), (2, 2, 3, 2)),
+    layer(lambda rng: more_layers.AvgPool2d(2), (2, 4, 6, 2)),
+    layer(lambda rng: more_layers.GlobalAvgPool2d(), (2, 3, 4, 2)),
+    layer(lambda rng: more_layers.UpsampleNearest2d(), (2, 2, 3, 2)),
     layer(lambda rng: layers.Flatten(), (2, 2, 3, 2)),
     layer(lambda rng: containers.Identity(), (2, 3)),
     layer(

@@ -42,8 +42,7 @@ STATE_ALLOWED = set()
 # Files whose test is that of something else.
 TESTED_ELSEWHERE = {
     "__main__.py": "test_cli.py",
-    "nn/parameter.py": "nn/test_module.py",
-    "nn/layers.py": "nn/test_nn_harness.py",
+    "nn/more_layers.py": "nn/test_layers.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/roi_heads.py": "models/test_mask_rcnn.py",
     "homework/worker.py": "homework/test_remote.py",

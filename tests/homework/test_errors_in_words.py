@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix  # noqa: F401  used by a line below
 
 from tinymaskrcnn.homework.errors_in_words import in_words
-from tinymaskrcnn.nn.parameter import Parameter
+from tinymaskrcnn.nn.module import Parameter
 
 A, B = np.ones((2, 3)), np.ones((2, 4))
 P = Parameter(np.ones(3))

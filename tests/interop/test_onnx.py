@@ -10,7 +10,7 @@ from tiny_model import tiny_model
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.interop.onnx import export_onnx, onnx_model
 from tinymaskrcnn.interop.onnx_check import compare_onnx, detect, open_session
-from tinymaskrcnn.nn.layers import Sigmoid
+from tinymaskrcnn.nn.more_layers import Sigmoid
 
 ALL = {"heads": ("box", "mask", "keypoint")}
 MODELS = {

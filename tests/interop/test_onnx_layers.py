@@ -8,7 +8,7 @@ from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.interop.onnx_layers import EMITTERS, emit
 from tinymaskrcnn.models.backbones.resnet import basic_block, bottleneck
 from tinymaskrcnn.models.heads.box import BoxHead
-from tinymaskrcnn.nn import layers
+from tinymaskrcnn.nn import layers, more_layers
 from tinymaskrcnn.nn.containers import Identity, Sequential
 
 
@@ -22,8 +22,8 @@ CASES = {
     "transposed conv": lambda: layers.ConvTranspose2d(6, 3, 2, stride=2, rng=rng()),
     "transposed conv with padding": lambda: layers.ConvTranspose2d(6, 3, 4, stride=2, padding=1, rng=rng()),
     "batch norm": lambda: layers.BatchNorm2d(6, eps=1e-3),
-    "frozen batch norm": lambda: layers.FrozenBatchNorm2d(6, eps=0.0),
-    "group norm": lambda: layers.GroupNorm(3, 6),
+    "frozen batch norm": lambda: more_layers.FrozenBatchNorm2d(6, eps=0.0),
+    "group norm": lambda: more_layers.GroupNorm(3, 6),
     "relu": layers.ReLU,
     "max pool": lambda: layers.MaxPool2d(3, stride=2, padding=1),
     "max pool, stride not given": lambda: layers.MaxPool2d(2),
@@ -80,4 +80,4 @@ def test_every_known_layer_has_a_case():
 
 def test_an_unknown_layer_is_named():
     with pytest.raises(ConfigError, match="knows no layer AvgPool2d; it knows BatchNorm2d, .*Sequential"):
-        run_nodes(lambda g, x: emit(g, layers.AvgPool2d(2), x), x=np.zeros((1, 2, 4, 4), np.float32))
+        run_nodes(lambda g, x: emit(g, more_layers.AvgPool2d(2), x), x=np.zeros((1, 2, 4, 4), np.float32))

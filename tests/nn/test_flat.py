@@ -6,7 +6,7 @@ import pytest
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.nn.flat import ALIGNED, PIECE, Flat, pieces
 from tinymaskrcnn.nn.layers import Linear
-from tinymaskrcnn.nn.parameter import Parameter
+from tinymaskrcnn.nn.module import Parameter
 
 
 def parameters(dtype=np.float32):

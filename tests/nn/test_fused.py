@@ -9,16 +9,8 @@ import strict_device
 
 from tinymaskrcnn.nn import fused
 from tinymaskrcnn.nn.containers import Identity, Sequential
-from tinymaskrcnn.nn.layers import (
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    FrozenBatchNorm2d,
-    GroupNorm,
-    Linear,
-    ReLU,
-)
+from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
+from tinymaskrcnn.nn.more_layers import FrozenBatchNorm2d, GroupNorm
 from tinymaskrcnn.ops import norm
 
 KINDS = {"batch": BatchNorm2d, "frozen": FrozenBatchNorm2d}

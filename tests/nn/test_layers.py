@@ -1,4 +1,4 @@
-"""nn/layers.py: each layer is its operator with its own arrays, in the settings it was given or has of itself."""
+"""nn/layers.py, more_layers.py: each layer is its operator with its own arrays, in the settings it was given or has."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import pytest
 from cases import worn
 from strategies import distinct
 
-from tinymaskrcnn.nn import layers
+from tinymaskrcnn.nn import layers, more_layers
 from tinymaskrcnn.nn.init import normal
 from tinymaskrcnn.ops import activation, conv, linear, norm, pool, resize
 
@@ -76,13 +76,23 @@ CASES = {
         BATCH,
         dict(momentum=0.3, eps=0.2),
     ),
-    "FrozenBatchNorm2d": (lambda rng: layers.FrozenBatchNorm2d(4), X, FROZEN, dict(eps=1e-5)),
-    "FrozenBatchNorm2d set": (lambda rng: layers.FrozenBatchNorm2d(4, eps=0.5), X, FROZEN, dict(eps=0.5)),
-    "GroupNorm": (lambda rng: layers.GroupNorm(2, 4), X, GROUP, dict(groups=2, eps=1e-5)),
-    "GroupNorm set": (lambda rng: layers.GroupNorm(4, 4, eps=0.5), X, GROUP, dict(groups=4, eps=0.5)),
+    "FrozenBatchNorm2d": (lambda rng: more_layers.FrozenBatchNorm2d(4), X, FROZEN, dict(eps=1e-5)),
+    "FrozenBatchNorm2d set": (lambda rng: more_layers.FrozenBatchNorm2d(4, eps=0.5), X, FROZEN, dict(eps=0.5)),
+    "GroupNorm": (lambda rng: more_layers.GroupNorm(2, 4), X, GROUP, dict(groups=2, eps=1e-5)),
+    "GroupNorm set": (lambda rng: more_layers.GroupNorm(4, 4, eps=0.5), X, GROUP, dict(groups=4, eps=0.5)),
     "ReLU": (lambda rng: layers.ReLU(), X, (plain(activation.relu_forward), activation.relu_backward), {}),
-    "Sigmoid": (lambda rng: layers.Sigmoid(), X, (plain(activation.sigmoid_forward), activation.sigmoid_backward), {}),
-    "Softmax": (lambda rng: layers.Softmax(), X, (plain(activation.softmax_forward), activation.softmax_backward), {}),
+    "Sigmoid": (
+        lambda rng: more_layers.Sigmoid(),
+        X,
+        (plain(activation.sigmoid_forward), activation.sigmoid_backward),
+        {},
+    ),
+    "Softmax": (
+        lambda rng: more_layers.Softmax(),
+        X,
+        (plain(activation.softmax_forward), activation.softmax_backward),
+        {},
+    ),
     "MaxPool2d": (lambda rng: layers.MaxPool2d(2), X, MAX, dict(kernel=2)),
     "MaxPool2d set": (
         lambda rng: layers.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)),
@@ -90,21 +100,21 @@ CASES = {
         MAX,
         dict(kernel=(3, 2), stride=(2, 1), padding=(1, 0)),
     ),
-    "AvgPool2d": (lambda rng: layers.AvgPool2d(2), X, AVG, dict(kernel=2)),
+    "AvgPool2d": (lambda rng: more_layers.AvgPool2d(2), X, AVG, dict(kernel=2)),
     "AvgPool2d set": (
-        lambda rng: layers.AvgPool2d((2, 3), stride=(1, 2), padding=(0, 1)),
+        lambda rng: more_layers.AvgPool2d((2, 3), stride=(1, 2), padding=(0, 1)),
         X,
         AVG,
         dict(kernel=(2, 3), stride=(1, 2), padding=(0, 1)),
     ),
     "GlobalAvgPool2d": (
-        lambda rng: layers.GlobalAvgPool2d(),
+        lambda rng: more_layers.GlobalAvgPool2d(),
         X,
         (plain(pool.global_avg_pool2d_forward), pool.global_avg_pool2d_backward),
         {},
     ),
-    "UpsampleNearest2d": (lambda rng: layers.UpsampleNearest2d(), X, UP, dict(factor=2)),
-    "UpsampleNearest2d set": (lambda rng: layers.UpsampleNearest2d((1, 3)), X, UP, dict(factor=(1, 3))),
+    "UpsampleNearest2d": (lambda rng: more_layers.UpsampleNearest2d(), X, UP, dict(factor=2)),
+    "UpsampleNearest2d set": (lambda rng: more_layers.UpsampleNearest2d((1, 3)), X, UP, dict(factor=(1, 3))),
 }
 
 
@@ -130,7 +140,8 @@ def test_a_layer_is_its_operator(name, rng):
 
 def test_every_layer_is_compared():
     made = {name.split()[0] for name in CASES} | {"Flatten"}
-    own = (c for _, c in inspect.getmembers(layers, inspect.isclass) if c.__module__ == layers.__name__)
+    found = [inspect.getmembers(module, inspect.isclass) for module in (layers, more_layers)]
+    own = (c for pairs in found for _, c in pairs if c.__module__ in (layers.__name__, more_layers.__name__))
     assert made == {layer.__name__ for layer in own}
 
 
@@ -176,7 +187,7 @@ def test_weights_begin_as_they_are_asked_to(make, shape):
     np.testing.assert_array_equal(make(rng=np.random.default_rng(3)).weight.value, wanted.astype(np.float32))
 
 
-@pytest.mark.parametrize("kind", [layers.BatchNorm2d, layers.FrozenBatchNorm2d])
+@pytest.mark.parametrize("kind", [layers.BatchNorm2d, more_layers.FrozenBatchNorm2d])
 def test_at_rest_the_stored_statistics_stand_in(kind):
     layer = worn(kind(4, eps=0.1)).eval()
     before = layer.state_dict()

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tinymaskrcnn.nn.module import Module
-from tinymaskrcnn.nn.parameter import Buffer, Parameter
+from tinymaskrcnn.nn.module import Buffer, Module, Parameter
 from tinymaskrcnn.ops import linear
 from tinymaskrcnn.structures import Detections, ImageBatch, Target, TargetBatch
 

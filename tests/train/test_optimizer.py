@@ -10,7 +10,7 @@ from tiny_model import tiny_model
 from tinymaskrcnn.config import TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
 from tinymaskrcnn.nn.layers import Linear
-from tinymaskrcnn.nn.parameter import Parameter
+from tinymaskrcnn.nn.module import Parameter
 from tinymaskrcnn.train.optimizer import SGD, AdamW, build_optimizer, clip_by_global_norm, global_norm
 
 START = [0.5, -1.25, 2.0]

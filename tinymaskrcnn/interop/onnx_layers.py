@@ -6,7 +6,7 @@ Each takes the graph, the layer and the name of its input (N, C, H, W), and retu
 from ..errors import ConfigError
 from ..models.backbones.resnet import ResidualBlock
 from ..models.heads.box import BoxHead
-from ..nn import layers
+from ..nn import layers, more_layers
 from ..nn.containers import Identity, Sequential
 from ..ops.common import as_pair
 
@@ -129,8 +129,8 @@ EMITTERS = {
     layers.ConvTranspose2d: conv_transpose2d,
     layers.Linear: linear,
     layers.BatchNorm2d: batch_norm,
-    layers.FrozenBatchNorm2d: batch_norm,
-    layers.GroupNorm: group_norm,
+    more_layers.FrozenBatchNorm2d: batch_norm,
+    more_layers.GroupNorm: group_norm,
     layers.ReLU: relu,
     layers.MaxPool2d: max_pool2d,
     layers.Flatten: flatten,

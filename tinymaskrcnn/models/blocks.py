@@ -3,7 +3,8 @@
 from ..errors import ConfigError
 from ..nn.containers import Sequential
 from ..nn.init import kaiming_normal
-from ..nn.layers import BatchNorm2d, Conv2d, FrozenBatchNorm2d, GroupNorm, ReLU
+from ..nn.layers import BatchNorm2d, Conv2d, ReLU
+from ..nn.more_layers import FrozenBatchNorm2d, GroupNorm
 
 
 def make_norm(kind, channels, *, eps=1e-5):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..errors import ArgumentError
-from .parameter import Parameter
+from .module import Parameter
 
 ALIGNED = 64  # bytes: every parameter starts at a multiple, where wide loads are fast
 PIECE = 1 << 16  # numbers that stay in a core's cache from one operation of an update to the next

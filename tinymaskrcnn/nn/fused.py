@@ -8,8 +8,9 @@ norm and ReLU are one operator, forward and backward.
 import numpy as np
 
 from ..backend import array_module, register_kernel
-from ..ops import conv, norm
-from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, FrozenBatchNorm2d, GroupNorm, Linear, ReLU
+from ..ops import conv, norm, pool, resize
+from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, ReLU
+from .more_layers import FrozenBatchNorm2d, GroupNorm
 
 FRESH = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, FrozenBatchNorm2d, GroupNorm)  # y is new and not in the cache
 NORMS = (BatchNorm2d, FrozenBatchNorm2d)
@@ -100,6 +101,42 @@ def add_relu(relu, a, b, *, own):
         return relu.forward(total)
     y = rectify(total)
     return y, relu.keep(y)
+
+
+# ---------------------------------------------------------------- sums
+
+
+@register_kernel("ResidualBlock.forward", module=everywhere)
+def residual_block(block, x):
+    """Fast twin of ResidualBlock.forward: the sum of branch and shortcut is rectified where it stands."""
+    h, c_branch = block.branch.forward(x)
+    s, c_shortcut = block.downsample.forward(x)
+    y, c_relu = add_relu(block.relu, h, s, own=is_fresh(block.branch))
+    return y, block.keep((c_branch, c_shortcut, c_relu))
+
+
+@register_kernel("FPN.forward", module=everywhere)
+def pyramid_network(fpn, features):
+    """Fast twin of FPN.forward: sums are added up in place, and inference lets go of each level when it was used."""
+    lateral, c_inner = _each(fpn.inner_blocks, features)
+
+    top = lateral.pop()
+    merged, c_up = [top], []
+    while lateral:
+        top, c = resize.upsample_nearest2d_forward(top, size=lateral[-1].shape[1:3])
+        top += lateral.pop()  # an array of our own
+        merged.insert(0, top)
+        c_up.insert(0, c)
+
+    del top  # in inference the largest map goes as soon as its layer is done
+    pyramid, c_layer = _each(fpn.layer_blocks, (merged.pop(0) for _ in range(len(merged))))
+    p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)
+    return [*pyramid, p6], fpn.keep((c_inner, c_up, c_layer, c_p6))
+
+
+def _each(layers, inputs):
+    outputs, caches = zip(*(layer.forward(x) for layer, x in zip(layers, inputs, strict=True)))
+    return list(outputs), caches
 
 
 # ---------------------------------------------------------------- a convolution and its norm

@@ -26,3 +26,11 @@ def normal(std):
         return (rng.standard_normal(shape) * std).astype(np.float32)
 
     return init
+
+
+def zeros(shape):
+    return np.zeros(shape, np.float32)
+
+
+def ones(shape):
+    return np.ones(shape, np.float32)

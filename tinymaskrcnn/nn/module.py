@@ -1,20 +1,53 @@
-"""The base class of everything that owns parameters."""
+"""What owns numbers: a Parameter beside its gradient, the Module that holds some, and the Cache of a composite."""
 
-from contextlib import contextmanager
-
-from ..backend import move_like, to_host
-from ..devices import to_device
-from ..errors import CheckpointError
-from .cache import Cache
-from .parameter import Buffer, Parameter
+from ..backend import array_module
+from ..errors import ArgumentError
+from .state import State, join
 
 
-def join(prefix, name):
-    """Dotted name of a member; a member with the empty name adds nothing (the branch of a residual block)."""
-    return ".".join(part for part in (prefix, name) if part)
+class Parameter:
+    """A trainable array and the sum of its gradients since the last `zero_grad`.
+
+    decay says whether weight decay applies: yes for weights, no for biases and for the scale and shift of norms.
+    A frozen parameter (trainable False) still carries values; its layers may skip its gradient.
+    """
+
+    def __init__(self, value, *, decay=True, trainable=True):
+        self.value = value
+        self._grad = None
+        self.decay = decay
+        self.trainable = trainable
+
+    @property
+    def grad(self):
+        """The gradient, in the shape of the value; made when first asked for, so that inference has none."""
+        if self._grad is None:
+            self._grad = array_module(self.value).zeros_like(self.value)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad):
+        self._grad = grad
+
+    def zero_grad(self):
+        if self._grad is not None:
+            self._grad[...] = 0
+
+    def __repr__(self):
+        return f"Parameter{tuple(self.value.shape)} {self.value.dtype}"
 
 
-class Module:
+class Buffer:
+    """An array that belongs to a layer's state but is not trained: the running statistics of batch normalisation."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __repr__(self):
+        return f"Buffer{tuple(self.value.shape)} {self.value.dtype}"
+
+
+class Module(State):
     """A layer, block or network: `forward(x) -> (y, cache)` and its mirror `backward(dy, cache) -> dx`.
 
     Children are found by looking at the attributes: Parameters, Buffers, Modules, and lists or tuples of Modules. Their
@@ -25,20 +58,16 @@ class Module:
 
     training = True
 
-    # ------------------------------------------------------------ to be written by every module
-
     def forward(self, x):
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
     def backward(self, dy, cache):
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
-    # ------------------------------------------------------------ given to every module
-
     def keep(self, cache):
         """The cache while training, None in eval mode: inference keeps nothing.
 
-        The parts that a composite keeps become a Cache, which a backward can let go of one by one (nn/cache.py).
+        A module made of modules keeps a tuple of their caches; it becomes a Cache, which reads like the tuple.
         """
         if not self.training:
             return None
@@ -63,91 +92,53 @@ class Module:
             if isinstance(member, Module):
                 yield from member.named_modules(join(prefix, name))
 
-    def _named(self, kind):
-        seen = set()  # a tied parameter counts once, under its first name
-        for prefix, module in self.named_modules():
-            for name, member in module.members():
-                if isinstance(member, kind) and id(member) not in seen:
-                    seen.add(id(member))
-                    yield join(prefix, name), member
-
     def named_parameters(self):
         """Yield (dotted name, Parameter) for this module and all below it, each once."""
-        return self._named(Parameter)
+        return self.named(Parameter)
 
     def named_buffers(self):
-        return self._named(Buffer)
+        return self.named(Buffer)
 
-    def parameters(self):
-        return [p for _, p in self.named_parameters()]
-
-    def zero_grad(self):
-        """Set every gradient to zero: the only reset there is."""
-        for p in self.parameters():
-            p.zero_grad()
-
-    def train(self, mode=True):
-        for _, module in self.named_modules():
-            module.training = mode
-        return self
-
-    def eval(self):
-        return self.train(False)
-
-    def freeze(self):
-        """Mark every parameter below as not trainable."""
-        for p in self.parameters():
-            p.trainable = False
-        return self
-
-    def convert(self, change):
-        """Replace every parameter and buffer array by `change(array)`; gradients start again at zero."""
-        for p in self.parameters():
-            p.__init__(change(p.value), decay=p.decay, trainable=p.trainable)
-        for _, b in self.named_buffers():
-            b.value = change(b.value)
-        return self
-
-    def astype(self, dtype):
-        """Convert all arrays to float32 or float64 (for gradient checks)."""
-        return self.convert(lambda array: array.astype(dtype))
-
-    def to_device(self, device):
-        """Move all arrays to "cpu" or "cuda"."""
-        return self.convert(lambda array: to_device(array, device))
-
-    def state_dict(self):
-        """Copies of all parameters and buffers as host arrays, by dotted name."""
-        return {name: to_host(member.value).copy() for name, member in self._named((Parameter, Buffer))}
-
-    def load_state_dict(self, arrays):
-        """Copy arrays in by name; every name and every shape must fit (CheckpointError names those that do not)."""
-        members = dict(self._named((Parameter, Buffer)))
-        missing = sorted(set(members) - set(arrays))
-        unexpected = sorted(set(arrays) - set(members))
-        if missing or unexpected:
-            raise CheckpointError(
-                f"state_dict does not fit {type(self).__name__}: missing {missing or 'nothing'}; "
-                f"unexpected {unexpected or 'nothing'}"
-            )
-        for name, member in members.items():
-            if tuple(arrays[name].shape) != tuple(member.value.shape):
-                raise CheckpointError(
-                    f"state_dict: {name} must have shape {tuple(member.value.shape)}; got {tuple(arrays[name].shape)}"
-                )
-        for name, member in members.items():
-            member.value[...] = move_like(arrays[name], member.value)
-        return self
+    def named_state(self):
+        """Yield (dotted name, Parameter or Buffer): all that `state_dict` holds."""
+        return self.named((Parameter, Buffer))
 
 
-@contextmanager
-def at_rest(*modules):
-    """Inside, these modules compute as in eval mode and keep nothing; afterwards they are as they were."""
-    resting = [part for module in modules for _, part in module.named_modules() if part.training]
-    for part in resting:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in resting:
-            part.training = True
+class Cache(list):
+    """The caches of the parts of a composite. It reads like a tuple, as often as one likes, until somebody spends it.
+
+    A spent one can be read once more, from either end, and each part leaves it on the way: whoever still holds the
+    cache holds an empty shell, and the arrays of a layer are freed when its backward is done.
+    """
+
+    spent = False  # True: the next reading is the last; "read": that was it
+
+    def __iter__(self):
+        return self._last(0) if self.spent else super().__iter__()
+
+    def __reversed__(self):
+        return self._last(-1) if self.spent else super().__reversed__()
+
+    def _last(self, end):
+        if self.spent == "read":
+            raise ArgumentError("backward: this cache was spent by an earlier backward; run forward again")
+        self.spent = "read"
+        return _taken(self, end)
+
+
+def _taken(parts, end):
+    while parts:
+        yield parts.pop(end)
+
+
+def spend(cache):
+    """Hand a cache to a backward that nobody will repeat: `layer.backward(dy, spend(cache))`.
+
+    Every Cache inside is spent; the caches of single layers (tuples of arrays) stay as they are. Returns the cache.
+    """
+    if isinstance(cache, (dict, list, tuple)):
+        for part in cache.values() if isinstance(cache, dict) else cache:
+            spend(part)
+    if isinstance(cache, Cache):
+        cache.spent = True
+    return cache

@@ -8,8 +8,9 @@ lowest stages may stay fixed.
 import numpy as np
 
 from ..errors import CheckpointError, listed
-from ..nn.layers import BatchNorm2d, FrozenBatchNorm2d
+from ..nn.layers import BatchNorm2d
 from ..nn.module import Module
+from ..nn.more_layers import FrozenBatchNorm2d
 from ..plain_arrays import check_floats
 
 HEADS = ("roi_heads.", "rpn.")  # what may differ from the weights that are taken over

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import array_module, to_host
 from ..data.loader import prefetch
-from ..nn.cache import spend
+from ..nn.module import spend
 from .diagnose import explain_nonfinite
 from .metrics import resident_megabytes
 from .optimizer import build_optimizer

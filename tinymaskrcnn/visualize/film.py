@@ -12,7 +12,7 @@ from PIL import Image
 from ..backend import array_module, to_host
 from ..errors import ArgumentError
 from ..explain.trace import trace_detection
-from ..nn.module import at_rest
+from ..nn.state import at_rest
 from ..ops.boxes import iou_matrix
 from . import style
 from .boxes import draw_boxes, draw_image

@@ -4,7 +4,8 @@ from ...errors import ConfigError
 from ...nn import fused
 from ...nn.containers import Identity, Sequential, sum_grads
 from ...nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
-from ...nn.module import Module, at_rest
+from ...nn.module import Module
+from ...nn.state import at_rest
 from ..blocks import make_norm
 
 
