@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.ops import activation, conv, linear, mask_logits, nms, norm, roi_align
+from tinymaskrcnn.ops import activation, conv, linear, mask_logits, nms, norm, resize, roi_align
 
 torch = __import__("torch") if importlib.util.find_spec("torch") else None
 rng = np.random.default_rng(0)
@@ -120,6 +120,16 @@ def heads():
     yield from pair("batch norm 8x32x32x16", *norms, (normal(8, 32, 32, 16), normal(16), normal(16)), batch_norm)
 
 
+def pictures():
+    """Forward only: nothing is learned from how a picture is resized."""
+
+    def in_torch(x):
+        return torch.nn.functional.interpolate(x, size=(400, 400), mode="bilinear", align_corners=False)
+
+    pairs = resize.resize_bilinear_forward, resize.resize_bilinear_backward
+    yield next(pair("resize 8x1000x1000x3 to 400x400", *pairs, (normal(8, 1000, 1000, 3),), in_torch, size=(400, 400)))
+
+
 def crowd(n, size):
     """Boxes in clusters of about a dozen."""
     clusters = max(1, n // 12)
@@ -187,7 +197,7 @@ def main():
     unit = f"{args.threads} thread(s), {'CPU ' if args.cpu else ''}ms"
     print(f"| {unit} | text | kernel | torch | kernel / text | kernel / torch |")
     print("|---|---|---|---|---|---|")
-    for part in (convolutions, heads, detection):
+    for part in (convolutions, heads, pictures, detection):
         for name, ways in part():
             if args.only not in name:
                 continue

@@ -66,3 +66,35 @@ def test_numbers_keep_their_type_and_the_cache_is_the_texts(normal, dtype, optio
     assert all(np.array_equal(a, b) for a, b in zip(cache[:2], twin_cache[:2], strict=True))
     dx = fast.upsample_nearest2d_backward(y, cache)
     assert dx.dtype == dtype and not np.shares_memory(dx, y)
+
+
+# ---------------------------------------------------------------- bilinear
+
+TEXT = resize.resize_bilinear_forward.__wrapped__.readable
+
+
+@pytest.mark.parametrize("shape", [(1, 150, 201, 3), (2, 140, 3, 1), (1, 1, 300, 3)], ids=str)
+@pytest.mark.parametrize("size", [(150, 201), (37, 400), (1, 1), (299, 5)], ids=str)
+@pytest.mark.parametrize("band", [1, 2000, 1 << 17])
+def test_bilinear_equals_the_text(monkeypatch, normal, shape, size, band):
+    """Smaller and larger, a row and a column, all of it and a row at a time; views with gaps too."""
+    monkeypatch.setattr(fast, "BAND", band)
+    for x in (normal(*shape), normal(*(2 * s for s in shape))[::2, ::2, 1::2, ::2]):
+        assert fast._takes_bilinear(x, size=size)
+        y, cache = fast.resize_bilinear_forward(x, size=size)
+        wanted, wanted_cache = TEXT(x, size=size)
+        np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-6)
+        assert y.dtype == np.float32 and not np.shares_memory(x, y)
+        for matrix, of_text in zip(cache, wanted_cache, strict=True):
+            np.testing.assert_array_equal(matrix, of_text)
+            assert matrix.dtype == of_text.dtype
+    x = normal(*shape).astype(np.float64)
+    np.testing.assert_allclose(fast.resize_bilinear_forward(x, size=size)[0], TEXT(x, size=size)[0], atol=1e-14)
+
+
+def test_small_maps_and_odd_sizes_are_left_to_the_text(normal):
+    assert not fast._takes_bilinear(normal(8, 28, 28, 17), size=(56, 56))
+    for size in (5, (5, 0), (5, 5, 5), (5.0, 5), None):
+        assert not fast._takes_bilinear(normal(1, 200, 200, 1), size=size)
+    assert not fast._takes_bilinear(normal(0, 200, 200, 1), size=(5, 5))
+    assert "resize_bilinear_forward" in backend._KERNELS
