@@ -1,6 +1,6 @@
 """Frozen dataclasses of plain arrays: what travels between the data, the model and the evaluation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -119,7 +119,7 @@ class TargetBatch:
 
     boxes (N, M, 4), labels (N, M), masks (N, M, H, W) uint8 or None, keypoints (N, M, J, 3) or None; valid (N, M) bool
     is False where a row is padding (its box and keypoints are all zeros, its label 0). M is at least 1, so that an
-    argmax over objects always exists.
+    argmax over objects always exists. Masks may be what stands for such an array (`data.spans.SpanBatch`).
     """
 
     boxes: np.ndarray
@@ -129,8 +129,14 @@ class TargetBatch:
     keypoints: np.ndarray | None = None
 
     def to_device(self, device):
-        arrays = (self.boxes, self.labels, self.masks, self.valid, self.keypoints)
-        return TargetBatch(*(a if a is None else to_device(a, device) for a in arrays))
+        return TargetBatch(*(_moved(getattr(self, part.name), device) for part in fields(self)))
+
+
+def _moved(array, device):
+    """An array, None, or what stands for an array and knows its own way."""
+    if hasattr(array, "moved_to"):
+        return array.moved_to(device)
+    return None if array is None else to_device(array, device)
 
 
 @dataclass(frozen=True)

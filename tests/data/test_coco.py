@@ -1,8 +1,10 @@
+import contextlib
 import dataclasses
 import json
 import os
 import tempfile
 import tracemalloc
+import types
 from pathlib import Path
 
 import annotated
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiny_model import tiny_config, tiny_model
 
 from tinymaskrcnn.config import CocoConfig, Config, TrainConfig, photograph_preset
 from tinymaskrcnn.data import coco, polygons, rle, transforms
@@ -20,6 +23,8 @@ from tinymaskrcnn.data.coco_report import Annotation, Category, Picture, Report
 from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.data.resizing import resized_size
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
+from tinymaskrcnn.structures import collate
+from tinymaskrcnn.targets.mask import mask_targets
 
 NAMES = ("background", "cat", "person")
 
@@ -408,22 +413,68 @@ def test_a_training_picture_equals_all_pixels_flipped_cut_and_resized(drawn):
                 assert ours.dtype == theirs.dtype, name
 
 
-def test_many_objects_in_a_large_picture_cost_no_more_than_their_window(tmp_path):
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
     """300 squares of 12 pixels in 2000 x 2000: as whole masks they were 1.2 GB."""
+    folder = tmp_path_factory.mktemp("crowded")
     rng = np.random.default_rng(0)
-    Image.new("L", (2000, 2000), 99).save(tmp_path / "a.png")
+    Image.new("L", (2000, 2000), 99).save(folder / "a.png")
     corners = rng.integers(0, 1988, (300, 2)).tolist()
     squares = [annotated.annotation(k + 1, 1, 1, [x, y, 12, 12]) for k, (x, y) in enumerate(corners)]
     picture = {"id": 1, "file_name": "a.png", "height": 2000, "width": 2000}
     contents = {"images": [picture], "categories": [{"id": 1, "name": "square"}], "annotations": squares}
-    (tmp_path / "a.json").write_text(json.dumps(contents))
-    dataset = CocoDataset.open(tmp_path / "a.json", tmp_path)
-    source = stream(dataset, config=CocoConfig(crop=256), batch_size=1, model=model(heads=("box", "mask")))
+    (folder / "a.json").write_text(json.dumps(contents))
+    return CocoDataset.open(folder / "a.json", folder)
+
+
+def test_many_objects_in_a_large_picture_cost_no_more_than_their_window(crowded):
+    source = stream(crowded, config=CocoConfig(crop=256), batch_size=1, model=model(heads=("box", "mask")))
+    with measured() as cost:
+        found = [int(source.batch(i).targets.valid.sum()) for i in range(3)]
+    assert 0 < sum(found) < 60 and cost.peak < 48e6  # the picture as floats, which is not made either
+
+
+def test_many_objects_in_a_resized_picture_cost_no_more_than_its_pixels(crowded):
+    """As an array of 0 and 1 the masks were 192 MB of the 800 x 800 picture; as floats, for a moment, 768."""
+    network = dataclasses.replace(model(heads=("box", "mask")), resize_shorter=800, resize_longer=1333)
+    source = stream(crowded, batch_size=1, model=network)
+    with measured() as cost:
+        batch = source.batch(0)
+    assert batch.targets.masks.shape == (1, 300, 800, 800) and cost.peak < 48e6 * 2.2  # and one gone over
+    rois = np.tile(np.array([[300, 300, 500, 500]], np.float32), (64, 1))
+    mask_targets(batch.targets.masks, rois[:1], np.arange(1), sizes=batch.sizes, size=28, aligned=True)
+    with measured() as cost:
+        sampled = mask_targets(batch.targets.masks, rois, np.arange(64), sizes=batch.sizes, size=28, aligned=True)
+    assert sampled.shape == (64, 28, 28) and cost.peak < 48e6
+
+
+@contextlib.contextmanager
+def measured():
+    """The most memory that is in use inside of the block, in bytes, above what was before it."""
+    cost = types.SimpleNamespace()
     tracemalloc.start()
-    found = [int(source.batch(i).targets.valid.sum()) for i in range(3)]
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert 0 < sum(found) < 60 and peak < 48e6  # the picture as floats, which is not made either
+    try:
+        yield cost
+        cost.peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("crop", [0, 20])
+def test_a_step_on_spans_has_the_bits_of_one_on_arrays(dataset, crop):
+    """Three pictures of three sizes, one of them with a crowd, as the stream gives them and collated from arrays."""
+    source = stream(dataset, config=CocoConfig(crop=crop), batch_size=3, model=tiny_config())
+    batch = source.batch(0)
+    plain = collate(*zip(*map(source.scene, range(3))), num_classes=3)
+    assert isinstance(plain.targets.masks, np.ndarray) and not isinstance(batch.targets.masks, np.ndarray)
+    np.testing.assert_array_equal(np.asarray(batch.targets.masks), plain.targets.masks)
+    for part in vars(plain.targets):
+        np.testing.assert_array_equal(getattr(batch.targets, part), getattr(plain.targets, part))
+    losses = [
+        tiny_model().forward(plain.images, targets=targets, sizes=plain.sizes, rng=np.random.default_rng(0))[0]
+        for targets in (plain.targets, batch.targets.to_device("cpu"))
+    ]
+    assert losses[0] == losses[1] and losses[0]["mask"] > 0
 
 
 # ---------------------------------------------------------------- real pictures

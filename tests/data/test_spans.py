@@ -3,11 +3,15 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended_cupy import pretended
 
+from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.data import rle
-from tinymaskrcnn.data.spans import Spans
+from tinymaskrcnn.data.spans import SpanBatch, Spans
+from tinymaskrcnn.targets.mask import mask_targets
 
 
 @st.composite
@@ -82,3 +86,56 @@ def test_the_cost_is_that_of_the_outlines():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3e6  # as pixels: 1.2e9
+
+
+# ---------------------------------------------------------------- a batch
+
+
+@st.composite
+def drawn_batch(draw):
+    """Masks of pictures of several sizes, padded to one: as the array (N, M, H, W), as spans, and the sizes (N, 2)."""
+    pictures = [masks for masks, _ in draw(st.lists(drawn(), min_size=1, max_size=3))]
+    m = max(1, *map(len, pictures), draw(st.integers(0, 6)))
+    sizes = np.array([masks.shape[1:] for masks in pictures])
+    height, width = sizes.max(axis=0) + draw(st.integers(0, 7))
+    whole = np.zeros((len(pictures), m, height, width), np.uint8)
+    for n, masks in enumerate(pictures):
+        whole[n, : len(masks), : sizes[n, 0], : sizes[n, 1]] = masks
+    return whole, SpanBatch([spans(masks) for masks in pictures], whole.shape), sizes
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@settings(max_examples=100, deadline=None)
+@given(drawn_batch(), st.integers(0, 99))
+def test_targets_sampled_from_a_batch_have_the_bits_of_those_from_the_array(aligned, batch, seed):
+    """RoIs of any size in every picture, among them those that end at its borders; every object is asked for."""
+    whole, ours, sizes = batch
+    np.testing.assert_array_equal(np.asarray(ours), whole)
+    assert ours.shape == whole.shape and np.asarray(ours).dtype == whole.dtype
+    rng = np.random.default_rng(seed)
+    n, m = whole.shape[:2]
+    matched = rng.permutation(np.repeat(np.arange(n * m), 2))
+    ends = np.sort(rng.choice([0, 0.2, 0.6, 1], (len(matched), 2, 2)) + rng.choice([0, 1e-3]), axis=1)
+    rois = (ends * sizes[matched // m][:, None, ::-1]).reshape(-1, 4).astype(np.float32)
+    settings = dict(sizes=sizes, size=5, aligned=aligned)
+    np.testing.assert_array_equal(
+        mask_targets(ours, rois, matched, **settings), mask_targets(whole, rois, matched, **settings)
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(drawn_batch())
+def test_on_a_device_a_batch_is_the_array(batch):
+    whole, ours, _ = batch
+    assert ours.moved_to("cpu") is ours
+    with pretended():
+        there = to_host(ours.moved_to("cuda"))
+    np.testing.assert_array_equal(there, whole)
+    assert there.dtype == np.uint8
+
+
+def test_spans_that_touch_are_moved_whole():
+    code = rle.RLE((3, 2), np.array([0, 1, 0, 2, 1, 2]))
+    ours = SpanBatch([Spans.from_rles([code], size=(3, 2))], (1, 1, 3, 2))
+    with pretended():
+        np.testing.assert_array_equal(to_host(ours.moved_to("cuda")), rle.decode(code)[None, None])

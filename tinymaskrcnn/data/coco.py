@@ -17,7 +17,7 @@ from . import pictures, polygons, transforms
 from .coco_check import BACKGROUND, check_coco, fit_to_model
 from .coco_selection import BrokenAnnotations, select
 from .resizing import resized_size
-from .spans import Spans
+from .spans import SpanBatch, Spans
 
 __all__ = ["BrokenAnnotations", "CocoDataset", "CocoStream", "class_list", "measure_pictures", "open_coco", "read_list"]
 
@@ -189,13 +189,17 @@ class CocoStream:
 
     def scene(self, i):
         """Picture i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
+        image, target = self._outlined(i)
+        return image, target if target.masks is None else dataclasses.replace(target, masks=target.masks.decode())
+
+    def _outlined(self, i):
+        """The same with masks as Spans."""
         number = self.number(i)
         image = self.dataset.pixels(number, channels=self.model.backbone.in_channels)
         target = self.dataset.outlines(number)
         if self.augment:
             image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
-        masks = None if target.masks is None else target.masks.decode()
-        return pictures.to_float(image), dataclasses.replace(target, masks=masks)
+        return pictures.to_float(image), target
 
     def encoded(self, i):
         """Picture i whole, as `scene` without augment gives it, but with its masks as a list of RLE.
@@ -232,11 +236,17 @@ class CocoStream:
         return transforms.scale(image, target, size=size) if size != image.shape[:2] else (image, target)
 
     def batch(self, i):
-        """Pictures i * batch_size and following as one ImageBatch, named by their files."""
+        """Pictures i * batch_size and following as one ImageBatch, named by their files; its masks are a SpanBatch."""
         numbers = range(i * self.batch_size, (i + 1) * self.batch_size)
-        images, targets = zip(*map(self.scene, numbers))
+        images, targets = zip(*map(self._outlined, numbers))
         names = [self.dataset.name(self.number(n)) for n in numbers]
-        return collate(images, targets, names=names, num_classes=len(self.dataset.class_names))
+        bare = [dataclasses.replace(target, masks=None) for target in targets]
+        batch = collate(images, bare, names=names, num_classes=len(self.dataset.class_names))
+        if not self.dataset.has_masks:
+            return batch
+        learned = [target.masks[np.flatnonzero(~target.crowd)] for target in targets]  # the rows that collate keeps
+        masks = SpanBatch(learned, (*batch.targets.valid.shape, *batch.images.shape[1:3]))
+        return dataclasses.replace(batch, targets=dataclasses.replace(batch.targets, masks=masks))
 
 
 def open_coco(config, *, split, parts=None):

@@ -1,13 +1,14 @@
 """Masks as spans of columns: what run lengths become to be mirrored, cut and resized without a pixel being made.
 
 A picture of 2000 x 2000 pixels with 300 objects has 1.2 billion mask pixels, and the outlines of its objects a few
-thousand spans. The pixels are made at the end, of what is left in the window that is trained on.
+thousand spans. The pixels are made at the end, when targets are sampled from them, and a few masks at a time.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..backend import array_module, to_device
 from . import rle
 
 
@@ -100,9 +101,9 @@ class Spans:
         edges = np.stack([place + self.start, place + self.stop], axis=1).reshape(-1)
         return [rle.from_edges(edges[2 * i : 2 * j], size=(H, W)) for i, j in zip(borders, borders[1:])]
 
-    def decode(self):
-        """The pixels: masks (M, H, W) bool; only those around each mask are touched."""
-        masks = np.zeros((self.count, *self.size), bool)
+    def decode(self, dtype=bool):
+        """The pixels: masks (M, H, W); only those around each mask are touched."""
+        masks = np.zeros((self.count, *self.size), dtype)
         borders = np.searchsorted(self.owner, np.arange(self.count + 1)).tolist()
         for mask, (x1, y1, x2, y2), i, j in zip(masks, self.boxes().tolist(), borders, borders[1:]):
             H = y2 - y1
@@ -110,3 +111,40 @@ class Spans:
             counts = np.diff(edges.ravel(), prepend=0, append=H * (x2 - x1))
             mask[y1:y2, x1:x2] = rle.decode(rle.RLE((H, x2 - x1), counts))
         return masks
+
+    astype = decode  # so that masks[rows].astype(dtype) are pixels, whether masks are spans or an array
+
+
+class SpanBatch:
+    """The masks of a batch, for `mask_targets` like the array (N, M, H, W): made of pixels where some are asked for.
+
+    For all else np.asarray(masks) is that array. On a device, where memory is the device's and loops are slow, it is
+    an array from the start.
+    """
+
+    def __init__(self, masks, shape):
+        """masks: N Spans of no more than M masks each, in pictures of no more than H x W; shape (N, M, H, W)"""
+        _, m, height, width = self.shape = shape
+        parts = [(n * m + s.owner, s.column, s.start, s.stop) for n, s in enumerate(masks)]
+        self._flat = Spans(len(masks) * m, (height, width), *map(np.concatenate, zip(*parts)))
+
+    def reshape(self, count, *size):
+        """The masks in a row, as N * M of them: Spans"""
+        return self._flat
+
+    def __array__(self, dtype=None, copy=None):
+        return self._flat.decode(dtype or np.uint8).reshape(self.shape)
+
+    def moved_to(self, device):
+        """On a device masks (N, M, H, W) uint8: down a column the running sum of 1 at a span's start, -1 behind it."""
+        if device == "cpu":
+            return self
+        n, m, height, width = self.shape
+        owner, column, start, stop = (
+            to_device(a, device) for a in (self._flat.owner, self._flat.column, self._flat.start, self._flat.stop)
+        )
+        xp = array_module(owner)
+        edges = xp.zeros((n * m, height + 1, width), np.int8)
+        edges[owner, start, column] += 1  # one after the other: a span may stop where the next one starts
+        edges[owner, stop, column] -= 1
+        return xp.cumsum(edges[:, :-1], axis=1, dtype=np.int8).astype(np.uint8).reshape(self.shape)
