@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import array_module, to_device
+from ..backend import array_module
+from ..devices import to_device
 from . import rle
 
 
