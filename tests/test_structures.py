@@ -1,7 +1,9 @@
 """What enters is examined at the door, image by image and box by box; what passes is padded to one batch."""
 
 import dataclasses
+import re
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +194,7 @@ def test_images_are_padded_with_zeros_to_a_multiple():
     np.testing.assert_array_equal(batch.images[0, :6, :8], first.astype(np.float32))
     assert np.count_nonzero(batch.images[0]) == 6 * 8 and not batch.images[1, 33:].any()
     assert collate([first], divisor=1).images.shape == (1, 6, 8, 1)
+    assert collate([first] * 5).names == tuple(f"image {i}" for i in range(5))
 
 
 def test_targets_are_padded_to_the_same_number_of_objects_without_crowds():
@@ -278,3 +281,133 @@ def test_some_of_the_detections():
         assert chosen.labels.tolist() == [[1, 2][k] for k in numbers]
         packed = Detections(BOXES, found.labels, found.scores, ["a", "b"]).select(rows)
         assert packed.masks == ["ab"[k] for k in numbers] and packed.keypoints is None
+
+
+# ---------------------------------------------------------------- where each rule ends
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.0999, 1.0999, None),
+        (0.0, 1.0, None),
+        (-0.11, 0.5, "got -0.11 to 0.5. The model normalises by itself"),
+        (0.0, 1.11, "got 0 to 1.11. Divide by 255"),
+        (0.5, 255.0, "got 0.5 to 255. Divide by 255"),
+        (-1.0, 255.0, "got -1 to 255. The model normalises by itself"),
+        (-0.01, 2.0, "got -0.01 to 2. The model normalises by itself"),
+        (0.0, 256.0, "got 0 to 256"),
+    ],
+)
+def test_pixels_may_overshoot_by_a_tenth(low, high, said):
+    picture = np.full((4, 6, 1), low, np.float64)
+    picture[3, 5] = high
+    if said is None:
+        [found] = check_pictures([picture], channels=1)
+        np.testing.assert_array_equal(found, picture.astype(np.float32))
+    else:
+        with pytest.raises(ArgumentError, match=rf"^image 0: pixels must lie in 0\.\.1; {said}$"):
+            check_pictures([picture], channels=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "said"),
+    [
+        ((4, 6, 3), 1, "got 3. A colour picture becomes grey"),
+        ((4, 6, 1), 3, "got 1. A grey picture gets three"),
+        ((3, 4, 6), 3, r"got 6, in shape \(3, 4, 6\). Channels stand last: image.transpose"),
+        ((4, 6, 4), 3, r"got 4, in shape \(4, 6, 4\)$"),
+        ((4, 6, 3), 2, r"got 3, in shape \(4, 6, 3\)$"),
+        ((4, 6, 1), 4, r"got 1, in shape \(4, 6, 1\). Channels stand last"),
+    ],
+)
+def test_what_another_number_of_channels_seems_to_be(shape, channels, said):
+    with pytest.raises(ShapeError, match=rf"^image: must have {channels} channel\(s\); {said}"):
+        check_image(np.ones(shape, np.float32), channels=channels)
+
+
+@pytest.mark.parametrize("given", [b"a.png", "a.png", Path("a.png")])
+def test_names_of_files_are_no_pictures(given):
+    with pytest.raises(DtypeError, match=r"Read a file with tinymaskrcnn.read_image\(path, channels\)$"):
+        check_image(given)
+
+
+def test_a_number_or_nothing_needs_no_advice():
+    for given, name in ((3, "int"), (None, "NoneType"), ({}, "dict")):
+        with pytest.raises(DtypeError, match=rf"^image: must be an array \(H, W, C\); got {name}$"):
+            check_image(given)
+    for shape in ((2, 2), (0, 2), (2,), (1, 2, 2, 1), (2, 0, 1), (2, 2, 0)):
+        more = r"\. A grey picture needs an axis: image\[:, :, None\]" if shape == (2, 2) else ""
+        with pytest.raises(ShapeError, match=rf"got shape {re.escape(str(shape))}{more}$"):
+            check_image(np.zeros(shape))
+
+
+def test_each_side_is_padded_on_its_own():
+    for height, width, padded in ((1, 1, (32, 32)), (32, 33, (32, 64)), (65, 32, (96, 32)), (64, 96, (64, 96))):
+        assert collate([np.ones((height, width, 3))]).images.shape == (1, *padded, 3)
+    batch = collate([np.ones((5, 40, 1)), np.ones((40, 5, 1))], divisor=8)
+    assert batch.images.shape == (2, 40, 40, 1) and batch.sizes.dtype == np.int64
+    assert [np.argwhere(image).max(axis=0).tolist() for image in batch.images] == [[4, 39, 0], [39, 4, 0]]
+
+
+def some_objects(rng, count, height, width, crowd):
+    """A sound Target whose objects all differ."""
+    corner = rng.uniform(0, 0.5, (count, 2)) * (width, height)
+    size = rng.uniform(0.1, 0.5, (count, 2)) * (width, height)
+    keypoints = np.concatenate([rng.uniform(0, 9, (count, 3, 2)), rng.integers(0, 3, (count, 3, 1))], axis=2)
+    return Target(
+        np.concatenate([corner, corner + size], axis=1).astype(np.float32),
+        rng.integers(1, 9, count),
+        rng.random((count, height, width)) < 0.5,
+        np.array(crowd),
+        keypoints.astype(np.float32),
+    )
+
+
+def test_every_object_keeps_its_own_box_label_mask_and_keypoints():
+    rng = np.random.default_rng(3)
+    first = some_objects(rng, 4, 10, 7, [False, True, False, False])
+    second = some_objects(rng, 2, 6, 12, [True, False])
+    batch = collate([np.ones((10, 7, 1)), np.ones((6, 12, 1))], [first, second], divisor=4).targets
+    assert batch.valid.tolist() == [[True] * 3, [True, False, False]] and batch.masks.shape == (2, 3, 12, 12)
+    for n, (target, rows) in enumerate(((first, [0, 2, 3]), (second, [1]))):
+        height, width = target.masks.shape[1:]
+        for place, row in enumerate(rows):
+            np.testing.assert_array_equal(batch.boxes[n, place], target.boxes[row])
+            assert batch.labels[n, place] == target.labels[row]
+            np.testing.assert_array_equal(batch.masks[n, place, :height, :width], target.masks[row])
+            assert batch.masks[n, place].sum() == target.masks[row].sum()
+            np.testing.assert_array_equal(batch.keypoints[n, place], target.keypoints[row])
+    for padding in (batch.boxes, batch.labels, batch.masks, batch.keypoints):
+        assert not padding[1, 1:].any()
+    kinds = {name: values.dtype for name, values in vars(batch).items()}
+    assert kinds == dict(boxes=np.float32, labels=np.int64, masks=np.uint8, valid=bool, keypoints=np.float32)
+
+
+def test_all_of_a_batch_goes_to_a_device(monkeypatch):
+    moved = []
+    monkeypatch.setattr("tinymaskrcnn.structures.to_device", lambda x, device: moved.append(x) or (device, x))
+    target = some_objects(np.random.default_rng(0), 2, H, W, [False, False])
+    batch = collate(images((H, W, 1)), [target], names=["a"])
+    there = batch.to_device("cuda")
+    assert there.images == ("cuda", batch.images) and there.sizes == ("cuda", batch.sizes) and there.names == ("a",)
+    for name, values in vars(batch.targets).items():
+        assert getattr(there.targets, name)[1] is values
+    assert len(moved) == 7
+
+
+def test_an_image_without_objects_has_no_part_unless_all_have_it():
+    without = dataclasses.replace(EMPTY, masks=None)
+    pair = images((H, W, 1), (H, W, 1))
+    assert collate(pair, [EMPTY, without]).targets.masks is None
+    assert collate(pair, [EMPTY, EMPTY]).targets.masks.shape == (2, 1, 32, 32)
+    assert collate(pair, [without, TARGET]).targets.masks.shape == (2, 1, 32, 32)
+
+
+def test_some_of_the_detections_by_their_numbers():
+    found = Detections(BOXES, np.array([1, 2]), np.array([0.9, 0.8]), None, np.arange(6).reshape(2, 1, 3))
+    for rows, numbers in ((slice(1, 2), [1]), ([1, 1, 0], [1, 1, 0]), (np.array([-1]), [1])):
+        chosen = found.select(rows)
+        assert chosen.masks is None and chosen.scores.tolist() == [[0.9, 0.8][k] for k in numbers]
+        np.testing.assert_array_equal(chosen.boxes, BOXES[numbers])
+        np.testing.assert_array_equal(chosen.keypoints, found.keypoints[numbers])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tinymaskrcnn.config import RPNConfig
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.structures import Target
-from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report, worst_shifts
+from tinymaskrcnn.train.anchor_report import AnchorReport, all_anchors, anchor_report, worst_shifts
 
 RPN = RPNConfig(anchor_sizes=((16,), (32,)), anchor_ratios=(1.0,))
 
@@ -66,6 +67,58 @@ def test_the_shift_is_that_of_the_anchors_themselves():
         furthest = int((last * 64 - centre).max())
         found = {shift.level: shift.pixels for shift in worst_shifts([(height, width)], rpn)}
         assert found == ({6: furthest} if furthest else {})
+
+
+def report_of(*groups, **settings):
+    """A report of groups (size, count, IoU)."""
+    sizes, ious = ([group[k] for group in groups for _ in range(group[1])] for k in (0, 2))
+    return AnchorReport(np.array(sizes, np.float32), np.array(ious, np.float32), **settings)
+
+
+def test_sizes_fall_into_bins_that_begin_at_round_numbers():
+    edges = [0, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+    report = report_of(*((edge, 1, 0.6) for edge in edges), *((edge - 0.01, 1, 0.8) for edge in edges[1:]))
+    rows = report.bins()
+    assert [row["low"] for row in rows] == edges and [row["high"] for row in rows] == [*edges[1:], np.inf]
+    assert [row["count"] for row in rows] == [2] * 13 + [1]
+    assert [row["good"] for row in rows] == [0.5] * 13 + [0.0] and {row["fair"] for row in rows} == {1.0}
+
+
+def test_a_limit_that_is_just_reached_counts():
+    report = report_of((10, 1, 0.5), (10, 1, 0.75), good=0.75)
+    assert report.share(0.5) == 1.0 and report.share(0.75) == 0.5 and report.share(0.76) == 0.0
+    assert np.isnan(report.share(0.5, low=11)) and np.isnan(report.share(0.5, high=10))
+    assert report.share(0.5, low=10) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("groups", "warned"),
+    [
+        ([(10, 4, 0.1)], []),  # too few to say
+        ([(10, 5, 0.1)], ["8-12"]),
+        ([(10, 9, 0.6), (10, 1, 0.1)], []),  # nine of ten are enough
+        ([(10, 8, 0.6), (10, 1, 0.1)], ["8-12"]),
+        ([(10, 5, 0.1), (20, 246, 0.9)], []),  # less than two in a hundred
+        ([(10, 5, 0.1), (20, 245, 0.9)], ["8-12"]),
+        ([(600, 5, 0.1), (3, 5, 0.1)], ["0-8", r"512\+"]),
+    ],
+)
+def test_when_objects_are_warned_about(groups, warned):
+    found = report_of(*groups).warnings()
+    assert len(found) == len(warned)
+    for sentence, size in zip(found, warned):
+        assert re.match(rf"objects of {size} px: only \d+% have an anchor with IoU >= 0.5; add an anch", sentence)
+
+
+def test_the_whole_table():
+    report = report_of((10, 3, 0.6), (600, 1, 0.9), looked_at="3 windows")
+    assert report.table().splitlines() == [
+        "anchors on 4 objects of 3 windows",
+        " object size  objects  IoU >= 0.7  IoU >= 0.5",
+        "     8-12 px        3          0%        100%",
+        "     512+ px        1        100%        100%",
+        "         all        4         25%        100%",
+    ]
 
 
 def test_the_table():

@@ -26,6 +26,15 @@ def test_a_cut_off_line_is_left_out(path):
     assert [row["step"] for row in read_rows(path)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("end", ["{", '{"st', '{"step": ', '{"step": 6, "lo', "", "hello", '{"loss": 1', "}", " {"])
+def test_only_the_beginning_of_a_row_is_what_a_kill_leaves(path, end, capsys):
+    path.write_text(path.read_text() + end)
+    assert [row["step"] for row in read_rows(path)] == [1, 2, 3, 4, 5]
+    said = capsys.readouterr().err
+    assert (said == "") == '{"step": 6, "lo'.startswith(end)
+    assert said == "" or "line 6: " in said
+
+
 def test_truncation_keeps_rows_up_to_the_step(path):
     path.write_text(path.read_text() + '{"step": 6, "lo')
     truncate_rows(path, 3)

@@ -145,6 +145,19 @@ def kept(network, stages, ignored=()):
     return recorder.kept
 
 
+def test_a_function_keeps_nothing_unless_it_is_said_to():
+    place = types.SimpleNamespace(double=lambda x: 2 * x)
+    with watching([Hook(place, "double", "double", "forward")], Recorder(meter=lambda: 0)) as recorder:
+        assert place.double(21) == 42
+    assert recorder.kept == {} and recorder.keeping == 0
+
+
+def test_without_a_meter_nobody_looks_for_what_is_kept(outer):
+    with watching(every_hook(outer), Recorder(outer.clock)) as recorder:
+        outer.forward(np.zeros(3))
+    assert recorder.kept == {} and recorder._claims == [] and set(recorder.peaks.values()) == {0}
+
+
 def test_shared_memory_counts_once_and_weights_do_not():
     x, y, weight = np.zeros(10), np.zeros(100), np.zeros(1000)
     first, second = Keeper((x[1:], x, weight)), Keeper((x, y.T))

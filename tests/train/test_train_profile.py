@@ -88,6 +88,19 @@ def test_profiling_computes_the_same_bits():
     assert not [name for name, module in watched.model.named_modules() if "forward" in vars(module)]
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_training_is_profiled_as_training_and_a_detector_as_such(training):
+    trainer = trainer_of()
+    trainer.model.train(training)
+    seen, forward = [], trainer.model.forward
+    trainer.model.forward = lambda *args, **data: seen.append(trainer.model.training) or forward(*args, **data)
+    profile.profile_training(trainer, steps=1)
+    assert all(seen) and len(seen) == profile.WARM_UP + 2
+    trainer.model.train(training)
+    profile.profile_inference(trainer.model, Scenes(), steps=1)
+    assert not trainer.model.training
+
+
 def owner(array):
     return owner(array.base) if isinstance(array.base, np.ndarray) else array
 
