@@ -74,6 +74,7 @@ def profile_training(trainer, *, steps=10, clock=time.perf_counter, progress=ite
 
     The weights change as in training. progress(range) may show how far it is.
     """
+    trainer.model.train()
 
     def load(i):
         count = trainer.config.accumulate
