@@ -6,7 +6,14 @@ import pytest
 
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.coco_check import check_coco
-from tinymaskrcnn.data.coco_fit import area_fits, check_keypoints, check_mask, common_meaning, mask_fills
+from tinymaskrcnn.data.coco_fit import (
+    area_fits,
+    boxes_as_written,
+    check_keypoints,
+    check_mask,
+    common_meaning,
+    mask_fills,
+)
 from tinymaskrcnn.data.coco_report import Annotation
 
 SIZES = np.array([[480, 640]] * 6)
@@ -376,3 +383,20 @@ def test_polygons_along_the_border_and_far_from_it_hold_pixels():
             shape = rectangle(x0, y0, x0 + w, y0 + h)
             for polygon in (shape, [shape[0][::-1]], [np.roll(shape[0], 1, axis=0)]):
                 assert ("no pixel" not in str(check_mask(found(box, polygon))[0])) is holds, (x, y, w, h)
+
+
+def test_boxes_as_they_are_written_where_they_have_a_picture():
+    sizes = {1: (30, 40), 2: (50, 60)}
+    entries = [
+        {"bbox": [1, 2, 3, 4], "image_id": 1},
+        {"bbox": [1, 2, 3, 4], "image_id": 9},
+        {"bbox": [1, 2, 3], "image_id": 1},
+        {"bbox": [1, 2, 3, "4"], "image_id": 1},
+        "no table",
+        {"bbox": [5, 6, 7, 8.5], "image_id": 2},
+    ]
+    written, of = boxes_as_written(entries, lambda entry: sizes.get(entry["image_id"]))
+    assert written.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8.5]] and of.tolist() == [[30, 40], [50, 60]]
+    assert written.dtype == of.dtype == np.float64
+    written, of = boxes_as_written([], lambda entry: None)
+    assert written.shape == (0, 4) and of.shape == (0, 2)

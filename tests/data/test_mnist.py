@@ -291,3 +291,24 @@ def test_the_published_files():
         assert mnist.FILES[f"{part}-images-idx3-ubyte"][0] == 16 + 28 * 28 * number
         assert mnist.FILES[f"{part}-labels-idx1-ubyte"][0] == 8 + number
     assert all(len(digest) == 64 for _, digest in mnist.FILES.values()) and mnist.VALIDATION == 10_000
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_only_what_is_sound_is_left_alone(tmp_path, packed):
+    """A broken archive is fetched again; a broken plain file would hide it, and is named."""
+    folder, name = write_set(tmp_path / "set", packed=packed), "train-labels-idx1-ubyte"
+    raw = mnist.read_file(mnist._path(folder, name))
+
+    def verify(path):
+        mnist.check(mnist.read_file(path), len(raw), hashlib.sha256(raw).hexdigest(), path)
+
+    assert mnist._is_sound(folder, name, verify) is True
+    path = mnist._path(folder, name)
+    path.write_bytes(gzip.compress(raw[:-1]) if packed else raw[:-1])
+    if packed:
+        assert mnist._is_sound(folder, name, verify) is False
+    else:
+        with pytest.raises(DataError, match="got 19. Remove this file, then download again."):
+            mnist._is_sound(folder, name, verify)
+    path.unlink()
+    assert mnist._is_sound(folder, name, verify) is False

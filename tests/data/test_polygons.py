@@ -15,7 +15,7 @@ def drawn(draw):
     H, W = draw(st.integers(1, 60)), draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     points = rng.random((draw(st.integers(3, 12)), 2)) * [W, H]
-    kind = draw(st.sampled_from(["any", "whole", "halves", "beyond", "repeated", "cents", "flat"]))
+    kind = draw(st.sampled_from(["any", "whole", "halves", "beyond", "repeated", "cents", "flat", "fine"]))
     if kind == "beyond":
         points = 3 * points - [W, H]
     points = {"whole": points.round(), "halves": (2 * points).round() / 2, "cents": points.round(2)}.get(kind, points)
@@ -23,6 +23,8 @@ def drawn(draw):
         points[1] = points[0]
     if kind == "flat":
         points[:, rng.integers(2)] = 3.4
+    if kind == "fine":  # edges of one or two steps of the grid on which outlines are walked
+        points = points[:1] + rng.integers(-2, 3, (30, 2)).cumsum(axis=0) / polygons.FINE
     return points, (H, W)
 
 
@@ -146,3 +148,76 @@ def test_run_lengths_whose_sum_overflows_are_seen():
     text = rle.to_string(rle.RLE((4, 5), counts))
     with pytest.raises(DataError):
         polygons.parse_segmentation({"size": [4, 5], "counts": text}, size=SIZE)
+
+
+def test_outlines_of_the_shortest_edges_equal_pycocotools():
+    """Every pair of directions of one step, around every place of a pixel at which a step may round."""
+    mask = pytest.importorskip("pycocotools.mask")
+    steps = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
+    shapes = []
+    for start in range(5):
+        for first in steps:
+            for second in steps:
+                corners = np.cumsum([(10 + start, 12 + start), first, second, (2, 3), (3, -2)], axis=0) / polygons.FINE
+                shapes.append(corners)
+    codes = mask.frPyObjects([corners.ravel().tolist() for corners in shapes], 6, 7)
+    for ours, theirs in zip(polygons.polygons_to_rles(shapes, size=(6, 7)), codes, strict=True):
+        assert rle.to_string(ours) == theirs["counts"].decode()
+
+
+@pytest.mark.parametrize("entry", [None, "", [], {}, [[]], [[], []], [None], [{}], [""]])
+def test_a_segmentation_may_be_absent(entry):
+    assert polygons.is_absent(entry)
+
+
+@pytest.mark.parametrize("entry", [0, [[1, 2, 3, 4, 5, 6]], [[], [1, 2]], {"size": [1, 1]}, "x", [0], 7])
+def test_what_says_something_is_not_absent(entry):
+    assert not polygons.is_absent(entry)
+
+
+def test_objects_of_every_kind_at_once():
+    """Without pixels, one polygon, several, run lengths: each keeps its place."""
+    square, other = np.array([[1.0, 1], [3, 1], [3, 3], [1, 3]]), np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+    whole = rle.RLE(SIZE, np.array([0, 20]))
+    codes = polygons.segmentations_to_rles([None, [square], whole, [square, other], [], [other]], size=SIZE)
+    assert [rle.area(code) for code in codes] == [0, 4, 20, 5, 0, 1]
+    assert all(code.size == SIZE and code.counts.sum() == 20 for code in codes)
+    assert polygons.segmentations_to_rles([], size=SIZE) == []
+
+
+@pytest.mark.parametrize("most", [1, 7, 60, 10**6])
+def test_polygons_are_the_same_however_many_are_walked_at_once(most, monkeypatch):
+    rng = np.random.default_rng(4)
+    shapes = [rng.random((5, 2)) * 12 for _ in range(9)]
+    expected = [polygons.polygon_to_rle(points, size=(12, 11)).counts.tolist() for points in shapes]
+    monkeypatch.setattr(polygons, "POINTS_AT_ONCE", most)
+    assert [code.counts.tolist() for code in polygons.polygons_to_rles(shapes, size=(12, 11))] == expected
+
+
+@pytest.mark.parametrize("size", [[4, 5.0], ["4", 5], [4], [4, 5, 1], None, True, [4, True], "45"])
+def test_a_size_is_two_whole_numbers(size):
+    with pytest.raises(DataError, match=r"run lengths: size must be \[height, width\]; got"):
+        polygons.parse_segmentation({"size": size, "counts": [20]}, size=SIZE)
+
+
+def test_lists_of_counts_may_be_whole_or_nothing():
+    for counts in ([20], [0, 20], [20, 0], [3, 4, 0, 13]):
+        code = polygons.parse_segmentation({"size": [4, 5], "counts": counts}, size=SIZE)
+        assert code.counts.tolist() == counts and code.counts.dtype == np.int64 and code.size == (4, 5)
+    for counts in ([21], [-1, 21], [True, 19], [20.0], ["20"]):
+        with pytest.raises(DataError, match="every count must be a whole number in 0..20"):
+            polygons.parse_segmentation({"size": [4, 5], "counts": counts}, size=SIZE)
+    with pytest.raises(DataError, match="must fill 4 x 5 = 20 pixels; they count 19"):
+        polygons.parse_segmentation({"size": [4, 5], "counts": [19]}, size=SIZE)
+
+
+def test_parsed_polygons_are_floats_however_they_are_written():
+    for points in ([0, 0, 3, 0, 3, 3], [0.0, 0, 3, 0, 3, 3.0], [0, 0, 2**53 + 1, 0, 3, 3][:2] + [3, 0, 3, 3]):
+        (parsed,) = polygons.parse_segmentation([points], size=SIZE)
+        assert parsed.dtype == np.float64 and parsed.shape == (3, 2) and parsed.tolist() == [[0, 0], [3, 0], [3, 3]]
+    with pytest.raises(DataError, match="polygon 1: the outline must stay below 1048576 points of 1/5 pixel"):
+        polygons.parse_segmentation([points, [0, 0, 1e9, 0, 3, 3]], size=SIZE)
+    within = (polygons.MOST_POINTS - 20) / (2 * polygons.FINE)  # there and back
+    polygons.parse_segmentation([[0, 0, within, 0, 0, 1]], size=SIZE)
+    with pytest.raises(DataError, match="polygon 0: the outline must stay below"):
+        polygons.parse_segmentation([[0, 0, within + 9, 0, 0, 1]], size=SIZE)
