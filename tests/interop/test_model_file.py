@@ -146,3 +146,27 @@ def test_what_was_there_stays_when_writing_fails(saved, model, monkeypatch):
         save_model(saved, model)
     assert saved.read_bytes() == before and os.listdir(saved.parent) == ["model.npz"]
     assert to_dict(load_model(saved).config)["num_classes"] >= 2
+
+
+def test_the_largest_float16_is_stored_and_more_is_not(model, tmp_path):
+    name, weight = next((n, p.value) for n, p in model.named_parameters() if p.value.ndim > 1)
+    for sign in (1, -1):
+        weight.flat[-1] = sign * 65504
+        save_model(tmp_path / "model.npz", model, half=True)
+        assert load_model(tmp_path / "model.npz").state_dict()[name].flat[-1] == sign * 65504
+        weight.flat[-1] = sign * 65505
+        with pytest.raises(ArgumentError, match=f"save_model: {name} must lie within 65504 .* got 65505"):
+            save_model(tmp_path / "model.npz", model, half=True)
+    save_model(tmp_path / "model.npz", model)  # as it is, unless one says otherwise
+    assert load_model(tmp_path / "model.npz").state_dict()[name].flat[-1] == -65505
+
+
+def test_one_array_of_float32_makes_a_float32_model(saved):
+    def widen(arrays, names):
+        arrays.update({name: arrays[name].astype(np.float64) for name in names})
+
+    names = list(load_checkpoint(saved).model)
+    rewrite(saved, lambda c, a: widen(a, names[1:]))
+    assert {p.value.dtype for p in load_model(saved).parameters()} == {np.dtype(np.float32)}
+    rewrite(saved, lambda c, a: widen(a, names))
+    assert {p.value.dtype for p in load_model(saved).parameters()} == {np.dtype(np.float64)}

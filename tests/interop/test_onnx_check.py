@@ -82,3 +82,70 @@ def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r"pip install 'tinymaskrcnn\[onnx\]'"):
         open_session(b"")
+
+
+@pytest.mark.parametrize(
+    "name, allowed, above",
+    [("boxes", 1e-2, 1.01e-2), ("scores", 1e-4, 1.01e-4), ("masks", 1e-3, 1.01e-3), ("unpaired", 0, 1)],
+)
+def test_a_tolerance_is_allowed_and_no_more(name, allowed, above):
+    assert not Differences(**{name: allowed}) and Differences(**{name: above})
+    assert not Differences(pictures=9, detections=9, keypoints=9)
+
+
+@pytest.mark.parametrize("keypoints, moved", [(0, 1), (15, 1), (100, 1), (200, 2), (300, 3)])
+def test_one_keypoint_in_a_hundred_may_jump_and_always_one(keypoints, moved):
+    assert not Differences(keypoints=keypoints, moved=moved) and Differences(keypoints=keypoints, moved=moved + 1)
+
+
+def test_every_count_is_added_and_every_difference_kept():
+    one = Differences(1, 2, 3, 4, 5, 0.5, 0.1, 0.2)
+    other = Differences(10, 20, 30, 40, 50, 0.2, 0.4, 0.1)
+    assert one.join(other) == other.join(one) == Differences(11, 22, 33, 44, 55, 0.5, 0.4, 0.2)
+    assert one.join(Differences()) == one
+
+
+def test_what_differs_is_said():
+    text = str(Differences(pictures=2, detections=7, unpaired=1, boxes=0.5, scores=0.02, masks=0.003))
+    assert text == (
+        "2 pictures, 7 detections, 1 without a partner; largest differences: boxes 5.0e-01 px (allowed 1e-02), "
+        "scores 2.0e-02 (1e-04), masks 3.0e-03 of the pixels (1e-03)"
+    )
+    assert str(Differences(keypoints=9, moved=2)).endswith("; 2 of 9 keypoints elsewhere")
+
+
+def test_partners_have_one_label_are_near_and_free():
+    """At most a pixel away in each coordinate, the nearest first, each only once."""
+    here = found()
+    for side in range(4):
+        for shift, unpaired in ((1.0, 0), (-1.0, 0), (1.01, 2), (-1.01, 2)):
+            there = asked(found())
+            there["boxes"] = there["boxes"].copy()
+            there["boxes"][2, side] += np.float32(shift)
+            differences = compare_detections(here, there)
+            assert differences.unpaired == unpaired
+            assert differences.boxes == (pytest.approx(1.0) if unpaired == 0 else 0)
+    double = found((0, 0, 2), labels=(1, 1, 1))
+    assert compare_detections(double, asked(found((0, 2), labels=(1, 1, 1)))).unpaired == 1
+    near = asked(found((0, 0), labels=(1, 1, 1)))
+    near["boxes"] = near["boxes"] + np.float32([[0.5], [0.001]])
+    assert compare_detections(found((0,)), near).boxes == pytest.approx(0.001, rel=1e-3)
+
+
+def test_types_of_what_is_measured():
+    differences = compare_detections(found(keypoints=True), asked(found(keypoints=True)))
+    for field in vars(differences):
+        assert type(getattr(differences, field)) in (int, float), field
+    nothing = compare_detections(found((), keypoints=True), asked(found((), keypoints=True)))
+    assert nothing == Differences(pictures=1)
+    boxes_only = found()
+    bare = Detections(boxes_only.boxes, boxes_only.labels, boxes_only.scores)
+    assert compare_detections(bare, asked(bare)) == Differences(pictures=1, detections=3)
+
+
+def test_each_keypoint_is_measured_in_both_directions_and_not_by_its_score():
+    for place, moved in ((0, 1), (1, 1), (2, 0)):
+        there = asked(found(keypoints=True))
+        there["keypoints"] = there["keypoints"].copy()
+        there["keypoints"][2, 4, place] -= 0.02
+        assert compare_detections(found(keypoints=True), there).moved == moved

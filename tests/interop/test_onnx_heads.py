@@ -96,12 +96,12 @@ def test_pasted_masks(count, paste):
 
 @pytest.mark.parametrize("count", [9, 0])
 def test_keypoints_from_heatmaps(count):
-    heatmaps = np.random.default_rng(6).normal(0, 1, (count, 8, 8, 3)).astype(np.float32)
+    heatmaps = np.random.default_rng(6).normal(0, 1, (count, 8, 8, 5)).astype(np.float32)
     found = drawn_boxes(count, side=30)
     found[:1, 2:] = found[:1, :2] + 0.25  # smaller than a pixel
     there, resized = run_nodes(
         lambda g, heatmaps, found, old, new: [
-            places := onnx_heads.decode_keypoints(g, heatmaps, found, 3, 8),
+            places := onnx_heads.decode_keypoints(g, heatmaps, found, 5, 8),
             onnx_heads.resize_keypoints(g, places, old, new),
         ],
         heatmaps=np.ascontiguousarray(heatmaps.transpose(0, 3, 1, 2)),
@@ -110,6 +110,6 @@ def test_keypoints_from_heatmaps(count):
         new=np.array([25, 240]),
     )
     here = keypoint.decode_keypoints(heatmaps, found)
-    assert there.shape == (count, 3, 3)
+    assert there.shape == (count, 5, 3)
     np.testing.assert_allclose(there, here, atol=1e-4)
     np.testing.assert_allclose(resized, resize_keypoints(here, old=(50, 60), new=(25, 240)), atol=1e-3)

@@ -81,3 +81,29 @@ def test_every_known_layer_has_a_case():
 def test_an_unknown_layer_is_named():
     with pytest.raises(ConfigError, match="knows no layer AvgPool2d; it knows BatchNorm2d, .*Sequential"):
         run_nodes(lambda g, x: emit(g, more_layers.AvgPool2d(2), x), x=np.zeros((1, 2, 4, 4), np.float32))
+
+
+UNEQUAL = {
+    "conv": lambda: layers.Conv2d(6, 4, 3, stride=(2, 1), padding=(2, 1), dilation=(1, 3), groups=2, rng=rng()),
+    "transposed conv": lambda: layers.ConvTranspose2d(6, 3, 4, stride=(2, 3), padding=(0, 1), rng=rng()),
+    "max pool": lambda: layers.MaxPool2d((3, 2), stride=(1, 2), padding=(1, 0)),
+    "max pool, stride not given": lambda: layers.MaxPool2d((3, 2)),
+    "flatten": layers.Flatten,
+    "group norm": lambda: more_layers.GroupNorm(2, 6, eps=0.3),
+    "batch norm": lambda: layers.BatchNorm2d(6, eps=0.3),
+}
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_two_sides_that_differ_and_a_large_eps(name):
+    x = np.random.default_rng(8).normal(0.5, 1, (2, 9, 12, 6)).astype(np.float32)
+    here, there = both(drawn(UNEQUAL[name]), x)
+    assert here.shape == there.shape
+    np.testing.assert_allclose(there, here, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("make", [layers.Conv2d, layers.ConvTranspose2d])
+def test_layers_without_a_bias(make):
+    x = np.random.default_rng(8).normal(0.5, 1, (2, 5, 7, 6)).astype(np.float32)
+    here, there = both(drawn(lambda: make(6, 4, 2, bias=False, rng=rng())), x)
+    np.testing.assert_allclose(there, here, rtol=1e-4, atol=2e-5)

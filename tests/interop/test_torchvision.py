@@ -208,3 +208,107 @@ def test_shapes_that_ask_for_a_huge_model_cost_nothing():
     refused(MASK, arrays, "wrong shapes")
     arrays["roi_heads.box_predictor.cls_score.weight"] = np.zeros((1 << 30, 0), np.float32)
     refused(MASK, arrays, "wrong shapes")
+
+
+# ---------------------------------------------------------------- where each rule ends
+
+
+@pytest.mark.parametrize("kind", small.KINDS)
+def test_a_kind_is_recognised_whatever_stands_first_or_last(kind):
+    names = list(drawn(kind))
+    telling = [n for n in names if "mask_" in n or "keypoint_" in n or "box_head.0.0.weight" in n or "layer1." in n]
+    assert recognize(names) == recognize(names[::-1]) == kind
+    for name in telling[:2] + telling[-2:]:
+        rest = [n for n in names if n != name]
+        assert recognize([name, *rest]) == recognize([*rest, name]) == kind
+
+
+def test_every_sign_of_another_network_counts_and_half_of_one_does_not():
+    body, box = "backbone.body.layer1.0.conv1.weight", "roi_heads.box_predictor.cls_score.bias"
+    assert recognize([body, box]) == recognize([box, body]) == "fasterrcnn_resnet50_fpn"
+    for half in ([body], [box], ["conv1.weight"], ["layer1.0.conv1.weight"], ["conv1.weight", box], []):
+        assert recognize(half) is None
+    assert recognize(["conv1.weight", body, box]) == "fasterrcnn_resnet50_fpn"
+    assert recognize(["layer1.0.bn1.bias", body, box]) == "fasterrcnn_resnet50_fpn"
+    assert recognize(["fc.weight", "layer1.0.bn1.bias", "conv1.weight"]) == "a ResNet without detection heads"
+    mask, points, deep = (
+        "roi_heads.mask_head.0.0.bias",
+        "roi_heads.keypoint_head.0.bias",
+        "roi_heads.box_head.0.0.weight",
+    )
+    assert recognize([body, box, mask]) == "maskrcnn_resnet50_fpn"
+    assert recognize([body, box, mask, deep]) == "maskrcnn_resnet50_fpn_v2"
+    assert recognize([body, box, points]) == "keypointrcnn_resnet50_fpn"
+    assert recognize([body, box, mask, points]) is None
+
+
+def test_one_array_of_float32_makes_a_float32_model():
+    arrays = {name: array.astype(np.float64) for name, array in drawn(FASTER).items()}
+    assert {p.value.dtype for p in from_state_dict(FASTER, arrays).parameters()} == {np.dtype(np.float64)}
+    for name in (list(arrays)[0], list(arrays)[-1]):
+        mixed = arrays | {name: arrays[name].astype(np.float32)}
+        assert {p.value.dtype for p in from_state_dict(FASTER, mixed).parameters()} == {np.dtype(np.float32)}
+    counted = from_state_dict(FASTER, with_counters(arrays))  # whole numbers have no say in it
+    assert {p.value.dtype for p in counted.parameters()} == {np.dtype(np.float64)}
+
+
+def test_a_name_that_is_given_twice_is_refused():
+    arrays = drawn(FASTER) | {"backbone.fpn.inner_blocks.0.weight": np.zeros(1, np.float32)}
+    refused(FASTER, arrays, "backbone.fpn.inner_blocks.0.0.weight is given twice, under its old and its new name")
+
+
+def test_a_prefix_that_only_some_names_have_is_part_of_them():
+    wrapped = {"module." + name: array for name, array in drawn(FASTER).items()}
+    first, *_, last = wrapped
+    for name in (first, last):
+        some = dict(wrapped)
+        some[name.removeprefix("module.")] = some.pop(name)
+        refused(FASTER, some, "unexpected module.")
+    assert list(modern_names({"model.a": 1, "model.b": 2})) == ["a", "b"] and modern_names({}) == {}
+    assert list(modern_names({"a": 1, "model.b": 2})) == ["a", "model.b"]
+
+
+@pytest.mark.parametrize(
+    "name", ["box_predictor.cls_score", "box_predictor.bbox_pred", "mask_predictor.mask_fcn_logits"]
+)
+@pytest.mark.parametrize("rows", [1, -1])
+def test_rows_of_every_head_are_counted(name, rows):
+    arrays, name = drawn(MASK), f"roi_heads.{name}.weight"
+    count = len(arrays[name])
+    shape = (count + rows, *arrays[name].shape[1:])
+    per_class = 4 if "bbox" in name else 1
+    words = f"{name} has {count + rows} rows, for {(count + rows) / per_class:g} classes; the model has"
+    refused(MASK, arrays | {name: np.zeros(shape, np.float32)}, "wrong number of classes", words)
+    turned = np.zeros((count, *arrays[name].shape[1:])[::-1], np.float32)
+    if len(turned) != count:
+        refused(MASK, arrays | {name: turned}, "wrong number of classes", f"has {len(turned)} rows")
+    refused(MASK, arrays | {name: arrays[name][:, :1]}, "wrong shapes", name)
+    refused(MASK, arrays | {name: np.float32(3)}, "wrong shapes", f"{name} ()")
+    other = "rpn.head.bbox_pred.weight"  # of one class, whatever the model knows
+    refused(MASK, arrays | {other: arrays[other][:-1]}, "wrong shapes", other)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+def test_numbers_that_no_float32_holds_are_refused(value):
+    name = list(drawn(FASTER))[-1]
+    for dtype in (np.float32, np.float64):
+        with np.errstate(over="ignore"):
+            broken = np.array(drawn(FASTER)[name], dtype)
+            broken.flat[-1] = value
+        refused(FASTER, drawn(FASTER) | {name: broken}, "NaN or infinite", name)
+
+
+@pytest.mark.parametrize("kind", [FASTER, MASK_V2])
+def test_a_linear_layer_behind_a_crop_that_has_as_many_channels_as_rows(kind):
+    """Seven channels and seven rows: nothing but the order tells them apart."""
+    config = small.settings(kind)
+    backbone = type(config.backbone)(**(vars(config.backbone) | {"fpn_channels": 7}))
+    roi = type(config.roi)(**(vars(config.roi) | {"box_convs": (7,) if config.roi.box_convs else ()}))
+    config = type(config)(**(vars(config) | {"backbone": backbone, "roi": roi}))
+    arrays = small.weights(config, dtype=np.float32)
+    model = from_state_dict(kind, arrays, config=config)
+    name = "roi_heads.box_head.fc6.weight" if kind == FASTER else "roi_heads.box_head.2.weight"
+    ours, theirs = model.state_dict()[name], arrays[name].reshape(-1, 7, 7, 7)
+    for channel, row, column in ((1, 2, 3), (3, 1, 2), (0, 6, 5)):
+        np.testing.assert_array_equal(ours[(row * 7 + column) * 7 + channel], theirs[:, channel, row, column])
+    np.testing.assert_array_equal(to_state_dict(model)[name], arrays[name])

@@ -323,3 +323,107 @@ def test_what_torch_says_is_not_passed_on(said, wanted, tmp_path, monkeypatch):
         read_weights(tmp_path / "w.pth")
     message = str(caught.value)
     assert wanted in message and "w.pth" in message and "\x1b" not in message and "weights_only" not in message
+
+
+# ---------------------------------------------------------------- where each rule ends
+
+
+@pytest.mark.parametrize(
+    "offsets", [None, 0, 5, True, "ab", {}, {"0": 1, "1": 2}, [], [0], [0, 8, 8], [0, True], ["0", 8]]
+)
+def test_offsets_are_two_whole_numbers(offsets, tmp_path):
+    content = pack({"a": F4 | {"data_offsets": offsets}}, b"\0" * 8)
+    refused(tmp_path / "w.safetensors", content, "a: data_offsets must be two whole numbers; got")
+
+
+@pytest.mark.parametrize("entry", [None, [], "a", {}, F4 | {"more": 1}, {"shape": [2], "data_offsets": [0, 8]}])
+def test_an_entry_has_three_parts_and_no_more(entry, tmp_path):
+    refused(tmp_path / "w.safetensors", pack({"a": entry}, b"\0" * 8), "a: must be described by dtype, shape and")
+
+
+SAFETENSORS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1", "U8": "<u1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", SAFETENSORS)
+@pytest.mark.parametrize("shape", [[2, 3], [3, 2], [6], [0, 3], [1, 6, 1], []])
+def test_every_type_and_shape_of_safetensors(dtype, shape, tmp_path):
+    count = int(np.prod(shape))
+    values = np.arange(1, count + 1).astype(SAFETENSORS[dtype])
+    spare = np.array([-3.5], "<f4")
+    header = {
+        "b": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        "a": {"dtype": dtype, "shape": shape, "data_offsets": [4, 4 + values.nbytes]},
+        "__metadata__": {"format": "pt"},
+    }
+    (tmp_path / "w.SAFETENSORS").write_bytes(pack(header, spare.tobytes() + values.tobytes()))
+    found = read_weights(tmp_path / "w.SAFETENSORS")
+    equal(found, {"a": values.reshape(shape), "b": spare})
+    assert found["a"].dtype.isnative
+
+
+def test_booleans_and_brains_keep_their_shapes(tmp_path):
+    header = {
+        "flags": {"dtype": "BOOL", "shape": [2, 2], "data_offsets": [0, 4]},
+        "brain": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [4, 8]},
+    }
+    (tmp_path / "w.safetensors").write_bytes(
+        pack(header, bytes([1, 0, 0, 1]) + np.array([0x3FC0, 0xC000], "<u2").tobytes())
+    )
+    found = read_weights(tmp_path / "w.safetensors")
+    equal(found, {"flags": np.array([[True, False], [False, True]]), "brain": np.array([[1.5, -2.0]], np.float32)})
+
+
+def test_a_header_may_fill_the_file_and_a_gap_may_stand_anywhere(tmp_path):
+    path = tmp_path / "w.safetensors"
+    empty = {"a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
+    path.write_bytes(pack(empty))
+    equal(read_weights(path), {"a": np.zeros(0, np.float32)})
+    text = json.dumps(empty).encode()
+    refused(path, pack(empty, length=len(text) + 1), f"claims {len(text) + 1} bytes; {len(text)} follow")
+    refused(path, b"\0" * 8, "not valid JSON")
+    two = {"a": F4 | {"data_offsets": [8, 16]}, "b": F4}  # the first bytes are those of the second name
+    path.write_bytes(pack(two, np.arange(4, dtype="<f4").tobytes()))
+    equal(read_weights(path), {"a": np.float32([2, 3]), "b": np.float32([0, 1])})
+    refused(path, pack(two | {"a": F4 | {"data_offsets": [9, 17]}}, b"\0" * 17), "1 bytes before a belong to no array")
+    refused(path, pack(two | {"a": F4 | {"data_offsets": [7, 15]}}, b"\0" * 16), "b and a overlap")
+    refused(path, pack(two, b"\0" * 17), "1 bytes at the end belong to no array")
+    refused(path, pack({"a": F4 | {"data_offsets": [0, 9]}}, b"\0" * 9), "a: ", "does not fill")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_no_number_of_a_weight_is_infinite(suffix, bad, tmp_path):
+    for place in (0, 2):
+        values = np.float32([1, 2, 3])
+        values[place] = bad
+        file = io.BytesIO()
+        np.savez(file, ok=np.float32([1]), w=values)
+        content = file.getvalue() if suffix == ".npz" else safetensors({"ok": np.float32([1]), "w": values})
+        refused(tmp_path / f"w{suffix}", content, "w")
+
+
+@pytest.mark.parametrize(
+    "name, sound", [("n" * 200, True), ("n" * 100_000, False), ("a\nb", False), ("a\x1b[31m", False)]
+)
+def test_names_are_one_printable_line(name, sound, tmp_path):
+    path = tmp_path / "w.safetensors"
+    content = pack({name: F4}, b"\0" * 8)
+    path.write_bytes(content)
+    if sound:
+        assert list(read_weights(path)) == [name]
+    else:
+        refused(path, content, "is no name for an array")
+
+
+def test_suffixes_and_folders_are_told_apart(tmp_path):
+    with pytest.raises(DataError, match=r"weights must be one of \.npz, \.pt, \.pth, \.safetensors; got '\.onnx'"):
+        read_weights(tmp_path / "w.onnx")
+    with pytest.raises(DataError, match="got 'no suffix'"):
+        read_weights(str(tmp_path / "weights"))
+    (tmp_path / "w.pth").mkdir()
+    with pytest.raises(DataError, match=r"w\.pth: is a folder, not a file"):
+        read_weights(tmp_path / "w.pth")
+    with pytest.raises(DataError, match=r"w\.pt: there is no such file"):
+        read_weights(tmp_path / "w.pt")

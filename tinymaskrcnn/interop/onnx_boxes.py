@@ -46,9 +46,9 @@ def nms(g, boxes, scores, iou_threshold):
     chosen = g.NonMaxSuppression(
         boxes,
         g.Unsqueeze(scores, [1]),  # one class per set
-        g.value([EVERYTHING]),
-        g.value([float(iou_threshold)]),
-        g.value([LOWEST_SCORE]),
+        [EVERYTHING],
+        [float(iou_threshold)],
+        [LOWEST_SCORE],
     )
     return g.Gather(chosen, [0, 2], axis=1)
 

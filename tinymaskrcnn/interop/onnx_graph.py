@@ -160,4 +160,4 @@ def sigmoid(g, x):
 
 def best_of(g, scores, count):
     """The `count` best entries, or all when there are fewer: scores (K,) -> values, indices; ties by position."""
-    return g.TopK(scores, g.Min(g.value([count]), size_of(g, scores, 0)), axis=0, results=2)
+    return g.TopK(scores, g.Min([count], size_of(g, scores, 0)), axis=0, results=2)

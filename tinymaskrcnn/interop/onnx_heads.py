@@ -85,7 +85,7 @@ def detections_from_boxes(g, logits, deltas, proposals, config, limits):
     nothing = g.Expand(LEFT_OUT, g.Shape(classes))
     scores = g.Reshape(g.ScatterND(nothing, place, g.GatherND(classes, place)), [-1])  # (P * classes,)
 
-    count = g.Min(g.value([config.detections_per_image]), size_of(g, kept, 0))
+    count = g.Min([config.detections_per_image], size_of(g, kept, 0))
     scores, best = g.TopK(scores, count, axis=0, results=2)
     labels = g.Add(g.Mod(best, size_of(g, classes, 1)), 1)
     return g.Gather(g.Reshape(boxes, [-1, 4]), best), labels, scores
@@ -164,7 +164,7 @@ def keypoint_branch(g, heads, pyramid, boxes):
         h = emit(g, heads.keypoint_head, crops)
     with g.scope("keypoint_predictor.kps_score_lowres"):
         h = emit(g, heads.keypoint_predictor.kps_score_lowres, h)
-    twice = g.value([1.0, 1.0, 2.0, 2.0])
+    twice = [1.0, 1.0, 2.0, 2.0]
     heatmaps = g.Resize(h, None, twice, mode="linear", coordinate_transformation_mode="half_pixel")  # (K, J, S, S)
     return decode_keypoints(g, heatmaps, boxes, heads.config.num_keypoints, 4 * heads.config.keypoint_size)
 
@@ -219,4 +219,4 @@ def _polynomial(g, x, *coefficients):
 def resize_keypoints(g, keypoints, old, new):
     """keypoints (K, J, 3) in a picture of size old (2,)  ->  in the same picture of size new"""
     old, new = (g.Cast(size, to=g.onnx.TensorProto.FLOAT) for size in (old, new))
-    return g.Mul(keypoints, g.Concat(g.Gather(g.Div(new, old), [1, 0]), g.value([1.0]), axis=0))
+    return g.Mul(keypoints, g.Concat(g.Gather(g.Div(new, old), [1, 0]), [1.0], axis=0))

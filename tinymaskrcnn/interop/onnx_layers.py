@@ -64,7 +64,7 @@ def group_norm(g, layer, x):
     channels = layer.weight.value.shape[0]
     lines = g.Reshape(x, [0, layer.groups, -1])  # (N, groups, C/groups * H * W)
     ones, zeros = [1.0] * layer.groups, [0.0] * layer.groups
-    normal = g.InstanceNormalization(lines, g.value(ones), g.value(zeros), epsilon=float(layer.eps))
+    normal = g.InstanceNormalization(lines, ones, zeros, epsilon=float(layer.eps))
     normal = g.Reshape(normal, g.Shape(x))
     weight = g.parameter("weight", layer.weight.value.reshape(channels, 1, 1))
     bias = g.parameter("bias", layer.bias.value.reshape(channels, 1, 1))

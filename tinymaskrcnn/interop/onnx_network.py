@@ -30,7 +30,7 @@ def resize(g, image, size, config):
     longer = g.Div(g.Cast(config.resize_longer, to=double), g.ReduceMax(sides, keepdims=0))
     floor = g.Cast(g.Floor(g.Mul(sides, g.Min(shorter, longer))), to=g.onnx.TensorProto.INT64)
     new_size = g.Max(floor, 1)  # of a very long picture one row is left; data/resizing.py refuses it
-    shape = g.Concat(g.value([1, config.backbone.in_channels]), new_size, axis=0)
+    shape = g.Concat([1, config.backbone.in_channels], new_size, axis=0)
     return g.Resize(x, None, None, shape, mode="linear", coordinate_transformation_mode="half_pixel"), new_size
 
 
@@ -39,7 +39,7 @@ def normalize_and_pad(g, layer, x, size):
     mean, std = (np.asarray(values, np.float32).reshape(-1, 1, 1) for values in (layer.mean, layer.std))
     x = g.Mul(g.Sub(x, mean), np.float32(1) / std)
     padded_size = g.Mul(g.Div(g.Add(size, DIVISOR - 1), DIVISOR), DIVISOR)
-    pads = g.Concat(g.value([0] * 6), g.Sub(padded_size, size), axis=0)  # all the starts, then the ends of N, C, H, W
+    pads = g.Concat([0] * 6, g.Sub(padded_size, size), axis=0)  # all the starts, then the ends of N, C, H, W
     return g.Pad(x, pads), padded_size
 
 
@@ -70,7 +70,7 @@ def fpn(g, layer, features):
         up = g.Resize(
             merged[0],
             None,
-            g.value([1.0, 1.0, 2.0, 2.0]),
+            [1.0, 1.0, 2.0, 2.0],
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
