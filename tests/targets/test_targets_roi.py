@@ -84,21 +84,24 @@ def test_samples_have_the_type_of_the_proposals(dtype):
     assert {x.dtype for x in (samples.rois, samples.deltas, samples.weight, samples.mask_weight)} == {np.dtype(dtype)}
 
 
-@pytest.mark.parametrize("norm", ["", "batch"])
+@pytest.mark.parametrize("norm", [{}, {"box_norm": "batch"}, {"mask_norm": "batch"}])
 def test_a_device_keeps_the_padding_unless_a_norm_would_see_it(norm, device):
     """There the shapes are fixed, and the weights say what counts; what counts is what the host has."""
     proposals, valid, targets = batch(np.random.default_rng(4), empty=(1,))
     valid[:, 4:] = False
-    config = dataclasses.replace(CONFIG, box_norm=norm)
+    config = dataclasses.replace(CONFIG, **norm)
     here = sample_rois(proposals, valid, targets, config, rng=np.random.default_rng(5))
     moved = TargetBatch(*(device.asarray(x) for x in (targets.boxes, targets.labels, targets.masks, targets.valid)))
     arrays = device.asarray(proposals), device.asarray(valid)
     there = sample_rois(*arrays, moved, config, rng=np.random.default_rng(5))
-    weight, mask_weight = to_host(there.weight), to_host(there.mask_weight)
+    weight, mask_weight, rois_type = to_host(there.weight), to_host(there.mask_weight), np.dtype(np.float32)
     if norm:
         assert (weight == 1).all() and (mask_weight == 1).all()
     else:  # as many as there are to choose from: twelve proposals and two objects, or the eight that are asked for
         assert len(weight) == 3 * 8 and len(mask_weight) == 3 * 2 and 0 < weight.sum() < len(weight)
+        np.testing.assert_array_equal(to_host(there.rois)[weight == 0], [[0, 0, 1, 1]] * int((weight == 0).sum()))
+        assert not to_host(there.deltas)[weight == 0].any() and not to_host(there.labels)[weight == 0].any()
+    assert {to_host(x).dtype for x in (there.rois, there.deltas, there.weight, there.mask_weight)} == {rois_type}
     assert weight.sum() == len(here.rois) and mask_weight.sum() == len(here.mask_rows)
     np.testing.assert_allclose(to_host(there.rois)[weight > 0], here.rois)
     positive = to_host(there.mask_rows)[mask_weight > 0]
