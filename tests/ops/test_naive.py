@@ -36,6 +36,9 @@ def test_conv_transpose2d():
     assert image(naive.conv_transpose2d(x, weight, np.zeros(1))) == [[1, 12, 20], [3, 34, 40]]
     assert image(naive.conv_transpose2d(x, weight, np.ones(1), stride=(2, 2))) == [[2, 3, 11, 21], [4, 5, 31, 41]]
     assert image(naive.conv_transpose2d(x, weight, np.zeros(1), padding=(0, 1))) == [[12], [34]]
+    standing = x.transpose(0, 2, 1, 3)
+    assert image(naive.conv_transpose2d(standing, weight, np.zeros(1))) == [[1, 2], [13, 24], [30, 40]]
+    assert image(naive.conv_transpose2d(standing, weight, np.zeros(1), padding=(1, 0))) == [[13, 24]]
 
 
 def test_select_conv1x1():
@@ -69,6 +72,47 @@ def test_pooling():
     assert image(naive.max_pool2d(-RAMP, **padded)) == [[-1, -2], [-4, -5]]
     assert image(naive.avg_pool2d(RAMP, **padded)) == [[0.25, 1.25], [2.75, 7]]
     np.testing.assert_allclose(naive.global_avg_pool2d(RAMP), [[5]])
+
+
+def test_anchors():
+    found = naive.anchors([4, 8], [1.0], grid_size=(1, 2), stride=10)
+    assert found.tolist() == [[-2, -2, 2, 2], [-4, -4, 4, 4], [8, -2, 12, 2], [6, -4, 14, 4]]
+    assert found.dtype == np.float32
+
+
+def test_boxes():
+    assert naive.iou((0, 0, 4, 2), (2, 0, 6, 3)) == 4 / 16
+    assert naive.iou((0, 0, 4, 2), (4, 0, 6, 2)) == naive.iou((0, 0, 0, 5), (0, 0, 0, 5)) == 0
+    np.testing.assert_allclose(naive.encode((2, 1, 4, 9), (0, 0, 4, 4)), [0.25, 0.75, math.log(0.5), math.log(2)])
+    row = np.array([[0.0, 0, 4, 1], [0, 0, 3, 1], [0, 0, 4, 1], [9, 0, 12, 1]])
+    kept = naive.nms(row, np.array([0.5, 0.9, 0.4, 0.1]), iou_threshold=0.5, group=np.array([0, 0, 1, 0]))
+    assert kept.tolist() == [False, True, True, True]
+    assert naive.nms(row, np.ones(4), iou_threshold=0.75, group=np.zeros(4)).tolist() == [True, True, False, True]
+
+
+def test_losses():
+    options = dict(weight=np.array([1.0, 3.0]), normalizer=2.0)
+    logits, labels = np.log([[1.0, 3], [2, 2]]), np.array([0, 1])
+    loss = naive.softmax_cross_entropy(logits, labels=labels, **options)
+    np.testing.assert_allclose(loss, (math.log(4) + 3 * math.log(2)) / 2)
+    loss = naive.sigmoid_cross_entropy(np.log([3.0, 1.0]), targets=np.array([0.25, 1.0]), **options)
+    np.testing.assert_allclose(loss, (-0.25 * math.log(0.75) - 0.75 * math.log(0.25) + 3 * math.log(2)) / 2)
+    prediction, target = np.array([[1.0, 5.0], [3.0, 0.0]]), np.array([[2.0, 2.0], [3.0, 1.0]])
+    np.testing.assert_allclose(naive.smooth_l1(prediction, target=target, beta=2.0, **options), (2.25 + 0.75) / 2)
+    assert naive.squared_error(np.array([1.0, 5.0]), target=np.array([2.0, 2.0]), **options) == (1 + 3 * 9) / 2
+
+
+def test_roi_operators():
+    options = dict(image_index=np.array([1]), scale=0.5, output_size=(1, 2))
+    features = np.concatenate([0 * RAMP, RAMP])
+    crops = naive.roi_align(features, np.array([[2.0, 1, 6, 5]]), samples=2, aligned=True, **options)
+    np.testing.assert_allclose(crops.reshape(-1), [5, 5.875])  # at 1.75 and, beyond the last centre, 2
+    crops = naive.roi_align(features, np.array([[1.0, 2, 2, 3]]), samples=0, aligned=False, **options)
+    np.testing.assert_allclose(crops.reshape(-1), [1 + 0.75 + 3 * 1.5, 1 + 1.25 + 3 * 1.5])  # held at one pixel
+    crops = naive.roi_pool(features, np.array([[2.0, 0, 4, 2]]), **options)
+    assert crops.reshape(-1).tolist() == [5, 6]
+    crops = naive.roi_pool(features, np.array([[4.0, 0, 9, 2]]), **options)
+    assert crops.reshape(-1).tolist() == [6, 0]  # a bin beyond the picture is empty
 
 
 def test_max_pool2d_backward():
