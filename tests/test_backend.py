@@ -1,5 +1,6 @@
 """The array decides where the work is done; kernels are found by name."""
 
+import importlib.util
 import sys
 import types
 
@@ -38,6 +39,7 @@ def test_to_the_host_copies_only_from_a_device(device):
     moved = backend.to_host(device.asarray(HOST))
     assert type(moved) is np.ndarray and np.array_equal(moved, HOST)
     assert np.array_equal(backend.to_host([1, 2]), [1, 2])
+    assert type(backend.to_host(np.float32(2))) is type(backend.to_host(3)) is np.ndarray
 
 
 def test_cupy_is_registered_when_its_first_array_is_seen(monkeypatch):
@@ -140,6 +142,23 @@ def test_a_method_has_a_kernel_by_the_name_of_its_class(kernels, device):
     assert Layer().forward(HOST) == Layer.forward.readable(Layer(), x) == "readable"
     assert Layer().forward(None) == "readable"  # no array: no module to ask for
     assert Other().forward(HOST) == "other, readable" and Unrelated().forward(x) == "unrelated"
+
+
+@pytest.mark.parametrize(("text", "enabled"), [(None, True), ("1", True), ("", True), ("0", False)])
+def test_the_environment_switches_kernels_off(text, enabled, monkeypatch):
+    monkeypatch.delenv("TINYMASKRCNN_KERNELS", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TINYMASKRCNN_KERNELS", text)
+    spec = importlib.util.find_spec("tinymaskrcnn.backend")
+    anew = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    assert anew._KERNELS_ENABLED is enabled
+
+
+def test_settings_reach_the_text_and_the_kernel(kernels):
+    assert np.array_equal(scale(HOST, factor=5)[1], 5 * HOST) and np.array_equal(scale(HOST, None)[1], 2 * HOST)
+    backend.register_kernel("scale")(lambda x, cache=None, *, factor=2: ("fast", cache, factor))
+    assert scale(HOST, 7, factor=5) == ("fast", 7, 5)
 
 
 def test_kernels_can_be_switched_off(kernels, monkeypatch):

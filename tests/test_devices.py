@@ -18,6 +18,7 @@ HOST = np.arange(6.0).reshape(2, 3)
 def test_the_host_is_a_device_too(device):
     assert devices.to_device(device.asarray(HOST), "cpu").tolist() == HOST.tolist()
     assert devices.to_device(HOST, "cpu") is HOST
+    assert type(devices.to_device([1, 2], "cpu")) is np.ndarray
 
 
 def test_unknown_device():
@@ -85,6 +86,11 @@ def test_a_device_kernel_serves_every_module_with_a_launcher(monkeypatch, device
         devices.launcher_of(device)
 
 
+def test_a_launcher_that_nobody_registered_may_be_taken_back():
+    devices.register_launcher("never_heard_of", None)
+    assert not devices.DEVICE(types.SimpleNamespace(__name__="never_heard_of"))
+
+
 # ---------------------------------------------------------------- workspace
 
 
@@ -97,6 +103,9 @@ def test_workspace_reuses_memory_by_name_and_dtype():
     assert not np.shares_memory(first, space.take("columns", (4, 5), np.float64))
     assert space.take("columns", (6, 6)).shape == (6, 6)
     assert space.take("columns", ()).shape == ()
+    assert np.shares_memory(space.take("columns", (6, 6)), space.take("columns", (36,)))
+    assert np.shares_memory(space.take("rows", (4, 5)), space.take("rows", (20,)))
+    assert space.take("signs", (2, 0, 3), bool).shape == (2, 0, 3) and space.take("signs", (3,), bool).dtype == bool
 
 
 def test_workspace_is_never_shared_between_threads():

@@ -7,12 +7,13 @@ import os
 import annotated
 import numpy as np
 import pytest
+from pretended_cupy import pretended
 
 import tinymaskrcnn
 from tinymaskrcnn import Config, Experiment
 from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
-from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, NonFiniteError
-from tinymaskrcnn.experiment import Detector, _results_writer, check_experiment, check_memory, open_detector
+from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, DataError, NonFiniteError
+from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, check_experiment, check_memory, open_detector
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
 from tinymaskrcnn.structures import Detections
@@ -351,3 +352,18 @@ def test_weights_to_begin_with(tmp_path, trained):
         assert not all(p.trainable for p in model.parameters())
     anew = Experiment.open(tmp_path / "run", weights=False)
     assert any((anew.model.state_dict()[name] != array).any() for name, array in weights.items())
+
+
+def test_a_model_is_made_where_it_computes():
+    with pretended():
+        model = _new_model(TINY, "cuda")
+        assert all(type(p.value).__name__ == "StrictArray" for p in model.parameters())
+        assert type(Detector(load_model_of(TINY), device="cuda").model.parameters()[0].value).__name__ == "StrictArray"
+
+
+def test_pictures_to_judge_by_are_looked_at_before_a_run_begins(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    config = annotated_config(tmp_path / "pictures", val_annotations=str(tmp_path / "none.json"))
+    with pytest.raises(DataError, match="none.json: there is no such file"):
+        Experiment.start(tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()

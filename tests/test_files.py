@@ -47,13 +47,25 @@ def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(t
     synced, sync, path = [], os.fsync, tmp_path / "a.txt"
 
     def noting(handle):
-        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), os.fstat(handle).st_size if path.exists() else None))
+        status = os.fstat(handle)
+        synced.append((stat.S_ISDIR(status.st_mode), status.st_size, path.exists()))
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", noting)
     write_whole(path, "whole")
-    assert [folder for folder, _ in synced] == [False, True]
-    assert synced[0][1] is None and synced[1][1] is not None  # the file under its temporary name, then its folder
+    assert [folder for folder, _, _ in synced] == [False, True]
+    assert synced[0][1:] == (5, False) and synced[1][2]  # all of the file under its temporary name, then its folder
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="nobody counts open files here")
+def test_writing_leaves_nothing_open(tmp_path):
+    write_whole(tmp_path / "a.txt", "x")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        write_whole(tmp_path / "a.txt", "x")
+        with pytest.raises(KeyError), whole_file(tmp_path / "a.txt"):
+            raise KeyError
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_folder_that_cannot_be_opened_is_no_problem(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The training loop on a small model: exact repetition, accumulation, and the end at the first non-finite number."""
 
 import dataclasses
+import types
 import weakref
 
 import numpy as np
@@ -65,6 +66,26 @@ def test_a_row_says_everything(make):
     assert rows[0]["learning_rate"] == pytest.approx(0.05)
     assert rows[0]["gradient_norm"] > 0 and rows[0]["seconds"] >= 0 and rows[0]["memory_mb"] > 0
     assert all(type(value) in (int, float) for row in rows for value in row.values())
+
+
+def test_a_row_tells_the_seconds_of_its_step(make, monkeypatch):
+    """To a tenth of a millisecond; what is done between two steps is not counted."""
+    now = [100.0]
+    monkeypatch.setattr("tinymaskrcnn.train.trainer.time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    trainer = make()
+    step = trainer.train_step
+
+    def slow(batches):
+        row = step(batches)
+        now[0] += 0.25 * trainer.step + 0.00001
+        return row
+
+    trainer.train_step = slow
+    seconds = []
+    for row in trainer.rows():
+        seconds.append(row["seconds"])
+        now[0] += 50
+    assert seconds == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
 
 
 def test_training_learns(make):
