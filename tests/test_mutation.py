@@ -2,9 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mutation import package
 from mutation.homework import Handed, _unnoticed, examined, killer
 from mutation.operators import mutants
 from mutation.report import sorted_out, table
@@ -111,3 +113,19 @@ def test_a_check_that_knows_one_case_lets_mutants_survive():
     exercise = find_exercise("hw01.softmax_backward")
     weak = dataclasses.replace(exercise, cases=exercise.cases[:1])
     assert len(examined(weak).survivors) > len(examined(exercise).survivors)
+
+
+def test_every_file_of_the_package_has_tests_of_its_own():
+    """A file without any would be tried against all tests there are."""
+    for path in package.PACKAGE.rglob("*.py"):
+        if path.parent != package.PACKAGE:
+            assert package.tests_of(path) and all(Path(p).is_file() for p in package.tests_of(path)), path
+    (one, *_) = package.tests_of(package.PACKAGE / "testing" / "memory.py")
+    assert Path(one).name == "test_memory.py"
+    exercise = package.tests_of(package.PACKAGE / "homework" / "exercises" / "hw01.py")
+    assert {Path(p).parent.name for p in exercise} == {"homework"}
+
+
+def test_annotations_are_words():
+    assert not list(mutants("x: dict[str, int] | None"))
+    assert not list(mutants("def f(x: a | b) -> tuple[int, str]: pass"))

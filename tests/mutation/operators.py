@@ -96,6 +96,8 @@ def _is_words(node, parents):
             return True
         if isinstance(above, ast.Expr) and isinstance(above.value, ast.Constant):
             return True
+        if node is getattr(above, "annotation", None) or node is getattr(above, "returns", None):
+            return True
         if isinstance(above, ast.Call) and ast.unparse(above.func) == "isinstance":  # the order of its types is free
             return True
         if isinstance(above, ast.Assign) and ast.unparse(above.targets[0]) == "__all__":

@@ -74,9 +74,13 @@ def drawn(files, count, seed):
 
 
 def tests_of(path):
-    """The tests of a file's room, the one that bears its name first."""
+    """The tests of a file's room, the one that bears its name first; of a room without a folder, those of its name."""
     room = path.parent.relative_to(PACKAGE)
-    folder = ROOT / "tests" / room
+    while not (folder := ROOT / "tests" / room).is_dir():
+        named = [folder.with_name(f"test_{name}.py") for name in (path.stem, room.name)]
+        if found := [str(p) for p in named if p.exists()]:
+            return found
+        room = room.parent
     if room == Path("."):
         return [str(ROOT / "tests" / f"test_{path.stem}.py")]
     own = [*folder.glob(f"test_{path.stem}*.py"), *folder.glob(f"test_*_{path.stem}.py")]
