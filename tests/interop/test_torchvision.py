@@ -312,3 +312,12 @@ def test_a_linear_layer_behind_a_crop_that_has_as_many_channels_as_rows(kind):
     for channel, row, column in ((1, 2, 3), (3, 1, 2), (0, 6, 5)):
         np.testing.assert_array_equal(ours[(row * 7 + column) * 7 + channel], theirs[:, channel, row, column])
     np.testing.assert_array_equal(to_state_dict(model)[name], arrays[name])
+
+
+def test_settings_are_not_read_off_weights_of_another_kind():
+    with pytest.raises(CheckpointError, match=f"these are the weights of {FASTER}, not of {MASK}"):
+        read_config(MASK, drawn(FASTER))
+    with pytest.raises(ConfigError, match="kind must be one of"):
+        read_config("maskrcnn", drawn(MASK))
+    wrapped = {"module." + name: array for name, array in drawn(MASK).items()}
+    assert read_config(MASK, wrapped) == read_config(MASK, drawn(MASK))
