@@ -35,7 +35,7 @@ from tinymaskrcnn.nn import Sequential
 from tinymaskrcnn.nn.containers import Identity
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, Linear, ReLU
 from tinymaskrcnn.nn.more_layers import GlobalAvgPool2d
-from tinymaskrcnn.ops import naive, norm, pool
+from tinymaskrcnn.ops import average_pool, more_norms, naive, norm, pool
 from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from tinymaskrcnn.testing import CheckFailed, cache_bytes, cache_table, check_layer, check_pair
 from tinymaskrcnn.train.optimizer import SGD
@@ -153,9 +153,9 @@ title = "Average pooling: equal shares"
 pool_gradient_steps(small, [[9, 18], [0, -9]], kernel=3, stride=2, kind="average", title=title)
 
 # %%
-y, cache = pool.avg_pool2d_forward(batch, kernel=3, stride=2)
+y, cache = average_pool.avg_pool2d_forward(batch, kernel=3, stride=2)
 np.testing.assert_allclose(y, naive.avg_pool2d(batch, kernel=(3, 3), stride=(2, 2)))
-print(check_pair(pool.avg_pool2d_forward, pool.avg_pool2d_backward, [batch], kernel=3, stride=2))
+print(check_pair(average_pool.avg_pool2d_forward, average_pool.avg_pool2d_backward, [batch], kernel=3, stride=2))
 print("bytes kept for backward:", cache_bytes(cache))
 
 # %% [markdown]
@@ -167,7 +167,7 @@ bank = digits.load()
 three = np.pad(bank.images[3], ((0, 0), (1, 1)))[None, :, :, None].astype(float)
 moved = np.roll(three, 1, axis=2)
 shown = {"a 3": three, "max": pool.max_pool2d_forward(three, kernel=2)[0]}
-shown |= {"mean": pool.avg_pool2d_forward(three, kernel=2)[0]}
+shown |= {"mean": average_pool.avg_pool2d_forward(three, kernel=2)[0]}
 shown |= {"moved by 1": moved, "max of it": pool.max_pool2d_forward(moved, kernel=2)[0]}
 
 # %%
@@ -361,9 +361,9 @@ ax.figure
 
 # %%
 mean, var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
-frozen, _ = norm.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)
+frozen, _ = more_norms.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)
 np.testing.assert_allclose(frozen, y, atol=1e-12)
-forward, backward = norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward
+forward, backward = more_norms.frozen_batch_norm2d_forward, more_norms.frozen_batch_norm2d_backward
 check_pair(forward, backward, [x[:2, :3, :3], weight, bias], mean=mean, var=var)
 
 # %% [markdown]
@@ -373,11 +373,11 @@ check_pair(forward, backward, [x[:2, :3, :3], weight, bias], mean=mean, var=var)
 # %%
 wide = rng.standard_normal((4, 5, 5, 8))
 ones, zeros = np.ones(8), np.zeros(8)
-together, _ = norm.group_norm_forward(wide, ones, zeros, groups=2)
-alone, _ = norm.group_norm_forward(wide[:1], ones, zeros, groups=2)
+together, _ = more_norms.group_norm_forward(wide, ones, zeros, groups=2)
+alone, _ = more_norms.group_norm_forward(wide[:1], ones, zeros, groups=2)
 difference = abs(together[:1] - alone).max()
 print("the first picture with three others and alone: they differ by", difference)
-check_pair(norm.group_norm_forward, norm.group_norm_backward, [wide[:2, :3, :3], ones, zeros], groups=2)
+check_pair(more_norms.group_norm_forward, more_norms.group_norm_backward, [wide[:2, :3, :3], ones, zeros], groups=2)
 
 # %% [markdown]
 # ## 5. The residual block

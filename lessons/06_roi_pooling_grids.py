@@ -33,8 +33,8 @@ from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.models.postprocess import paste_masks
 from tinymaskrcnn.models.roi_pooling import assign_levels
 from tinymaskrcnn.ops import naive
-from tinymaskrcnn.ops.losses import squared_error_backward, squared_error_forward
-from tinymaskrcnn.ops.pool import avg_pool2d_forward
+from tinymaskrcnn.ops.average_pool import avg_pool2d_forward
+from tinymaskrcnn.ops.more_losses import squared_error_backward, squared_error_forward
 from tinymaskrcnn.ops.roi_align import interpolation_matrix, roi_align_backward, roi_align_forward
 from tinymaskrcnn.ops.roi_pool import roi_pool_backward, roi_pool_forward
 from tinymaskrcnn.targets.mask import mask_targets

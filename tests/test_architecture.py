@@ -43,6 +43,10 @@ STATE_ALLOWED = set()
 TESTED_ELSEWHERE = {
     "__main__.py": "test_cli.py",
     "nn/more_layers.py": "nn/test_layers.py",
+    "ops/more_norms.py": "ops/test_norm.py",
+    "ops/more_losses.py": "ops/test_losses.py",
+    "ops/average_pool.py": "ops/test_pool.py",
+    "ops/bilinear.py": "ops/test_resize.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/roi_heads.py": "models/test_mask_rcnn.py",
     "homework/worker.py": "homework/test_remote.py",

@@ -12,7 +12,7 @@ from tinymaskrcnn.data.resizing import resize_to_config
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.interop import onnx_network
 from tinymaskrcnn.models.mask_rcnn import Normalize
-from tinymaskrcnn.ops.resize import resize_bilinear_forward
+from tinymaskrcnn.ops.bilinear import resize_bilinear_forward
 from tinymaskrcnn.structures import collate
 
 

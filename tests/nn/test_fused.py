@@ -11,7 +11,7 @@ from tinymaskrcnn.nn import fused
 from tinymaskrcnn.nn.containers import Identity, Sequential
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
 from tinymaskrcnn.nn.more_layers import FrozenBatchNorm2d, GroupNorm
-from tinymaskrcnn.ops import norm
+from tinymaskrcnn.ops import more_norms
 
 KINDS = {"batch": BatchNorm2d, "frozen": FrozenBatchNorm2d}
 
@@ -257,9 +257,13 @@ def test_batch_norm_and_relu_are_one_operator_on_a_device():
     wanted, caches = one_by_one(host.layers, x)
     wanted_dx = backward(host.layers, dy, caches)
 
-    with mock.patch.object(norm, "batch_norm2d_relu_forward", wraps=norm.batch_norm2d_relu_forward) as there:
+    with mock.patch.object(
+        more_norms, "batch_norm2d_relu_forward", wraps=more_norms.batch_norm2d_relu_forward
+    ) as there:
         y, cache = device.forward(strict_device.xp.asarray(x))
-    with mock.patch.object(norm, "batch_norm2d_relu_backward", wraps=norm.batch_norm2d_relu_backward) as back:
+    with mock.patch.object(
+        more_norms, "batch_norm2d_relu_backward", wraps=more_norms.batch_norm2d_relu_backward
+    ) as back:
         dx = device.backward(strict_device.xp.asarray(dy), cache)
     assert there.call_count == back.call_count == 2 and len(cache) == 4
     np.testing.assert_allclose(y.get(), wanted, atol=1e-12)
@@ -270,6 +274,8 @@ def test_batch_norm_and_relu_are_one_operator_on_a_device():
         np.testing.assert_allclose(buffer.value.get(), dict(host.named_buffers())[name].value, atol=1e-12)
 
     layers[1].forward = layers[1].forward  # somebody looks
-    with mock.patch.object(norm, "batch_norm2d_relu_forward", wraps=norm.batch_norm2d_relu_forward) as there:
+    with mock.patch.object(
+        more_norms, "batch_norm2d_relu_forward", wraps=more_norms.batch_norm2d_relu_forward
+    ) as there:
         device.forward(strict_device.xp.asarray(x))
     assert there.call_count == 1

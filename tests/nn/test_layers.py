@@ -9,7 +9,7 @@ from strategies import distinct
 
 from tinymaskrcnn.nn import layers, more_layers
 from tinymaskrcnn.nn.init import normal
-from tinymaskrcnn.ops import activation, conv, linear, norm, pool, resize
+from tinymaskrcnn.ops import activation, average_pool, conv, linear, more_norms, norm, pool, resize
 
 X = np.random.default_rng(7).standard_normal((2, 6, 7, 4)).astype(np.float32)
 ROWS = np.random.default_rng(8).standard_normal((5, 3)).astype(np.float32)
@@ -39,11 +39,11 @@ CONV = conv_of(conv.conv2d_forward), conv.conv2d_backward
 DECONV = conv_of(conv.conv_transpose2d_forward), conv.conv_transpose2d_backward
 MAX, AVG = (
     (plain(pool.max_pool2d_forward), pool.max_pool2d_backward),
-    (plain(pool.avg_pool2d_forward), pool.avg_pool2d_backward),
+    (plain(average_pool.avg_pool2d_forward), average_pool.avg_pool2d_backward),
 )
 UP = plain(resize.upsample_nearest2d_forward), resize.upsample_nearest2d_backward
-GROUP = norm_of(norm.group_norm_forward), norm.group_norm_backward
-FROZEN = norm_of(norm.frozen_batch_norm2d_forward, **STATISTICS), norm.frozen_batch_norm2d_backward
+GROUP = norm_of(more_norms.group_norm_forward), more_norms.group_norm_backward
+FROZEN = norm_of(more_norms.frozen_batch_norm2d_forward, **STATISTICS), more_norms.frozen_batch_norm2d_backward
 
 # layer, its input, its operator, the operator's settings: a layer made with its defaults has those of the operator
 CASES = {
@@ -110,7 +110,7 @@ CASES = {
     "GlobalAvgPool2d": (
         lambda rng: more_layers.GlobalAvgPool2d(),
         X,
-        (plain(pool.global_avg_pool2d_forward), pool.global_avg_pool2d_backward),
+        (plain(average_pool.global_avg_pool2d_forward), average_pool.global_avg_pool2d_backward),
         {},
     ),
     "UpsampleNearest2d": (lambda rng: more_layers.UpsampleNearest2d(), X, UP, dict(factor=2)),

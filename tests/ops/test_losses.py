@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
-from tinymaskrcnn.ops import losses, naive
+from tinymaskrcnn.ops import losses, more_losses, naive
 from tinymaskrcnn.testing import check_pair
 
 SOFTMAX = losses.softmax_cross_entropy_forward, losses.softmax_cross_entropy_backward
 SIGMOID = losses.sigmoid_cross_entropy_forward, losses.sigmoid_cross_entropy_backward
 SMOOTH = losses.smooth_l1_forward, losses.smooth_l1_backward
-SQUARED = losses.squared_error_forward, losses.squared_error_backward
+SQUARED = more_losses.squared_error_forward, more_losses.squared_error_backward
 
 
 def every_loss(rng, rows=6, dtype=np.float64):

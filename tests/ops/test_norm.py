@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.ops import naive, norm
+from tinymaskrcnn.ops import more_norms, naive, norm
 from tinymaskrcnn.testing import check_pair
 
 SHAPE = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -111,32 +111,34 @@ def test_batch_norm2d_names_running_statistics_of_another_width():
 def test_frozen_batch_norm2d_equals_the_definition(shape, seed, eps):
     normal = draws(seed)
     args, data = inputs(*shape, seed=seed), dict(mean=normal(shape[-1]), var=0.1 + abs(normal(shape[-1])), eps=eps)
-    close(norm.frozen_batch_norm2d_forward(*args, **data)[0], naive.frozen_batch_norm2d(*args, **data))
+    close(more_norms.frozen_batch_norm2d_forward(*args, **data)[0], naive.frozen_batch_norm2d(*args, **data))
 
 
 def test_frozen_batch_norm2d_passes_the_harness():
     normal = draws()
     data = dict(mean=normal(3), var=0.1 + abs(normal(3)))
-    check_pair(norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward, inputs(2, 3, 2, 3), **data)
+    check_pair(
+        more_norms.frozen_batch_norm2d_forward, more_norms.frozen_batch_norm2d_backward, inputs(2, 3, 2, 3), **data
+    )
 
 
 def test_frozen_batch_norm2d_does_not_upcast_to_its_statistics():
     normal = draws()
     args = [a.astype(np.float32) for a in inputs(2, 3, 2, 3)]
-    y, cache = norm.frozen_batch_norm2d_forward(*args, mean=normal(3), var=np.ones(3))
-    assert [a.dtype for a in (y, *norm.frozen_batch_norm2d_backward(y, cache))] == [np.float32] * 4
+    y, cache = more_norms.frozen_batch_norm2d_forward(*args, mean=normal(3), var=np.ones(3))
+    assert [a.dtype for a in (y, *more_norms.frozen_batch_norm2d_backward(y, cache))] == [np.float32] * 4
 
 
 def test_frozen_batch_norm2d_repeats_what_training_saw():
     x, weight, bias = inputs(2, 3, 2, 3)
     y, _ = norm.batch_norm2d_forward(x, weight, bias)
     mean, var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
-    close(norm.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)[0], y)
+    close(more_norms.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)[0], y)
 
 
 def test_frozen_batch_norm2d_names_a_negative_eps():
     with pytest.raises(ArgumentError, match="frozen_batch_norm2d_forward: eps must be 0 or above; got -1"):
-        norm.frozen_batch_norm2d_forward(*inputs(1, 2, 2, 2), mean=np.zeros(2), var=np.ones(2), eps=-1)
+        more_norms.frozen_batch_norm2d_forward(*inputs(1, 2, 2, 2), mean=np.zeros(2), var=np.ones(2), eps=-1)
 
 
 # ---------------------------------------------------------------- group normalisation
@@ -147,30 +149,30 @@ def test_frozen_batch_norm2d_names_a_negative_eps():
 def test_group_norm_equals_the_definition(shape, seed, groups, eps):
     args = inputs(*shape[:3], shape[3] * groups, seed=seed)
     options = dict(groups=groups, eps=eps)
-    close(norm.group_norm_forward(*args, **options)[0], naive.group_norm(*args, **options))
+    close(more_norms.group_norm_forward(*args, **options)[0], naive.group_norm(*args, **options))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_group_norm_passes_the_harness(groups):
-    check_pair(norm.group_norm_forward, norm.group_norm_backward, inputs(2, 2, 3, 4), groups=groups)
+    check_pair(more_norms.group_norm_forward, more_norms.group_norm_backward, inputs(2, 2, 3, 4), groups=groups)
 
 
 def test_group_norm_treats_each_image_alone():
     x, weight, bias = inputs(3, 2, 2, 4)
-    together, _ = norm.group_norm_forward(x, weight, bias, groups=2)
-    alone, _ = norm.group_norm_forward(x[1:2], weight, bias, groups=2)
+    together, _ = more_norms.group_norm_forward(x, weight, bias, groups=2)
+    alone, _ = more_norms.group_norm_forward(x[1:2], weight, bias, groups=2)
     close(together[1:2], alone)
 
 
 @pytest.mark.parametrize("options", [dict(groups=3), dict(groups=0), dict(groups=-1), dict(groups=2.0)])
 def test_group_norm_names_groups_that_do_not_divide(options):
     with pytest.raises(ArgumentError, match="group_norm_forward: groups must be an int that divides C = 4; got"):
-        norm.group_norm_forward(*inputs(1, 2, 2, 4), **options)
+        more_norms.group_norm_forward(*inputs(1, 2, 2, 4), **options)
 
 
 def test_group_norm_names_a_wrong_eps():
     with pytest.raises(ArgumentError, match="group_norm_forward: eps must be above 0"):
-        norm.group_norm_forward(*inputs(1, 2, 2, 4), groups=2, eps=0)
+        more_norms.group_norm_forward(*inputs(1, 2, 2, 4), groups=2, eps=0)
 
 
 # ---------------------------------------------------------------- all three
@@ -180,7 +182,7 @@ def test_group_norm_names_a_wrong_eps():
     "forward, backward, data",
     [
         (norm.batch_norm2d_forward, norm.batch_norm2d_backward, {}),
-        (norm.group_norm_forward, norm.group_norm_backward, dict(groups=2)),
+        (more_norms.group_norm_forward, more_norms.group_norm_backward, dict(groups=2)),
     ],
 )
 def test_keeps_float32(forward, backward, data):

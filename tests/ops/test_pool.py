@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.ops import naive, pool
+from tinymaskrcnn.ops import average_pool, naive, pool
 from tinymaskrcnn.testing import check_pair
 
 OPTIONS = [
@@ -46,7 +46,7 @@ def test_windows_equal_the_definition(size, kernel, stride, padding, levels, N, 
     np.testing.assert_array_equal(pool.max_pool2d_backward(dy, cache), wanted)
 
     x = rng.standard_normal((N, *size, 2))
-    y, _ = pool.avg_pool2d_forward(x, **options)
+    y, _ = average_pool.avg_pool2d_forward(x, **options)
     np.testing.assert_allclose(y, naive.avg_pool2d(x, **options), rtol=1e-12, atol=1e-12)
 
 
@@ -58,8 +58,8 @@ def test_max_pool2d_passes_the_harness(options):
 @pytest.mark.parametrize("options", OPTIONS)
 def test_avg_pool2d_passes_the_harness(options):
     check_pair(
-        pool.avg_pool2d_forward,
-        pool.avg_pool2d_backward,
+        average_pool.avg_pool2d_forward,
+        average_pool.avg_pool2d_backward,
         [np.random.default_rng(0).standard_normal((2, 5, 6, 2))],
         **options,
     )
@@ -67,9 +67,9 @@ def test_avg_pool2d_passes_the_harness(options):
 
 def test_global_avg_pool2d():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
-    y, _ = pool.global_avg_pool2d_forward(x)
+    y, _ = average_pool.global_avg_pool2d_forward(x)
     np.testing.assert_allclose(y, naive.global_avg_pool2d(x), rtol=1e-12)
-    check_pair(pool.global_avg_pool2d_forward, pool.global_avg_pool2d_backward, [x])
+    check_pair(average_pool.global_avg_pool2d_forward, average_pool.global_avg_pool2d_backward, [x])
 
 
 def test_max_pool2d_of_overlapping_windows_adds_gradients():
@@ -89,13 +89,14 @@ def test_max_pool2d_gives_a_tie_to_the_first_pixel():
 
 
 def test_avg_pool2d_counts_the_border():
-    y, _ = pool.avg_pool2d_forward(np.ones((1, 2, 2, 1)), kernel=2, padding=1)
+    y, _ = average_pool.avg_pool2d_forward(np.ones((1, 2, 2, 1)), kernel=2, padding=1)
     np.testing.assert_array_equal(y[0, :, :, 0], [[0.25, 0.25], [0.25, 0.25]])
 
 
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
 def test_keeps_float32(name):
-    forward, backward = getattr(pool, name + "_forward"), getattr(pool, name + "_backward")
+    home = pool if name == "max_pool2d" else average_pool
+    forward, backward = getattr(home, name + "_forward"), getattr(home, name + "_backward")
     y, cache = forward(np.ones((1, 5, 5, 2), np.float32), kernel=3, stride=2, padding=1)
     assert y.dtype == backward(y, cache).dtype == np.float32
 
@@ -113,9 +114,9 @@ def test_keeps_float32(name):
 )
 def test_names_the_wrong_option(name, options, message):
     with pytest.raises(ArgumentError, match=f"{name}_forward: {message}"):
-        getattr(pool, name + "_forward")(np.ones((1, 4, 6, 1)), **options)
+        getattr(pool if name == "max_pool2d" else average_pool, name + "_forward")(np.ones((1, 4, 6, 1)), **options)
 
 
 def test_global_avg_pool2d_names_an_image_without_pixels():
     with pytest.raises(ArgumentError, match=r"global_avg_pool2d_forward: x must have at least one pixel; got \(2, 0"):
-        pool.global_avg_pool2d_forward(np.ones((2, 0, 3, 1)))
+        average_pool.global_avg_pool2d_forward(np.ones((2, 0, 3, 1)))

@@ -3,7 +3,7 @@
 import math
 
 from ..errors import ArgumentError
-from ..ops import resize
+from ..ops import bilinear
 
 
 def resized_size(height, width, config):
@@ -31,4 +31,4 @@ def resize_to_config(image, config):
     size = resized_size(*image.shape[:2], config)
     if size == tuple(image.shape[:2]):
         return image
-    return resize.resize_bilinear_forward(image[None], size=size)[0][0]
+    return bilinear.resize_bilinear_forward(image[None], size=size)[0][0]

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from ..errors import ArgumentError
-from ..ops import resize
+from ..ops import bilinear
 from .spans import Spans
 
 
@@ -72,7 +72,7 @@ def scale(image, target, *, size):
     (height, width), (old_height, old_width) = size, image.shape[:2]
     if min(height, width) < 1:
         raise ArgumentError(f"scale: size must be at least 1x1; got {tuple(size)}")
-    resized, _ = resize.resize_bilinear_forward(image[None], size=(height, width))
+    resized, _ = bilinear.resize_bilinear_forward(image[None], size=(height, width))
     new, old = np.array([width, height] * 2, np.float64), np.array([old_width, old_height] * 2, np.float64)
     boxes = (target.boxes * new / old).astype(np.float32)  # in this order, so that the old edge becomes the new edge
     rows, columns = nearest_pixels(height, old_height), nearest_pixels(width, old_width)

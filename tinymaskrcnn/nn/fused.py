@@ -8,7 +8,7 @@ norm and ReLU are one operator, forward and backward.
 import numpy as np
 
 from ..backend import array_module, register_kernel
-from ..ops import conv, norm, pool, resize
+from ..ops import conv, more_norms, pool, resize
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, ReLU
 from .more_layers import FrozenBatchNorm2d, GroupNorm
 
@@ -181,14 +181,14 @@ def _is_norm_and_relu(norm_layer, relu, x):
 def _norm_and_relu(layer, x):
     """relu(norm(x)) and both caches, each as its layer alone would have kept it."""
     statistics = {"running_mean": layer.running_mean.value, "running_var": layer.running_var.value}
-    y, caches = norm.batch_norm2d_relu_forward(
+    y, caches = more_norms.batch_norm2d_relu_forward(
         x, layer.weight.value, layer.bias.value, **statistics, momentum=layer.momentum, eps=layer.eps
     )
     return y, list(caches)
 
 
 def _norm_and_relu_backward(layer, dy, caches):
-    dx, dweight, dbias = norm.batch_norm2d_relu_backward(dy, caches)
+    dx, dweight, dbias = more_norms.batch_norm2d_relu_backward(dy, caches)
     layer.weight.grad += dweight
     layer.bias.grad += dbias
     return dx

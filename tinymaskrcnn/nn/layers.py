@@ -1,6 +1,6 @@
 """Layers: each owns the parameters of one operator and hands the operator's cache through."""
 
-from ..ops import activation, conv, linear, norm, pool
+from ..ops import activation, conv, linear, more_norms, norm, pool
 from .init import kaiming_normal, ones, zeros
 from .module import Buffer, Module, Parameter
 
@@ -94,7 +94,7 @@ class BatchNorm2d(Module):
     def forward(self, x):
         if not self.training:
             mean, var = self.running_mean.value, self.running_var.value
-            y, _ = norm.frozen_batch_norm2d_forward(
+            y, _ = more_norms.frozen_batch_norm2d_forward(
                 x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
             )
             return y, None

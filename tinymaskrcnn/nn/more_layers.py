@@ -1,6 +1,6 @@
 """Layers that the default model has no use for: other norms, other activations, other ways to another size."""
 
-from ..ops import activation, norm, pool, resize
+from ..ops import activation, average_pool, more_norms, resize
 from .init import ones, zeros
 from .module import Buffer, Module, Parameter
 
@@ -17,7 +17,7 @@ class FrozenBatchNorm2d(Module):
 
     def forward(self, x):
         mean, var = self.running_mean.value, self.running_var.value
-        y, (_, _, inv_std, weight) = norm.frozen_batch_norm2d_forward(
+        y, (_, _, inv_std, weight) = more_norms.frozen_batch_norm2d_forward(
             x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
         )
         return y, self.keep(inv_std * weight)  # nothing here learns, so x need not be kept
@@ -36,11 +36,13 @@ class GroupNorm(Module):
         self.eps = eps
 
     def forward(self, x):
-        y, cache = norm.group_norm_forward(x, self.weight.value, self.bias.value, groups=self.groups, eps=self.eps)
+        y, cache = more_norms.group_norm_forward(
+            x, self.weight.value, self.bias.value, groups=self.groups, eps=self.eps
+        )
         return y, self.keep(cache)
 
     def backward(self, dy, cache):
-        dx, dweight, dbias = norm.group_norm_backward(dy, cache)
+        dx, dweight, dbias = more_norms.group_norm_backward(dy, cache)
         self.weight.grad += dweight
         self.bias.grad += dbias
         return dx
@@ -75,22 +77,22 @@ class AvgPool2d(Module):
         self.options = {"kernel": kernel, "stride": stride, "padding": padding}
 
     def forward(self, x):
-        y, cache = pool.avg_pool2d_forward(x, **self.options)
+        y, cache = average_pool.avg_pool2d_forward(x, **self.options)
         return y, self.keep(cache)
 
     def backward(self, dy, cache):
-        return pool.avg_pool2d_backward(dy, cache)
+        return average_pool.avg_pool2d_backward(dy, cache)
 
 
 class GlobalAvgPool2d(Module):
     """The mean of each channel: (N, H, W, C) -> (N, C)."""
 
     def forward(self, x):
-        y, cache = pool.global_avg_pool2d_forward(x)
+        y, cache = average_pool.global_avg_pool2d_forward(x)
         return y, self.keep(cache)
 
     def backward(self, dy, cache):
-        return pool.global_avg_pool2d_backward(dy, cache)
+        return average_pool.global_avg_pool2d_backward(dy, cache)
 
 
 class UpsampleNearest2d(Module):

@@ -4,14 +4,14 @@ import numpy as np
 
 from ..backend import to_host
 from ..errors import ArgumentError
-from ..ops import pool
+from ..ops import average_pool, pool
 from . import style
 from .arrays import draw_array, draw_gradient
 from .steps import Steps
 
 POOLS = {
     "max": (pool.max_pool2d_forward, pool.max_pool2d_backward),
-    "average": (pool.avg_pool2d_forward, pool.avg_pool2d_backward),
+    "average": (average_pool.avg_pool2d_forward, average_pool.avg_pool2d_backward),
 }
 WINDOW, PART = style.RED, style.GREEN  # outlines of the window and of what counts in it
 

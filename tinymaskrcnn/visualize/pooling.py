@@ -92,7 +92,7 @@ def _pool_grid(shape, roi, size, scale):
 
 def _axis_points(start, end, bins, **settings):
     ends = np.array([start]), np.array([end])
-    position, use, _ = roi_align._sample_points(*ends, bins, most=None, **settings)
+    position, use, _ = roi_align._sample_points(*ends, bins, **settings)
     return position[0], use[0, 0]
 
 

@@ -74,7 +74,6 @@ LIMITS = {
     ],
     "hw04.roi_align_points": [
         nearly("the largest count for all", POINTS, ("points = max(count[k], 1)", "points = max(count.max(), 1)")),
-        nearly("most is not used", POINTS, ("samples or most or max", "samples or max")),
         nearly(
             "held at one feature pixel of the image",
             POINTS,

@@ -80,7 +80,7 @@ RIGHT = {
             count = np.ceil(size / bins).astype(int)
         else:
             count = np.full(len(a), samples)
-        n = samples or most or max(int(count.max(initial=1)), 1)
+        n = samples or max(int(count.max(initial=1)), 1)
         position = np.zeros((len(a), bins, n), dtype)
         use = np.zeros((len(a), 1, n), dtype)
         along = np.zeros((len(a), bins, n), dtype)
@@ -100,7 +100,7 @@ RIGHT = {
         a, b = (np.asarray(x, np.float64)[:, None, None] * scale for x in (start, end))
         size = b - a if aligned else np.maximum(b - a, 1)
         count = np.maximum(np.ceil(size / bins), 0) if samples == 0 else np.full(size.shape, float(samples))
-        n = samples if samples else most if most else int(max([1, *count.ravel()]))
+        n = samples if samples else int(max([1, *count.ravel()]))
         p, points = np.arange(n), np.where(count > 0, count, 1)
         use = np.where(p < count, 1 / points, 0)
         along = (np.arange(bins)[:, None] * points + p + 0.5) / (points * bins)
@@ -117,7 +117,7 @@ RIGHT = {
         held = (high - low < 1) & (not aligned)
         size = np.where(held, 1, high - low)
         count = np.full(K, samples) if samples else -(-size // bins).astype(int)
-        n = samples or most or max(1, count.max(initial=0))
+        n = samples or max(1, count.max(initial=0))
         use, along = np.zeros((K, 1, n)), np.zeros((K, bins, n))
         for k, points in enumerate(count):
             use[k, 0, : max(points, 0)] = 1 / max(points, 1)

@@ -174,7 +174,7 @@ MUTANTS = {
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a if aligned else np.maximum(b - a, 1)
             count = np.ceil((b - a) / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
@@ -184,27 +184,12 @@ MUTANTS = {
             "count them from the size",
         ),
         Mutant(
-            "most first",
-            """
-            a, b = start[:, None, None] * scale, end[:, None, None] * scale
-            size = b - a if aligned else np.maximum(b - a, 1)
-            count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = most or samples or max(int(count.max(initial=1)), 1)
-            p = np.arange(n, dtype=start.dtype)
-            use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
-            along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
-            position = a + along * size - (0.5 if aligned else 0)
-            return position, use, along if aligned else np.where(b - a < 1, 0, along)
-            """,
-            "goes before",
-        ),
-        Mutant(
             "one pixel does not stretch",
             """
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a if aligned else np.maximum(b - a, 1)
             count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
@@ -219,7 +204,7 @@ MUTANTS = {
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a if aligned else np.maximum(b - a, 1)
             count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
@@ -234,7 +219,7 @@ MUTANTS = {
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a if aligned else np.maximum(b - a, 1)
             count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins
@@ -249,7 +234,7 @@ MUTANTS = {
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a if aligned else np.maximum(b - a, 1)
             count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + p / np.maximum(count, 1)) / bins
@@ -264,7 +249,7 @@ MUTANTS = {
             a, b = start[:, None, None] * scale, end[:, None, None] * scale
             size = b - a
             count = np.ceil(size / bins) if samples == 0 else np.full_like(size, samples)
-            n = samples or most or max(int(count.max(initial=1)), 1)
+            n = samples or max(int(count.max(initial=1)), 1)
             p = np.arange(n, dtype=start.dtype)
             use = np.where(p < count, 1 / np.maximum(count, 1), 0).astype(start.dtype)
             along = (np.arange(bins, dtype=start.dtype)[:, None] + (p + 0.5) / np.maximum(count, 1)) / bins

@@ -5,11 +5,11 @@ import pytest
 import strict_device
 from strict_device import xp
 
-from tinymaskrcnn.ops import activation, norm
+from tinymaskrcnn.ops import activation, more_norms, norm
 
 BATCH = norm.batch_norm2d_forward, norm.batch_norm2d_backward
-RELU = norm.batch_norm2d_relu_forward, norm.batch_norm2d_relu_backward
-FROZEN = norm.frozen_batch_norm2d_forward, norm.frozen_batch_norm2d_backward
+RELU = more_norms.batch_norm2d_relu_forward, more_norms.batch_norm2d_relu_backward
+FROZEN = more_norms.frozen_batch_norm2d_forward, more_norms.frozen_batch_norm2d_backward
 FORWARD = ["column_sums", "batch_mean", "centre", "batch_variance", "scale_and_shift"]
 BACKWARD = ["gradient_sums", "parameter_gradients", "batch_norm_dx"]
 SHAPES = [(2, 3, 4, 5), (3, 17, 11, 1), (1, 1, 1, 6), (5, 1, 1, 3), (4, 20, 9, 33)]  # more and fewer pixels than lanes
@@ -29,7 +29,7 @@ def test_batch_norm(compare_pair, normal, pair, shape):
 def test_not_a_number_stays_one_behind_the_relu(on_device, normal):
     x, weight, bias = inputs(normal, (2, 3, 4, 5))
     x[0, 0, 0, 0] = np.nan
-    (y, _), *_ = on_device(lambda: norm.batch_norm2d_relu_forward(x, weight, bias))
+    (y, _), *_ = on_device(lambda: more_norms.batch_norm2d_relu_forward(x, weight, bias))
     assert np.isnan(y.get()[..., 0]).all() and (y.get()[..., 1:] >= 0).all()
 
 
@@ -56,11 +56,11 @@ def test_frozen_batch_norm(compare_pair, normal, shape, eps):
     mean, var = running(shape)
     data = dict(mean=mean, var=var, eps=eps)
     arrays = inputs(normal, shape)
-    y = norm.frozen_batch_norm2d_forward(*arrays, **data)[0]
+    y = more_norms.frozen_batch_norm2d_forward(*arrays, **data)[0]
     *_, forward_cost, _ = compare_pair(*FROZEN, arrays, (["frozen_batch_norm"], []), **data)
     assert forward_cost == 3
     with strict_device.kernels():
-        assert np.array_equal(norm.frozen_batch_norm2d_forward(*arrays, **data)[0].get(), y.get())
+        assert np.array_equal(more_norms.frozen_batch_norm2d_forward(*arrays, **data)[0].get(), y.get())
 
 
 def test_either_backward_follows_either_forward(on_device, normal):
@@ -135,10 +135,10 @@ def test_planted_faults_are_seen(normal, old, new):
     def everything():
         mean, var = running(shape)
         y, cache = norm.batch_norm2d_forward(*arrays, running_mean=mean, running_var=var)
-        r, relu_cache = norm.batch_norm2d_relu_forward(*arrays)
-        z, frozen_cache = norm.frozen_batch_norm2d_forward(*arrays, mean=running(shape)[0], var=running(shape)[1])
-        gradients = *norm.batch_norm2d_backward(dy, cache), *norm.frozen_batch_norm2d_backward(dy, frozen_cache)
-        gradients += norm.batch_norm2d_relu_backward(dy, relu_cache)
+        r, relu_cache = more_norms.batch_norm2d_relu_forward(*arrays)
+        z, frozen_cache = more_norms.frozen_batch_norm2d_forward(*arrays, mean=running(shape)[0], var=running(shape)[1])
+        gradients = *norm.batch_norm2d_backward(dy, cache), *more_norms.frozen_batch_norm2d_backward(dy, frozen_cache)
+        gradients += more_norms.batch_norm2d_relu_backward(dy, relu_cache)
         return y, r, z, mean, var, *gradients, activation.relu_backward(dy, activation.relu_forward(dy)[0])
 
     def agree(got, wanted):

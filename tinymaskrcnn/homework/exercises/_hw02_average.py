@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...ops.pool import avg_pool2d_forward
+from ...ops.average_pool import avg_pool2d_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
 from ._drawn import window_cases
 from ._hw02_maximum import ASSIGNS
@@ -80,7 +80,7 @@ AVERAGE_BACK = Exercise(
         GradientCase(
             "against differences",
             "backward",
-            "tinymaskrcnn.ops.pool:avg_pool2d_forward",
+            "tinymaskrcnn.ops.average_pool:avg_pool2d_forward",
             lambda rng: Call((rng.standard_normal((1, 5, 4, 2)),), {"kernel": 3, "stride": 2, "padding": 1}),
         ),
         Case("dense", "value", _average_back((2, 6, 6, 2), kernel=4, stride=1, padding=2), hidden=True),

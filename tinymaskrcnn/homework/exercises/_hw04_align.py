@@ -7,9 +7,9 @@ from ..exercise import Call, Case, Exercise, GradientCase, Mistake
 from ._drawn import GRADIENTS, drawn
 
 
-def _points(start, end, bins=2, *, samples=2, aligned=True, scale=1.0, most=None, dtype=np.float64):
+def _points(start, end, bins=2, *, samples=2, aligned=True, scale=1.0, dtype=np.float64):
     arrays = np.array(start, dtype), np.array(end, dtype)
-    data = {"scale": scale, "samples": samples, "aligned": aligned, "most": most}
+    data = {"scale": scale, "samples": samples, "aligned": aligned}
     return lambda rng: Call((*arrays, bins), data)
 
 
@@ -33,13 +33,8 @@ def _any_points(draw):
         whole = np.where(start == end, 0.5, np.concatenate([[size / bins % 1], [size % 1]]))
         if 1e-3 < whole.min() and whole.max() < 1 - 1e-3:
             break
-    most = draw.turn([None, int(max(size.max() / bins, 1)) + 3, None, 4])
-    return _points(
-        *(start, end, bins),
-        **{"samples": samples, "aligned": bool(draw.turn([True, True, False, False])), "scale": scale},
-        most=most if samples or most is None else max(most, int(max(size.max() / bins, 1)) + 3),
-        dtype=draw.dtype,
-    )(rng)
+    settings = {"samples": samples, "aligned": bool(draw.turn([True, True, False, False])), "scale": scale}
+    return _points(start, end, bins, **settings, dtype=draw.dtype)(rng)
 
 
 POINTS = Exercise(
@@ -52,8 +47,8 @@ POINTS = Exercise(
         for RoIs, one for bins and one for the points of a bin: (K, S, n), S = bins.
         1. Both edges times scale; as (K, 1, 1). The RoI's size is end - start; when NOT aligned, at least 1.
         2. How many points a bin takes, (K, 1, 1): `samples`, or, when samples is 0, as many as the bin has
-           pixels, the ceiling of size / bins. n is `samples`, or else `most` where it is given, or else the
-           largest of these counts, and at least 1.
+           pixels, the ceiling of size / bins. n is `samples`, or else the largest of these counts, and at
+           least 1.
         3. use (K, 1, n): 1 / count for the first `count` points of a RoI and 0 for the others, so that a bin is
            a mean. Where the count is 0, take 1 / 1 for a division that harms nobody.
         4. along (K, S, n): where each point lies on the way from start (0) to end (1). The points of a bin are
@@ -75,13 +70,6 @@ POINTS = Exercise(
             "adversarial",
             _points([0, 0], [8, 3], samples=0),
             "4 points for the first RoI, 2 for the second: the others weigh 0",
-        ),
-        Case("as many points as pixels, at most 5", "adversarial", _points([0, 0], [8, 3], samples=0, most=5)),
-        Case(
-            "two points, and most given",
-            "adversarial",
-            _points([0, 0], [8, 3], samples=2, most=5),
-            "`samples` goes before `most`",
         ),
         Case(
             "a RoI of exactly one pixel",
@@ -124,7 +112,7 @@ POINTS = Exercise(
             "any RoIs",
             _any_points,
             times=12,
-            why="any scale, bins, samples and most, aligned or not; RoIs from a tenth of a pixel to hundreds",
+            why="any scale, bins and samples, aligned or not; RoIs from a tenth of a pixel to hundreds",
         ),
         Case("float32 stays float32", "shape", _random_points(dtype=np.float32, samples=0)),
         Case("nothing is written into", "ownership", _random_points()),
@@ -177,10 +165,6 @@ POINTS = Exercise(
         Mistake(
             "the points are counted from end - start: count them from the size, which was held at one pixel",
             (("xp.ceil(size / bins)", "xp.ceil((end - start) / bins)"),),
-        ),
-        Mistake(
-            "`most` goes before `samples`: it counts only where samples is 0",
-            (("samples or most or max(", "most or samples or max("),),
         ),
         Mistake(
             "a RoI of exactly one pixel does not stretch: only smaller ones were held",

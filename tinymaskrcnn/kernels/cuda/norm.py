@@ -37,7 +37,7 @@ def batch_norm2d_forward(x, weight, bias, **data):
 
 @register_kernel("batch_norm2d_relu_forward", module=DEVICE, applies=_takes_batch_norm)
 def batch_norm2d_relu_forward(x, weight, bias, **data):
-    """Device twin of ops.norm.batch_norm2d_relu_forward: ReLU costs neither a launch nor a pass of its own."""
+    """Device twin of ops.more_norms.batch_norm2d_relu_forward: ReLU costs neither a launch nor a pass of its own."""
     y, cache = _forward(x, weight, bias, rectify=True, **data)
     return y, (cache, y)
 
@@ -73,7 +73,7 @@ def batch_norm2d_backward(dy, cache):
     applies=lambda dy, cache: _takes_gradient(dy, cache[0]) and _columns(cache[1]),
 )
 def batch_norm2d_relu_backward(dy, cache):
-    """Device twin of ops.norm.batch_norm2d_relu_backward."""
+    """Device twin of ops.more_norms.batch_norm2d_relu_backward."""
     c_norm, y = cache
     return _backward(dy, y, c_norm)
 
@@ -100,7 +100,7 @@ def _backward(dy, y, cache):
     applies=lambda x, *columns, mean, var, eps=1e-5: fits(x) and _columns(*columns, mean, var) and eps >= 0,
 )
 def frozen_batch_norm2d_forward(x, weight, bias, *, mean, var, eps=1e-5):
-    """Device twin of ops.norm.frozen_batch_norm2d_forward, in one pass; its backward is left to the text."""
+    """Device twin of ops.more_norms.frozen_batch_norm2d_forward, in one pass; its backward is left to the text."""
     xp, x = array_module(x), contiguous(x)
     C = x.shape[-1]
     y, inv_std = xp.empty(x.shape, x.dtype), xp.empty(C, x.dtype)

@@ -4,7 +4,7 @@ from ...backend import array_module, to_host
 from ...nn.containers import Sequential
 from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
 from ...nn.module import Module
-from ...ops import losses, resize
+from ...ops import bilinear, losses
 
 
 def keypoint_head(channels, widths, *, rng):
@@ -27,12 +27,12 @@ class KeypointPredictor(Module):
 
     def forward(self, x):
         h, c_deconv = self.kps_score_lowres.forward(x)
-        heatmaps, c_resize = resize.resize_bilinear_forward(h, size=(2 * h.shape[1], 2 * h.shape[2]))
+        heatmaps, c_resize = bilinear.resize_bilinear_forward(h, size=(2 * h.shape[1], 2 * h.shape[2]))
         return heatmaps, self.keep((c_deconv, c_resize))
 
     def backward(self, dheatmaps, cache):
         c_deconv, c_resize = cache
-        dh = resize.resize_bilinear_backward(dheatmaps, c_resize)
+        dh = bilinear.resize_bilinear_backward(dheatmaps, c_resize)
         return self.kps_score_lowres.backward(dh, c_deconv)
 
 
