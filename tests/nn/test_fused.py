@@ -136,6 +136,35 @@ def test_what_only_resembles_a_convolution_is_not_folded():
     np.testing.assert_array_equal(fused.forward(net.layers, x)[0], one_by_one(net.layers, x)[0])
 
 
+@pytest.mark.parametrize("kind", [*KINDS.values(), ReLU])
+@pytest.mark.parametrize("training", (False, True))
+@pytest.mark.parametrize("there", (False, True))
+def test_what_only_resembles_a_norm_or_a_relu_does_what_it_does(kind, training, there):
+    """With another layer of its kind in its place the numbers would be others: here, and on a device."""
+
+    class Moved(kind):
+        def forward(self, x):
+            y, cache = super().forward(x)
+            return y + 1, cache
+
+    rng = np.random.default_rng(8)
+    middle = Moved() if kind is ReLU else norm_of({v: k for k, v in KINDS.items()}[kind], 3, rng)
+    if kind is not ReLU:
+        middle.__class__ = Moved
+    before = norm_of("batch", 3, rng) if kind is ReLU else Conv2d(2, 3, 3, padding=1, rng=rng)
+    x, dy = rng.standard_normal((2, 6, 6, 3 if kind is ReLU else 2)), rng.standard_normal((2, 6, 6, 3))
+    net = network(before, middle, ReLU(), training=training)
+    alone = copy.deepcopy(net)
+    wanted, caches = one_by_one(alone.layers, x)
+    if there:
+        net.convert(strict_device.xp.asarray)
+    y, cache = net.forward(strict_device.xp.asarray(x) if there else x)
+    np.testing.assert_allclose(y.get() if there else y, wanted, atol=1e-12)
+    if training:
+        dx = net.backward(strict_device.xp.asarray(dy) if there else dy, cache)
+        np.testing.assert_allclose(dx.get() if there else dx, backward(alone.layers, dy, caches), atol=1e-12)
+
+
 @pytest.mark.parametrize("own", (False, True))
 @pytest.mark.parametrize("training", (False, True))
 def test_a_sum_is_rectified_and_kept_only_in_training(training, own):

@@ -101,6 +101,12 @@ def test_messages():
         ArgumentError, match=r"pyramid must be a list of levels, and scales as long; got 2 levels and 1"
     ):
         forward(**dict(case, scales=(0.5,)))
+    with pytest.raises(ArgumentError, match="pyramid must be a list of levels, .* got 0 levels and 0 scales"):
+        forward(**dict(case, pyramid=[], scales=()))
+    with pytest.raises(ShapeError, match="with the same N and C"):
+        forward(**dict(case, pyramid=[case["pyramid"][0], case["pyramid"][1][:1]]))
+    with pytest.raises(ShapeError, match="with the same N and C"):
+        forward(**dict(case, pyramid=[case["pyramid"][0], case["pyramid"][1][0]]))
     with pytest.raises(ShapeError, match="with the same N and C"):
         forward(**dict(case, pyramid=[case["pyramid"][0], case["pyramid"][1][..., :2]]))
     with pytest.raises(DtypeError, match="pyramid must be a list of float32 arrays like rois; got float64"):

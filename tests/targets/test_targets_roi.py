@@ -108,6 +108,21 @@ def test_a_device_keeps_the_padding_unless_a_norm_would_see_it(norm, device):
     np.testing.assert_array_equal(to_host(there.labels)[positive], here.labels[here.mask_rows])
 
 
+def test_what_padding_leaves_behind_stays_together():
+    """The first picture has nothing to fill its rows with; the rows of the second move up, each with its answers."""
+    proposals, valid, targets = batch(np.random.default_rng(6), images=2)
+    valid[0] = False
+    samples = sample_rois(proposals, valid, targets, CONFIG, rng=np.random.default_rng(7))
+    assert np.bincount(samples.image_index).tolist() == [2, 8]
+    fields = dataclasses.asdict(samples)
+    assert {len(fields.pop(name)) for name in ("mask_rows", "mask_weight")} == {4}
+    assert {len(field) for field in fields.values()} == {10}
+    rows = samples.mask_rows
+    decoded = boxes.decode(samples.deltas[rows], samples.rois[rows], weights=CONFIG.delta_weights)
+    np.testing.assert_allclose(decoded, targets.boxes.reshape(-1, 4)[samples.matched[rows]], atol=1e-3)
+    assert not samples.deltas[samples.labels == 0].any()
+
+
 def test_nothing_at_all_gives_zero_rows():
     rng = np.random.default_rng(0)
     proposals, valid, targets = batch(rng, empty=(0, 1, 2))
