@@ -82,7 +82,7 @@ def sample_rois(proposals, valid, targets, config, *, rng):
     )
 
 
-def drop_padding(samples, *, everywhere=False):
+def drop_padding(samples, *, everywhere):
     """On the host, leave out the rows of weight 0: fewer rows, same losses. A device keeps them: fixed shapes.
 
     everywhere: on a device too, though it has to wait for the count. Batch norms in the heads need that, since every

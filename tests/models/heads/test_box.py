@@ -42,6 +42,50 @@ def test_shapes():
     assert h.shape == (3, 16) and logits.shape == (3, 11) and deltas.shape == (3, 11, 4)
 
 
+def test_both_predictions_send_their_gradients_back_and_add_them_to_what_is_there():
+    rng = np.random.default_rng(0)
+    predictor = BoxPredictor(5, 3, rng=rng).astype(np.float64)
+    x, dlogits, ddeltas = (rng.standard_normal(shape) for shape in ((2, 5), (2, 3), (2, 3, 4)))
+    (logits, deltas), cache = predictor.forward(x)
+    score, box = predictor.cls_score, predictor.bbox_pred
+    np.testing.assert_allclose(deltas.reshape(2, 12), x @ box.weight.value, rtol=1e-12)
+    flat = ddeltas.reshape(2, 12)
+    for times in (1, 2):
+        dx = predictor.backward((dlogits, ddeltas), cache)
+        np.testing.assert_allclose(dx, dlogits @ score.weight.value.T + flat @ box.weight.value.T, rtol=1e-12)
+        np.testing.assert_allclose(score.weight.grad, times * x.T @ dlogits, rtol=1e-12)
+        np.testing.assert_allclose(box.weight.grad, times * x.T @ flat, rtol=1e-12)
+        np.testing.assert_allclose(box.bias.grad, times * flat.sum(axis=0), rtol=1e-12)
+
+
+def test_a_loss_says_how_much_it_counts():
+    """Each gradient is that of its own loss, and half a weight is half a row; the answers' type is the predictions'."""
+    rng = np.random.default_rng(1)
+    logits, deltas = rng.standard_normal((3, 4)), 1.5 + rng.standard_normal((3, 4, 4)) / 10
+    half = samples([3, 0, 1], [1, 1, 0.5])
+    both, cache = box_loss_forward(logits, deltas, samples=half, beta=0.5)
+    log_probability = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    wanted = -(log_probability[0, 3] + log_probability[1, 0] + 0.5 * log_probability[2, 1]) / 2.5
+    np.testing.assert_allclose(both["box_class"], wanted, rtol=1e-12)
+    off = np.abs(deltas - 2)
+    loss = np.where(off < 0.5, off**2, off - 0.25)
+    np.testing.assert_allclose(both["box_delta"], (loss[0, 3].sum() + 0.5 * loss[2, 1].sum()) / 2.5, rtol=1e-12)
+    dlogits, ddeltas = box_loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache)
+    other_dlogits, other_ddeltas = box_loss_backward({"box_class": 3.0, "box_delta": -2.0}, cache)
+    np.testing.assert_allclose(other_dlogits, 3 * dlogits, rtol=1e-12)
+    np.testing.assert_allclose(other_ddeltas, -2 * ddeltas, rtol=1e-12)
+    for dtype in (np.float32, np.float64):
+        losses, cache = box_loss_forward(logits.astype(dtype), deltas.astype(dtype), samples=half, beta=0.5)
+        gradients = box_loss_backward(losses, cache)
+        assert {x.dtype for x in (*losses.values(), *gradients)} == {np.dtype(dtype)}
+
+
+def test_nothing_sampled_costs_nothing():
+    losses, cache = box_loss_forward(np.ones((2, 3)), np.ones((2, 3, 4)), samples=samples([1, 2], [0, 0]), beta=1.0)
+    assert losses == {"box_class": 0, "box_delta": 0}
+    assert not any(gradient.any() for gradient in box_loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache))
+
+
 def test_convolutions_before_one_fully_connected_layer():
     rng = np.random.default_rng(0)
     head = conv_box_head(4, 7, 16, convs=(6, 6, 5, 3), norm="batch", rng=rng)

@@ -1,5 +1,7 @@
 """Heatmaps: their size, their loss by hand, and the places read from them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,41 @@ def test_between_two_equal_cells_lies_the_maximum():
     found = decode_keypoints(heatmaps, np.array([[0, 0, 56, 56]], np.float32))
     np.testing.assert_allclose(found[0, 1, :2], [5 * 7, 2.5 * 7], atol=0.51)
     assert found[0, 1, 2] > 3.0  # the cubic overshoots
+
+
+def enlarged(heatmap, width, height):
+    """Keys' cubic with a = -0.75 as on paper, one place after the other: heatmap (S, S)  ->  (height, width)."""
+
+    def cubic(d):
+        near = 1.25 * abs(d) ** 3 - 2.25 * d * d + 1
+        return near if abs(d) <= 1 else -0.75 * abs(d) ** 3 + 3.75 * d * d - 6 * abs(d) + 3 if abs(d) < 2 else 0.0
+
+    def taps(place, outputs, inputs):
+        at = (place + 0.5) * inputs / outputs - 0.5
+        return [(min(max(i, 0), inputs - 1), cubic(at - i)) for i in range(int(np.floor(at)) - 1, int(np.floor(at)) + 3)]
+
+    large = np.zeros((height, width))
+    for row, column in np.ndindex(height, width):
+        for (i, by_row), (j, by_column) in itertools.product(
+            taps(row, height, heatmap.shape[0]), taps(column, width, heatmap.shape[1])
+        ):
+            large[row, column] += by_row * by_column * heatmap[i, j]
+    return large
+
+
+@pytest.mark.parametrize(("dtype", "bound"), ((np.float32, 1e-5), (np.float64, 1e-12)))
+def test_places_and_scores_are_those_of_the_enlarged_map(dtype, bound, rng):
+    heatmaps = rng.standard_normal((3, 5, 5, 2)).astype(dtype)
+    rois = np.array([[1, 2, 12.5, 9.25], [3, 1, 4.5, 8], [0.5, 0.5, 5.5, 5.5]], dtype)
+    found = decode_keypoints(heatmaps, rois)
+    assert found.dtype == dtype
+    for k, j in np.ndindex(3, 2):
+        left, top, right, bottom = rois[k].tolist()
+        width, height = int(np.ceil(right - left)), int(np.ceil(bottom - top))
+        large = enlarged(heatmaps[k, :, :, j].astype(float), width, height)
+        row, column = np.unravel_index(large.argmax(), large.shape)
+        place = left + (column + 0.5) * (right - left) / width, top + (row + 0.5) * (bottom - top) / height
+        np.testing.assert_allclose(found[k, j], [*place, large.max()], rtol=bound)
 
 
 def test_no_detections():
