@@ -8,7 +8,7 @@ import pytest
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig
-from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.models import roi_heads
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.models.mask_rcnn import Normalize
@@ -127,6 +127,117 @@ def test_normalize():
         assert not image[height:].any() and not image[:, width:].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_way_back_through_the_normalisation(dtype):
+    """Divided by the deviation inside a picture, nothing from its padding; None where all below is frozen."""
+    sizes = np.array([[7, 5], [4, 6]])
+    layer = Normalize((0.1, 0.2), (0.5, 0.25))
+    y, cache = layer.forward(np.ones((2, 7, 6, 2), dtype), sizes=sizes)
+    dy = np.random.default_rng(0).standard_normal(y.shape).astype(dtype)
+    dx = layer.backward(dy, cache)
+    assert y.dtype == dx.dtype == dtype
+    wanted = np.zeros_like(dy)
+    for n, (height, width) in enumerate(sizes):
+        wanted[n, :height, :width] = dy[n, :height, :width] / np.array([0.5, 0.25], dtype)
+    np.testing.assert_allclose(dx, wanted, rtol=1e-6)
+    assert layer.backward(None, cache) is None
+    assert layer.eval().forward(np.ones((2, 7, 6, 2), dtype), sizes=sizes)[1] is None
+
+
+LAST = {
+    "box": "predictor.bbox_pred.weight",
+    "mask": "predictor.mask_fcn_logits.weight",
+    "keypoint": "predictor.kps_score_lowres.weight",
+}
+HEADS = [("box",), ("box", "mask"), ("box", "keypoint"), ("box", "mask", "keypoint")]
+
+
+@pytest.mark.parametrize("heads", HEADS)
+@pytest.mark.parametrize("frozen", (-1, 2))
+def test_a_head_alone_asks_for_its_answers_and_every_backward_adds(heads, frozen):
+    """Without a head its data may be missing; two passes leave twice the gradients of one, in each state."""
+    images, targets = tiny_scene()
+    model = tiny_model(norm="frozen", heads=heads)
+    if frozen >= 0:
+        model.backbone.body.freeze_stages(frozen)
+    keypoints = np.random.default_rng(0).uniform(8, 40, (*targets.labels.shape, 3, 3)).astype(np.float32)
+    data = {"masks": targets.masks, "keypoints": keypoints}
+    targets = dataclasses.replace(targets, **{k: v if k.removesuffix("s") in heads else None for k, v in data.items()})
+    losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    assert set(losses) == {*LOSSES[:4], *heads[1:]}
+    seeds = {name: 1.0 for name in losses}
+    first = model.backward(seeds, cache)
+    once = {name: p.grad.copy() for name, p in model.named_parameters()}
+    again = model.backward(seeds, cache)
+    assert first is again is None if frozen >= 0 else np.array_equal(first, again)
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.grad, 2 * once[name], rtol=1e-5, atol=1e-7, err_msg=name)
+        assert p.trainable or not once[name].any(), name
+    assert all(once[f"roi_heads.{head}_{part}"].any() for head, part in LAST.items() if head in heads)
+    for head in heads[1:]:
+        without = dataclasses.replace(targets, **{f"{head}s": None})
+        with pytest.raises(ArgumentError, match=f"the model has a {head} head, and the targets have no {head}s"):
+            model.forward(images, targets=without, rng=np.random.default_rng(0))
+    if "keypoint" in heads:
+        few = dataclasses.replace(targets, keypoints=keypoints[:, :, :2])
+        with pytest.raises(ArgumentError, match="the targets must have 3 keypoints each, .*; got 2"):
+            model.forward(images, targets=few, rng=np.random.default_rng(0))
+
+
+def test_answers_are_those_of_the_positive_rois():
+    """What is handed to the heads: masks twice as fine as the crop, keypoints four times, for rows that are objects."""
+    images, targets = tiny_scene()
+    keypoints = np.random.default_rng(0).uniform(8, 40, (*targets.labels.shape, 3, 3)).astype(np.float32)
+    targets = dataclasses.replace(targets, keypoints=keypoints)
+    model = tiny_model(heads=("box", "mask", "keypoint"))
+    samples = tiny_samples(model, images, targets)
+    rows = samples.rois.mask_rows
+    assert len(rows) and (samples.rois.labels[rows] > 0).all()
+    assert samples.masks.shape == (len(rows), 8, 8) and samples.masks.max() > 0.5
+    assert samples.keypoints.position.shape == samples.keypoints.weight.shape == (len(rows), 3)
+    assert samples.keypoints.position.max() < 16 * 16
+    bare = tiny_samples(tiny_model(heads=("box",)), images, targets)
+    assert bare.masks is None and bare.keypoints is None
+
+
+@pytest.mark.parametrize("original", ([[64, 64], [50, 40]], [[128, 32], [25, 120]]))
+def test_what_was_found_is_told_in_pixels_of_the_original(original):
+    """As it was found in the picture that was fed; then boxes, masks and keypoints move to the original's size."""
+    images, _ = tiny_scene()
+    model = tiny_model(heads=("box", "mask", "keypoint")).eval()
+    sizes = np.array([[64, 64], [50, 40]])
+    fed = model.detect(images, sizes=sizes)
+    found = model.detect(images, sizes=sizes, original_sizes=np.array(original))
+    for here, there, (height, width), (h, w) in zip(fed, found, original, sizes, strict=True):
+        np.testing.assert_array_equal(here.scores, there.scores)
+        np.testing.assert_allclose(there.boxes, here.boxes * np.array([width / w, height / h] * 2), rtol=1e-5)
+        scaled = here.keypoints * np.array([width / w, height / h, 1])
+        np.testing.assert_allclose(there.keypoints, scaled, rtol=1e-5)
+        assert there.masks.shape == (len(here), height, width) and len(here) > 0
+        assert there.keypoints.shape == (len(here), 3, 3)
+    whole = model.detect(images)
+    for one, other in zip(whole, model.detect(images, sizes=np.array([[64, 64]] * 2)), strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        assert one.masks.shape[1:] == (64, 64)
+
+
+def test_paste_is_told_what_the_settings_say():
+    images, _ = tiny_scene()
+    model = tiny_model().eval()
+    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, mask_threshold=0.625)
+    told = []
+
+    def paste(masks, boxes, **settings):
+        told.append((masks.shape[1:], len(masks) == len(boxes), settings))
+        return np.zeros((len(boxes), 1, 1), bool)
+
+    found = model.detect(images, sizes=np.array([[64, 64], [50, 40]]), paste=paste)
+    mode = model.roi_heads.config.paste
+    wanted = [{"height": h, "width": w, "threshold": 0.625, "mode": mode} for h, w in ((64, 64), (50, 40))]
+    assert told == [((8, 8), True, settings) for settings in wanted]
+    assert all(one.masks.shape == (len(one), 1, 1) and one.keypoints is None for one in found)
+
+
 @pytest.mark.parametrize("head", ("mask", "keypoint"))
 def test_heads_pass_over_padding_and_change_nothing(head, monkeypatch):
     """On the host only detections reach the mask and keypoint head; as if the rows of padding had gone along."""
@@ -180,5 +291,9 @@ def test_errors():
         model.detect(images)
     with pytest.raises(ArgumentError, match="rng must be a numpy.random.Generator"):
         model.forward(images, targets=targets)
-    with pytest.raises(ArgumentError, match=r"multiples of 32 .*got \(63, 64\)"):
-        model.forward(images[:, :63], targets=targets, rng=np.random.default_rng(0))
+    for part, got in ((images[:, :63], r"\(63, 64\)"), (images[:, :, :40], r"\(64, 40\)")):
+        with pytest.raises(ArgumentError, match=f"multiples of 32 .*got {got}"):
+            model.forward(part, targets=targets, rng=np.random.default_rng(0))
+    for part, got in ((images[..., [0, 0]], r"\(2, 64, 64, 2\)"), (images[0], r"\(64, 64, 1\)")):
+        with pytest.raises(ShapeError, match=rf"images must be \(N, H, W, C\) with C = 1; got {got}"):
+            model.eval().detect(part)

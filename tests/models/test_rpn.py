@@ -11,6 +11,7 @@ from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.models.rpn import RPN, top_n
 from tinymaskrcnn.ops import boxes
 from tinymaskrcnn.ops.anchors import pyramid_anchors
+from tinymaskrcnn.targets.rpn import RPNTargets
 
 CONFIG = RPNConfig(anchor_sizes=((8,), (16,)), pre_nms_top_n=(40, 40), post_nms_top_n=(12, 6))
 
@@ -105,6 +106,67 @@ def test_softmax_of_two_equals_sigmoid_of_the_difference():
     softmax, *_ = outputs("softmax")
     pair = np.concatenate([np.zeros_like(logits), logits], axis=-1)
     np.testing.assert_allclose(softmax.objectness(pair), sigmoid.objectness(logits), rtol=1e-5)
+
+
+@pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_by_hand(objectness, dtype):
+    """Per sampled anchor, also where fewer are positive; each gradient is that of its own loss."""
+    rpn, logits, deltas, _ = outputs(objectness)
+    logits, deltas = logits.astype(dtype), deltas.astype(dtype)
+    rng = np.random.default_rng(5)
+    positive = (rng.random(deltas.shape[:2]) < 0.3).astype(dtype)
+    weight = (rng.random(deltas.shape[:2]) < 0.5).astype(dtype)
+    targets = RPNTargets(positive, weight, rng.standard_normal(deltas.shape).astype(dtype))
+    found, cache = rpn.loss_forward(logits, deltas, targets=targets)
+    margin = logits[..., 0] if objectness == "sigmoid" else logits[..., 1] - logits[..., 0]
+    each = np.log1p(np.exp(np.where(positive > 0, -margin, margin).astype(float)))
+    np.testing.assert_allclose(found["rpn_objectness"], (each * weight).sum() / weight.sum(), rtol=1e-5)
+    off = np.abs(deltas - targets.deltas).astype(float)
+    smooth = np.where(off < CONFIG.beta, off**2 / 2 / CONFIG.beta, off - CONFIG.beta / 2).sum(axis=-1)
+    np.testing.assert_allclose(found["rpn_box"], (smooth * weight * positive).sum() / weight.sum(), rtol=1e-5)
+
+    dlogits, ddeltas = rpn.loss_backward({"rpn_objectness": 3.0, "rpn_box": -2.0}, cache)
+    slope = 3 * (1 / (1 + np.exp(-margin.astype(float))) - positive) * weight / weight.sum()
+    wanted = slope[..., None] if objectness == "sigmoid" else np.stack([-slope, slope], axis=-1)
+    np.testing.assert_allclose(dlogits, wanted, rtol=1e-4, atol=1e-7)
+    inside = np.clip((deltas - targets.deltas) / CONFIG.beta, -1, 1) * (weight * positive)[..., None]
+    np.testing.assert_allclose(ddeltas, -2 * inside / weight.sum(), rtol=1e-4, atol=1e-7)
+    assert {x.dtype for x in (*found.values(), dlogits, ddeltas)} == {np.dtype(dtype)}
+    none = dataclasses.replace(targets, weight=0 * weight)
+    nothing, cache = rpn.loss_forward(logits, deltas, targets=none)
+    assert nothing == {"rpn_objectness": 0, "rpn_box": 0}
+    assert not any(d.any() for d in rpn.loss_backward({"rpn_objectness": 1.0, "rpn_box": 1.0}, cache))
+    assert rpn.eval().loss_forward(logits, deltas, targets=targets)[1] is None
+
+
+@pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
+def test_every_level_goes_through_the_one_head_and_back(objectness):
+    rpn = RPN(4, dataclasses.replace(CONFIG, objectness=objectness), rng=np.random.default_rng(0)).astype(np.float64)
+    rng = np.random.default_rng(1)
+    pyramid = [rng.standard_normal((2, h, w, 4)) for h, w in ((4, 6), (2, 3), (1, 2))]
+    (logits, deltas), cache = rpn.forward(pyramid)
+    dlogits, ddeltas = rng.standard_normal(logits.shape), rng.standard_normal(deltas.shape)
+    found = rpn.backward((dlogits, ddeltas), cache)
+    total = {name: p.grad.copy() for name, p in rpn.named_parameters()}
+    rpn.zero_grad()
+    start = 0
+    for level, dlevel in zip(pyramid, found, strict=True):
+        end = start + level.shape[1] * level.shape[2] * rpn.per_cell
+        (level_logits, level_deltas), c_head = rpn.head.forward(level)
+        np.testing.assert_allclose(logits[:, start:end], level_logits.reshape(2, end - start, -1), rtol=1e-10)
+        np.testing.assert_allclose(deltas[:, start:end], level_deltas.reshape(2, end - start, 4), rtol=1e-10)
+        dy = dlogits[:, start:end].reshape(level_logits.shape), ddeltas[:, start:end].reshape(level_deltas.shape)
+        np.testing.assert_allclose(dlevel, rpn.head.backward(dy, c_head), rtol=1e-10)
+        start = end
+    assert start == logits.shape[1]
+    for name, p in rpn.named_parameters():
+        np.testing.assert_allclose(total[name], p.grad, rtol=1e-9, err_msg=name)
+    h, c_conv = rpn.head.conv.forward(pyramid[0])
+    (_, _), c_head = rpn.head.forward(pyramid[0])
+    dy = rng.standard_normal((2, 4, 6, rpn.per_cell * rpn.outputs)), rng.standard_normal((2, 4, 6, rpn.per_cell * 4))
+    dh = dy[0] @ rpn.head.cls_logits.weight.value[0, 0].T + dy[1] @ rpn.head.bbox_pred.weight.value[0, 0].T
+    np.testing.assert_allclose(rpn.head.backward(dy, c_head), rpn.head.conv.backward(dh, c_conv), rtol=1e-9)
 
 
 def test_top_n_breaks_ties_by_position():

@@ -92,6 +92,16 @@ def test_encode_is_finite_for_rows_that_only_fill_up():
         assert np.isfinite(boxes.encode(box, base)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_side_without_extent_counts_as_a_millionth(dtype):
+    empty, anchor = np.array([[3, 5, 3, 5]], dtype), np.array([[0, 0, 8, 2]], dtype)
+    deltas = boxes.encode(empty, anchor)
+    np.testing.assert_allclose(deltas, [[-1 / 8, 2, math.log(1e-6 / 8), math.log(1e-6 / 2)]], rtol=1e-6)
+    deltas = boxes.encode(anchor, empty, weights=(1, 2, 3, 4))
+    np.testing.assert_allclose(deltas, [[1e6, -8e6, 3 * math.log(8e6), 4 * math.log(2e6)]], rtol=1e-6)
+    assert deltas.dtype == dtype
+
+
 @FEW
 @given(a=drawn_boxes(), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_clip_is_idempotent_and_keeps_what_lies_inside(a, height, width):

@@ -1,10 +1,13 @@
 """The pyramid: top-down addition at any size, P6, and who influences whom."""
 
 import weakref
+from functools import partial
 
 import numpy as np
+import pytest
 
 from tinymaskrcnn.models.backbones.fpn import FPN
+from tinymaskrcnn.ops import resize
 
 
 def features(rng, sizes=((20, 28), (10, 14), (5, 7), (3, 4))):
@@ -15,6 +18,31 @@ def test_shapes_also_at_odd_sizes():
     rng = np.random.default_rng(0)
     pyramid, cache = FPN((2, 3, 4, 5), 6, rng=rng).forward(features(rng))
     assert [p.shape for p in pyramid] == [(1, 20, 28, 6), (1, 10, 14, 6), (1, 5, 7, 6), (1, 3, 4, 6), (1, 2, 2, 6)]
+
+
+@pytest.mark.parametrize("norm", ["", "batch"])
+def test_a_level_is_its_own_map_and_the_one_above_enlarged(norm):
+    """Forward as the figure of the paper says, backward against small steps; the text and what stands in for it."""
+    rng = np.random.default_rng(1)
+    fpn = FPN((2, 3, 4, 5), 6, norm=norm, rng=rng).astype(np.float64)
+    maps = [m.astype(np.float64) for m in features(rng)]
+    for m in maps:
+        m.setflags(write=False)
+    merged = [block.forward(m)[0] for block, m in zip(fpn.inner_blocks, maps)]
+    for i in (2, 1, 0):
+        merged[i] = merged[i] + resize.upsample_nearest2d_forward(merged[i + 1], size=merged[i].shape[1:3])[0]
+    wanted = [block.forward(m)[0] for block, m in zip(fpn.layer_blocks, merged)]
+    wanted.append(wanted[-1][:, ::2, ::2])
+    dpyramid = [rng.standard_normal(level.shape) for level in wanted]
+    steps = [rng.standard_normal(m.shape) for m in maps]
+    for forward in (fpn.forward, partial(getattr(FPN.forward, "readable", FPN.forward), fpn)):
+        pyramid, cache = forward(maps)
+        for level, want in zip(pyramid, wanted, strict=True):
+            np.testing.assert_allclose(level, want, rtol=1e-10)
+        dmaps = fpn.backward(dpyramid, cache)
+        ends = [forward([m + sign * 1e-5 * s for m, s in zip(maps, steps)])[0] for sign in (1, -1)]
+        slope = sum(((p - q) * d).sum() for p, q, d in zip(*ends, dpyramid)) / 2e-5
+        np.testing.assert_allclose(sum((d * s).sum() for d, s in zip(dmaps, steps)), slope, rtol=1e-6)
 
 
 def test_p6_is_every_second_pixel_of_p5():

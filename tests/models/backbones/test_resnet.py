@@ -1,10 +1,12 @@
 """The backbone: shapes at every depth and width, names, and the residual sum."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.models.backbones.resnet import ResNet, basic_block, bottleneck
+from tinymaskrcnn.models.backbones.resnet import ResidualBlock, ResNet, basic_block, bottleneck
 from tinymaskrcnn.nn.layers import ReLU
 
 
@@ -57,6 +59,29 @@ def test_a_block_whose_branch_is_silent_is_relu_of_its_input():
     block.branch.layers[-1].weight.value[...] = 0  # the last norm scales by 0
     x = np.random.default_rng(1).standard_normal((2, 5, 5, 3)).astype(np.float32)
     np.testing.assert_array_equal(block.forward(x)[0], np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("make", [basic_block, bottleneck])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_block_is_relu_of_branch_and_shortcut(make, training, stride):
+    """The text and what stands in for it; both parts get the gradient where the sum was positive."""
+    rng = np.random.default_rng(0)
+    block = make(4, 4, stride=stride, norm="frozen", rng=rng).astype(np.float64).train(training)
+    x = rng.standard_normal((2, 5, 6, 4))
+    x.setflags(write=False)
+    (h, c_branch), (s, c_shortcut) = block.branch.forward(x), block.downsample.forward(x)
+    wanted = np.maximum(h + s, 0)
+    for forward in (block.forward, partial(getattr(ResidualBlock.forward, "readable", ResidualBlock.forward), block)):
+        y, cache = forward(x)
+        np.testing.assert_allclose(y, wanted, rtol=1e-12, atol=1e-12)
+        if training:
+            dy = rng.standard_normal(y.shape)
+            d = dy * (wanted > 0)
+            dx = block.branch.backward(d, c_branch) + block.downsample.backward(d, c_shortcut)
+            np.testing.assert_allclose(block.backward(dy, cache), dx, rtol=1e-10, atol=1e-12)
+        else:
+            assert cache is None
 
 
 @pytest.mark.parametrize("change", [{"block": "dense"}, {"stem": "5x5"}, {"norm": "layer"}])

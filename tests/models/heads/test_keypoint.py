@@ -100,7 +100,8 @@ def enlarged(heatmap, width, height):
 
     def taps(place, outputs, inputs):
         at = (place + 0.5) * inputs / outputs - 0.5
-        return [(min(max(i, 0), inputs - 1), cubic(at - i)) for i in range(int(np.floor(at)) - 1, int(np.floor(at)) + 3)]
+        low = int(np.floor(at))
+        return [(min(max(i, 0), inputs - 1), cubic(at - i)) for i in range(low - 1, low + 3)]
 
     large = np.zeros((height, width))
     for row, column in np.ndindex(height, width):
