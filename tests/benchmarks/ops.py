@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.ops import activation, conv, linear, mask_logits, nms, norm, resize, roi_align
+from tinymaskrcnn.ops import activation, bilinear, conv, linear, mask_logits, nms, norm, roi_align
 
 torch = __import__("torch") if importlib.util.find_spec("torch") else None
 rng = np.random.default_rng(0)
@@ -126,7 +126,7 @@ def pictures():
     def in_torch(x):
         return torch.nn.functional.interpolate(x, size=(400, 400), mode="bilinear", align_corners=False)
 
-    pairs = resize.resize_bilinear_forward, resize.resize_bilinear_backward
+    pairs = bilinear.resize_bilinear_forward, bilinear.resize_bilinear_backward
     yield next(pair("resize 8x1000x1000x3 to 400x400", *pairs, (normal(8, 1000, 1000, 3),), in_torch, size=(400, 400)))
 
 

@@ -6,7 +6,7 @@ import pytest
 from tinymaskrcnn import backend
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.kernels import resize as fast
-from tinymaskrcnn.ops import resize
+from tinymaskrcnn.ops import bilinear, resize
 
 PAIR = (
     fast.upsample_nearest2d_forward,
@@ -70,7 +70,7 @@ def test_numbers_keep_their_type_and_the_cache_is_the_texts(normal, dtype, optio
 
 # ---------------------------------------------------------------- bilinear
 
-TEXT = resize.resize_bilinear_forward.__wrapped__.readable
+TEXT = bilinear.resize_bilinear_forward.__wrapped__.readable
 
 
 @pytest.mark.parametrize("shape", [(1, 150, 201, 3), (2, 140, 3, 1), (1, 1, 300, 3)], ids=str)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinymaskrcnn import backend
-from tinymaskrcnn.ops import conv, linear, mask_logits, nms, resize, roi_align
+from tinymaskrcnn.ops import bilinear, conv, linear, mask_logits, nms, resize, roi_align
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
@@ -24,6 +24,7 @@ TRANSPOSE = conv.conv_transpose2d_forward, conv.conv_transpose2d_backward
 SELECT = conv.select_conv1x1_forward, conv.select_conv1x1_backward
 LINEAR = linear.linear_forward, linear.linear_backward
 UPSAMPLE = resize.upsample_nearest2d_forward, resize.upsample_nearest2d_backward
+BILINEAR = bilinear.resize_bilinear_forward, bilinear.resize_bilinear_backward
 MASK_LOGITS = mask_logits.mask_logits_forward, mask_logits.mask_logits_backward
 ROI = roi_align.roi_align_forward, roi_align.roi_align_backward
 PYRAMID = roi_align.pyramid_roi_align_forward, roi_align.pyramid_roi_align_backward
@@ -56,6 +57,7 @@ WORKS = [
         dict(PLACES, rois=ROIS, level=np.arange(24) % 2, scales=(0.25, 0.125)),
     ),
     Work("twice as large", UPSAMPLE, ((2, 16, 16, 64),), dict(factor=2)),
+    Work("a picture to two thirds", BILINEAR, ((2, 150, 198, 3),), dict(size=(100, 132))),
     Work("3136 to 128", LINEAR, ((64, 3136), (3136, 128), (128,))),
 ]
 

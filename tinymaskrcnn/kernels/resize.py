@@ -71,7 +71,7 @@ def _takes_bilinear(x, *, size):
 
 @register_kernel("resize_bilinear_forward", applies=_takes_bilinear)
 def resize_bilinear_forward(x, *, size):
-    """Fast twin of ops.resize.resize_bilinear_forward for pictures."""
+    """Fast twin of ops.bilinear.resize_bilinear_forward for pictures."""
     N, H, W, C = x.shape
     HO, WO = size
     rows, columns = _between(HO, H, x.dtype), _between(WO, W, x.dtype)
