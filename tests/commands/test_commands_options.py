@@ -1,5 +1,6 @@
 """From command-line words to a configuration."""
 
+import argparse
 import json
 
 import pytest
@@ -55,3 +56,113 @@ def test_colour_scenes_bring_a_colour_model():
 def test_a_value_of_the_wrong_kind_is_refused(value):
     with pytest.raises(ConfigError, match="train.steps must be a whole number in 0..1e9; got"):
         options.override(Config(), {"train.steps": value})
+
+
+def test_each_option_sets_what_it_is_called():
+    words = ["train", "--steps", "3", "--seed", "4", "--batch-size", "5", "--learning-rate", "0.5", "--data", "mnist"]
+    config = options.build_config(cli.parse(words))
+    assert (config.train.steps, config.train.seed, config.train.batch_size) == (3, 4, 5)
+    assert config.train.learning_rate == 0.5 and config.scenes.source == "mnist"
+    assert options.build_config(cli.parse(["train"])) == Config()
+
+
+def test_settings_may_name_a_model_for_colour_of_their_own():
+    words = ["train", "--set", "scenes.color=true", "--set", "model.image_mean=[0.5, 0.4, 0.3]"]
+    model = options.build_config(cli.parse(words)).model
+    assert model.image_mean == (0.5, 0.4, 0.3) and model.image_std == (0.25,) * 3
+    grey = options.build_config(cli.parse(["train", "--scenes", "hard", "--set", "scenes.color=false"]))
+    assert grey.model.backbone.in_channels == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("scenes.noise=0.3", ("scenes.noise", 0.3)),
+        (" a.b = [1, 2]", ("a.b", [1, 2])),
+        ("a=b=c", ("a", "b=c")),
+        ("a=", ("a", "")),
+        ("a=NaN", ("a", "NaN")),
+        ("a=true", ("a", True)),
+    ],
+)
+def test_a_setting_of_the_command_line(word, wanted):
+    assert options.parse_setting(word) == wanted
+
+
+@pytest.mark.parametrize("word", ["scenes.noise", "", "scenes.noise:0.3"])
+def test_a_setting_without_a_value(word):
+    with pytest.raises(ConfigError, match=f"^--set needs NAME=VALUE, for example scenes.noise=0.3; got '{word}'$"):
+        options.parse_setting(word)
+
+
+def test_a_setting_that_does_not_exist():
+    with pytest.raises(ConfigError, match=r"^there is no setting 'scenes.nois'; did you mean scenes.noise\?$"):
+        options.override_by_words(Config(), ["scenes.nois=1"])
+    with pytest.raises(ConfigError, match=r"^there is no setting 'xyzzy'$"):
+        options.override_by_words(Config(), ["xyzzy=1"])
+    assert options.override_by_words(Config(), ["train.steps=1", "train.steps=2"]).train.steps == 2
+    assert options.replace_steps(Config(), 9).train.steps == 9
+
+
+def test_what_data_means(tmp_path):
+    assert options.data_source(None) == (None, None)
+    assert options.data_source("digits") == ("digits", None) and options.data_source("mnist") == ("mnist", None)
+    assert options.data_source(str(tmp_path)) == ("mnist", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"^--data must be 'digits', .* MNIST's files, or coco; got 'cifar'$"):
+        options.data_source("cifar", also=", or coco")
+
+
+def test_pictures_need_their_folder():
+    named = lambda annotations, images: argparse.Namespace(annotations=annotations, images=images)  # noqa: E731
+    assert options.given_annotations(named(None, None)) is None
+    assert options.given_annotations(named("a.json", "b")) == ("a.json", "b")
+    for one in (named("a.json", None), named(None, "b")):
+        with pytest.raises(ConfigError, match="--annotations needs --images DIR"):
+            options.given_annotations(one)
+
+
+def test_options_that_were_given_are_called_as_they_are_written():
+    args = argparse.Namespace(batch_size=0, crop=None, skip_broken=False, flip=0.0, set=[], score=1, more=["x"])
+    names = ("batch_size", "crop", "skip_broken", "flip", "set", "score", "more")
+    assert options.given_options(args, names[:3]) == ["--batch-size"]
+    assert options.given_options(args, names[4:]) == ["--score", "--more"]
+
+
+@pytest.mark.parametrize("text", ["1", "12", "007"])
+def test_whole_numbers_from_one_up(text):
+    assert options.positive(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.0", "", "one", "1e3", " 1"])
+def test_what_is_none(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a whole number, at least 1; got"):
+        options.positive(text)
+
+
+def test_coarser_products_need_a_gpu(monkeypatch):
+    switched = []
+    monkeypatch.setattr("tinymaskrcnn.devices.set_tf32", switched.append)
+    args = lambda tf32, device: argparse.Namespace(tf32=tf32, device=device)  # noqa: E731
+    options.apply_tf32(args(False, "cpu"))
+    options.apply_tf32(args(False, "cuda"))
+    assert switched == []
+    options.apply_tf32(args(True, "cuda"))
+    assert switched == [True]
+    with pytest.raises(ConfigError, match="--tf32 is a setting of the GPU: add --device cuda"):
+        options.apply_tf32(args(True, "cpu"))
+
+
+def test_what_helps_against_broken_annotations_is_offered_where_it_is():
+    from tinymaskrcnn.data.coco_selection import BrokenAnnotations
+
+    def offered(boxes_only, **options_):
+        with pytest.raises(BrokenAnnotations) as caught, options.offering_skip_broken(boxes_only):
+            raise BrokenAnnotations("3 problems", **options_)
+        return str(caught.value).split("\n")
+
+    skip = "--skip-broken leaves out what cannot be used, and its pictures."
+    boxes = f"{skip} --iou bbox asks for boxes only."
+    assert offered("--iou bbox", skippable=True, parts=("mask",)) == ["3 problems", boxes]
+    assert offered("--iou bbox", skippable=True, parts=("box", "mask")) == ["3 problems", skip]
+    assert offered(None, skippable=True, parts=("mask",)) == ["3 problems", skip]
+    assert offered("--iou bbox", skippable=False, parts=("mask",)) == ["3 problems"]
