@@ -133,6 +133,15 @@ LIES = {
 }
 
 
+def test_what_is_wrong_with_the_settings_is_said(saved):
+    count = load_model(saved).config.num_classes
+    rewrite(saved, LIES["more classes than names"])
+    refused(saved, f"model.num_classes must count class_names (background first); got {count} and 1 names")
+    rewrite(saved, lambda c, a: c["model"].update(class_names=["background", *map(str, range(1, count))]))
+    rewrite(saved, LIES["an array more"])
+    refused(saved, "its settings describe another model than its", "arrays")
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_settings_that_do_not_describe_the_arrays(saved, lie):
     rewrite(saved, LIES[lie])

@@ -31,8 +31,9 @@ def test_decode_and_clip():
 
 def test_large_enough_is_not_strict():
     found = np.float32([[0, 0, 2, 2], [0, 0, 2, 1.9], [0, 0, 1.9, 2], [5, 5, 5, 5]])
-    there = run_nodes(lambda g, found: onnx_boxes.large_enough(g, found, 2), found=found)
-    assert there.tolist() == [True, False, False, False]
+    for corner in ((0, 0), (1, 7), (7, 1), (-9, 3)):  # wherever they lie
+        there = run_nodes(lambda g, found: onnx_boxes.large_enough(g, found, 2), found=found + np.float32(2 * corner))
+        assert there.tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize("threshold, kept", [(0.5, [0, 1]), (0.49, [1])])

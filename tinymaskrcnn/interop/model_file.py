@@ -59,8 +59,6 @@ def _read_config(path, checkpoint):
         wanted = {name: math.prod(shape) for name, shape in shapes.items()}
     except (ConfigError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: is not a model of tinymaskrcnn ({error})") from error
-    if config.num_classes != len(config.class_names):
-        raise CheckpointError(f"{path}: {config.num_classes} classes have {len(config.class_names)} names")
     if wanted != {name: array.size for name, array in checkpoint.model.items()}:
         raise CheckpointError(f"{path}: its settings describe another model than its {len(checkpoint.model)} arrays")
     return config
