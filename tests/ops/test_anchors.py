@@ -64,6 +64,38 @@ def test_crosses_border(on_device, device):
     assert crosses.tolist() == [False, True, True, True, True]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_grid_has_the_type_of_its_base(dtype):
+    base = anchors.base_anchors([8, 16], [1.0]).astype(dtype) + dtype(0.3)
+    found = anchors.grid_anchors(base, grid_size=(2, 3), stride=(5, 7))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.reshape(2, 3, 2, 4)[1, 2], base + np.array([14, 5, 14, 5], dtype))
+
+
+@pytest.mark.parametrize("wrong", [[-1], [8, 0], [np.inf], [np.nan], [[8, 16]], []])
+def test_sizes_and_ratios_are_positive_numbers(wrong):
+    for name, call in (("sizes", (wrong, [1])), ("ratios", ([8], wrong))):
+        with pytest.raises(ArgumentError, match=f"base_anchors: {name} must be one or more positive numbers"):
+            anchors.base_anchors(*call)
+
+
+@pytest.mark.parametrize(
+    "grid", [dict(grid_size=(-1, 2)), dict(grid_size=(2, -1)), dict(stride=(0, 4)), dict(stride=(4, -1))]
+)
+def test_a_grid_is_named_by_either_side(grid):
+    with pytest.raises(ArgumentError, match="grid_anchors: grid_size must be at least 0 and stride above 0; got"):
+        anchors.grid_anchors(anchors.base_anchors(8, 1), **{"grid_size": (2, 2), "stride": 4, **grid})
+    assert anchors.grid_anchors(anchors.base_anchors(8, 1), grid_size=(0, 2), stride=(0.5, 1)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("grid_size", [(0, 2), (2, 0), (9, 2), (2, 13)])
+def test_a_level_has_no_more_cells_than_the_picture_has_pixels(grid_size):
+    with pytest.raises(ArgumentError, match=r"grid_sizes must lie between 1 and image_size \(8, 12\); got"):
+        anchors.pyramid_anchors([8], [1], grid_sizes=[grid_size], image_size=(8, 12))
+    (level,) = anchors.pyramid_anchors([8], [1], grid_sizes=[(8, 12)], image_size=(8, 12))
+    assert (level[1] - level[0]).tolist() == [1, 0, 1, 0]
+
+
 def test_messages():
     base = anchors.base_anchors(8, 1)
     with pytest.raises(ArgumentError, match=r"base_anchors: sizes must be one or more positive numbers; got \[0.0\]"):

@@ -130,6 +130,19 @@ def test_a_row_of_weight_zero_counts_for_nothing_whatever_it_holds(pair, predict
 
 
 @EVERY
+def test_weights_that_sum_to_less_than_one_are_divided_by_one(pair, prediction, data):
+    """So that a tenth of a row costs a tenth; from one on it is their mean."""
+    one_row = {k: v[:1] if isinstance(v, np.ndarray) else v for k, v in data.items()}
+    (whole, cache), each = pair[0](prediction[:1], **one_row, normalizer=1.0), prediction[0].size
+    size = each if pair in (SIGMOID, SQUARED) else 1  # these two weigh elements, each of which counts
+    for weight in (0.05, 0.2, 0.5, 4.0):
+        loss, c_weighted = pair[0](prediction[:1], **one_row, weight=np.array([weight]))
+        share = weight / max(weight * size, 1)
+        np.testing.assert_allclose(loss, share * whole, rtol=1e-12)
+        np.testing.assert_allclose(pair[1](1.0, c_weighted), share * pair[1](1.0, cache), rtol=1e-12)
+
+
+@EVERY
 def test_when_nothing_counts_the_loss_is_zero(pair, prediction, data):
     forward, backward = pair
     loss, cache = forward(prediction, **data, weight=np.zeros(6))

@@ -175,7 +175,53 @@ def test_group_norm_names_a_wrong_eps():
         more_norms.group_norm_forward(*inputs(1, 2, 2, 4), groups=2, eps=0)
 
 
-# ---------------------------------------------------------------- all three
+# ---------------------------------------------------------------- all of them
+
+
+def test_batch_norm2d_relu_is_both_with_the_settings_of_the_norm():
+    """Values, gradients and statistics, by default and as they are set."""
+    dy = draws(5)(2, 3, 3, 2)
+    for options in ({}, dict(momentum=0.25, eps=0.5)):
+        args, both, alone = inputs(2, 3, 3, 2), [np.zeros(2), np.ones(2)], [np.zeros(2), np.ones(2)]
+        wanted, c_norm = norm.batch_norm2d_forward(*args, running_mean=alone[0], running_var=alone[1], **options)
+        y, cache = more_norms.batch_norm2d_relu_forward(*args, running_mean=both[0], running_var=both[1], **options)
+        np.testing.assert_array_equal(y, np.maximum(wanted, 0))
+        np.testing.assert_array_equal(both, alone)
+        gradients = more_norms.batch_norm2d_relu_backward(dy, cache)
+        for one, other in zip(gradients, norm.batch_norm2d_backward(dy * (wanted > 0), c_norm), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
+    np.testing.assert_array_equal(more_norms.batch_norm2d_relu_forward(*args, **options)[0], np.maximum(wanted, 0))
+
+
+@pytest.mark.parametrize(
+    "forward, data",
+    [
+        (norm.batch_norm2d_forward, {}),
+        (more_norms.batch_norm2d_relu_forward, {}),
+        (more_norms.frozen_batch_norm2d_forward, dict(mean=np.zeros(4), var=np.full(4, 1e-5))),
+        (more_norms.group_norm_forward, dict(groups=2)),
+    ],
+)
+def test_eps_is_a_hundred_thousandth_unless_it_is_set(forward, data):
+    """Where the variance is as small as eps itself, so that each eps gives another result."""
+    args = [a / 1000 if i == 0 else a for i, a in enumerate(inputs(2, 3, 3, 4))]
+    y, _ = forward(*args, **data)
+    np.testing.assert_array_equal(y, forward(*args, **data, eps=1e-5)[0])
+    assert not np.allclose(y, forward(*args, **data, eps=2e-5)[0])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_frozen_statistics_of_another_type_change_neither_type_nor_value(kind):
+    args = [a.astype(np.float32) for a in inputs(2, 3, 2, 3)]
+    mean, var = np.arange(3).astype(kind), np.arange(1, 4).astype(kind)
+    y, cache = more_norms.frozen_batch_norm2d_forward(*args, mean=mean, var=var)
+    wide = [a.astype(np.float64) for a in args]
+    wanted, c_wanted = more_norms.frozen_batch_norm2d_forward(*wide, mean=mean.astype(float), var=var.astype(float))
+    np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
+    gradients = more_norms.frozen_batch_norm2d_backward(y, cache)
+    for one, other in zip(gradients, more_norms.frozen_batch_norm2d_backward(wanted, c_wanted), strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(

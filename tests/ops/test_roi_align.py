@@ -140,6 +140,33 @@ def test_linear_ramp_is_read_exactly(seed, samples, aligned, side):
     np.testing.assert_allclose(crop(image, box, output_size=side, samples=samples, aligned=aligned), plane, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("dtype", "bound"), ((np.float32, 1e-5), (np.float64, 1e-12)))
+@pytest.mark.parametrize("aligned", [True, False])
+def test_adaptive_weights_of_each_axis_make_the_crop(dtype, bound, aligned, rng):
+    """For one channel, crop = rows @ map @ columns.T, with maps of different sizes in one larger array."""
+    heights, widths = np.array([5, 9, 7, 9]), np.array([8, 6, 3, 8])
+    corner = rng.uniform(0, 2, (4, 2))
+    rois = np.concatenate([corner, np.stack([widths, heights], axis=1) - [[0, 1], [0.5, 0], [1, 2], [0, 0]]], axis=1)
+    maps, rois = rng.standard_normal((4, 9, 8)).astype(dtype), rois.astype(dtype)
+    rows = roi_align.adaptive_weights(rois[:, 1], rois[:, 3], 3, heights, longest=9, aligned=aligned)
+    columns = roi_align.adaptive_weights(rois[:, 0], rois[:, 2], 3, widths, longest=8, aligned=aligned)
+    assert rows.shape == (4, 3, 9) and columns.shape == (4, 3, 8) and rows.dtype == columns.dtype == dtype
+    for k in range(4):
+        own = maps[k, : heights[k], : widths[k]].astype(np.float64)
+        wanted = crop(own[None, :, :, None], rois[k], output_size=3, samples=0, aligned=aligned)
+        np.testing.assert_allclose(rows[k] @ maps[k] @ columns[k].T, wanted, rtol=bound, atol=bound)
+        assert not rows[k, :, heights[k] :].any() and not columns[k, :, widths[k] :].any()
+
+
+def test_adaptive_weights_on_a_device(device, rng):
+    start = rng.uniform(0, 3, 4)
+    end, lengths = start + rng.uniform(0.5, 5, 4), np.array([8, 9, 8, 9])
+    wanted = roi_align.adaptive_weights(start, end, 3, lengths, longest=9, aligned=True)
+    arrays = [device.asarray(x) for x in (start, end)]
+    found = roi_align.adaptive_weights(*arrays, 3, device.asarray(lengths), longest=9, aligned=True)
+    np.testing.assert_allclose(to_host(found), wanted, atol=1e-12)
+
+
 def test_empty_box():
     """Adaptive sampling finds no pixel in an empty box: 0, and no gradient. Fixed sampling reads one point."""
     box = (3.0, 3, 3, 3)

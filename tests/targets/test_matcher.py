@@ -55,3 +55,24 @@ def test_an_object_below_the_threshold_still_gets_its_best_anchors_ties_included
     iou = np.array([[[0.4], [0.4], [0.35]]])
     label = match(iou, np.ones((1, 1), bool), positive_iou=0.7, negative_iou=0.3, low_quality=True)[1]
     assert label.tolist() == [[POSITIVE, POSITIVE, NEUTRAL]]
+
+
+def test_what_overlaps_nothing_makes_nothing_positive():
+    """A valid object far from every box, and padding, beside one that two boxes share."""
+    iou = np.array([[[0.4, 0.0, 0.9], [0.2, 0.0, 0.9], [0.0, 0.0, 0.9]]])
+    valid = np.array([[True, True, False]])
+    matched, label = match(iou, valid, positive_iou=0.7, negative_iou=0.3, low_quality=True)
+    assert label.tolist() == [[POSITIVE, NEGATIVE, NEGATIVE]] and matched[0, :2].tolist() == [0, 0]
+    assert match(iou, valid, positive_iou=0.7, negative_iou=0.3)[1].tolist() == [[NEUTRAL, NEGATIVE, NEGATIVE]]
+
+
+def test_ties_and_thresholds_are_told_apart_to_the_last_digit():
+    """In float64 what float32 would round to a tie, and one below a threshold that float32 would round up to it."""
+    more = np.nextafter(0.75, 1)
+    iou = np.array([[[0.75, more], [more, 0.75], [np.nextafter(0.75, 0), 0.0], [np.nextafter(0.25, 0), 0.0]]])
+    settings = dict(positive_iou=0.75, negative_iou=0.25)
+    matched, label = match(iou, np.ones((1, 2), bool), **settings)
+    assert matched[0].tolist() == [1, 0, 0, 0] and label[0].tolist() == [POSITIVE, POSITIVE, NEUTRAL, NEGATIVE]
+    iou = iou[:, :, :1]
+    _, label = match(iou * 0.9, np.ones((1, 1), bool), low_quality=True, **settings)
+    assert label[0].tolist() == [NEUTRAL, POSITIVE, NEUTRAL, NEGATIVE]  # the best alone, not the one that is next to it
