@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from tinymaskrcnn import Experiment, cli
+from tinymaskrcnn.commands.pictures import build_picture_config
+from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.metrics import read_rows
@@ -437,3 +439,39 @@ def test_pictures_that_end_early(small, tmp_path, capsys):
     assert cli.main(words) == cli.main([*words, "--decode"]) == 1
     out = capsys.readouterr().out
     assert out.count("b.png") == 2 and "cannot be read as a picture" in out
+
+
+def test_a_list_says_which_pictures_are_learned_from(files, tmp_path):
+    path, folder = files
+    (tmp_path / "list.txt").write_text("a.png\n")
+    words = ["train", "--data", "coco", "--annotations", str(path), "--images", str(folder)]
+    whole = build_picture_config(cli.parse(words), None)
+    part = build_picture_config(cli.parse([*words, "--train-list", str(tmp_path / "list.txt")]), None)
+    assert whole.coco.train_list == "" and part.coco.train_list == str((tmp_path / "list.txt").resolve())
+    pixels = np.asarray(Image.open(folder / "a.png")) / 255
+    np.testing.assert_allclose(part.model.image_mean, pixels.mean(axis=(0, 1)), atol=1e-3)
+    assert not np.allclose(whole.model.image_mean, part.model.image_mean, atol=1e-3)
+
+
+def test_options_for_pictures_set_what_they_are_called(files, tmp_path):
+    path, folder = files
+    words = ["train", "--data", "coco", "--annotations", str(path), "--images", str(folder)]
+    config = build_picture_config(cli.parse(words), None)
+    assert (config.train.batch_size, config.train.learning_rate, config.coco.skip_broken) == (2, 0.01, False)
+    more = ["--val-annotations", str(path), "--val-images", str(folder), "--steps", "3", "--seed", "4", "--freeze", "1"]
+    more += ["--batch-size", "5", "--learning-rate", "0.5", "--skip-broken", "--set", "train.steps=7"]
+    config = build_picture_config(cli.parse([*words, *more]), None)
+    train = config.train
+    assert (train.steps, train.seed, train.batch_size, train.learning_rate, train.frozen_stages) == (7, 4, 5, 0.5, 1)
+    assert config.coco.skip_broken and config.coco.val_annotations == config.coco.annotations == str(path.resolve())
+    assert config.coco.val_images == config.coco.images == str(folder.resolve())
+    (tmp_path / "config.json").write_text(json.dumps({"train": {"batch_size": 9}}))
+    config = build_picture_config(cli.parse([*words, "--config", str(tmp_path / "config.json")]), None)
+    assert (config.train.batch_size, config.train.learning_rate) == (9, 0.02)
+
+
+def test_pictures_and_scenes_do_not_go_together(files):
+    with pytest.raises(ConfigError, match="--scenes needs generated scenes; leave it out"):
+        build_picture_config(cli.parse(["train", "--data", "coco", "--scenes", "hard"]), None)
+    with pytest.raises(ConfigError, match="--data coco needs --annotations JSON and --images DIR"):
+        build_picture_config(cli.parse(["train", "--data", "coco"]), None)

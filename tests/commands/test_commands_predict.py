@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 
 from tinymaskrcnn import cli, visualize
+from tinymaskrcnn.commands import predict
 from tinymaskrcnn.commands.pictures import starting_weights
 from tinymaskrcnn.commands.predict import _unique_names
 from tinymaskrcnn.config import photograph_preset
 from tinymaskrcnn.data import rle
+from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.structures import Detections
 from tinymaskrcnn.train.run import RunFolder
 
 
@@ -135,3 +138,66 @@ def test_a_hundred_masks_of_twelve_megapixels(tmp_path):
     masks = [rle.from_coco(entry["mask"]) for entry in found]
     assert len(masks) == 100 and sum(map(rle.area, masks)) > 1e6
     assert int(done.stdout.split()[-1]) < 450e3  # kB; with all that is imported
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataError("PATH: is empty"), "PATH: is empty"),
+        (DataError("is empty"), "PATH: is empty"),
+        (OSError(5, "Input/output error", "PATH"), "PATH: Input/output error"),
+        (OSError("truncated"), "PATH: truncated"),
+        (MemoryError(), "PATH: not enough memory"),
+        (UnicodeEncodeError("ascii", "é", 0, 1, "no letter"), "PATH: 'ascii' codec can't encode character"),
+    ],
+)
+def test_whatever_is_wrong_with_one_picture_is_one_line(error, said, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    if error.args and isinstance(error.args[0], str) and "PATH" in error.args[0]:
+        error = DataError(error.args[0].replace("PATH", "a.png"))
+    monkeypatch.setattr(predict, "_find", fail)
+    assert predict._predict(None, Path("a.png"), None, None) is False
+    line = capsys.readouterr().err
+    assert line.startswith("error: " + said.replace("PATH", "a.png")) and line.count("\n") == 1
+
+
+def test_what_is_found_as_plain_numbers():
+    masks, points = np.zeros((2, 3, 4), bool), np.array([[[1.23456, 2, 0.5]], [[3, 4, 1.5]]])
+    masks[0, 1:, 2] = masks[1, 0] = True
+    boxes = np.array([[0.12345, 1, 2, 3], [1, 1.5, 4, 3]], np.float32)
+    found = Detections(boxes, np.array([2, 1]), np.array([0.98765432, 0.5], np.float32), masks, points)
+    first, second = predict.detections_to_json(found, ("background", "cat", "dog"))
+    assert (first["label"], first["class"], second["label"], second["class"]) == (2, "dog", 1, "cat")
+    assert first["score"] == 0.987654 and second["score"] == 0.5
+    assert first["box"] == [0.123, 1.0, 2.0, 3.0] and second["box"] == [1.0, 1.5, 4.0, 3.0]
+    assert first["keypoints"] == [[1.235, 2.0, 0.5]] and second["keypoints"] == [[3.0, 4.0, 1.5]]
+    for entry, mask in zip((first, second), masks):
+        assert entry["mask"]["size"] == [3, 4] and entry["mask"]["counts"] == rle.to_string(rle.encode(mask))
+    assert predict._table([first, second]) == [
+        "  class  score      x1      y1      x2      y2",
+        "  dog    0.988     0.1     1.0     2.0     3.0",
+        "  cat    0.500     1.0     1.5     4.0     3.0",
+    ]
+    plain = predict.detections_to_json(Detections(boxes, found.labels, found.scores), ("background", "cat", "dog"))
+    assert [set(entry) for entry in plain] == [{"label", "class", "score", "box"}] * 2
+    assert predict._table([]) == []
+    assert predict._table([first | {"class": "long name"}])[0].startswith("  class      score")
+
+
+def test_results_never_overwrite_a_picture(tmp_path):
+    inside = [tmp_path / "a.png", tmp_path / "b.png"]
+    with pytest.raises(ArgumentError, match=r"--out would overwrite the picture .*b.png; choose another folder"):
+        predict._protect(inside, [tmp_path / "x" / ".." / "b.png", tmp_path / "c.png"])
+    predict._protect(inside, [tmp_path / "found" / "a.png"])
+
+
+def test_which_score_counts_and_what_a_bright_picture_is_told(run, tmp_path, capsys):
+    Image.fromarray(np.full((40, 40), 250, np.uint8)).save(tmp_path / "bright.png")
+    words = ["predict", str(tmp_path / "bright.png"), "--model", str(run), "--out", str(tmp_path / "found")]
+    assert cli.main([*words, "--score", "1.1"]) == 0
+    out, err = capsys.readouterr()
+    assert f"bright.png: no objects  -> {tmp_path}/found/bright.png" in out and "try --invert" in err
+    assert cli.main([*words, "--score", "1.1", "--invert"]) == 0
+    assert "try --invert" not in capsys.readouterr().err
