@@ -5,6 +5,7 @@ from PIL import Image
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands.demo import OneClass, demo_config
+from tinymaskrcnn.config import Config
 from tinymaskrcnn.data.loader import SceneStream
 
 
@@ -22,3 +23,10 @@ def test_every_digit_is_just_a_digit():
     batch = stream.batch(0)
     np.testing.assert_array_equal(batch.targets.labels, batch.targets.valid.astype(int))
     assert set(stream.scene(0)[1].labels) == {1}
+
+
+def test_what_the_demo_trains():
+    config = demo_config()
+    assert (config.train.seed, config.train.steps, config.model.class_names) == (0, 10**6, ("background", "digit"))
+    assert demo_config(seed=3, steps=5).train.seed == 3 and demo_config(seed=3, steps=5).train.steps == 5
+    assert config.scenes.image_size < Config().scenes.image_size

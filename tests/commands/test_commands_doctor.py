@@ -1,5 +1,7 @@
 """`tinymaskrcnn doctor` says what is there and what is missing."""
 
+import types
+
 import pytest
 
 from tinymaskrcnn import cli
@@ -28,3 +30,15 @@ def test_a_folder_that_does_not_exist_is_judged_by_the_one_above(tmp_path):
 def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o500)
     assert not doctor._writable(tmp_path / "a")
+
+
+def test_every_gpu_is_named(monkeypatch):
+    cards = [{"name": b"H100"}, {"name": b"A100"}]
+    runtime = types.SimpleNamespace(getDeviceCount=lambda: 2, getDeviceProperties=cards.__getitem__)
+    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime), __version__="14.0")
+    monkeypatch.setattr("tinymaskrcnn.devices.to_device", lambda x, device: x)
+    monkeypatch.setattr("tinymaskrcnn.backend.array_module", lambda x: cupy)
+    assert list(doctor._gpu()) == [(True, "CuPy 14.0: H100, A100; use it with: tinymaskrcnn train --device cuda")]
+    runtime.getDeviceCount = lambda: 1 / 0
+    [(sound, line)] = doctor._gpu()
+    assert sound and line == "computing on the CPU; CuPy is installed but finds no usable GPU (division by zero)"

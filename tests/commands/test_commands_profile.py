@@ -15,7 +15,7 @@ def numbers(line):
 
 
 def test_a_training_step(tmp_path, tiny_words, capsys):
-    picture, file = tmp_path / "new" / "p.png", tmp_path / "p.json"
+    picture, file = tmp_path / "new" / "er" / "p.png", tmp_path / "p.json"
     words = ["--steps", "2", "--batch-size", "3", "--threads", "1", "--out", str(picture), "--json", str(file)]
     assert cli.main(["profile", *tiny_words(), "--set", "train.batch_size=3", *words]) == 0
     captured = capsys.readouterr()
@@ -75,3 +75,15 @@ def test_inference_has_no_column_of_zeros_and_a_device_is_explained():
     [total] = [line for line in table.splitlines() if line.startswith("all stages")]
     assert numbers(total) == [100, 100, 100, 5]
     assert "the host waits for the device at the border of every stage" in table and "1 thread" not in table
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_the_figures_of_a_device_mean_is_said_there_only(device):
+    stage = StageCost("stem", 0.01, 0.02, None, 5, {"forward": 7})
+    made = Profile("inference", 1, (64, 64), device, 3, 0.03, (stage,), 0.1, 7, 10**6, None)
+    lines = profile_table(made, threads=1).splitlines()
+    assert "beyond 1.0 MB of weights and scratch memory that outlives a step" in lines
+    pool = "in use, on a device, is what its memory pool has handed out at these borders"
+    assert (pool in lines) == (device == "cuda")
+    assert any(line.startswith("the host waits for the device") for line in lines) == (device == "cuda")
+    assert not any(line.startswith("the process holds") for line in lines) and "making the data: 100.0 ms" in lines

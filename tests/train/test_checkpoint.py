@@ -45,6 +45,12 @@ def test_what_goes_in_comes_out(path):
     assert os.listdir(path.parent) == ["checkpoint.npz"]
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_a_run_that_has_not_begun(path, dtype):
+    save_checkpoint(path, step=0, config=CONFIG, model={}, optimizer={"updates": np.array(0, dtype)})
+    assert load_checkpoint(path).step == 0 and load_checkpoint(path).optimizer["updates"] == 0
+
+
 def test_missing(path):
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
         load_checkpoint(path)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymaskrcnn.train.diagnose import explain_nonfinite
+from tinymaskrcnn.train.diagnose import _arrays, _count, explain_nonfinite
 
 
 @pytest.fixture
@@ -85,3 +85,16 @@ def test_gradients_that_are_too_large_to_add_up(fakes, explain):
 
 def test_a_number_that_does_not_come_back(fakes, explain):
     assert "not when the step was repeated" in explain(fakes.fake_model())
+
+
+def test_arrays_are_named_by_their_place():
+    x = np.zeros(2)
+    tree = {"box": [x, None, (x, "text")], 3: {"deep": x}}
+    assert [name for name, _ in _arrays(tree, "y")] == ["y['box'][0]", "y['box'][2][0]", "y[3]['deep']"]
+    assert [name for name, _ in _arrays(x)] == [""] and list(_arrays(None)) == []
+
+
+def test_what_is_not_finite_is_counted():
+    assert _count(np.zeros(3)) is None and _count(np.array([1, 2])) is None and _count(np.zeros(0)) is None
+    assert _count(np.array([np.nan, np.inf, -np.inf, 1.0])) == "1 NaN and 2 infinite of 4 values"
+    assert _count(np.float32([np.nan])) == "NaN" and _count(np.array(-np.inf)) == "infinite"

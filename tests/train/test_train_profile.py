@@ -101,6 +101,11 @@ def test_a_training_is_profiled_as_training_and_a_detector_as_such(training):
     assert not trainer.model.training
 
 
+def test_a_step_of_several_batches_counts_them_all():
+    found = profile.profile_training(trainer_of(accumulate=3), steps=1)
+    assert found.batch == sum(len(Scenes().batch(i).images) for i in range(3))
+
+
 def owner(array):
     return owner(array.base) if isinstance(array.base, np.ndarray) else array
 
