@@ -314,3 +314,18 @@ def test_infinity_is_said_once_where_another_line_says_it(tmp_path):
     assert len(problems(tmp_path, contents)) == 1
     del contents["annotations"][0]["area"]
     assert problems(tmp_path, contents)[0][2] == "holds 1 times NaN or Infinity, which JSON does not know"
+
+
+def test_parts_of_a_file_are_those_that_an_object_has(tmp_path):
+    contents = annotated.entries()
+    assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box", "mask", "keypoint")
+    contents["annotations"][0]["keypoints"] = [1, 2]  # broken, but there
+    assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box", "mask", "keypoint")
+    contents["annotations"][0] |= {"keypoints": [0] * 9, "num_keypoints": 0}  # labelled nowhere
+    assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box", "mask")
+    for entry in contents["annotations"]:
+        if not entry["iscrowd"]:
+            entry["segmentation"] = []
+    assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box",)  # a crowd does not decide
+    contents["annotations"] = [entry for entry in contents["annotations"] if entry["iscrowd"]]
+    assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box", "mask")  # unless there is nothing else

@@ -400,3 +400,13 @@ def test_boxes_as_they_are_written_where_they_have_a_picture():
     assert written.dtype == of.dtype == np.float64
     written, of = boxes_as_written([], lambda entry: None)
     assert written.shape == (0, 4) and of.shape == (0, 2)
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_what_is_seen_of_an_object_may_leave_its_box_by_a_pixel(side):
+    """On every side; a small mask anywhere in the box is fine, one that reaches further out is not."""
+    inside = [(50, 30, 55, 36), (80, 20, 86, 25), (115, 30, 120, 36), (80, 55, 86, 60)][side]
+    for by, fits in ((0, True), (1, True), (1.1, False)):
+        shape = list(map(float, inside))
+        shape[side] += by if side > 1 else -by
+        assert (check_mask(found(BOX, rectangle(*shape)))[0] is None) is fits
