@@ -1,4 +1,8 @@
-"""Fully connected layer: every output is a weighted sum of all inputs, plus a shift."""
+"""Fully connected layer: every output is a weighted sum of all inputs, plus a shift.
+
+`@checked` compares every call with the shapes in the docstring; `@has_kernel` lets a faster function of the same name
+stand in for the text (kernels/); between `BEGIN SOLUTION` and `END SOLUTION` is what the homework leaves blank.
+"""
 
 from ..backend import has_kernel
 from ..contract import checked
