@@ -164,6 +164,21 @@ def test_a_repaired_picture_is_found(tmp_path):
     assert len(CocoDataset.open(*where)) == 3
 
 
+def test_a_broken_file_is_checked_once_until_a_picture_changes(tmp_path, monkeypatch):
+    """b.png has another size than the file says; then it is written again, in its place."""
+    where, checked = annotated.write(tmp_path), []
+    right = (tmp_path / "b.png").read_bytes()
+    Image.new("L", (9, 9)).save(tmp_path / "b.png")
+    monkeypatch.setattr(coco, "check_coco", lambda *words: checked.append(words) or check_coco(*words))
+    for _ in range(3):
+        assert len(CocoDataset.open(*where, skip_broken=True)) == 2
+    assert len(checked) == 1
+    (tmp_path / "b.png").write_bytes(right)
+    for _ in range(2):
+        assert len(CocoDataset.open(*where, skip_broken=True)) == 3
+    assert len(checked) == 2
+
+
 def test_equal_names_in_other_folders_are_other_files(tmp_path, monkeypatch):
     """Down to the time of the last change: only the folder one works in tells them apart."""
     for name, last in (("first", 3), ("second", 2)):

@@ -35,7 +35,7 @@ def stream(dataset, *, augment=True, config=PLAIN, model=MODEL):
 
 
 def test_the_reports_of_the_last_two_files_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(coco, "_SOUND", {})
+    monkeypatch.setattr(coco, "_REPORTS", {})
     where = []
     for name in "abc":
         (tmp_path / name).mkdir()
@@ -44,7 +44,7 @@ def test_the_reports_of_the_last_two_files_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(coco, "check_coco", lambda *words: checked.append(words[0].parent.name) or check_coco(*words))
     for k in (0, 1, 0, 1, 2, 1, 2, 0, 1):
         CocoDataset.open(*where[k])
-    assert "".join(checked) == "abcab" and len(coco._SOUND) == 2
+    assert "".join(checked) == "abcab" and len(coco._REPORTS) == 2
 
 
 def test_a_file_that_was_written_anew_is_checked_anew(tmp_path):

@@ -22,7 +22,7 @@ from .spans import SpanBatch, Spans
 __all__ = ["BrokenAnnotations", "CocoDataset", "CocoStream", "class_list", "measure_pictures", "open_coco", "read_list"]
 
 MOST_KEPT = 2  # reports: that of the training pictures, and that of the held-out ones
-_SOUND = {}  # (file, folder, stamp) -> Report
+_REPORTS = {}  # (file, folder, stamp) -> Report, traces of what it found broken
 
 
 class CocoDataset:
@@ -113,15 +113,25 @@ class CocoDataset:
 def _checked(path, folder):
     """The report of a file; a large one takes a while, and is asked for more than once while a run starts.
 
-    Only sound ones are kept: what is broken may be repaired at any time, pictures without a change of the file.
+    What is broken may be repaired at any time, pictures without a change of the file: then all is looked at again.
     """
     key = Path(path).resolve(), Path(folder).resolve(), _stamp(path)
-    report = _SOUND.get(key) or check_coco(path, folder)
-    if report.ok:
-        _SOUND[key] = report
-        while len(_SOUND) > MOST_KEPT:
-            del _SOUND[next(iter(_SOUND))]
+    report, traces = _REPORTS.pop(key, (None, None))
+    if report is None or traces != _traces(report, folder):
+        report = check_coco(path, folder)
+    _REPORTS[key] = report, _traces(report, folder)
+    while len(_REPORTS) > MOST_KEPT:
+        del _REPORTS[next(iter(_REPORTS))]
     return dataclasses.replace(report, path=str(path))  # as it is called now
+
+
+def _traces(report, folder):
+    """What changes when a picture that has a line in the report is repaired, or one that was missing arrives."""
+    if report.ok:
+        return None
+    names = sorted({problem.picture for problem in report.problems})
+    arrived = Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else None
+    return arrived, [_stamp(Path(folder) / name) for name in names]
 
 
 def _stamp(path):
