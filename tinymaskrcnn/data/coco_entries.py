@@ -128,7 +128,7 @@ def _box(entry, size):
     if min(x, y) < -TOLERANCE or x + w > width + TOLERANCE or y + h > height + TOLERANCE:
         raise Broken(f"box lies outside the picture of {width}x{height} pixels; got {shown(box)}")
     edges = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
-    x1, y1, x2, y2 = (float(np.float32(edge)) for edge in edges)
+    x1, y1, x2, y2 = np.array(edges, np.float32).tolist()
     if min(x2 - x1, y2 - y1) < 0.9 * SMALLEST:  # 0.9: edges were rounded
         where = f"inside the picture of {width}x{height} pixels" if min(w, h) >= SMALLEST else f"below {SMALLEST} pixel"
         raise Broken(f"box is degenerate {where}; got {shown(box)}")
@@ -155,10 +155,10 @@ def _segmentation(entry, size):
     parsed = polygons.parse_segmentation(entry["segmentation"], size=size)
     height, width = size
     for k, points in enumerate(parsed if isinstance(parsed, list) else ()):
-        low, high = points.min(axis=0), points.max(axis=0)
-        if low.min() < -TOLERANCE or high[0] > width + TOLERANCE or high[1] > height + TOLERANCE:
+        low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        if min(low) < -TOLERANCE or high[0] > width + TOLERANCE or high[1] > height + TOLERANCE:
             reach = f"x {low[0]:.6g}..{high[0]:.6g}, y {low[1]:.6g}..{high[1]:.6g}"
-            swapped = high[0] <= height + TOLERANCE and high[1] <= width + TOLERANCE and low.min() >= -TOLERANCE
+            swapped = high[0] <= height + TOLERANCE and high[1] <= width + TOLERANCE and min(low) >= -TOLERANCE
             hint = "; as y, x it would not" if swapped else ""
             raise Broken(f"polygon {k} lies outside the picture of {width}x{height} pixels; it spans {reach}{hint}")
     return parsed
@@ -223,4 +223,4 @@ def shown_name(name):
 
 
 def is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -HUGE < value < HUGE  # NaN fails both
+    return type(value) in (int, float) and -HUGE < value < HUGE  # what JSON makes of numbers; NaN fails both

@@ -54,12 +54,14 @@ def boxes_as_written(entries, size_of):
     return np.array(boxes, np.float64).reshape(-1, 4), np.array(sizes, np.float64).reshape(-1, 2)
 
 
-def check_mask(annotation):
+def check_mask(annotation, around=None):
     """What is wrong with a mask and its box: (text or None, key of MEANS or None).
 
+    around: the `corners` of its segmentation, where they are known.
     A meaning may also be plain where nothing is wrong yet: a mask on the diagonal reads the same with y before x.
     """
-    box, (extent, empty) = annotation.box, _extent(annotation)
+    box, extent = annotation.box, around or corners(annotation.segmentation)
+    empty = _is_empty(annotation, extent)
     if annotation.crowd or extent is None:
         return "mask holds no pixel" if empty else None, None
     meaning = _meaning(extent, box)
@@ -71,28 +73,29 @@ def check_mask(annotation):
     return f"{what}: the mask spans {_text(extent)}, the box {_text(box)}{hint}", meaning
 
 
-def mask_fills(annotation):
+def mask_fills(annotation, around=None):
     """Whether a mask spans a fair part of its box; one that does not may be what is seen of a hidden object."""
     if annotation.segmentation is None or annotation.crowd:
         return True
-    extent = _corners(annotation.segmentation)
+    extent = around or corners(annotation.segmentation)
     return extent is None or _fits(extent, annotation.box)
 
 
-def _extent(annotation):
-    """x1, y1, x2, y2 around a segmentation (None where there is none), and whether it holds no pixel.
+def _is_empty(annotation, extent):
+    """Whether a segmentation with these corners holds no pixel.
 
     Polygons of an object that is smaller than two pixels may lie between the middles of all pixels.
     """
-    shape, extent = annotation.segmentation, _corners(annotation.segmentation)
+    shape = annotation.segmentation
     if isinstance(shape, rle.RLE):
-        return extent, extent is None
+        return extent is None
     tiny = min(annotation.box[2] - annotation.box[0], annotation.box[3] - annotation.box[1]) < 2
     ample = AMPLE * (extent[2] - extent[0] + extent[3] - extent[1] + 2)
-    return extent, not tiny and not any(_holds_pixels(points, ample) for points in shape)
+    return not tiny and not any(_holds_pixels(points, ample) for points in shape)
 
 
-def _corners(shape):
+def corners(shape):
+    """x1, y1, x2, y2 around a segmentation; None around one without pixels."""
     if isinstance(shape, rle.RLE):
         return rle.to_boxes([shape])[0].tolist() if rle.area(shape) else None
     points = shape[0] if len(shape) == 1 else np.concatenate(shape)
@@ -101,8 +104,8 @@ def _corners(shape):
 
 def _holds_pixels(points, ample):
     """Whether a polygon covers any pixel; only one with an area that is not ample is drawn to find out."""
-    x, y = (points - points[0]).T  # from the first corner on, so that the closing edge adds nothing
-    if 0.5 * abs(x[:-1] @ y[1:] - y[:-1] @ x[1:]) > ample:
+    z = (points - points[0]).view(np.complex128)[:, 0]  # from the first corner on: the closing edge adds nothing
+    if 0.5 * abs(np.vdot(z[:-1], z[1:]).imag) > ample:  # the sum of x0 * y1 - y0 * x1
         return True
     low, high = np.floor(points.min(axis=0)) - 1, np.ceil(points.max(axis=0)) + 1
     low = np.maximum(low, 0)

@@ -111,13 +111,11 @@ class Objects:
         if self.with_masks and found.segmentation is None and "mask" not in broken:
             self._say(where, picture, {"mask": ["segmentation is missing; other objects have one"]})
             broken.add("mask")
-        for part, value, check in (
-            ("mask", found.segmentation, coco_fit.check_mask),
-            ("keypoint", found.keypoints, coco_fit.check_keypoints),
-        ):
+        around = None if found.segmentation is None else coco_fit.corners(found.segmentation)
+        for part, value in (("mask", found.segmentation), ("keypoint", found.keypoints)):
             if value is None:
                 continue
-            text, meaning = check(found)
+            text, meaning = coco_fit.check_mask(found, around) if part == "mask" else coco_fit.check_keypoints(found)
             self._masked[part] += not found.crowd
             if text and not meaning:
                 self._say(where, picture, {part: [text]})
@@ -128,7 +126,7 @@ class Objects:
             broken.add("keypoint")
         self.odd_areas += not coco_fit.area_fits(found)
         whole = _without(found, broken)
-        self.loose_masks += not coco_fit.mask_fills(whole)
+        self.loose_masks += not coco_fit.mask_fills(whole, around)
         return whole
 
     def misread(self, part, meaning, entries):
@@ -182,6 +180,8 @@ class Objects:
         self._say(where, picture, {"box": [what]})
 
     def _say(self, where, picture, wrong):
+        if not wrong:
+            return
         name, key = (shown_name(picture.file_name), picture.id) if picture else ("", None)
         self.problems.extend(Problem(where, name, what, part, key) for part, texts in wrong.items() for what in texts)
 
