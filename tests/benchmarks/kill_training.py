@@ -9,6 +9,7 @@ the run is finished, and its weights and metrics must equal, bit for bit, those 
 import argparse
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinymaskrcnn.files import WRITTEN_AS
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
 
@@ -53,7 +55,7 @@ def kill_once(folder, steps, seconds):
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     done = process.wait() == 0
-    part = (folder / "checkpoint.npz.tmp").exists()
+    part = any(re.fullmatch(rf"\.checkpoint\.npz\.{WRITTEN_AS}\.tmp", path.name) for path in folder.iterdir())
     return RunFolder.open(folder).load().step, part, done
 
 
