@@ -187,3 +187,17 @@ def test_the_teacher_sees_the_line_of_what_is_tampered_with(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "`import socket` has no place in homework | line" in out and ": import socket\n" in out
     assert "import socket" in (tmp_path / "out" / "grades.csv").read_text(encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("unwritten", [None, "graded: no space is left"])
+def test_what_could_not_be_written_is_not_said_to_be(unwritten, tmp_path, capsys, monkeypatch):
+    record = {"student": "ann", "homework": "hw01", "verdict": "right", "points": 17.0, "of": 17, "note": ""}
+    report = {"submissions": [record], "remarks": ["a remark"], "summary": ["in short"]}
+    report |= {"unwritten": unwritten} if unwritten else {}
+    monkeypatch.setattr("tinymaskrcnn.homework.grade.grade", lambda folder, **options: report)
+    words = ["homework", "grade", str(tmp_path), "--homework", "hw01", "--seed", "1", "--out", "graded"]
+    assert cli.main(words) == (2 if unwritten else 0)
+    out, err = capsys.readouterr()
+    assert "ann  hw01" in out and "17 of 17" in out and out.endswith("a remark\nin short\n")
+    assert ("wrote graded/grades.csv" in err) == (unwritten is None)
+    assert (f"error: {unwritten}; the results above are all there is" in err) == (unwritten is not None)
