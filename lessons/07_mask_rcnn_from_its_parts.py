@@ -35,6 +35,8 @@ from tinymaskrcnn.experiment import Detector
 from tinymaskrcnn.models.backbones.fpn import FPN, BackboneWithFPN
 from tinymaskrcnn.models.backbones.resnet import ResNet
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.models.heads.box import BoxHead
+from tinymaskrcnn.models.heads.mask import MaskHead
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
 from tinymaskrcnn.models.roi_heads import RoIHeads
 from tinymaskrcnn.models.rpn import RPN
@@ -75,7 +77,8 @@ sizes_of_body = {"depths": (1, 1, 1, 1), "widths": widths, "stem_width": 16}
 body = ResNet(block="basic", stem="3x3", norm="batch", in_channels=1, **sizes_of_body, rng=rng)
 backbone = BackboneWithFPN(body, FPN(widths, 32, rng=rng))
 rpn = RPN(32, config.rpn, rng=rng)
-roi_heads = RoIHeads(32, config.num_classes, config.roi, heads=("box", "mask"), rng=rng)
+box_head, mask_head = (head(32, config.num_classes, config.roi, rng=rng) for head in (BoxHead, MaskHead))
+roi_heads = RoIHeads([box_head, mask_head], config.roi)
 model = MaskRCNN(backbone, rpn, roi_heads, config)
 
 # %% [markdown]
@@ -86,9 +89,9 @@ model = MaskRCNN(backbone, rpn, roi_heads, config)
 # the RPN, the box head with its fully connected layers, or the mask head?
 
 # %%
-parts = {"ResNet": body, "FPN": backbone.fpn, "RPN": rpn, "box head": roi_heads.box_head}
-parts |= {"box predictor": roi_heads.box_predictor, "mask head": roi_heads.mask_head}
-parts |= {"mask predictor": roi_heads.mask_predictor}
+parts = {"ResNet": body, "FPN": backbone.fpn, "RPN": rpn, "box head": box_head.body}
+parts |= {"box predictor": box_head.predictor, "mask head": mask_head.body}
+parts |= {"mask predictor": mask_head.predictor}
 counts = {name: sum(p.value.size for p in part.parameters()) for name, part in parts.items()}
 title = f"{sum(counts.values()):,} parameters"
 show.bars_figure(counts, title=title, label="numbers that are trained", fmt="{:,.0f}")
@@ -211,8 +214,8 @@ print("logits", logits.shape, " deltas", deltas.shape)
 # drawn per image, at most half of them positive; from the proposals 32 RoIs are drawn, at most a quarter positive.
 
 # %%
-given = logits, deltas, (96, 96), targets, sizes
-samples = model.choose_samples(pyramid, *given, rng=np.random.default_rng(0))
+given = {"image_size": (96, 96), "sizes": sizes}
+samples = model.choose_samples(pyramid, (logits, deltas), targets, **given, rng=np.random.default_rng(0))
 asked = samples.rpn.weight > 0
 print("anchors asked per image  ", asked.sum(axis=1))
 print("of these positive        ", (asked & (samples.rpn.positive > 0)).sum(axis=1))
@@ -233,7 +236,7 @@ ax.figure
 # IoU of 0.5 or more?
 
 # %%
-proposals, valid = model.rpn.propose(logits, deltas, anchors, sizes=sizes)
+proposals, valid = model.rpn.propose(pyramid, logits, deltas, **given)
 overlap = iou_matrix(targets.boxes, proposals).max(axis=2)[targets.valid]
 print("proposals", proposals.shape)
 print(f"{(overlap >= 0.5).sum()} of {len(overlap)} digits are hit")
@@ -274,7 +277,7 @@ crops, _ = roi_align.roi_align_forward(images, rois.rois[rows], **window)
 figure = style.new_figure(9.2, 3.6)
 for k, (above, below) in enumerate(figure.subplots(2, 6).T):
     show.draw_image(crops[k], ax=above, title=f"RoI {rows[k]}: a {names[rois.labels[rows[k]]]}")
-    show.draw_image(samples.masks[10 * k], ax=below, title="its answer")
+    show.draw_image(samples.answers["mask"][10 * k], ax=below, title="its answer")
 figure.tight_layout()
 figure
 
@@ -301,10 +304,8 @@ for name, loss in losses.items():
 # logits:
 
 # %%
-heads, rows, t = model.roi_heads, rois.mask_rows, samples.masks
-crops, _ = heads.mask_roi_pool.forward(pyramid, rois=rois.rois[rows], image_index=rois.image_index[rows])
-h, _ = heads.mask_head.forward(crops)
-z, _ = heads.mask_predictor.forward(h, channel=rois.labels[rows])
+seen, t = rois.positives(), samples.answers["mask"]
+z, _ = mask_head.forward(pyramid, rois=seen.rois, image_index=seen.image_index, channel=seen.labels)
 blind = np.logaddexp(0, z).mean() - t.mean() * z.mean()
 print(f"{z.shape} logits: not to look costs {blind:.3f}, this network pays {losses['mask']:.3f}")
 
@@ -435,9 +436,9 @@ for p in tiny.parameters():  # no bias stays 0, so that no ReLU sits exactly on 
 small_scenes = SceneConfig(image_size=64, digits_per_image=(1, 2), digit_size=(20, 30))
 small = SceneStream(small_scenes, split="train", seed=1, batch_size=2).batch(0)
 p_tiny, _ = tiny.backbone.forward(tiny.normalize.forward(small.images, sizes=small.sizes)[0])
-(l_tiny, d_tiny), _ = tiny.rpn.forward(p_tiny)
-outputs = p_tiny, l_tiny, d_tiny
-decided = tiny.choose_samples(*outputs, (64, 64), small.targets, small.sizes, rng=np.random.default_rng(2))
+said, _ = tiny.rpn.forward(p_tiny)
+given = {"image_size": (64, 64), "sizes": small.sizes}
+decided = tiny.choose_samples(p_tiny, said, small.targets, **given, rng=np.random.default_rng(2))
 
 # %%
 report = check_layer(
@@ -591,7 +592,7 @@ fresh = build_model(config, rng=np.random.default_rng(0)).to_device(device)
 blank, cache = fresh.forward(empty.images, targets=empty.targets, sizes=empty.sizes, rng=rng)
 fresh.backward({name: 1.0 for name in blank}, cache)
 print({name: round(float(loss), 3) for name, loss in blank.items()})
-print("gradient of the mask head:", float(global_norm(fresh.roi_heads.mask_head.parameters())))
+print("gradient of the mask head:", float(global_norm(fresh.roi_heads.heads["mask"].body.parameters())))
 
 # %% [markdown]
 # Three losses are exactly 0: there was no positive anchor and no positive RoI, so nothing was asked, and **boxes and

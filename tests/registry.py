@@ -8,7 +8,6 @@ draws what a kink or a meaning asks for; any other value is handed on as it is. 
 room; tests/test_harness.py fails when a public pair or Module has none, or a case has no room.
 """
 
-from dataclasses import replace
 
 import numpy as np
 import strategies as draw
@@ -210,6 +209,11 @@ ROI_CONFIG = RoIConfig(
     keypoint_size=2,
 )
 RPN_CONFIG = RPNConfig(anchor_sizes=((4,), (8,)), anchor_ratios=(0.5, 1.0), samples_per_image=6)
+ROIS = dict(
+    rois=draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+    image_index=draw.image_index(4, 2),
+    zero_rows=("rois", "image_index"),
+)
 RESNET = dict(depths=(1, 1, 1, 1), widths=(4, 4, 8, 8), stem_width=4, in_channels=1)
 
 
@@ -218,12 +222,26 @@ def backbone_with_fpn(rng):
     return fpn.BackboneWithFPN(body, fpn.FPN(RESNET["widths"], 2, rng=rng))
 
 
-def rpn_losses(objectness):
+def rpn_losses(rng):
+    module = rpn.RPN(3, RPN_CONFIG, rng=rng)
+    return module.loss_forward, module.loss_backward
+
+
+def head(kind):
+    """A head of this kind for three classes on a pyramid of two channels."""
+    return lambda rng: kind(2, 3, ROI_CONFIG, rng=rng)
+
+
+def head_losses(kind):
     def make(rng):
-        module = rpn.RPN(3, replace(RPN_CONFIG, objectness=objectness), rng=rng)
+        module = head(kind)(rng)
         return module.loss_forward, module.loss_backward
 
     return make
+
+
+def some_heads(*kinds):
+    return lambda rng: fixed_heatmap_bias(roi_heads.RoIHeads([head(kind)(rng) for kind in kinds], ROI_CONFIG))
 
 
 def rpn_targets(rng):
@@ -254,7 +272,7 @@ def keypoint_answers(q, j, places):
 def fixed_heatmap_bias(heads):
     """A softmax over places does not see what a bias adds to all of them: its gradient is 0, or rounding noise."""
     if "keypoint" in heads.heads:
-        heads.keypoint_predictor.kps_score_lowres.bias.trainable = False
+        heads.heads["keypoint"].predictor.kps_score_lowres.bias.trainable = False
     return heads
 
 
@@ -310,49 +328,63 @@ MODELS = [
     layer(lambda rng: rpn.RPNHead(3, 2, rng=rng), (2, 3, 2, 3)),
     layer(lambda rng: rpn.RPNHead(3, 2, depth=2, rng=rng), (2, 3, 2, 3), note="deep"),
     layer(lambda rng: rpn.RPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
-    methods("RPN.loss-sigmoid", rpn_losses("sigmoid"), (2, 4, 1), (2, 4, 4), targets=Draw(rpn_targets)),
-    methods("RPN.loss-softmax", rpn_losses("softmax"), (2, 4, 2), (2, 4, 4), targets=Draw(rpn_targets)),
+    layer(lambda rng: rpn.RPNHead(3, 2, outputs=2, rng=rng), (2, 3, 2, 3), note="two-scores"),
+    layer(lambda rng: rpn.Difference(), (2, 3, 2, 4)),
+    methods("RPN.loss", rpn_losses, (2, 4), (2, 4, 4), targets=Draw(rpn_targets)),
     layer(
         lambda rng: roi_pooling.PyramidRoIAlign(2, ROI_CONFIG, levels=2),
         draw.pyramid(2, (6, 3), 2),
-        rois=draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
-        image_index=draw.image_index(4, 2),
-        zero_rows=("rois", "image_index"),
+        **ROIS,
     ),
-    layer(lambda rng: box.BoxHead(2, 2, 5, rng=rng), (4, 2, 2, 2)),
-    layer(lambda rng: box.conv_box_head(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="convs"),
+    layer(lambda rng: box.box_body(2, 2, 5, rng=rng), (4, 2, 2, 2), note="box-body"),
+    layer(lambda rng: box.box_body(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="box-body-convs"),
     layer(lambda rng: box.BoxPredictor(4, 3, rng=rng), (5, 4)),
-    pair(
-        "box_loss",
-        logits=(5, 3),
-        deltas=draw.uniform(-1, 1, 5, 3, 4),
-        samples=Draw(roi_samples),
-        beta=1.0,
+    methods(
+        "BoxHead.loss",
+        head_losses(box.BoxHead),
+        Draw(lambda rng: (rng.standard_normal((5, 3)), rng.uniform(-1, 1, (5, 3, 4)))),
+        seen=Draw(roi_samples),
         skip=no_images("the samples"),
     ),
     layer(lambda rng: mask.MaskPredictor(3, 2, 3, rng=rng), (4, 2, 2, 3), channel=draw.labels(4, 3)),
-    layer(lambda rng: mask.mask_head(2, (3, 2), norm="batch", rng=rng), (4, 3, 2, 2), note="mask-head-norm"),
-    pair("mask_loss", logits=(3, 2, 2), targets=draw.bits(3, 2, 2), weight=draw.bits(3)),
-    layer(lambda rng: keypoint.keypoint_head(2, (3, 2), rng=rng), (2, 3, 3, 2), note="keypoint-head"),
+    layer(lambda rng: mask.mask_body(2, (3, 2), norm="batch", rng=rng), (4, 3, 2, 2), note="mask-body-norm"),
+    methods(
+        "MaskHead.loss",
+        head_losses(mask.MaskHead),
+        (3, 4, 4),
+        seen=Draw(lambda rng: roi_samples(rng).positives()),
+        answers=draw.bits(3, 4, 4),
+        skip=no_images("the samples"),
+    ),
+    layer(lambda rng: keypoint.keypoint_body(2, (3, 2), rng=rng), (2, 3, 3, 2), note="keypoint-body"),
     layer(lambda rng: keypoint.KeypointPredictor(3, 2, rng=rng), (3, 2, 2, 3)),
-    pair(
-        "keypoint_loss",
-        heatmaps=(3, 2, 2, 2),
-        targets=keypoint_answers(3, 2, 4),
+    methods(
+        "KeypointHead.loss",
+        head_losses(keypoint.KeypointHead),
+        (3, 2, 2, 2),
+        answers=keypoint_answers(3, 2, 4),
         skip=no_images("the answers"),
     ),
+    layer(head(box.BoxHead), draw.pyramid(2, (4, 2), 2), **ROIS),
     layer(
-        lambda rng: roi_heads.RoIHeads(2, 3, ROI_CONFIG, rng=rng),
+        head(mask.MaskHead),
+        draw.pyramid(2, (4, 2), 2),
+        channel=draw.labels(4, 3),
+        **(ROIS | {"zero_rows": (*ROIS["zero_rows"], "channel")}),
+    ),
+    layer(head(keypoint.KeypointHead), draw.pyramid(2, (4, 2), 2), **ROIS),
+    layer(
+        some_heads(box.BoxHead, mask.MaskHead),
         draw.pyramid(2, (4, 2), 2),
         samples=Draw(roi_samples),
-        mask_targets=draw.bits(3, 4, 4),
+        answers=Draw(lambda rng: {"box": None, "mask": draw.bits(3, 4, 4)(rng)}),
         skip=no_images("the samples"),
     ),
     layer(
-        lambda rng: fixed_heatmap_bias(roi_heads.RoIHeads(2, 3, ROI_CONFIG, heads=("box", "keypoint"), rng=rng)),
+        some_heads(box.BoxHead, keypoint.KeypointHead),
         draw.pyramid(2, (4, 2), 2),
         samples=Draw(roi_samples),
-        keypoint_targets=keypoint_answers(3, 2, 64),
+        answers=Draw(lambda rng: {"box": None, "keypoint": keypoint_answers(3, 2, 64)(rng)}),
         skip=no_images("the samples"),
         note="keypoint",
     ),

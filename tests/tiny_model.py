@@ -1,5 +1,7 @@
 """A Mask R-CNN, and its relatives, small enough to check every derivative, and scenes of two rectangles for them."""
 
+import dataclasses
+
 import numpy as np
 
 from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig
@@ -97,3 +99,12 @@ def tiny_samples(model, images, targets, seed=0):
     finally:
         del model.choose_samples
     return kept[0]
+
+
+def change_heads(model, **settings):
+    """Give the heads of a model other settings, while it lives; returns their RoIConfig."""
+    config = dataclasses.replace(model.roi_heads.config, **settings)
+    model.roi_heads.config = config
+    for head in model.roi_heads.heads.values():
+        head.config = head.pool.config = config
+    return config

@@ -24,9 +24,8 @@ def with_settings(model, *, rpn, roi, **settings):
     rpn, roi = dataclasses.replace(model.rpn.config, **rpn), dataclasses.replace(model.roi_heads.config, **roi)
     model.config = dataclasses.replace(model.config, rpn=rpn, roi=roi, **settings)
     model.rpn.config, model.roi_heads.config = rpn, roi
-    for _, module in model.roi_heads.named_modules():
-        if hasattr(module, "output_size"):  # the RoI poolings
-            module.config = roi
+    for head in model.roi_heads.heads.values():
+        head.config = head.pool.config = roi
     return model
 
 

@@ -105,7 +105,7 @@ def full_size_subject():
     rng = np.random.default_rng(0)
     model = build_model(torchvision_preset("maskrcnn_resnet50_fpn"), rng=rng).eval()
     picture = rng.random((800, 1333, 3), dtype=np.float32)
-    rpn, heads = model.rpn, model.roi_heads.box_predictor
+    rpn, heads = model.rpn, model.roi_heads.heads["box"].predictor
     for part, layers in (rpn, (rpn.head.cls_logits, rpn.head.bbox_pred)), (heads, (heads.cls_score, heads.bbox_pred)):
         logits, deltas = outputs(part, lambda: Detector(model).detect([picture]))
         spread(layers[0], logits.reshape(-1, layers[0].bias.value.size), 2.5)

@@ -16,7 +16,7 @@ def stages(model, images):
     """The stages of `peer.stages` by the same names, rows of padding left out; images as (H, W, C) arrays."""
     batch = collate(images)
     dtype = model.rpn.head.cls_logits.bias.value.dtype
-    sizes, heads, found = batch.sizes, model.roi_heads, {}
+    sizes, heads, found = batch.sizes, model.roi_heads.heads, {}
     found["input"], _ = model.normalize.forward(batch.images.astype(dtype), sizes=sizes)
     features, _ = model.backbone.body.forward(found["input"])
     pyramid, _ = model.backbone.fpn.forward(features)
@@ -25,8 +25,8 @@ def stages(model, images):
     }
     (logits, deltas), _ = model.rpn.forward(pyramid)
     anchors = model.rpn.anchors(pyramid, batch.images.shape[1:3])
-    found |= {"objectness": logits[..., 0], "rpn_deltas": deltas, "anchors": np.concatenate(anchors)}
-    proposals, valid = model.rpn.propose(logits, deltas, anchors, sizes=sizes)
+    found |= {"objectness": logits, "rpn_deltas": deltas, "anchors": np.concatenate(anchors)}
+    proposals, valid = model.rpn.propose(pyramid, logits, deltas, image_size=batch.images.shape[1:3], sizes=sizes)
     found["proposals"] = proposals[valid]
 
     def crops(pool, boxes, rows):
@@ -39,21 +39,21 @@ def stages(model, images):
         whole[rows] = values
         return whole.reshape(-1, *values.shape[1:])
 
-    found["box_crops"] = crops(heads.box_roi_pool, proposals, valid)
-    h, _ = heads.box_head.forward(found["box_crops"])
-    (found["class_logits"], found["box_deltas"]), _ = heads.box_predictor.forward(h)
+    found["box_crops"] = crops(heads["box"].pool, proposals, valid)
+    h, _ = heads["box"].body.forward(found["box_crops"])
+    (found["class_logits"], found["box_deltas"]), _ = heads["box"].predictor.forward(h)
     outputs = [spread(found[name], valid) for name in ("class_logits", "box_deltas")]
-    boxes, labels, scores, rows = detections_from_boxes(*outputs, proposals, valid, heads.config, sizes=sizes)
+    boxes, labels, scores, rows = detections_from_boxes(*outputs, proposals, valid, model.roi_heads.config, sizes=sizes)
     found |= {"boxes": boxes[rows], "labels": labels[rows], "scores": scores[rows]}
-    if "mask" in heads.heads:
-        found["mask_crops"] = crops(heads.mask_roi_pool, boxes, rows)
-        h, _ = heads.mask_head.forward(found["mask_crops"])
-        logits, _ = heads.mask_predictor.forward(h, channel=labels[rows])
+    if "mask" in heads:
+        found["mask_crops"] = crops(heads["mask"].pool, boxes, rows)
+        h, _ = heads["mask"].body.forward(found["mask_crops"])
+        logits, _ = heads["mask"].predictor.forward(h, channel=labels[rows])
         found["mask_probabilities"] = activation.sigmoid_forward(logits)[0]
-    if "keypoint" in heads.heads:
-        found["keypoint_crops"] = crops(heads.keypoint_roi_pool, boxes, rows)
-        h, _ = heads.keypoint_head.forward(found["keypoint_crops"])
-        found["heatmaps"], _ = heads.keypoint_predictor.forward(h)
+    if "keypoint" in heads:
+        found["keypoint_crops"] = crops(heads["keypoint"].pool, boxes, rows)
+        h, _ = heads["keypoint"].body.forward(found["keypoint_crops"])
+        found["heatmaps"], _ = heads["keypoint"].predictor.forward(h)
     return found
 
 

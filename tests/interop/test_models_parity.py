@@ -153,8 +153,8 @@ def test_a_gradient_that_is_lost_is_noticed():
         model.rpn.backward = lambda dy, cache: [0 * d for d in backward(dy, cache)]
 
     def without_mask_head(model):
-        backward = model.roi_heads.mask_roi_pool.backward
-        model.roi_heads.mask_roi_pool.backward = lambda dy, cache: [0 * d for d in backward(dy, cache)]
+        backward = model.roi_heads.heads["mask"].pool.backward
+        model.roi_heads.heads["mask"].pool.backward = lambda dy, cache: [0 * d for d in backward(dy, cache)]
 
     def without_p2(model):
         backward = model.backbone.fpn.backward

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from tiny_model import tiny_model
+from tiny_model import change_heads, tiny_model
 
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.interop.onnx import export_onnx, onnx_model
@@ -29,16 +29,13 @@ def model_of(name, seed=0, *, rpn=None, roi=None, **settings):
     rng = np.random.default_rng(seed)
     for _, buffer in model.named_buffers():
         buffer.value += rng.uniform(0.1, 0.5, buffer.value.shape).astype(np.float32)
-    model.roi_heads.box_predictor.cls_score.weight.value *= 30
-    model.roi_heads.box_predictor.bbox_pred.weight.value *= 30
+    model.roi_heads.heads["box"].predictor.cls_score.weight.value *= 30
+    model.roi_heads.heads["box"].predictor.bbox_pred.weight.value *= 30
     rpn = dataclasses.replace(model.rpn.config, post_nms_top_n=(8, 40), **(rpn or {}))
     roi = {"score_threshold": 0.01, "nms_iou": 0.6, "detections_per_image": 30} | (roi or {})
-    roi = dataclasses.replace(model.roi_heads.config, **roi)
+    roi = change_heads(model, **roi)
     model.config = dataclasses.replace(model.config, rpn=rpn, roi=roi, **settings)
-    model.rpn.config, model.roi_heads.config = rpn, roi
-    for pool in ("box_roi_pool", "mask_roi_pool", "keypoint_roi_pool"):
-        if hasattr(model.roi_heads, pool):
-            getattr(model.roi_heads, pool).config = roi
+    model.rpn.config = rpn
     return model
 
 
@@ -125,12 +122,11 @@ def planted(model, part):
     if part == "weight":
         model.backbone.fpn.inner_blocks[1].layers[0].weight.value[0, 0, :, 0] += 0.5
     elif part == "bias of the masks":
-        model.roi_heads.mask_predictor.mask_fcn_logits.bias.value += 1
+        model.roi_heads.heads["mask"].predictor.mask_fcn_logits.bias.value += 1
     elif part == "running mean":
         model.backbone.body.bn1.running_mean.value += 0.3
     else:
-        roi = dataclasses.replace(model.roi_heads.config, **part)
-        model.roi_heads.config = model.roi_heads.box_roi_pool.config = roi
+        change_heads(model, **part)
     return model
 
 

@@ -7,7 +7,8 @@ from onnx_run import run_nodes
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.interop.onnx_layers import EMITTERS, emit
 from tinymaskrcnn.models.backbones.resnet import basic_block, bottleneck
-from tinymaskrcnn.models.heads.box import BoxHead
+from tinymaskrcnn.models.heads.box import box_body
+from tinymaskrcnn.models.rpn import Difference
 from tinymaskrcnn.nn import layers, more_layers
 from tinymaskrcnn.nn.containers import Identity, Sequential
 
@@ -37,7 +38,8 @@ CASES = {
         Sequential(layers.Conv2d(16, 16, 3, padding=1, rng=rng()), layers.ReLU()),
         layers.ConvTranspose2d(16, 16, 2, stride=2, rng=rng()),
     ),
-    "box head": lambda: BoxHead(6, 9, 7, rng=rng()),
+    "body of the box head": lambda: box_body(6, 9, 7, rng=rng()),
+    "objectness of two scores": Difference,
 }
 
 
@@ -65,7 +67,7 @@ def test_layer(name):
     np.testing.assert_allclose(there, here, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["conv", "flatten, linear", "blocks of a head", "box head"])
+@pytest.mark.parametrize("name", ["conv", "flatten, linear", "blocks of a head", "body of the box head"])
 def test_layer_of_a_head_without_any_roi(name):
     here, there = both(drawn(CASES[name]), np.zeros((0, 9, 9, 6), np.float32))
     assert here.shape == there.shape

@@ -77,7 +77,7 @@ def test_proposals(kind, min_size):
     size, true_size = (96, 128), (90, 100)
     pyramid = pyramid_of(size)
     (logits, deltas), _ = rpn.forward(pyramid)
-    here, valid = rpn.propose(logits, deltas, rpn.anchors(pyramid, size), sizes=np.array([true_size]))
+    here, valid = rpn.propose(pyramid, logits, deltas, image_size=size, sizes=np.array([true_size]))
     there = run_nodes(
         lambda g, size, limits, **levels: onnx_network.propose(g, rpn, list(levels.values()), size, limits),
         size=np.array(size),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.kernels import top_n as fast
-from tinymaskrcnn.models.rpn import top_n
+from tinymaskrcnn.ops.nms import top_n
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from tiny_model import tiny_model, tiny_samples, tiny_scene
+from tiny_model import change_heads, tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig, torchvision_preset
 from tinymaskrcnn.errors import ArgumentError, ConfigError
@@ -136,10 +136,11 @@ def test_keypoint_targets_lie_on_the_grid_of_the_heatmaps():
     rows = samples.rois.mask_rows
     rois, matched = samples.rois.rois[rows], samples.rois.matched[rows]
     wanted = keypoint_targets(targets.keypoints, rois, matched, size=16)  # crops of 4 x 4, heatmaps four times as fine
-    np.testing.assert_array_equal(samples.keypoints.position, wanted.position)
+    np.testing.assert_array_equal(samples.answers["keypoint"].position, wanted.position)
     assert wanted.position.max() > 64 and wanted.weight.any() and not wanted.weight[:, 2].any()
-    padding = dataclasses.replace(samples.rois, mask_weight=np.zeros_like(samples.rois.mask_weight))
-    assert not model._answers(padding, targets, None)[1].weight.any()
+    head, padding = model.roi_heads.heads["keypoint"], np.zeros_like(samples.rois.mask_weight)
+    nothing = head.sees(dataclasses.replace(samples.rois, mask_weight=padding))
+    assert not head.answers(nothing, targets, sizes=None).weight.any()
 
 
 def test_the_keypoint_head_learns():
@@ -236,7 +237,7 @@ def test_integer_pasting_is_a_setting():
     images, _ = tiny_scene()
     model = tiny_model().eval()
     before = model.detect(images)[0]
-    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, paste="integer")
+    change_heads(model, paste="integer")
     after = model.detect(images)[0]
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert 0 < (before.masks != after.masks).mean() < 0.2
@@ -255,7 +256,7 @@ def test_a_step_and_a_detection_on_a_device(device, version, paste):
     host = tiny_model(heads=("box", "mask", "keypoint"), version=version)
     there = tiny_model(heads=("box", "mask", "keypoint"), version=version).convert(device.asarray)
     for model in (host, there):
-        model.roi_heads.config = dataclasses.replace(model.roi_heads.config, paste=paste)
+        change_heads(model, paste=paste)
     moved = {f.name: device.asarray(getattr(targets, f.name)) for f in dataclasses.fields(targets)}
     losses = [
         model.forward(x, targets=t, rng=np.random.default_rng(0))[0]

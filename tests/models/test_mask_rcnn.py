@@ -5,13 +5,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tiny_model import tiny_model, tiny_samples, tiny_scene
+from tiny_model import change_heads, tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.models import roi_heads
+from tinymaskrcnn.models import found as found_module
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.models.mask_rcnn import Normalize
+from tinymaskrcnn.models.mask_rcnn import MaskRCNN, Normalize
+from tinymaskrcnn.nn.module import Module
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.testing import check_layer
 
@@ -193,11 +194,12 @@ def test_answers_are_those_of_the_positive_rois():
     samples = tiny_samples(model, images, targets)
     rows = samples.rois.mask_rows
     assert len(rows) and (samples.rois.labels[rows] > 0).all()
-    assert samples.masks.shape == (len(rows), 8, 8) and samples.masks.max() > 0.5
-    assert samples.keypoints.position.shape == samples.keypoints.weight.shape == (len(rows), 3)
-    assert samples.keypoints.position.max() < 16 * 16
+    masks, keypoints = samples.answers["mask"], samples.answers["keypoint"]
+    assert masks.shape == (len(rows), 8, 8) and masks.max() > 0.5
+    assert keypoints.position.shape == keypoints.weight.shape == (len(rows), 3)
+    assert keypoints.position.max() < 16 * 16
     bare = tiny_samples(tiny_model(heads=("box",)), images, targets)
-    assert bare.masks is None and bare.keypoints is None
+    assert bare.answers == {"box": None}
 
 
 @pytest.mark.parametrize("original", ([[64, 64], [50, 40]], [[128, 32], [25, 120]]))
@@ -224,7 +226,7 @@ def test_what_was_found_is_told_in_pixels_of_the_original(original):
 def test_paste_is_told_what_the_settings_say():
     images, _ = tiny_scene()
     model = tiny_model().eval()
-    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, mask_threshold=0.625)
+    change_heads(model, mask_threshold=0.625)
     told = []
 
     def paste(masks, boxes, **settings):
@@ -242,14 +244,14 @@ def test_paste_is_told_what_the_settings_say():
 def test_heads_pass_over_padding_and_change_nothing(head, monkeypatch):
     """On the host only detections reach the mask and keypoint head; as if the rows of padding had gone along."""
     model = tiny_model(heads=("box", head)).eval()
-    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, score_threshold=0.33)
+    change_heads(model, score_threshold=0.33)
     images = tiny_scene()[0]
     found, seen = {}, []
-    network = getattr(model.roi_heads, f"{head}_head")
+    network = model.roi_heads.heads[head].body
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda x: seen.append(len(x)) or forward(x))
-    for name, rows in (("some", roi_heads.rows_in_use), ("all", lambda used: np.arange(used.size))):
-        monkeypatch.setattr(roi_heads, "rows_in_use", rows)
+    for name, rows in (("some", found_module.rows_in_use), ("all", lambda used: np.arange(used.size))):
+        monkeypatch.setattr(found_module, "rows_in_use", rows)
         found[name] = model.detect(images)
     detections = sum(map(len, found["some"]))
     assert seen[0] == detections and 0 < detections < seen[1]
@@ -261,7 +263,7 @@ def test_heads_pass_over_padding_and_change_nothing(head, monkeypatch):
 
 def test_no_detection_at_all():
     model = tiny_model().eval()
-    model.roi_heads.config = dataclasses.replace(model.roi_heads.config, score_threshold=1.0)
+    change_heads(model, score_threshold=1.0)
     for found in model.detect(tiny_scene()[0]):
         assert len(found) == 0 and found.masks.shape == (0, 64, 64)
 
@@ -297,3 +299,81 @@ def test_errors():
     for part, got in ((images[..., [0, 0]], r"\(2, 64, 64, 2\)"), (images[0], r"\(64, 64, 1\)")):
         with pytest.raises(ShapeError, match=rf"images must be \(N, H, W, C\) with C = 1; got {got}"):
             model.eval().detect(part)
+
+
+# ---------------------------------------------------------------- another proposer
+
+
+class GivenProposals(Module):
+    """A proposer without parameters and without losses: its boxes come with the batch."""
+
+    def forward(self, pyramid, *, proposals):
+        return (proposals,), None
+
+    def backward(self, dsaid, cache):
+        return None
+
+    def sample(self, pyramid, targets, *, image_size, rng):
+        return None
+
+    def loss_forward(self, proposals, *, targets):
+        return {}, None
+
+    def loss_backward(self, dlosses, cache):
+        return None
+
+    def propose(self, pyramid, proposals, *, image_size, sizes):
+        return proposals, np.ones(proposals.shape[:2], bool)
+
+
+def proposed(model, images):
+    """What the RPN of a model proposes: proposals (N, P, 4), none of them padding."""
+    size, sizes = images.shape[1:3], np.full((len(images), 2), images.shape[1])
+    pyramid, _ = model.backbone.forward(model.normalize.forward(images, sizes=sizes)[0])
+    said, _ = model.rpn.forward(pyramid)
+    proposals, valid = model.rpn.propose(pyramid, *said, image_size=size, sizes=sizes)
+    assert valid.all()
+    return proposals
+
+
+def without_rpn(model):
+    """A detector with the same weights whose proposals are given."""
+    return MaskRCNN(model.backbone, GivenProposals(), model.roi_heads, model.config)
+
+
+def test_proposals_may_come_with_the_batch():
+    """The same losses, gradients and detections as an RPN's that proposes the same; only its own are not there."""
+    images, targets = tiny_scene()
+    model = tiny_model(norm="group")
+    given, proposals = without_rpn(model), proposed(model, images)
+    rng = np.random.default_rng(3)
+    losses, cache = given.forward(images, targets=targets, rng=rng, proposals=proposals)
+    assert list(losses) == ["box_class", "box_delta", "mask"]
+    assert not any(name.startswith("rpn.") for name in given.state_dict())
+    dimages = given.backward(dict.fromkeys(losses, 1.0), cache)
+    gradients = [p.grad.copy() for p in given.parameters()]
+
+    rng = np.random.default_rng(3)
+    rois, answers = model.roi_heads.choose_samples(
+        proposals, np.ones(proposals.shape[:2], bool), targets, sizes=np.full((2, 2), 64), rng=rng
+    )
+    samples = dataclasses.replace(tiny_samples(model, images, targets), rois=rois, answers=answers)
+    wanted, cache = model.forward(images, targets=None, samples=samples)
+    assert {name: wanted[name] for name in losses} == losses
+    model.zero_grad()
+    seeds = dict.fromkeys(losses, 1.0) | {"rpn_objectness": 0.0, "rpn_box": 0.0}
+    np.testing.assert_allclose(dimages, model.backward(seeds, cache), rtol=1e-5, atol=1e-9)
+    for got, p in zip(gradients, given.parameters(), strict=True):
+        np.testing.assert_allclose(got, p.grad, rtol=1e-5, atol=1e-9)
+
+
+def test_detections_in_given_proposals():
+    images, _ = tiny_scene()
+    model = tiny_model(norm="frozen").eval()
+    given, proposals = without_rpn(model), proposed(model, images)
+    for one, other in zip(given.eval().detect(images, proposals=proposals), model.detect(images), strict=True):
+        assert len(one) > 0
+        for name in ("boxes", "labels", "scores", "masks"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    with pytest.raises(TypeError, match="proposals"):
+        model.detect(images, proposals=proposals)

@@ -5,14 +5,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import strict_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models import postprocess
-from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks, rows_in_use
+from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks
 from tinymaskrcnn.ops import boxes as box_ops
 from tinymaskrcnn.ops import nms
 
@@ -79,12 +78,6 @@ def test_detections_by_hand(seed):
         assert labels[i][keep[i]].tolist() == [c for _, c, _ in wanted] and keep[i].sum() == len(wanted)
         np.testing.assert_allclose(scores[i][keep[i]], [s for s, _, _ in wanted])
         np.testing.assert_allclose(found[i][keep[i]], np.reshape([b for _, _, b in wanted], (-1, 4)))
-
-
-def test_rows_in_use():
-    assert rows_in_use(np.array([False, True, True])).tolist() == [1, 2]
-    on_device = rows_in_use(strict_device.xp.asarray(np.array([False, True, True])))
-    assert on_device.get().tolist() == [0, 1, 2]  # fixed shapes, and no waiting
 
 
 def test_a_full_mask_covers_exactly_its_box():

@@ -8,8 +8,9 @@ import pytest
 
 from tinymaskrcnn.config import RPNConfig
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.models.rpn import RPN, top_n
-from tinymaskrcnn.ops import boxes
+from tinymaskrcnn.models.rpn import RPN, Difference
+from tinymaskrcnn.ops import boxes, losses
+from tinymaskrcnn.ops.activation import sigmoid_forward, softmax_forward
 from tinymaskrcnn.ops.anchors import pyramid_anchors
 from tinymaskrcnn.targets.rpn import RPNTargets
 
@@ -23,7 +24,11 @@ def outputs(objectness="sigmoid", *, training=True, scale=0.3):
     (logits, deltas), _ = rpn.forward(pyramid)
     logits = logits + rng.standard_normal(logits.shape).astype(np.float32)
     deltas = deltas + scale * rng.standard_normal(deltas.shape).astype(np.float32)
-    return rpn, logits, deltas, rpn.anchors(pyramid, (32, 32))
+    return rpn, logits, deltas, pyramid
+
+
+def propose(rpn, pyramid, logits, deltas, sizes=((32, 32), (32, 32))):
+    return rpn.propose(pyramid, logits, deltas, image_size=(32, 32), sizes=np.array(sizes))
 
 
 def test_anchors_are_made_once_for_a_size_and_never_mixed_up():
@@ -46,9 +51,9 @@ def test_anchors_are_made_once_for_a_size_and_never_mixed_up():
 
 @pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
 def test_proposals_are_what_the_papers_list_says(objectness):
-    rpn, logits, deltas, anchors = outputs(objectness)
-    sizes = np.array([[32, 32], [20, 32]])
-    proposals, valid = rpn.propose(logits, deltas, anchors, sizes=sizes)
+    rpn, logits, deltas, pyramid = outputs(objectness)
+    sizes = [[32, 32], [20, 32]]
+    proposals, valid = propose(rpn, pyramid, logits, deltas, sizes)
     assert proposals.shape == (2, 12, 4) and proposals.dtype == np.float32
     for n, (height, width) in enumerate(sizes):
         found = proposals[n][valid[n]]
@@ -57,78 +62,84 @@ def test_proposals_are_what_the_papers_list_says(objectness):
 
 
 def test_proposals_of_one_level_do_not_overlap_more_than_allowed():
-    rpn, logits, deltas, anchors = outputs()
-    logits[:, len(anchors[0]) :] = -20  # the second level comes last
-    proposals, valid = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
-    scores = rpn.objectness(logits)
+    rpn, logits, deltas, pyramid = outputs()
+    first = len(rpn.anchors(pyramid, (32, 32))[0])
+    logits[:, first:] = -20  # the second level comes last
+    proposals, valid = propose(rpn, pyramid, logits, deltas)
     overlap = boxes.iou_matrix(proposals, proposals)
-    assert (scores[:, : len(anchors[0])].max(axis=1) > 0.5).all()
+    assert (logits[:, :first].max(axis=1) > 0).all()
     for n in range(2):
         first_level = overlap[n][:8, :8] - np.eye(8)
         assert first_level.max() <= CONFIG.nms_iou
 
 
 def test_the_best_survives_and_comes_first():
-    rpn, logits, deltas, anchors = outputs(scale=0.0)
-    logits[1, 77, 0] = 9.0
-    proposals, _ = rpn.propose(logits, np.zeros_like(deltas), anchors, sizes=np.array([[32, 32]] * 2))
-    best = boxes.clip(np.concatenate(anchors)[77], height=32, width=32)
+    rpn, logits, deltas, pyramid = outputs(scale=0.0)
+    logits[1, 77] = 9.0
+    proposals, _ = propose(rpn, pyramid, logits, np.zeros_like(deltas))
+    best = boxes.clip(np.concatenate(rpn.anchors(pyramid, (32, 32)))[77], height=32, width=32)
     np.testing.assert_allclose(proposals[1, 0], best)
 
 
 def test_rows_without_a_proposal_are_marked():
-    rpn, logits, deltas, anchors = outputs()
+    rpn, logits, deltas, pyramid = outputs()
     deltas = np.full_like(deltas, 0.0)
     deltas[..., 0] = 500.0  # all boxes far outside: clipped to nothing
-    _, valid = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
+    _, valid = propose(rpn, pyramid, logits, deltas)
     assert not valid.any()
 
 
 def test_the_images_of_a_batch_do_not_suppress_each_other():
-    rpn, logits, deltas, anchors = outputs()
+    rpn, logits, deltas, pyramid = outputs()
     logits, deltas = logits[[0, 0, 1]], deltas[[0, 0, 1]]  # the same image twice
-    sizes = np.array([[32, 32]] * 3)
-    together, valid = rpn.propose(logits, deltas, anchors, sizes=sizes)
+    sizes = [[32, 32]] * 3
+    together, valid = propose(rpn, pyramid, logits, deltas, sizes)
     for n in range(3):
-        alone, alone_valid = rpn.propose(logits[n : n + 1], deltas[n : n + 1], anchors, sizes=sizes[:1])
+        alone, alone_valid = propose(rpn, pyramid, logits[n : n + 1], deltas[n : n + 1], sizes[:1])
         np.testing.assert_array_equal(together[n], alone[0])
         np.testing.assert_array_equal(valid[n], alone_valid[0])
 
 
 def test_inference_uses_its_own_limits():
-    rpn, logits, deltas, anchors = outputs(training=False)
-    proposals, _ = rpn.propose(logits, deltas, anchors, sizes=np.array([[32, 32]] * 2))
+    rpn, logits, deltas, pyramid = outputs(training=False)
+    proposals, _ = propose(rpn, pyramid, logits, deltas)
     assert proposals.shape == (2, 6, 4)
 
 
-def test_softmax_of_two_equals_sigmoid_of_the_difference():
-    sigmoid, logits, *_ = outputs("sigmoid")
-    softmax, *_ = outputs("softmax")
-    pair = np.concatenate([np.zeros_like(logits), logits], axis=-1)
-    np.testing.assert_allclose(softmax.objectness(pair), sigmoid.objectness(logits), rtol=1e-5)
+def test_a_softmax_over_two_scores_is_a_sigmoid_of_their_difference():
+    """Probability, loss and gradient, in float64."""
+    rng = np.random.default_rng(0)
+    scores, layer = 3 * rng.standard_normal((2, 3, 4, 6)), Difference()  # three anchors per cell
+    pairs = scores.reshape(-1, 2)  # background, object
+    logits, cache = layer.forward(scores)
+    labels, weight = rng.integers(0, 2, len(pairs)), rng.integers(0, 2, len(pairs)).astype(float)
+    np.testing.assert_allclose(sigmoid_forward(logits.reshape(-1))[0], softmax_forward(pairs)[0][:, 1], rtol=1e-12)
 
+    want, c_want = losses.softmax_cross_entropy_forward(pairs, labels=labels, weight=weight, normalizer=7.0)
+    answers = dict(targets=labels.astype(float), weight=weight, normalizer=7.0)
+    got, c_got = losses.sigmoid_cross_entropy_forward(logits.reshape(-1), **answers)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    dscores = layer.backward(losses.sigmoid_cross_entropy_backward(1.0, c_got).reshape(logits.shape), cache)
+    np.testing.assert_allclose(dscores.reshape(-1, 2), losses.softmax_cross_entropy_backward(1.0, c_want), atol=1e-14)
 
-@pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_losses_by_hand(objectness, dtype):
+def test_losses_by_hand(dtype):
     """Per sampled anchor, also where fewer are positive; each gradient is that of its own loss."""
-    rpn, logits, deltas, _ = outputs(objectness)
+    rpn, logits, deltas, _ = outputs()
     logits, deltas = logits.astype(dtype), deltas.astype(dtype)
     rng = np.random.default_rng(5)
     positive = (rng.random(deltas.shape[:2]) < 0.3).astype(dtype)
     weight = (rng.random(deltas.shape[:2]) < 0.5).astype(dtype)
     targets = RPNTargets(positive, weight, rng.standard_normal(deltas.shape).astype(dtype))
     found, cache = rpn.loss_forward(logits, deltas, targets=targets)
-    margin = logits[..., 0] if objectness == "sigmoid" else logits[..., 1] - logits[..., 0]
-    each = np.log1p(np.exp(np.where(positive > 0, -margin, margin).astype(float)))
+    each = np.log1p(np.exp(np.where(positive > 0, -logits, logits).astype(float)))
     np.testing.assert_allclose(found["rpn_objectness"], (each * weight).sum() / weight.sum(), rtol=1e-5)
     off = np.abs(deltas - targets.deltas).astype(float)
     smooth = np.where(off < CONFIG.beta, off**2 / 2 / CONFIG.beta, off - CONFIG.beta / 2).sum(axis=-1)
     np.testing.assert_allclose(found["rpn_box"], (smooth * weight * positive).sum() / weight.sum(), rtol=1e-5)
 
     dlogits, ddeltas = rpn.loss_backward({"rpn_objectness": 3.0, "rpn_box": -2.0}, cache)
-    slope = 3 * (1 / (1 + np.exp(-margin.astype(float))) - positive) * weight / weight.sum()
-    wanted = slope[..., None] if objectness == "sigmoid" else np.stack([-slope, slope], axis=-1)
+    wanted = 3 * (1 / (1 + np.exp(-logits.astype(float))) - positive) * weight / weight.sum()
     np.testing.assert_allclose(dlogits, wanted, rtol=1e-4, atol=1e-7)
     inside = np.clip((deltas - targets.deltas) / CONFIG.beta, -1, 1) * (weight * positive)[..., None]
     np.testing.assert_allclose(ddeltas, -2 * inside / weight.sum(), rtol=1e-4, atol=1e-7)
@@ -154,7 +165,7 @@ def test_every_level_goes_through_the_one_head_and_back(objectness):
     for level, dlevel in zip(pyramid, found, strict=True):
         end = start + level.shape[1] * level.shape[2] * rpn.per_cell
         (level_logits, level_deltas), c_head = rpn.head.forward(level)
-        np.testing.assert_allclose(logits[:, start:end], level_logits.reshape(2, end - start, -1), rtol=1e-10)
+        np.testing.assert_allclose(logits[:, start:end], level_logits.reshape(2, end - start), rtol=1e-10)
         np.testing.assert_allclose(deltas[:, start:end], level_deltas.reshape(2, end - start, 4), rtol=1e-10)
         dy = dlogits[:, start:end].reshape(level_logits.shape), ddeltas[:, start:end].reshape(level_deltas.shape)
         np.testing.assert_allclose(dlevel, rpn.head.backward(dy, c_head), rtol=1e-10)
@@ -164,14 +175,10 @@ def test_every_level_goes_through_the_one_head_and_back(objectness):
         np.testing.assert_allclose(total[name], p.grad, rtol=1e-9, err_msg=name)
     h, c_conv = rpn.head.conv.forward(pyramid[0])
     (_, _), c_head = rpn.head.forward(pyramid[0])
-    dy = rng.standard_normal((2, 4, 6, rpn.per_cell * rpn.outputs)), rng.standard_normal((2, 4, 6, rpn.per_cell * 4))
-    dh = dy[0] @ rpn.head.cls_logits.weight.value[0, 0].T + dy[1] @ rpn.head.bbox_pred.weight.value[0, 0].T
+    dy = rng.standard_normal((2, 4, 6, rpn.per_cell)), rng.standard_normal((2, 4, 6, rpn.per_cell * 4))
+    dscores = dy[0] if objectness == "sigmoid" else np.stack([-dy[0], dy[0]], axis=-1).reshape(2, 4, 6, -1)
+    dh = dscores @ rpn.head.cls_logits.weight.value[0, 0].T + dy[1] @ rpn.head.bbox_pred.weight.value[0, 0].T
     np.testing.assert_allclose(rpn.head.backward(dy, c_head), rpn.head.conv.backward(dh, c_conv), rtol=1e-9)
-
-
-def test_top_n_breaks_ties_by_position():
-    assert top_n(np.array([[1.0, 3.0, 3.0, 2.0, 3.0]]), 3).tolist() == [[1, 2, 4]]
-    assert top_n(np.zeros((2, 2)), 5).shape == (2, 2)
 
 
 def test_config_errors():
@@ -190,10 +197,9 @@ def test_a_deeper_head():
 
 @pytest.mark.parametrize("objectness", ["sigmoid", "softmax"])
 def test_the_best_of_a_level_are_told_apart_where_all_probabilities_are_one(objectness):
-    rpn, logits, deltas, anchors = outputs(objectness, training=False)
+    rpn, logits, deltas, pyramid = outputs(objectness, training=False)
     rpn.config = dataclasses.replace(CONFIG, pre_nms_top_n=(1, 1))
-    certain = logits + np.array([100] if rpn.outputs == 1 else [0, 100], np.float32)
-    assert (rpn.objectness(certain) == 1).all()
-    sizes = np.array([[32, 32], [32, 32]])
-    usual, certainly = (rpn.propose(x, deltas, anchors, sizes=sizes)[0] for x in (logits, certain))
+    certain = logits + np.float32(100)
+    assert (sigmoid_forward(certain)[0] == 1).all()
+    usual, certainly = (propose(rpn, pyramid, x, deltas)[0] for x in (logits, certain))
     np.testing.assert_array_equal(np.sort(usual, axis=1), np.sort(certainly, axis=1))

@@ -152,3 +152,8 @@ def test_messages():
         nms.nms(found, scores, iou_threshold=0.5, group=scores)
     with pytest.raises(DtypeError, match="nms: valid must hold booleans"):
         nms.nms(found, scores, iou_threshold=0.5, valid=np.ones(2, int))
+
+
+def test_top_n_breaks_ties_by_position():
+    assert nms.top_n(np.array([[1.0, 3.0, 3.0, 2.0, 3.0]]), 3).tolist() == [[1, 2, 4]]
+    assert nms.top_n(np.zeros((2, 2)), 5).shape == (2, 2)

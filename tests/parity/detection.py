@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 from parity import draws
 
+from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.data import resizing
 from tinymaskrcnn.models import postprocess, transform
 from tinymaskrcnn.models.heads import box
-from tinymaskrcnn.models.heads import keypoint as keypoint_head
+from tinymaskrcnn.models.heads.keypoint import KeypointHead
 from tinymaskrcnn.targets import keypoint
 
 # ---------------------------------------------------------------- the box head's losses
@@ -25,9 +26,10 @@ def draw_box_loss(rng, number):
 def box_loss(arrays, settings):
     weight = np.ones(len(arrays["labels"]))
     samples = SimpleNamespace(labels=arrays["labels"], deltas=arrays["targets"], weight=weight)
-    losses, cache = box.box_loss_forward(arrays["logits"], arrays["deltas"], samples=samples, beta=1 / 9)
+    head = box.BoxHead(1, 2, RoIConfig(beta=1 / 9, head_width=1), rng=np.random.default_rng(0))
+    losses, cache = head.loss_forward((arrays["logits"], arrays["deltas"]), seen=samples)
     dlosses = dict(zip(("box_class", "box_delta"), arrays["dlosses"]))
-    dlogits, ddeltas = box.box_loss_backward(dlosses, cache)
+    dlogits, ddeltas = head.loss_backward(dlosses, cache)
     return {**losses, "dlogits": dlogits, "ddeltas": ddeltas}
 
 
@@ -60,8 +62,9 @@ def draw_keypoint_loss(rng, number):
 def keypoint_loss(arrays, settings):
     data = {name: arrays[name] for name in ("keypoints", "rois", "matched")}
     targets = keypoint.keypoint_targets(**data, **settings)
-    losses, cache = keypoint_head.keypoint_loss_forward(arrays["heatmaps"], targets=targets)
-    dheatmaps = keypoint_head.keypoint_loss_backward({"keypoint": arrays["dloss"]}, cache)
+    head = KeypointHead(1, 2, RoIConfig(keypoint_widths=(1,)), rng=np.random.default_rng(0))
+    losses, cache = head.loss_forward(arrays["heatmaps"], answers=targets)
+    dheatmaps = head.loss_backward({"keypoint": arrays["dloss"]}, cache)
     return {"loss": losses["keypoint"], "dheatmaps": dheatmaps}
 
 

@@ -63,11 +63,11 @@ def test_another_backbone_is_refused_and_nothing_is_changed():
 def heads(model, names, features):
     """What a model says of each class about the same features: {name: (score, box, mask)}."""
     h, crops = features
-    (logits, deltas), _ = model.roi_heads.box_predictor.forward(h)
+    (logits, deltas), _ = model.roi_heads.heads["box"].predictor.forward(h)
     said = {}
     for label, name in enumerate(names):
         channel = np.full(len(crops), label)
-        masks, _ = model.roi_heads.mask_predictor.forward(crops, channel=channel)
+        masks, _ = model.roi_heads.heads["mask"].predictor.forward(crops, channel=channel)
         said.setdefault(name, (logits[:, label], deltas[:, label], masks))
     return said
 

@@ -30,7 +30,7 @@ def trace():
 def empty():
     """Of a model that finds nothing."""
     model = tiny_model(seed=3).eval()
-    model.roi_heads.box_predictor.cls_score.bias.value[0] = 100
+    model.roi_heads.heads["box"].predictor.cls_score.bias.value[0] = 100
     return trace_detection(model, np.zeros((32, 32, 1), np.float32))
 
 

@@ -53,8 +53,8 @@ def test_it_finds_the_digits_of_scenes_it_has_not_seen(model):
 
 def test_the_measurement_notices_weights_that_went_wrong():
     broken = load_tour_detector()
-    broken.roi_heads.box_predictor.cls_score.weight.value[:, 1:] = np.roll(
-        broken.roi_heads.box_predictor.cls_score.weight.value[:, 1:], 1, axis=1
+    broken.roi_heads.heads["box"].predictor.cls_score.weight.value[:, 1:] = np.roll(
+        broken.roi_heads.heads["box"].predictor.cls_score.weight.value[:, 1:], 1, axis=1
     )
     boxes, _ = evaluate(broken)
     assert boxes < 0.1

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..config import ModelConfig
 from ..errors import ArgumentError
+from ..models.postprocess import paste_masks
 from ..models.roi_pooling import assign_levels
-from ..models.rpn import top_n
 from ..ops import activation, boxes, nms
 from ..structures import Detections, check_pictures, collate
 
@@ -98,11 +98,11 @@ def trace_detection(model, image):
 
     anchors = _anchors(model.rpn, logits, deltas, levels, sizes)
     candidates = _candidates(model.rpn, logits, deltas, levels, sizes)
-    rois, valid = model.rpn.propose(logits, deltas, levels, sizes=sizes)
-    found = model.roi_heads.detect(pyramid, rois, valid, sizes=sizes)
+    rois, valid = model.rpn.propose(pyramid, logits, deltas, image_size=images.shape[1:3], sizes=sizes)
+    found = model.roi_heads.detect(pyramid, rois, valid, sizes=sizes).of_image(0)
     proposals = _proposals(model, pyramid, rois[:, valid[0]], candidates, sizes)
     size = image.shape[:2]
-    detections = model._detections(found, 0, size, size)
+    detections = model.roi_heads.report(found, old=size, new=size, paste=paste_masks)
     return DetectionTrace(
         image=image,
         pyramid=[level[0] for level in pyramid],
@@ -111,24 +111,23 @@ def trace_detection(model, image):
         proposals=proposals,
         detections=detections,
         origins=_origins(proposals, len(detections)),
-        mask_probabilities=None if found.masks is None else found.masks[0][found.valid[0]],
+        mask_probabilities=found.said.get("mask"),
         config=model.config,
     )
 
 
 def _anchors(rpn, logits, deltas, levels, sizes):
     every = np.concatenate(levels)
-    margin = rpn.margin(logits)[0]
     ranks, start = [], 0
     for level in levels:
-        order = top_n(margin[None, start : start + len(level)], len(level))[0]
+        order = nms.top_n(logits[:, start : start + len(level)], len(level))[0]
         ranks.append(np.argsort(order))  # the place of each anchor in the order
         start += len(level)
     height, width = sizes[0].astype(deltas.dtype)
     return Anchors(
         boxes=every,
         moved=boxes.clip(boxes.decode(deltas[0], every), height=height, width=width),
-        objectness=rpn.objectness(logits)[0],
+        objectness=activation.sigmoid_forward(logits)[0][0],
         level=np.repeat(np.arange(len(levels)) + 2, [len(level) for level in levels]),
         rank=np.concatenate(ranks),
     )
@@ -142,8 +141,8 @@ def _candidates(rpn, logits, deltas, levels, sizes):
 
 def _proposals(model, pyramid, rois, candidates, sizes):
     """What the box head says about the RoIs (1, P, 4), and what is left of it."""
-    config, count = model.roi_heads.config, rois.shape[1]
-    (logits, deltas), _ = model.roi_heads._box_forward(pyramid, rois[0], np.zeros(count, int))
+    head, config, count = model.roi_heads.heads["box"], model.roi_heads.config, rois.shape[1]
+    (logits, deltas), _ = head.forward(pyramid, rois=rois[0], image_index=np.zeros(count, int))
     probabilities = activation.softmax_forward(logits)[0]
     classes = probabilities.shape[1] - 1
     height, width = sizes[0].astype(deltas.dtype)
@@ -159,8 +158,7 @@ def _proposals(model, pyramid, rois, candidates, sizes):
         group=np.tile(np.arange(classes), count),
         valid=likely.reshape(-1) & sound,
     )
-    best = top_n(np.where(candidates.kept, candidates.scores, -1)[None], count)[0]
-    levels = model.roi_heads.box_roi_pool.levels
+    best = nms.top_n(np.where(candidates.kept, candidates.scores, -1)[None], count)[0]
     return Proposals(
         boxes=rois[0],
         scores=candidates.scores[best],
@@ -169,7 +167,7 @@ def _proposals(model, pyramid, rois, candidates, sizes):
             canonical_size=config.canonical_size,
             canonical_level=config.canonical_level,
             lowest=2,
-            highest=1 + min(levels, len(pyramid)),
+            highest=1 + min(head.pool.levels, len(pyramid)),
         ),
         probabilities=probabilities,
         refined=refined.reshape(count, classes, 4),
@@ -181,4 +179,4 @@ def _proposals(model, pyramid, rois, candidates, sizes):
 def _origins(proposals, count):
     """The proposal of each of the `count` detections: they are the kept pairs of proposal and class, best first."""
     scores = np.where(proposals.kept, proposals.probabilities[:, 1:], -1).reshape(1, -1)
-    return top_n(scores, count)[0] // proposals.kept.shape[1]
+    return nms.top_n(scores, count)[0] // proposals.kept.shape[1]

@@ -73,17 +73,17 @@ def _detect(g, model):
         pyramid = onnx_network.fpn(g, model.backbone.fpn, features)
     with g.scope("rpn"):
         proposals = onnx_network.propose(g, model.rpn, pyramid, padded_size, limits)
-    heads = model.roi_heads
+    heads = model.roi_heads.heads
     with g.scope("roi_heads"):
-        boxes, labels, scores = onnx_heads.box_branch(g, heads, pyramid, proposals, limits)
+        boxes, labels, scores = onnx_heads.box_branch(g, heads["box"], pyramid, proposals, limits)
         original_boxes = boxes if size == original_size else resize_boxes(g, boxes, size, original_size)
         results = {"boxes": original_boxes, "labels": labels, "scores": scores}
-        if "mask" in config.heads:
-            masks = onnx_heads.mask_branch(g, heads, pyramid, boxes, labels)
-            results["masks"] = onnx_heads.paste_masks(g, masks, original_boxes, original_size, heads.config)
+        if "mask" in heads:
+            masks = onnx_heads.mask_branch(g, heads["mask"], pyramid, boxes, labels)
+            results["masks"] = onnx_heads.paste_masks(g, masks, original_boxes, original_size, config.roi)
             results["mask_probabilities"] = masks
-        if "keypoint" in config.heads:
-            keypoints = onnx_heads.keypoint_branch(g, heads, pyramid, boxes)
+        if "keypoint" in heads:
+            keypoints = onnx_heads.keypoint_branch(g, heads["keypoint"], pyramid, boxes)
             results["keypoints"] = onnx_heads.resize_keypoints(g, keypoints, size, original_size)
     return results
 

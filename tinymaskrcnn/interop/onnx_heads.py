@@ -51,21 +51,21 @@ def assign_levels(g, rois, config, levels):
     return g.Squeeze(g.Min(g.Max(level, 2.0), 1.0 + levels), [1])
 
 
-# ---------------------------------------------------------------- heads: models/roi_heads.py, postprocess.py
+# ---------------------------------------------------------------- heads: models/heads/, postprocess.py
 
 
-def box_branch(g, heads, pyramid, proposals, limits):
+def box_branch(g, head, pyramid, proposals, limits):
     """proposals (P, 4)  ->  boxes (K, 4), labels (K,), scores (K,): the final ones, best first"""
-    crops = pyramid_roi_align(g, heads.box_roi_pool, pyramid, proposals)
+    crops = pyramid_roi_align(g, head.pool, pyramid, proposals)
     with g.scope("box_head"):
-        h = emit(g, heads.box_head, crops)
+        h = emit(g, head.body, crops)
     with g.scope("box_predictor"):
         with g.scope("cls_score"):
-            logits = emit(g, heads.box_predictor.cls_score, h)
+            logits = emit(g, head.predictor.cls_score, h)
         with g.scope("bbox_pred"):
-            deltas = emit(g, heads.box_predictor.bbox_pred, h)
-    deltas = g.Reshape(deltas, [-1, heads.box_predictor.num_classes, 4])
-    return detections_from_boxes(g, logits, deltas, proposals, heads.config, limits)
+            deltas = emit(g, head.predictor.bbox_pred, h)
+    deltas = g.Reshape(deltas, [-1, head.predictor.num_classes, 4])
+    return detections_from_boxes(g, logits, deltas, proposals, head.config, limits)
 
 
 def detections_from_boxes(g, logits, deltas, proposals, config, limits):
@@ -91,12 +91,12 @@ def detections_from_boxes(g, logits, deltas, proposals, config, limits):
     return g.Gather(g.Reshape(boxes, [-1, 4]), best), labels, scores
 
 
-def mask_branch(g, heads, pyramid, boxes, labels):
+def mask_branch(g, head, pyramid, boxes, labels):
     """boxes (K, 4), labels (K,)  ->  masks (K, 2S, 2S) in 0..1, each of its own class only"""
-    crops = pyramid_roi_align(g, heads.mask_roi_pool, pyramid, boxes)
+    crops = pyramid_roi_align(g, head.pool, pyramid, boxes)
     with g.scope("mask_head"):
-        h = emit(g, heads.mask_head, crops)
-    predictor, side = heads.mask_predictor, 2 * heads.config.mask_size
+        h = emit(g, head.body, crops)
+    predictor, side = head.predictor, 2 * head.config.mask_size
     with g.scope("mask_predictor"):
         with g.scope("conv5_mask"):
             h = g.Relu(emit(g, predictor.conv5_mask, h))  # (K, C, 2S, 2S)
@@ -157,16 +157,16 @@ def _truncate(g, x):
 # ---------------------------------------------------------------- keypoints: models/heads/keypoint.py
 
 
-def keypoint_branch(g, heads, pyramid, boxes):
+def keypoint_branch(g, head, pyramid, boxes):
     """boxes (K, 4)  ->  keypoints (K, J, 3) as x, y and score"""
-    crops = pyramid_roi_align(g, heads.keypoint_roi_pool, pyramid, boxes)
+    crops = pyramid_roi_align(g, head.pool, pyramid, boxes)
     with g.scope("keypoint_head"):
-        h = emit(g, heads.keypoint_head, crops)
+        h = emit(g, head.body, crops)
     with g.scope("keypoint_predictor.kps_score_lowres"):
-        h = emit(g, heads.keypoint_predictor.kps_score_lowres, h)
+        h = emit(g, head.predictor.kps_score_lowres, h)
     twice = [1.0, 1.0, 2.0, 2.0]
     heatmaps = g.Resize(h, None, twice, mode="linear", coordinate_transformation_mode="half_pixel")  # (K, J, S, S)
-    return decode_keypoints(g, heatmaps, boxes, heads.config.num_keypoints, 4 * heads.config.keypoint_size)
+    return decode_keypoints(g, heatmaps, boxes, head.config.num_keypoints, 4 * head.config.keypoint_size)
 
 
 def decode_keypoints(g, heatmaps, boxes, count, side):

@@ -5,10 +5,11 @@ Each takes the graph, the layer and the name of its input (N, C, H, W), and retu
 
 from ..errors import ConfigError
 from ..models.backbones.resnet import ResidualBlock
-from ..models.heads.box import BoxHead
+from ..models.rpn import Difference
 from ..nn import layers, more_layers
 from ..nn.containers import Identity, Sequential
 from ..ops.common import as_pair
+from .onnx_boxes import EVERYTHING
 
 
 def emit(g, layer, x):
@@ -115,13 +116,10 @@ def residual_block(g, layer, x):
     return g.Relu(g.Add(h, s))
 
 
-def box_head(g, layer, x):
-    """crops (K, C, S, S)  ->  (K, head_width)"""
-    x = flatten(g, layer.flatten, x)
-    for name in ("fc6", "fc7"):
-        with g.scope(name):
-            x = g.Relu(linear(g, getattr(layer, name), x))
-    return x
+def difference(g, layer, x):
+    """scores (N, A * 2, H, W) as background, object  ->  logits (N, A, H, W)"""
+    background, thing = (g.Slice(x, [start], [EVERYTHING], [1], [2]) for start in (0, 1))
+    return g.Sub(thing, background)
 
 
 EMITTERS = {
@@ -137,5 +135,5 @@ EMITTERS = {
     Identity: identity,
     Sequential: sequential,
     ResidualBlock: residual_block,
-    BoxHead: box_head,
+    Difference: difference,
 }

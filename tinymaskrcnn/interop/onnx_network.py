@@ -89,11 +89,12 @@ def _each(g, name, layers, inputs):
 
 
 def rpn_head(g, head, level):
-    """level (1, C, H, W)  ->  logits (1, A * outputs, H, W), deltas (1, A * 4, H, W)"""
+    """level (1, C, H, W)  ->  logits (1, A, H, W), deltas (1, A * 4, H, W)"""
     with g.scope("conv"):
         h = emit(g, head.conv, level)
     with g.scope("cls_logits"):
-        logits = emit(g, head.cls_logits, h)
+        scores = emit(g, head.cls_logits, h)
+    logits = emit(g, head.difference, scores)
     with g.scope("bbox_pred"):
         deltas = emit(g, head.bbox_pred, h)
     return logits, deltas
@@ -123,13 +124,6 @@ def _multiples(g, count, step, axes):
     return g.Unsqueeze(g.Mul(count_up(g, count), step), axes)
 
 
-def objectness(g, logits, outputs):
-    """logits (A, outputs)  ->  probability of "object" (A,)"""
-    if outputs == 1:
-        return sigmoid(g, g.Squeeze(logits, [1]))
-    return g.Gather(g.Softmax(logits, axis=1), 1, axis=1)
-
-
 def propose(g, rpn, pyramid, padded_size, limits):
     """pyramid  ->  proposals (P, 4), best first"""
     config = rpn.config
@@ -138,7 +132,7 @@ def propose(g, rpn, pyramid, padded_size, limits):
         with g.scope("head"):
             logits, deltas = rpn_head(g, rpn.head, level)
         with g.scope(f"level{i}"):
-            scores = objectness(g, _per_anchor(g, logits, rpn.outputs), rpn.outputs)
+            scores = sigmoid(g, g.Squeeze(_per_anchor(g, logits, 1), [1]))
             scores, best = best_of(g, scores, config.pre_nms_top_n[1])
             level_deltas = g.Gather(_per_anchor(g, deltas, 4), best)
             anchors = g.Gather(level_anchors(g, level, padded_size, config, i), best)

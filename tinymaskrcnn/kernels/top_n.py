@@ -12,7 +12,7 @@ def _takes(scores, n):
 
 @register_kernel("top_n", applies=_takes)
 def top_n(scores, n):
-    """Fast twin of models.rpn.top_n."""
+    """Fast twin of ops.nms.top_n."""
     least = np.partition(scores, scores.shape[1] - n, axis=1)[:, -n, None]  # the n-th largest of each row
     row, column = np.nonzero(scores >= least)  # at least n of each row, in order of position
     if 2 * len(row) > scores.size:  # many are equal to it: no shorter way

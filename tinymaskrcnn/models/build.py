@@ -4,10 +4,15 @@ from ..capacity import require
 from ..config_rules import check_network
 from .backbones.fpn import FPN, BackboneWithFPN
 from .backbones.resnet import ResNet
+from .heads.box import BoxHead
+from .heads.keypoint import KeypointHead
+from .heads.mask import MaskHead
 from .mask_rcnn import MaskRCNN
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes
+
+HEADS = {head.name: head for head in (BoxHead, MaskHead, KeypointHead)}
 
 
 def build_backbone(config, *, rng):
@@ -28,14 +33,16 @@ def build_backbone(config, *, rng):
     return BackboneWithFPN(body, FPN(config.widths, config.fpn_channels, norm=config.fpn_norm, rng=rng))
 
 
+def build_heads(config, *, rng):
+    """The heads that a ModelConfig names, box head first."""
+    given = config.backbone.fpn_channels, config.num_classes, config.roi
+    return RoIHeads([head(*given, rng=rng) for name, head in HEADS.items() if name in config.heads], config.roi)
+
+
 def build_model(config, *, rng):
     """A Faster, Mask or Keypoint R-CNN by ModelConfig, with fresh weights drawn from rng."""
     check_network(config)
     require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
-    channels = config.backbone.fpn_channels
-    return MaskRCNN(
-        backbone=build_backbone(config.backbone, rng=rng),
-        rpn=RPN(channels, config.rpn, rng=rng),
-        roi_heads=RoIHeads(channels, config.num_classes, config.roi, heads=config.heads, rng=rng),
-        config=config,
-    )
+    backbone = build_backbone(config.backbone, rng=rng)
+    rpn = RPN(config.backbone.fpn_channels, config.rpn, rng=rng)
+    return MaskRCNN(backbone, rpn, build_heads(config, rng=rng), config)

@@ -4,29 +4,27 @@ With the box head alone it is Faster R-CNN; with a keypoint head, Keypoint R-CNN
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..backend import array_module, move_like, to_host
 from ..errors import ArgumentError, ShapeError
 from ..nn.containers import sum_grads
 from ..nn.module import Module
-from ..structures import Detections
-from ..targets.keypoint import keypoint_targets
-from ..targets.mask import mask_targets
-from ..targets.roi import RoISamples, sample_rois
-from ..targets.rpn import RPNTargets, rpn_targets
-from .heads.keypoint import decode_keypoints
+from ..targets.roi import RoISamples
 from .postprocess import paste_masks
-from .transform import resize_boxes, resize_keypoints
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Everything that a training step decided without a gradient: which anchors, which RoIs, and their answers."""
+    """Everything that a training step decided without a gradient.
 
-    rpn: RPNTargets
+    rpn: which anchors the RPN learns from and what they should say, RPNTargets; rois: the RoIs that the heads learn
+    from; answers {head: what it should say about them}.
+    """
+
+    rpn: Any
     rois: RoISamples
-    masks: object = None  # (Q, 2S, 2S)
-    keypoints: object = None  # KeypointTargets
+    answers: dict
 
 
 class Normalize(Module):
@@ -56,20 +54,29 @@ class Normalize(Module):
 
 
 class MaskRCNN(Module):
-    """A backbone with a pyramid, a region proposal network, and the heads that config.heads names.
+    """A backbone with a pyramid, a proposer of regions (the RPN), and heads that look at what it proposes.
 
     Training: `forward(images, targets=, rng=) -> (losses, cache)` and `backward(dlosses, cache)`.
     Inference: `detect(images) -> [Detections]`.
+
+    A proposer is a Module that says something about a pyramid (`said`, a tuple) and makes proposals of it:
+
+        forward(pyramid) -> said, cache                            backward(dsaid, cache) -> dpyramid, or None
+        sample(pyramid, targets, image_size=, rng=) -> targets, what it should have said (None: it does not learn)
+        loss_forward(*said, targets=) -> losses, cache             loss_backward(dlosses, cache) -> dsaid
+        propose(pyramid, *said, image_size=, sizes=) -> proposals (N, P, 4), valid (N, P): data, no gradient
+
+    What else `forward` and `detect` are given by name is for its forward: proposals that come with a batch.
     """
 
-    def __init__(self, backbone, rpn, roi_heads, config):
+    def __init__(self, backbone, proposer, roi_heads, config):
         self.normalize = Normalize(config.image_mean, config.image_std)
         self.backbone = backbone
-        self.rpn = rpn
+        self.rpn = proposer
         self.roi_heads = roi_heads
         self.config = config
 
-    def forward(self, images, *, targets, sizes=None, rng=None, samples=None):
+    def forward(self, images, *, targets, sizes=None, rng=None, samples=None, **given):
         """The losses of joint training, as 0-d arrays.
 
         images (N, H, W, C) in 0..1, a TargetBatch, sizes (N, 2) before padding
@@ -80,13 +87,11 @@ class MaskRCNN(Module):
         sizes = self._sizes(images, sizes)
         x, c_normalize = self.normalize.forward(images, sizes=sizes)
         pyramid, c_backbone = self.backbone.forward(x)
-        (logits, deltas), c_rpn = self.rpn.forward(pyramid)
+        said, c_rpn = self.rpn.forward(pyramid, **given)
         if samples is None:
-            samples = self.choose_samples(pyramid, logits, deltas, images.shape[1:3], targets, sizes, rng=rng)
-        rpn_losses, c_rpn_loss = self.rpn.loss_forward(logits, deltas, targets=samples.rpn)
-        roi_losses, c_roi = self.roi_heads.forward(
-            pyramid, samples=samples.rois, mask_targets=samples.masks, keypoint_targets=samples.keypoints
-        )
+            samples = self.choose_samples(pyramid, said, targets, image_size=images.shape[1:3], sizes=sizes, rng=rng)
+        rpn_losses, c_rpn_loss = self.rpn.loss_forward(*said, targets=samples.rpn)
+        roi_losses, c_roi = self.roi_heads.forward(pyramid, samples=samples.rois, answers=samples.answers)
         return {**rpn_losses, **roi_losses}, self.keep((c_normalize, c_backbone, c_rpn, c_rpn_loss, c_roi))
 
     def backward(self, dlosses, cache):
@@ -103,40 +108,15 @@ class MaskRCNN(Module):
         dx = self.backbone.backward(dpyramid, c_backbone)
         return self.normalize.backward(dx, c_normalize)
 
-    def choose_samples(self, pyramid, logits, deltas, image_size, targets, sizes, *, rng):
+    def choose_samples(self, pyramid, said, targets, *, image_size, sizes, rng):
         """Decide, without gradients, what this step learns from: sampled anchors, sampled RoIs and their answers."""
         if rng is None:
             raise ArgumentError("MaskRCNN.forward: rng must be a numpy.random.Generator (or give samples=)")
-        xp = array_module(logits)
-        anchors = self.rpn.anchors(pyramid, image_size)
-        every_anchor = xp.concatenate(anchors)
-        rpn = rpn_targets(every_anchor, targets, self.rpn.config, image_size=image_size, rng=rng)
-        proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
-        rois = sample_rois(proposals, valid, targets, self.roi_heads.config, rng=rng)
-        return Samples(rpn, rois, *self._answers(rois, targets, sizes))
+        rpn = self.rpn.sample(pyramid, targets, image_size=image_size, rng=rng)
+        proposals, valid = self.rpn.propose(pyramid, *said, image_size=image_size, sizes=sizes)
+        return Samples(rpn, *self.roi_heads.choose_samples(proposals, valid, targets, sizes=sizes, rng=rng))
 
-    def _answers(self, rois, targets, sizes):
-        """What the mask and the keypoint head should say about the positive RoIs; None where there is no head."""
-        config, rows = self.roi_heads.config, rois.mask_rows
-        positive, matched = rois.rois[rows], rois.matched[rows]
-        masks = keypoints = None
-        for name, given in (("mask", targets.masks), ("keypoint", targets.keypoints)):
-            if name in self.roi_heads.heads and given is None:
-                raise ArgumentError(f"MaskRCNN.forward: the model has a {name} head, and the targets have no {name}s")
-        if "mask" in self.roi_heads.heads:
-            settings = dict(sizes=sizes, size=2 * config.mask_size, aligned=config.aligned)
-            masks = mask_targets(targets.masks, positive, matched, **settings)
-        if "keypoint" in self.roi_heads.heads:
-            if targets.keypoints.shape[2] != config.num_keypoints:
-                raise ArgumentError(
-                    f"MaskRCNN.forward: the targets must have {config.num_keypoints} keypoints each, "
-                    f"roi.num_keypoints; got {targets.keypoints.shape[2]}"
-                )
-            size = 4 * config.keypoint_size
-            keypoints = keypoint_targets(targets.keypoints, positive, matched, size=size, weight=rois.mask_weight)
-        return masks, keypoints
-
-    def detect(self, images, *, sizes=None, original_sizes=None, paste=paste_masks):
+    def detect(self, images, *, sizes=None, original_sizes=None, paste=paste_masks, **given):
         """Find the objects of every image.
 
         images (N, H, W, C) in 0..1, sizes (N, 2) before padding, original_sizes (N, 2) before resizing
@@ -150,26 +130,12 @@ class MaskRCNN(Module):
         sizes = self._sizes(images, sizes)
         x, _ = self.normalize.forward(images, sizes=sizes)
         pyramid, _ = self.backbone.forward(x)
-        (logits, deltas), _ = self.rpn.forward(pyramid)
-        anchors = self.rpn.anchors(pyramid, images.shape[1:3])
-        proposals, valid = self.rpn.propose(logits, deltas, anchors, sizes=sizes)
+        said, _ = self.rpn.forward(pyramid, **given)
+        proposals, valid = self.rpn.propose(pyramid, *said, image_size=images.shape[1:3], sizes=sizes)
         found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes).to_host()  # the one wait for a device
         originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
-        both = zip(true_sizes, originals, strict=True)
-        return [self._detections(found, n, *of_image, paste=paste) for n, of_image in enumerate(both)]
-
-    def _detections(self, found, n, size, original, paste=paste_masks):
-        """The Detections of image n, which was found at `size` and is reported at `original` size."""
-        config, rows = self.roi_heads.config, found.valid[n]
-        boxes, masks, keypoints = found.boxes[n][rows], None, None
-        if found.heatmaps is not None:
-            keypoints = decode_keypoints(found.heatmaps[n][rows], boxes)
-            keypoints = resize_keypoints(keypoints, old=size, new=original)
-        boxes = resize_boxes(boxes, old=size, new=original)
-        if found.masks is not None:
-            where = {"height": original[0], "width": original[1], "threshold": config.mask_threshold}
-            masks = paste(found.masks[n][rows], boxes, **where, mode=config.paste)
-        return Detections(boxes, found.labels[n][rows], found.scores[n][rows], masks, keypoints)
+        both = enumerate(zip(true_sizes, originals, strict=True))
+        return [self.roi_heads.report(found.of_image(n), old=old, new=new, paste=paste) for n, (old, new) in both]
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""

@@ -5,7 +5,7 @@ import numpy as np
 from ..backend import array_module, to_host
 from ..errors import ArgumentError
 from ..ops import activation, boxes, nms
-from .rpn import top_n
+from .found import rows_in_use
 
 
 def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
@@ -39,7 +39,7 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
     )
     keep = keep.reshape(n, -1)
 
-    best = top_n(xp.where(keep, scores, -1), config.detections_per_image)  # (N, D)
+    best = nms.top_n(xp.where(keep, scores, -1), config.detections_per_image)  # (N, D)
     chosen = best + p * classes * xp.arange(n)[:, None]
     return (
         box_of(chosen.reshape(-1)).reshape(*best.shape, 4),
@@ -47,15 +47,6 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
         xp.take_along_axis(scores, best, axis=1),
         xp.take_along_axis(keep, best, axis=1),
     )
-
-
-def rows_in_use(used):
-    """The rows that are worth computing: used (K,) bool  ->  rows (R,) int, ascending.
-
-    On the host those in use; on a device all of them, so that no shape depends on the data and nothing has to wait.
-    """
-    xp = array_module(used)
-    return xp.flatnonzero(used) if xp is np else xp.arange(len(used))
 
 
 # ---------------------------------------------------------------- masks into pictures

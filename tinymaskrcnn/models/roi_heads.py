@@ -1,178 +1,130 @@
-"""The heads on their crops: losses in training, detections at inference."""
+"""Heads over one pyramid: what each makes of a RoI, their losses in training, and what they find at inference."""
 
-from dataclasses import dataclass, fields
-from typing import Any
-
-import numpy as np
-
-from ..backend import array_module, to_host
 from ..nn.containers import sum_grads
 from ..nn.module import Module
-from ..ops import activation
-from .heads import box, keypoint, mask
-from .postprocess import detections_from_boxes, rows_in_use
-from .roi_pooling import PyramidRoIAlign
+from ..structures import Detections
+from ..targets.roi import sample_rois
+from .found import Found
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the heads found, D rows per image, best first: boxes (N, D, 4), labels, scores (N, D), valid (N, D) bool.
+class Head(Module):
+    """Cut out, look at, answer: a pool, a body and a predictor, the same for every kind of head.
 
-    masks (N, D, 2S, 2S) in 0..1 and heatmaps (N, D, 4S, 4S, J) are None without their head.
+    pyramid [(N, H, W, C)] * L, rois (K, 4), image_index (K,)  ->  what the predictor says about each RoI
+
+    A kind of head says the rest. In training: which of the sampled RoIs it `sees`, what it should answer about them
+    (`answers`), and how far it is off (`loss_forward`, `loss_backward`). At inference: what it adds to what was found
+    (`detect`), and what it contributes to the Detections of an image (`report`).
     """
 
-    boxes: Any
-    labels: Any
-    scores: Any
-    valid: Any
-    masks: Any = None
-    heatmaps: Any = None
+    name = ""  # of its losses, its answers, and before the names of its parameters
 
-    def to_host(self):
-        """The same in NumPy arrays. All come in one array, because a device is waited for at each that is fetched."""
-        xp, shape = array_module(self.boxes), self.valid.shape
-        if xp is np:
-            return self
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        rows = {name: array.reshape(*shape, -1).astype(self.boxes.dtype) for name, array in arrays.items()}
-        together, start, host = to_host(xp.concatenate(list(rows.values()), axis=2)), 0, {}
-        for name, row in rows.items():
-            end = start + row.shape[2]
-            host[name] = together[..., start:end].reshape(arrays[name].shape).astype(arrays[name].dtype)
-            start = end
-        return Found(**host)
+    def __init__(self, pool, body, predictor):
+        self.pool = pool
+        self.body = body
+        self.predictor = predictor
+
+    def members(self):  # torchvision's names: box_head.fc6.weight
+        parts = ("roi_pool", self.pool), ("head", self.body), ("predictor", self.predictor)
+        return [(f"{self.name}_{part}", member) for part, member in parts]
+
+    def forward(self, pyramid, *, rois, image_index, **question):
+        """question: what the predictor wants to know beside the crop."""
+        crops, c_pool = self.pool.forward(pyramid, rois=rois, image_index=image_index)
+        h, c_body = self.body.forward(crops)
+        y, c_predictor = self.predictor.forward(h, **question)
+        return y, self.keep((c_pool, c_body, c_predictor))
+
+    def backward(self, dy, cache):
+        c_pool, c_body, c_predictor = cache
+        dh = self.predictor.backward(dy, c_predictor)
+        dcrops = self.body.backward(dh, c_body)
+        return self.pool.backward(dcrops, c_pool)
+
+    def learn_forward(self, pyramid, *, samples, answers):
+        """Its losses over the RoIs it sees: pyramid, RoISamples, its own answers about them  ->  {name: loss}"""
+        seen = self.sees(samples)
+        question = self.question(seen.labels)
+        y, c_head = self.forward(pyramid, rois=seen.rois, image_index=seen.image_index, **question)
+        losses, c_loss = self.loss_forward(y, seen=seen, answers=answers)
+        return losses, self.keep((c_head, c_loss))
+
+    def learn_backward(self, dlosses, cache):
+        c_head, c_loss = cache
+        return self.backward(self.loss_backward(dlosses, c_loss), c_head)
+
+    # ------------------------------------------------------------ what most heads do: look at objects only
+
+    def sees(self, samples):
+        """The sampled RoIs that it learns from: those on objects."""
+        return samples.positives()
+
+    def question(self, labels):
+        """What its predictor asks beside the crop, from the class of every RoI: labels (K,)  ->  keywords"""
+        return {}
+
+    def detect(self, pyramid, found, *, sizes):
+        """Found, with what it says about the boxes: final ones, fewer and better crops than the proposals were."""
+        rows = found.rows_in_use()
+        rois, labels = found.boxes.reshape(-1, 4)[rows], found.labels.reshape(-1)[rows]
+        y, _ = self.forward(pyramid, rois=rois, image_index=found.image_index()[rows], **self.question(labels))
+        return found.and_said(self.name, self.say(y), rows)
+
+    def say(self, y):
+        """The predictor's answers as they are reported."""
+        return y
 
 
 class RoIHeads(Module):
-    """Box head, mask head and keypoint head, decoupled: they share the pyramid and nothing else."""
+    """A list of heads, decoupled: they share the pyramid and the RoIs, and nothing else.
 
-    def __init__(self, channels, num_classes, config, *, heads=("box", "mask"), rng):
-        self.heads = tuple(heads)
+    The first one, the box head, makes boxes of the proposals; the others look at its boxes.
+    """
+
+    def __init__(self, heads, config):
+        self.heads = {head.name: head for head in heads}
         self.config = config
-        width = config.head_width
-        self.box_roi_pool = PyramidRoIAlign(config.box_size, config)
-        if config.box_convs:
-            options = {"convs": config.box_convs, "norm": config.box_norm, "rng": rng}
-            self.box_head = box.conv_box_head(channels, config.box_size, width, **options)
-        else:
-            self.box_head = box.BoxHead(channels, config.box_size, width, rng=rng)
-        self.box_predictor = box.BoxPredictor(width, num_classes, rng=rng)
-        if "mask" in heads:
-            self.mask_roi_pool = PyramidRoIAlign(config.mask_size, config)
-            self.mask_head = mask.mask_head(channels, config.mask_widths, norm=config.mask_norm, rng=rng)
-            widths = config.mask_widths[-1], config.mask_deconv_width
-            self.mask_predictor = mask.MaskPredictor(*widths, num_classes, rng=rng)
-        if "keypoint" in heads:
-            self.keypoint_roi_pool = PyramidRoIAlign(config.keypoint_size, config)
-            self.keypoint_head = keypoint.keypoint_head(channels, config.keypoint_widths, rng=rng)
-            width = config.keypoint_widths[-1]
-            self.keypoint_predictor = keypoint.KeypointPredictor(width, config.num_keypoints, rng=rng)
 
-    # ------------------------------------------------------------ training: losses and their mirror
+    def members(self):
+        return [("", head) for head in self.heads.values()]
 
-    def forward(self, pyramid, *, samples, mask_targets=None, keypoint_targets=None):
-        """The losses of all heads: the box head's over all sampled RoIs, the others' over the positive ones.
+    def choose_samples(self, proposals, valid, targets, *, sizes, rng):
+        """RoISamples drawn from the proposals, and what each head should answer: {head: answers}."""
+        samples = sample_rois(proposals, valid, targets, self.config, rng=rng)
+        heads = self.heads.items()
+        return samples, {name: head.answers(head.sees(samples), targets, sizes=sizes) for name, head in heads}
 
-        pyramid [(N, H, W, C)] * L, RoISamples, mask_targets (Q, 2S, 2S), KeypointTargets
-        ->  {"box_class", "box_delta"} and, with their heads, "mask" and "keypoint"
+    def forward(self, pyramid, *, samples, answers):
+        """The losses of all heads.
+
+        pyramid [(N, H, W, C)] * L, RoISamples, answers {head: ...}  ->  {"box_class", "box_delta", "mask", ...}
         """
-        (logits, deltas), c_box = self._box_forward(pyramid, samples.rois, samples.image_index)
-        all_losses, c_box_loss = box.box_loss_forward(logits, deltas, samples=samples, beta=self.config.beta)
-        caches = {"box": self.keep((c_box, c_box_loss))}
-
-        rows = samples.mask_rows
-        rois, image_index = samples.rois[rows], samples.image_index[rows]
-        if "mask" in self.heads:
-            logits, c_mask = self._mask_forward(pyramid, rois, image_index, samples.labels[rows])
-            losses, c_loss = mask.mask_loss_forward(logits, targets=mask_targets, weight=samples.mask_weight)
-            all_losses, caches["mask"] = {**all_losses, **losses}, self.keep((c_mask, c_loss))
-        if "keypoint" in self.heads:
-            heatmaps, c_keypoint = self._keypoint_forward(pyramid, rois, image_index)
-            losses, c_loss = keypoint.keypoint_loss_forward(heatmaps, targets=keypoint_targets)
-            all_losses, caches["keypoint"] = {**all_losses, **losses}, self.keep((c_keypoint, c_loss))
-        return all_losses, self.keep(caches)
+        losses, caches = {}, []
+        for name, head in self.heads.items():
+            of_head, cache = head.learn_forward(pyramid, samples=samples, answers=answers[name])
+            losses |= of_head
+            caches.append(cache)
+        return losses, self.keep(caches)
 
     def backward(self, dlosses, cache):
-        dpyramid_keypoint = dpyramid_mask = None
-        if "keypoint" in self.heads:
-            c_keypoint, c_loss = cache["keypoint"]
-            dpyramid_keypoint = self._keypoint_backward(keypoint.keypoint_loss_backward(dlosses, c_loss), c_keypoint)
-        if "mask" in self.heads:
-            c_mask, c_loss = cache["mask"]
-            dpyramid_mask = self._mask_backward(mask.mask_loss_backward(dlosses, c_loss), c_mask)
-        c_box, c_box_loss = cache["box"]
-        dpyramid_box = self._box_backward(box.box_loss_backward(dlosses, c_box_loss), c_box)
-        return sum_grads(dpyramid_keypoint, dpyramid_mask, dpyramid_box)
-
-    def _box_forward(self, pyramid, rois, image_index):
-        crops, c_pool = self.box_roi_pool.forward(pyramid, rois=rois, image_index=image_index)
-        h, c_head = self.box_head.forward(crops)
-        y, c_predictor = self.box_predictor.forward(h)
-        return y, self.keep((c_pool, c_head, c_predictor))
-
-    def _box_backward(self, dy, cache):
-        c_pool, c_head, c_predictor = cache
-        dh = self.box_predictor.backward(dy, c_predictor)
-        dcrops = self.box_head.backward(dh, c_head)
-        return self.box_roi_pool.backward(dcrops, c_pool)
-
-    def _mask_forward(self, pyramid, rois, image_index, labels):
-        crops, c_pool = self.mask_roi_pool.forward(pyramid, rois=rois, image_index=image_index)
-        h, c_head = self.mask_head.forward(crops)
-        logits, c_predictor = self.mask_predictor.forward(h, channel=labels)
-        return logits, self.keep((c_pool, c_head, c_predictor))
-
-    def _mask_backward(self, dlogits, cache):
-        c_pool, c_head, c_predictor = cache
-        dh = self.mask_predictor.backward(dlogits, c_predictor)
-        dcrops = self.mask_head.backward(dh, c_head)
-        return self.mask_roi_pool.backward(dcrops, c_pool)
-
-    def _keypoint_forward(self, pyramid, rois, image_index):
-        crops, c_pool = self.keypoint_roi_pool.forward(pyramid, rois=rois, image_index=image_index)
-        h, c_head = self.keypoint_head.forward(crops)
-        heatmaps, c_predictor = self.keypoint_predictor.forward(h)
-        return heatmaps, self.keep((c_pool, c_head, c_predictor))
-
-    def _keypoint_backward(self, dheatmaps, cache):
-        c_pool, c_head, c_predictor = cache
-        dh = self.keypoint_predictor.backward(dheatmaps, c_predictor)
-        dcrops = self.keypoint_head.backward(dh, c_head)
-        return self.keypoint_roi_pool.backward(dcrops, c_pool)
-
-    # ------------------------------------------------------------ inference
+        dpyramid = None
+        for head, c_head in zip(reversed(self.heads.values()), reversed(cache)):
+            dpyramid = sum_grads(dpyramid, head.learn_backward(dlosses, c_head))
+        return dpyramid
 
     def detect(self, pyramid, proposals, valid, *, sizes):
-        """The final boxes of every image with the mask of the class each was given, and its keypoints' heatmaps.
+        """What each head in turn makes of what was found before it, from the proposals on.
 
         pyramid [(N, H, W, C)] * L, proposals (N, P, 4), valid (N, P), sizes (N, 2)  ->  Found
-
-        Masks and heatmaps are predicted for the final boxes only: fewer and better crops than the proposals were.
         """
-        (logits, deltas), _ = self._box_forward(pyramid, proposals.reshape(-1, 4), _image_index(valid))
-        found, labels, scores, keep = detections_from_boxes(logits, deltas, proposals, valid, self.config, sizes=sizes)
-        rows = rows_in_use(keep.reshape(-1))
-        rois, image_index = found.reshape(-1, 4)[rows], _image_index(keep)[rows]
-        masks = heatmaps = None
-        if "mask" in self.heads:
-            logits, _ = self._mask_forward(pyramid, rois, image_index, labels.reshape(-1)[rows])
-            masks = _padded(activation.sigmoid_forward(logits)[0], rows, keep.shape)
-        if "keypoint" in self.heads:
-            heatmaps, _ = self._keypoint_forward(pyramid, rois, image_index)
-            heatmaps = _padded(heatmaps, rows, keep.shape)
-        return Found(found, labels, scores, keep, masks, heatmaps)
+        found = Found(proposals, None, None, valid)
+        for head in self.heads.values():
+            found = head.detect(pyramid, found, sizes=sizes)
+        return found
 
-
-def _padded(values, rows, shape):
-    """Put computed rows back among those that were left out, which stay 0: values (R, ...)  ->  (N, D, ...)."""
-    xp = array_module(values)
-    padded = xp.zeros((shape[0] * shape[1], *values.shape[1:]), values.dtype)
-    padded[rows] = values
-    return padded.reshape(*shape, *values.shape[1:])
-
-
-def _image_index(per_image):
-    """(N, P)  ->  (N*P,) the image each row belongs to."""
-    xp = array_module(per_image)
-    n, p = per_image.shape
-    return xp.repeat(xp.arange(n), p)
+    def report(self, found, **where):
+        """The Detections of one image, put together by the heads: see `Head.report`."""
+        parts = {}
+        for head in self.heads.values():
+            parts |= head.report(found, **where)
+        return Detections(**parts)

@@ -54,3 +54,13 @@ def _greedy(alive, clash):
     for i in range(len(alive)):
         alive = alive & ~(clash[i] & alive[i])
     return alive
+
+
+@has_kernel
+def top_n(scores, n):
+    """Indices of the n largest scores of each row, largest first; ties in order of position.
+
+    scores (N, A)  ->  (N, min(n, A))
+    """
+    xp = array_module(scores)
+    return xp.argsort(-scores, axis=1, kind="stable")[:, :n]

@@ -1,6 +1,6 @@
 """Which proposals the heads learn from, and what each should answer (Fast R-CNN, section 2.3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,12 @@ class RoISamples:
     matched: Any
     mask_rows: Any
     mask_weight: Any
+
+    def positives(self):
+        """Of these the rows that may be positive, with weight 1 where they are."""
+        rows = self.mask_rows
+        picked = {name: getattr(self, name)[rows] for name in ("rois", "image_index", "labels", "deltas", "matched")}
+        return replace(self, **picked, weight=self.mask_weight)
 
 
 def append_objects(proposals, valid, targets):

@@ -1,8 +1,6 @@
 """The stages of Mask R-CNN and the functions that make them up, for those who want to watch them."""
 
-from ..models import roi_heads
-from ..models.heads import box, keypoint, mask
-from ..nn.module import Module
+from ..models.heads import box
 from .recorder import Hook
 
 BETWEEN = "in between"  # sums of gradients, choosing rows, joining levels
@@ -27,9 +25,7 @@ def hooks_of_training(trainer):
         *_network_hooks(model),
         Hook(model, "choose_samples", "sampling and targets", "forward"),
         *_pair_hooks(model.rpn, "loss", LOSSES),
-        *_pair_hooks(box, "box_loss", LOSSES),
-        *_pair_hooks(mask, "mask_loss", LOSSES),
-        *_pair_hooks(keypoint, "keypoint_loss", LOSSES),
+        *(hook for head in model.roi_heads.heads.values() for hook in _pair_hooks(head, "loss", LOSSES)),
     ]
 
 
@@ -39,8 +35,8 @@ def hooks_of_inference(model):
         Hook(model, "detect", BETWEEN, "forward"),
         *_network_hooks(model),
         Hook(model.roi_heads, "detect", BETWEEN, "forward"),
-        Hook(roi_heads, "detections_from_boxes", "detections, NMS", "forward"),
-        Hook(model, "_detections", "masks pasted", "forward"),
+        Hook(box, "detections_from_boxes", "detections, NMS", "forward"),
+        Hook(model.roi_heads, "report", "masks pasted", "forward"),
     ]
 
 
@@ -57,8 +53,9 @@ def _network_hooks(model):
     hooks += _module_hooks(model.rpn.head, to_level)
     hooks += [Hook(model.rpn, name, "proposals, NMS", "forward") for name in ("anchors", "propose")]
     hooks += _module_hooks(heads, BETWEEN)
-    for name, member in heads.members():
-        if isinstance(member, Module):
+    for head in heads.heads.values():
+        hooks += _module_hooks(head, BETWEEN)
+        for name, member in head.members():
             hooks += _module_hooks(member, HEADS.get(name, name.replace("_", " ")))
     return hooks
 

@@ -4,7 +4,15 @@ import types
 
 import numpy as np
 
-from tinymaskrcnn.models.heads.box import BoxHead, BoxPredictor, box_loss_backward, box_loss_forward, conv_box_head
+from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.models.heads.box import BoxHead, BoxPredictor, box_body
+
+
+def head(beta):
+    return BoxHead(2, 3, RoIConfig(beta=beta, head_width=2), rng=np.random.default_rng(0))
+
+
+HEAD = head(1.0)
 
 
 def samples(labels, weight=None):
@@ -20,24 +28,24 @@ def test_box_loss_by_hand():
     logits = np.zeros((4, 3), np.float32)
     deltas = np.zeros((4, 3, 4), np.float32)
     deltas[1, 2] = 2.0  # right where it counts
-    losses, cache = box_loss_forward(logits, deltas, samples=samples([0, 2, 1, 1]), beta=1.0)
+    losses, cache = HEAD.loss_forward((logits, deltas), seen=samples([0, 2, 1, 1]))
     np.testing.assert_allclose(losses["box_class"], np.log(3), rtol=1e-6)
     np.testing.assert_allclose(losses["box_delta"], 2 * 4 * 1.5 / 4, rtol=1e-6)  # two RoIs are off by 2 in 4 values
-    _, ddeltas = box_loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache)
+    _, ddeltas = HEAD.loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache)
     assert [tuple(i) for i in np.argwhere(np.abs(ddeltas).sum(axis=2) > 0)] == [(2, 1), (3, 1)]
 
 
 def test_padding_changes_nothing():
     rng = np.random.default_rng(0)
     logits, deltas = rng.standard_normal((5, 3)), rng.standard_normal((5, 3, 4))
-    short, _ = box_loss_forward(logits[:3], deltas[:3], samples=samples([0, 2, 1]), beta=1.0)
-    padded, _ = box_loss_forward(logits, deltas, samples=samples([0, 2, 1, 0, 0], [1, 1, 1, 0, 0]), beta=1.0)
+    short, _ = HEAD.loss_forward((logits[:3], deltas[:3]), seen=samples([0, 2, 1]))
+    padded, _ = HEAD.loss_forward((logits, deltas), seen=samples([0, 2, 1, 0, 0], [1, 1, 1, 0, 0]))
     assert all(np.isclose(short[name], padded[name], rtol=1e-12) for name in short)
 
 
 def test_shapes():
     rng = np.random.default_rng(0)
-    h, _ = BoxHead(4, 7, 16, rng=rng).forward(np.ones((3, 7, 7, 4), np.float32))
+    h, _ = box_body(4, 7, 16, rng=rng).forward(np.ones((3, 7, 7, 4), np.float32))
     (logits, deltas), _ = BoxPredictor(16, 11, rng=rng).forward(h)
     assert h.shape == (3, 16) and logits.shape == (3, 11) and deltas.shape == (3, 11, 4)
 
@@ -63,32 +71,33 @@ def test_a_loss_says_how_much_it_counts():
     rng = np.random.default_rng(1)
     logits, deltas = rng.standard_normal((3, 4)), 1.5 + rng.standard_normal((3, 4, 4)) / 10
     half = samples([3, 0, 1], [1, 1, 0.5])
-    both, cache = box_loss_forward(logits, deltas, samples=half, beta=0.5)
+    steep = head(0.5)
+    both, cache = steep.loss_forward((logits, deltas), seen=half)
     log_probability = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     wanted = -(log_probability[0, 3] + log_probability[1, 0] + 0.5 * log_probability[2, 1]) / 2.5
     np.testing.assert_allclose(both["box_class"], wanted, rtol=1e-12)
     off = np.abs(deltas - 2)
     loss = np.where(off < 0.5, off**2, off - 0.25)
     np.testing.assert_allclose(both["box_delta"], (loss[0, 3].sum() + 0.5 * loss[2, 1].sum()) / 2.5, rtol=1e-12)
-    dlogits, ddeltas = box_loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache)
-    other_dlogits, other_ddeltas = box_loss_backward({"box_class": 3.0, "box_delta": -2.0}, cache)
+    dlogits, ddeltas = HEAD.loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache)
+    other_dlogits, other_ddeltas = HEAD.loss_backward({"box_class": 3.0, "box_delta": -2.0}, cache)
     np.testing.assert_allclose(other_dlogits, 3 * dlogits, rtol=1e-12)
     np.testing.assert_allclose(other_ddeltas, -2 * ddeltas, rtol=1e-12)
     for dtype in (np.float32, np.float64):
-        losses, cache = box_loss_forward(logits.astype(dtype), deltas.astype(dtype), samples=half, beta=0.5)
-        gradients = box_loss_backward(losses, cache)
+        losses, cache = steep.loss_forward((logits.astype(dtype), deltas.astype(dtype)), seen=half)
+        gradients = HEAD.loss_backward(losses, cache)
         assert {x.dtype for x in (*losses.values(), *gradients)} == {np.dtype(dtype)}
 
 
 def test_nothing_sampled_costs_nothing():
-    losses, cache = box_loss_forward(np.ones((2, 3)), np.ones((2, 3, 4)), samples=samples([1, 2], [0, 0]), beta=1.0)
+    losses, cache = HEAD.loss_forward((np.ones((2, 3)), np.ones((2, 3, 4))), seen=samples([1, 2], [0, 0]))
     assert losses == {"box_class": 0, "box_delta": 0}
-    assert not any(gradient.any() for gradient in box_loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache))
+    assert not any(gradient.any() for gradient in HEAD.loss_backward({"box_class": 1.0, "box_delta": 1.0}, cache))
 
 
 def test_convolutions_before_one_fully_connected_layer():
     rng = np.random.default_rng(0)
-    head = conv_box_head(4, 7, 16, convs=(6, 6, 5, 3), norm="batch", rng=rng)
+    head = box_body(4, 7, 16, convs=(6, 6, 5, 3), norm="batch", rng=rng)
     h, _ = head.forward(rng.standard_normal((3, 7, 7, 4)).astype(np.float32))
     assert h.shape == (3, 16) and h.min() == 0
     shapes = {name: value.shape for name, value in head.state_dict().items()}

@@ -5,20 +5,22 @@ import itertools
 import numpy as np
 import pytest
 
+from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.models.heads.keypoint import (
+    KeypointHead,
     KeypointPredictor,
     _bicubic_weights,
     decode_keypoints,
-    keypoint_head,
-    keypoint_loss_backward,
-    keypoint_loss_forward,
+    keypoint_body,
 )
 from tinymaskrcnn.targets.keypoint import KeypointTargets
+
+HEAD = KeypointHead(2, 2, RoIConfig(keypoint_widths=(2,)), rng=np.random.default_rng(0))
 
 
 def test_heatmaps_are_four_times_as_fine_as_the_crop():
     rng = np.random.default_rng(0)
-    head = keypoint_head(4, (6, 5), rng=rng)
+    head = keypoint_body(4, (6, 5), rng=rng)
     assert [name for name, _ in head.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     h, _ = head.forward(rng.standard_normal((3, 14, 14, 4)).astype(np.float32))
     heatmaps, _ = KeypointPredictor(5, 17, rng=rng).forward(h)
@@ -36,9 +38,9 @@ def test_loss_is_the_mean_over_keypoints_that_count():
     heatmaps = np.zeros((1, 2, 2, 3), np.float32)
     heatmaps[0, 1, 0, 1] = np.log(5)  # cell 2 of keypoint 1: probability 5/8
     heatmaps[0, 0, 0, 2] = 1e9  # absent: whatever it says
-    losses, cache = keypoint_loss_forward(heatmaps, targets=answers([[3, 2, 1]], [[1, 1, 0]]))
+    losses, cache = HEAD.loss_forward(heatmaps, answers=answers([[3, 2, 1]], [[1, 1, 0]]))
     np.testing.assert_allclose(losses["keypoint"], (np.log(4) + np.log(8 / 5)) / 2, rtol=1e-6)
-    dheatmaps = keypoint_loss_backward({"keypoint": 1.0}, cache)
+    dheatmaps = HEAD.loss_backward({"keypoint": 1.0}, cache)
     assert dheatmaps.shape == heatmaps.shape and dheatmaps.dtype == np.float32
     np.testing.assert_allclose(dheatmaps[0, :, :, 0], np.array([[1, 1], [1, -3]]) / 8, rtol=1e-6)
     np.testing.assert_allclose(dheatmaps[0, 1, 0, 1], (5 / 8 - 1) / 2, rtol=1e-6)
@@ -48,9 +50,9 @@ def test_loss_is_the_mean_over_keypoints_that_count():
 @pytest.mark.parametrize("rois", [0, 2])
 def test_no_keypoint_that_counts_costs_nothing(rois):
     targets = answers(np.zeros((rois, 3), int), np.zeros((rois, 3)))
-    losses, cache = keypoint_loss_forward(np.ones((rois, 4, 4, 3), np.float32), targets=targets)
+    losses, cache = HEAD.loss_forward(np.ones((rois, 4, 4, 3), np.float32), answers=targets)
     assert losses["keypoint"] == 0
-    assert (keypoint_loss_backward({"keypoint": 1.0}, cache) == 0).all()
+    assert (HEAD.loss_backward({"keypoint": 1.0}, cache) == 0).all()
 
 
 # ---------------------------------------------------------------- decoding

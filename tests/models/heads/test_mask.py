@@ -1,8 +1,17 @@
 """The mask predictor computes one class's mask; it must be the one it would have got among all."""
 
+import types
+
 import numpy as np
 
-from tinymaskrcnn.models.heads.mask import MaskPredictor, mask_head, mask_loss_backward, mask_loss_forward
+from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.models.heads.mask import MaskHead, MaskPredictor, mask_body
+
+HEAD = MaskHead(2, 3, RoIConfig(mask_widths=(2,), mask_deconv_width=2), rng=np.random.default_rng(0))
+
+
+def seen(weight):
+    return types.SimpleNamespace(weight=np.array(weight, np.float32))
 
 
 def test_the_asked_channel_is_the_one_of_the_full_convolution():
@@ -30,23 +39,23 @@ def test_channels_that_nobody_asked_for_get_no_gradient():
 def test_loss_is_the_mean_over_pixels_of_positive_rois():
     logits = np.zeros((2, 4, 4), np.float32)
     targets = np.ones((2, 4, 4), np.float32)
-    losses, cache = mask_loss_forward(logits, targets=targets, weight=np.array([1, 0], np.float32))
+    losses, cache = HEAD.loss_forward(logits, seen=seen([1, 0]), answers=targets)
     np.testing.assert_allclose(losses["mask"], np.log(2), rtol=1e-6)
-    dlogits = mask_loss_backward({"mask": 1.0}, cache)
+    dlogits = HEAD.loss_backward({"mask": 1.0}, cache)
     np.testing.assert_allclose(dlogits[0], -0.5 / 16, rtol=1e-6)
     assert (dlogits[1] == 0).all()
 
 
 def test_no_positive_rois_cost_nothing():
-    head = mask_head(4, (6, 6), rng=np.random.default_rng(0))
+    head = mask_body(4, (6, 6), rng=np.random.default_rng(0))
     h, _ = head.forward(np.zeros((0, 14, 14, 4), np.float32))
     predictor = MaskPredictor(6, 5, 4, rng=np.random.default_rng(0))
     logits, _ = predictor.forward(h, channel=np.zeros(0, int))
-    losses, _ = mask_loss_forward(logits, targets=logits, weight=np.zeros(0, np.float32))
+    losses, _ = HEAD.loss_forward(logits, seen=seen([]), answers=logits)
     assert losses["mask"] == 0
 
 
 def test_a_norm_after_every_convolution():
-    head = mask_head(4, (6, 5), norm="batch", rng=np.random.default_rng(0))
+    head = mask_body(4, (6, 5), norm="batch", rng=np.random.default_rng(0))
     names = ["weight", "bias", "running_mean", "running_var"]
     assert list(head.state_dict()) == [f"{i}.{n}" for i in (0, 1) for n in ["0.weight", *(f"1.{n}" for n in names)]]

@@ -7,41 +7,24 @@ from ...nn.layers import Flatten, Linear, ReLU
 from ...nn.module import Module
 from ...ops import losses
 from ..blocks import conv_blocks
+from ..found import Found
+from ..postprocess import detections_from_boxes
+from ..roi_heads import Head
+from ..roi_pooling import PyramidRoIAlign
+from ..transform import resize_boxes
 
 
-class BoxHead(Module):
-    """Two fully connected layers: crops (K, S, S, C)  ->  h (K, head_width)."""
+def box_body(channels, size, width, *, convs=(), norm="", rng):
+    """Two fully connected layers: crops (K, S, S, C)  ->  h (K, head_width).
 
-    def __init__(self, channels, size, width, *, rng):
-        self.flatten = Flatten()
-        self.fc6 = Linear(size * size * channels, width, rng=rng)
-        self.fc7 = Linear(width, width, rng=rng)
-        self.relu = ReLU()
-
-    def forward(self, x):
-        x, c_flatten = self.flatten.forward(x)
-        x, c_fc6 = self.fc6.forward(x)
-        x, c_relu6 = self.relu.forward(x)
-        x, c_fc7 = self.fc7.forward(x)
-        x, c_relu7 = self.relu.forward(x)
-        return x, self.keep((c_flatten, c_fc6, c_relu6, c_fc7, c_relu7))
-
-    def backward(self, dy, cache):
-        c_flatten, c_fc6, c_relu6, c_fc7, c_relu7 = cache
-        d = self.relu.backward(dy, c_relu7)
-        d = self.fc7.backward(d, c_fc7)
-        d = self.relu.backward(d, c_relu6)
-        d = self.fc6.backward(d, c_fc6)
-        return self.flatten.backward(d, c_flatten)
-
-
-def conv_box_head(channels, size, width, *, convs, norm="", rng):
-    """3x3 convolutions, then one fully connected layer: crops (K, S, S, C)  ->  h (K, head_width).
-
-    Four convolutions see where things are before the crop is flattened (Wu and He 2018, section 5.2).
+    Or 3x3 convolutions and one fully connected layer: they see where things are before the crop is flattened
+    (Wu and He 2018, section 5.2).
     """
-    blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
-    return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
+    if convs:
+        blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
+        return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
+    fc6, fc7 = Linear(size * size * channels, width, rng=rng), Linear(width, width, rng=rng)
+    return Sequential(flatten=Flatten(), fc6=fc6, relu6=ReLU(), fc7=fc7, relu7=ReLU())
 
 
 class BoxPredictor(Module):
@@ -67,39 +50,64 @@ class BoxPredictor(Module):
         return self.cls_score.backward(dlogits, c_logits) + self.bbox_pred.backward(ddeltas, c_deltas)
 
 
-def one_hot(labels, num_classes, dtype):
-    """labels (K,) int  ->  (K, num_classes), 1 in the column of the label."""
-    xp = array_module(labels)
-    return (labels[:, None] == xp.arange(num_classes)[None]).astype(dtype)
+class BoxHead(Head):
+    """A class and a refined box for every RoI: the head that makes boxes of the proposals.
 
-
-def box_loss_forward(logits, deltas, *, samples, beta):
-    """Cross-entropy over all sampled RoIs, smooth L1 over the positive ones, both per sampled RoI.
-
-    logits (K, num_classes), deltas (K, num_classes, 4)  ->  {"box_class", "box_delta"} (Fast R-CNN, equations 1 to 3)
-
-    Only the deltas of the RoI's true class are compared, background's never.
+    pyramid [(N, H, W, C)] * L, rois (K, 4), image_index (K,)  ->  logits (K, num_classes), deltas (K, num_classes, 4)
     """
-    xp = array_module(logits)
-    sampled = xp.maximum(samples.weight.sum(), 1)
-    classes, c_classes = losses.softmax_cross_entropy_forward(
-        logits, labels=samples.labels, weight=samples.weight, normalizer=sampled
-    )
-    own_class = one_hot(samples.labels, logits.shape[1], logits.dtype)
-    own_class = own_class * (samples.weight * (samples.labels > 0))[:, None]  # (K, num_classes)
-    box, c_box = losses.smooth_l1_forward(
-        deltas,
-        target=xp.broadcast_to(samples.deltas[:, None], deltas.shape),
-        beta=beta,
-        weight=own_class.astype(deltas.dtype),
-        normalizer=sampled,
-    )
-    return {"box_class": classes, "box_delta": box}, (c_classes, c_box)
 
+    name = "box"
 
-def box_loss_backward(dlosses, cache):
-    """Mirror of box_loss_forward: dlogits (K, num_classes), ddeltas (K, num_classes, 4)."""
-    c_classes, c_box = cache
-    dlogits = losses.softmax_cross_entropy_backward(dlosses["box_class"], c_classes)
-    ddeltas = losses.smooth_l1_backward(dlosses["box_delta"], c_box)
-    return dlogits, ddeltas
+    def __init__(self, channels, num_classes, config, *, rng):
+        body = box_body(
+            channels, config.box_size, config.head_width, convs=config.box_convs, norm=config.box_norm, rng=rng
+        )
+        predictor = BoxPredictor(config.head_width, num_classes, rng=rng)
+        super().__init__(PyramidRoIAlign(config.box_size, config), body, predictor)
+        self.config = config
+
+    def sees(self, samples):
+        return samples  # it tells objects from background
+
+    def answers(self, seen, targets, *, sizes):
+        return None  # a sample says its label and its deltas itself
+
+    def loss_forward(self, y, *, seen, answers=None):
+        """Cross-entropy over all sampled RoIs, smooth L1 over the positive ones, both per sampled RoI.
+
+        y = logits (K, num_classes), deltas (K, num_classes, 4); RoISamples (Fast R-CNN, equations 1 to 3)
+        ->  {"box_class", "box_delta"}
+
+        Only the deltas of the RoI's true class are compared, background's never.
+        """
+        logits, deltas = y
+        xp = array_module(logits)
+        sampled = xp.maximum(seen.weight.sum(), 1)
+        classes, c_classes = losses.softmax_cross_entropy_forward(
+            logits, labels=seen.labels, weight=seen.weight, normalizer=sampled
+        )
+        positive = seen.weight * (seen.labels > 0)
+        own_class = seen.labels[:, None] == xp.arange(logits.shape[1])  # (K, num_classes)
+        box, c_box = losses.smooth_l1_forward(
+            deltas,
+            target=xp.broadcast_to(seen.deltas[:, None], deltas.shape),
+            beta=self.config.beta,
+            weight=(own_class * positive[:, None]).astype(deltas.dtype),
+            normalizer=sampled,
+        )
+        return {"box_class": classes, "box_delta": box}, (c_classes, c_box)
+
+    def loss_backward(self, dlosses, cache):
+        """Mirror of loss_forward: dlogits (K, num_classes), ddeltas (K, num_classes, 4)."""
+        c_classes, c_box = cache
+        dlogits = losses.softmax_cross_entropy_backward(dlosses["box_class"], c_classes)
+        return dlogits, losses.smooth_l1_backward(dlosses["box_delta"], c_box)
+
+    def detect(self, pyramid, found, *, sizes):
+        rois, image_index = found.boxes.reshape(-1, 4), found.image_index()
+        (logits, deltas), _ = self.forward(pyramid, rois=rois, image_index=image_index)
+        found = detections_from_boxes(logits, deltas, found.boxes, found.valid, self.config, sizes=sizes)
+        return Found(*found)
+
+    def report(self, found, *, old, new, paste):
+        return {"boxes": resize_boxes(found.boxes, old=old, new=new), "labels": found.labels, "scores": found.scores}

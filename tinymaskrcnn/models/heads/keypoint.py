@@ -1,19 +1,24 @@
 """The keypoint head: one heatmap per type of keypoint, whose largest value is the place (Mask R-CNN, section 5)."""
 
 from ...backend import array_module, to_host
+from ...errors import ArgumentError
 from ...nn.containers import Sequential
 from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
 from ...nn.module import Module
 from ...ops import bilinear, losses
+from ...targets.keypoint import keypoint_targets
+from ..roi_heads import Head
+from ..roi_pooling import PyramidRoIAlign
+from ..transform import resize_keypoints
 
 
-def keypoint_head(channels, widths, *, rng):
+def keypoint_body(channels, widths, *, rng):
     """3x3 convolutions with ReLU, one per width: crops (Q, S, S, C)  ->  (Q, S, S, widths[-1])."""
     layers = []
     for width in widths:
         layers += [Conv2d(channels, width, 3, padding=1, rng=rng), ReLU()]
         channels = width
-    return Sequential(*layers)  # flat, unlike the mask head: so are torchvision's names
+    return Sequential(*layers)  # flat, unlike the mask head's: so are torchvision's names
 
 
 class KeypointPredictor(Module):
@@ -36,28 +41,55 @@ class KeypointPredictor(Module):
         return self.kps_score_lowres.backward(dh, c_deconv)
 
 
-# ---------------------------------------------------------------- the loss
+class KeypointHead(Head):
+    """One heatmap per type of keypoint for every RoI on an object.
 
-
-def keypoint_loss_forward(heatmaps, *, targets):
-    """Cross-entropy over all places of a heatmap, the mean over the keypoints that count.
-
-    heatmaps (Q, S, S, J), targets with position (Q, J) and weight (Q, J)  ->  {"keypoint"}
-
-    A keypoint is in one place only: a softmax over the S * S places, where masks have a sigmoid for each.
+    pyramid [(N, H, W, C)] * L, rois (Q, 4), image_index (Q,)  ->  heatmaps (Q, 4S, 4S, J)
     """
-    q, rows, columns, j = heatmaps.shape
-    logits = heatmaps.transpose(0, 3, 1, 2).reshape(q * j, rows * columns)
-    position, weight = targets.position.reshape(q * j), targets.weight.reshape(q * j)
-    loss, cache = losses.softmax_cross_entropy_forward(logits, labels=position, weight=weight)
-    return {"keypoint": loss}, (heatmaps.shape, cache)
 
+    name = "keypoint"
 
-def keypoint_loss_backward(dlosses, cache):
-    """Mirror of keypoint_loss_forward: dheatmaps (Q, S, S, J)."""
-    (q, rows, columns, j), c_loss = cache
-    dlogits = losses.softmax_cross_entropy_backward(dlosses["keypoint"], c_loss)
-    return dlogits.reshape(q, j, rows, columns).transpose(0, 2, 3, 1)
+    def __init__(self, channels, num_classes, config, *, rng):
+        body = keypoint_body(channels, config.keypoint_widths, rng=rng)
+        predictor = KeypointPredictor(config.keypoint_widths[-1], config.num_keypoints, rng=rng)
+        super().__init__(PyramidRoIAlign(config.keypoint_size, config), body, predictor)
+        self.config = config
+
+    def answers(self, seen, targets, *, sizes):
+        """KeypointTargets: the cell of the heatmap that each keypoint lies in."""
+        points, expected = targets.keypoints, self.config.num_keypoints
+        if points is None:
+            raise ArgumentError("MaskRCNN.forward: the model has a keypoint head, and the targets have no keypoints")
+        if points.shape[2] != expected:
+            raise ArgumentError(
+                f"MaskRCNN.forward: the targets must have {expected} keypoints each, roi.num_keypoints; "
+                f"got {points.shape[2]}"
+            )
+        size = 4 * self.config.keypoint_size
+        return keypoint_targets(points, seen.rois, seen.matched, size=size, weight=seen.weight)
+
+    def loss_forward(self, heatmaps, *, seen=None, answers):
+        """Cross-entropy over all places of a heatmap, the mean over the keypoints that count.
+
+        heatmaps (Q, S, S, J), answers with position (Q, J) and weight (Q, J)  ->  {"keypoint"}
+
+        A keypoint is in one place only: a softmax over the S * S places, where masks have a sigmoid for each.
+        """
+        q, rows, columns, j = heatmaps.shape
+        logits = heatmaps.transpose(0, 3, 1, 2).reshape(q * j, rows * columns)
+        position, weight = answers.position.reshape(q * j), answers.weight.reshape(q * j)
+        loss, cache = losses.softmax_cross_entropy_forward(logits, labels=position, weight=weight)
+        return {"keypoint": loss}, (heatmaps.shape, cache)
+
+    def loss_backward(self, dlosses, cache):
+        """Mirror of loss_forward: dheatmaps (Q, S, S, J)."""
+        (q, rows, columns, j), c_loss = cache
+        dlogits = losses.softmax_cross_entropy_backward(dlosses["keypoint"], c_loss)
+        return dlogits.reshape(q, j, rows, columns).transpose(0, 2, 3, 1)
+
+    def report(self, found, *, old, new, paste):
+        keypoints = decode_keypoints(found.said["keypoint"], found.boxes)
+        return {"keypoints": resize_keypoints(keypoints, old=old, new=new)}
 
 
 # ---------------------------------------------------------------- from heatmaps to places

@@ -1,15 +1,20 @@
 """The mask head: from a crop of features to a small picture of the object (Mask R-CNN, figure 4 right)."""
 
 from ...backend import array_module
+from ...errors import ArgumentError
 from ...nn.containers import Sequential
 from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d
 from ...nn.module import Module
-from ...ops import losses, mask_logits
+from ...ops import activation, losses, mask_logits
+from ...targets.mask import mask_targets
 from ..blocks import conv_blocks
+from ..roi_heads import Head
+from ..roi_pooling import PyramidRoIAlign
+from ..transform import resize_boxes
 
 
-def mask_head(channels, widths, *, norm="", rng):
+def mask_body(channels, widths, *, norm="", rng):
     """3x3 convolutions with ReLU, one per width: crops (Q, S, S, C)  ->  (Q, S, S, widths[-1])."""
     return Sequential(*conv_blocks(channels, widths, norm=norm, rng=rng))
 
@@ -42,17 +47,50 @@ class MaskPredictor(Module):
         return dx
 
 
-def mask_loss_forward(logits, *, targets, weight):
-    """Mean binary cross-entropy over the pixels of the positive RoIs (Mask R-CNN, section 3).
+class MaskHead(Head):
+    """A small mask for every RoI on an object, of the class that it has.
 
-    logits (Q, 2S, 2S), targets (Q, 2S, 2S) in 0..1, weight (Q,)  ->  {"mask"}
+    pyramid [(N, H, W, C)] * L, rois (Q, 4), image_index (Q,), channel (Q,)  ->  logits (Q, 2S, 2S)
     """
-    xp = array_module(logits)
-    pixels = xp.maximum(weight.sum(), 1) * (logits.shape[1] * logits.shape[2])
-    loss, cache = losses.sigmoid_cross_entropy_forward(logits, targets=targets, weight=weight, normalizer=pixels)
-    return {"mask": loss}, cache
 
+    name = "mask"
 
-def mask_loss_backward(dlosses, cache):
-    """Mirror of mask_loss_forward: dlogits (Q, 2S, 2S)."""
-    return losses.sigmoid_cross_entropy_backward(dlosses["mask"], cache)
+    def __init__(self, channels, num_classes, config, *, rng):
+        body = mask_body(channels, config.mask_widths, norm=config.mask_norm, rng=rng)
+        predictor = MaskPredictor(config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng)
+        super().__init__(PyramidRoIAlign(config.mask_size, config), body, predictor)
+        self.config = config
+
+    def question(self, labels):
+        return {"channel": labels}
+
+    def answers(self, seen, targets, *, sizes):
+        """The masks of the objects, each cut out by its RoI: (Q, 2S, 2S)."""
+        if targets.masks is None:
+            raise ArgumentError("MaskRCNN.forward: the model has a mask head, and the targets have no masks")
+        settings = dict(sizes=sizes, size=2 * self.config.mask_size, aligned=self.config.aligned)
+        return mask_targets(targets.masks, seen.rois, seen.matched, **settings)
+
+    def loss_forward(self, logits, *, seen, answers):
+        """Mean binary cross-entropy over the pixels of the positive RoIs (Mask R-CNN, section 3).
+
+        logits (Q, 2S, 2S), answers (Q, 2S, 2S) in 0..1, weight of what is seen (Q,)  ->  {"mask"}
+        """
+        xp = array_module(logits)
+        pixels = xp.maximum(seen.weight.sum(), 1) * (logits.shape[1] * logits.shape[2])
+        loss, cache = losses.sigmoid_cross_entropy_forward(
+            logits, targets=answers, weight=seen.weight, normalizer=pixels
+        )
+        return {"mask": loss}, cache
+
+    def loss_backward(self, dlosses, cache):
+        """Mirror of loss_forward: dlogits (Q, 2S, 2S)."""
+        return losses.sigmoid_cross_entropy_backward(dlosses["mask"], cache)
+
+    def say(self, logits):
+        return activation.sigmoid_forward(logits)[0]  # probabilities
+
+    def report(self, found, *, old, new, paste):
+        boxes, config = resize_boxes(found.boxes, old=old, new=new), self.config
+        where = {"height": new[0], "width": new[1], "threshold": config.mask_threshold, "mode": config.paste}
+        return {"masks": paste(found.said["mask"], boxes, **where)}
