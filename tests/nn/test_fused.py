@@ -1,12 +1,15 @@
 """Layers in a row give what each alone gives, forward and backward, however few passes they take together."""
 
 import copy
+import functools
 from unittest import mock
 
 import numpy as np
 import pytest
 import strict_device
 
+from tinymaskrcnn.models.backbones.fpn import FPN
+from tinymaskrcnn.models.backbones.resnet import basic_block
 from tinymaskrcnn.nn import fused
 from tinymaskrcnn.nn.containers import Identity, Sequential
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
@@ -308,3 +311,41 @@ def test_batch_norm_and_relu_are_one_operator_on_a_device():
     ) as there:
         device.forward(strict_device.xp.asarray(x))
     assert there.call_count == 1
+
+
+# ---------------------------------------------------------------- sums of whole networks
+
+
+def networks(rng):
+    """Whatever adds up what its parts give, with an input for it."""
+    maps = [rng.standard_normal((1, side, side, width)) for side, width in ((5, 2), (3, 3), (2, 4))]
+    image = rng.standard_normal((2, 5, 6, 4))
+    return {
+        "identity": (basic_block(4, 4, norm="frozen", rng=rng), image),
+        "shortcut": (basic_block(4, 3, stride=2, norm="frozen", rng=rng), image),
+        "pyramid": (FPN((2, 3, 4), 3, rng=rng), maps),
+    }
+
+
+@pytest.mark.parametrize("training", (True, False))
+@pytest.mark.parametrize("name", networks(np.random.default_rng(0)))
+def test_sums_are_those_of_the_text(name, training):
+    """In any state: values, what is kept, and the gradients that come from it."""
+    net, x = networks(np.random.default_rng(9))[name]
+    net.astype(np.float64).train(training)
+    results = []
+    text = getattr(type(net).forward, "readable", type(net).forward)
+    twin = fused.pyramid_network if name == "pyramid" else fused.residual_block
+    for forward in (functools.partial(text, net), functools.partial(twin, net), net.forward):
+        net.zero_grad()
+        y, cache = forward(x)
+        levels = y if isinstance(y, list) else [y]
+        assert (cache is None) == (not training)
+        if training:
+            dy = [np.random.default_rng(i).standard_normal(level.shape) for i, level in enumerate(levels)]
+            dx = net.backward(dy if isinstance(y, list) else dy[0], cache)
+            levels = [*levels, *(dx if isinstance(dx, list) else [dx]), *(p.grad.copy() for p in net.parameters())]
+        results.append(levels)
+    for numbers in zip(*results, strict=True):
+        for other in numbers[1:]:
+            np.testing.assert_allclose(other, numbers[0], rtol=1e-10, atol=1e-12)
