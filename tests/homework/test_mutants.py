@@ -122,6 +122,13 @@ def test_no_table_of_answers_earns_points(exercise):
     assert drawn[0] != drawn[1]
 
 
+def test_a_plain_value_that_is_shown_tells_the_sides_of_a_mask_apart():
+    exercise = find_exercise("hw04.mask_targets")
+    shown = [case for case in exercise.cases if case.kind == "value" and not case.hidden]
+    shapes = [draw_call(exercise, case, seed=0).args[0].shape[2:] for case in shown]
+    assert any(height != width for height, width in shapes)
+
+
 SHARE = 1 if os.environ.get("TINYMASKRCNN_MUTANTS") == "all" else 6  # of the mutants, every so many is tried
 
 

@@ -13,6 +13,13 @@ def _square():
     return masks
 
 
+def _wide():
+    """One picture of 3x6 pixels with one object in its upper two rows, four columns wide."""
+    masks = np.zeros((1, 1, 3, 6), bool)
+    masks[0, 0, :2, 1:5] = True
+    return masks
+
+
 def _cut(rois, size=2, *, aligned=True, masks=None, matched=None):
     rois = np.array(rois, np.float64).reshape(-1, 4)
     masks = _square() if masks is None else masks
@@ -105,6 +112,12 @@ TARGETS = Exercise(
         Case("the whole picture in four bins", "value", _cut([[0, 0, 4, 4]]), "each bin is covered by a quarter"),
         Case("the object alone", "value", _cut([[1, 1, 3, 3]]), "all ones"),
         Case("the upper half of the object", "value", _cut([[0, 1, 4, 2]]), "rows come from y, columns from x"),
+        Case(
+            "a picture wider than high",
+            "value",
+            _cut([[1, 0, 5, 2], [2, 0, 6, 3]], masks=_wide()),
+            "H counts rows and goes with y, W counts columns and goes with x",
+        ),
         Case("many", "value", _random_cut(), hidden=True),
         Case("edges between pixels", "adversarial", _cut([[0.5, 0.25, 2.75, 3.5]]), "shares between 0 and 1"),
         Case(
