@@ -10,12 +10,13 @@ import pytest
 from pretended_cupy import pretended
 
 import tinymaskrcnn
-from tinymaskrcnn import Config, Experiment
+from tinymaskrcnn import Config, Experiment, capacity
 from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, DataError, NonFiniteError
 from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, check_experiment, check_memory, open_detector
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
+from tinymaskrcnn.models.shapes import detect_bytes
 from tinymaskrcnn.structures import Detections
 from tinymaskrcnn.zoo import load_tour_detector
 
@@ -48,6 +49,20 @@ def test_an_opened_run_has_the_trained_weights(trained):
     for name, array in trained.model.state_dict().items():
         np.testing.assert_array_equal(opened.model.state_dict()[name], array)
     assert opened.evaluate() == trained.evaluate()
+
+
+def test_pictures_that_cannot_fit_are_refused_in_bytes(trained, monkeypatch):
+    images = [np.zeros((64, 64, 1), np.float32), np.zeros((32, 96, 1), np.float32)]
+    needed = detect_bytes(TINY.model, (64, 96), pictures=2)
+    monkeypatch.setattr(capacity, "free_bytes", lambda: needed)
+    assert len(trained.detect(images)) == 2
+    monkeypatch.setattr(capacity, "free_bytes", lambda: needed - 1)
+    with pytest.raises(ArgumentError, match="objects in 2 pictures of 96x64 pixels needs at least .* of memory"):
+        trained.detect(images)
+    assert len(trained.detect(images[:1])) == 1
+    monkeypatch.setattr(capacity, "free_bytes", lambda: 0)
+    with pytest.raises(ArgumentError, match="objects in 1 picture of 64x64 pixels"):
+        trained.detect(images[:1])
 
 
 def test_pictures_of_different_sizes_in_one_call(trained):

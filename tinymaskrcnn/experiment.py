@@ -20,7 +20,7 @@ from .config_rules import check_data, check_relations
 from .counting import counted
 from .data.coco import CocoStream
 from .data.loader import open_stream
-from .data.resizing import resize_to_config
+from .data.resizing import resize_to_config, resized_size
 from .devices import to_device
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
@@ -30,7 +30,7 @@ from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
-from .models.shapes import step_bytes, weights_bytes
+from .models.shapes import detect_bytes, step_bytes, weights_bytes
 from .structures import check_pictures, collate
 from .train.anchor_report import anchor_report
 from .train.checkpoint import naming
@@ -66,6 +66,7 @@ class Detector:
         images = check_pictures(images, channels=self.model.config.backbone.in_channels)
         if len(images) == 0:
             return []
+        self._require_memory(images)
         batch = collate([resize_to_config(image, self.model.config) for image in images])
         originals = np.array([image.shape[:2] for image in images], np.int64)
         del images  # large ones need not outlive their resizing
@@ -84,6 +85,16 @@ class Detector:
                 return find()
         finally:
             self.model.train(was_training)
+
+
+    def _require_memory(self, images):
+        """Raise ArgumentError, with the bytes, when these pictures cannot fit; the memory of a device is not asked."""
+        if self.device == "cpu":
+            sizes = [resized_size(*image.shape[:2], self.model.config) for image in images]
+            height, width = size = tuple(map(max, zip(*sizes)))
+            what = f"finding objects in {len(images)} picture{'s'[: len(images) > 1]} of {width}x{height} pixels"
+            needed = detect_bytes(self.model.config, size, pictures=len(images))
+            require(needed, what, advice="; give fewer or smaller ones at a time", error=ArgumentError)
 
 
 class Experiment(Detector):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from tiny_model import tiny_config, tiny_scene
 
 from tinymaskrcnn.config import BackboneConfig, Config, ModelConfig, RoIConfig, TrainConfig
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.experiment import Experiment
+from tinymaskrcnn.experiment import Detector, Experiment
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.models.shapes import expected_shapes, step_bytes, weights_bytes
+from tinymaskrcnn.models.shapes import detect_bytes, expected_shapes, step_bytes, weights_bytes
 from tinymaskrcnn.testing import cache_bytes
 
 
@@ -80,6 +81,35 @@ def test_the_bytes_of_a_step_on_paper():
     few = dataclasses.replace(tiny, rpn=dataclasses.replace(tiny.rpn, post_nms_top_n=(2, 8)))
     assert step_bytes(few, size, pictures=1) == 4 * (backbone + pyramid + heads // 3)
     assert weights_bytes(tiny, arrays=4) == 4 * weights_bytes(tiny)
+
+
+def test_the_bytes_of_a_detection_on_paper():
+    """Each of the three is the largest once."""
+    config, size = tiny_config(), (65, 33)
+    cells = [33 * 17, 17 * 9, 9 * 5, 5 * 3, 3 * 2, 2 * 1]  # at strides 2, 4, ... 64
+    assert detect_bytes(config, size, pictures=3) == 4 * 3 * (2 * 65 * 33 + cells[0] * 4)
+    wide = dataclasses.replace(config.backbone, widths=(64, 128, 192, 256))
+    stages = sum(n * width for n, width in zip(cells[1:], (64, 128, 192, 256)))
+    assert detect_bytes(dataclasses.replace(config, backbone=wide), size, pictures=1) == 4 * (65 * 33 + stages)
+    tall = dataclasses.replace(config.backbone, fpn_channels=256)
+    wanted = 4 * (65 * 33 + 256 * sum(cells[1:]))
+    assert detect_bytes(dataclasses.replace(config, backbone=tall), size, pictures=1) == wanted
+
+
+@pytest.mark.parametrize("changes", [{}, {"widths": (64, 128, 192, 256)}, {"fpn_channels": 256}], ids=str)
+def test_no_detection_needs_less_than_is_counted(changes):
+    config = tiny_config()
+    config = dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, **changes))
+    detector = Detector(build_model(config, rng=np.random.default_rng(0)), threads=1)
+    images = [np.zeros((256, 320, 1), np.float32)] * 2
+    detector.detect(images)
+    tracemalloc.start()
+    try:
+        detector.detect(images)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak > detect_bytes(config, (256, 320), pictures=2)
 
 
 def test_no_step_keeps_less_than_is_counted():

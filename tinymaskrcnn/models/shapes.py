@@ -137,3 +137,17 @@ def step_bytes(config, size, *, pictures):
     crops = min(rois, rpn.post_nms_top_n[0])
     numbers += crops * (roi.box_size**2 * (channels + sum(roi.box_convs)) + config.num_classes * 5)
     return 4 * pictures * numbers
+
+
+def detect_bytes(config, size, *, pictures):
+    """Bytes that finding objects in `pictures` of size (height, width) needs at one time at the very least.
+
+    Counted are the pictures and, beside them, the largest of three: what the first convolution reads and puts out, what
+    the stages of the backbone do, what the pyramid does.
+    """
+    backbone = config.backbone
+    cells = [math.ceil(size[0] / stride) * math.ceil(size[1] / stride) for stride in (2, 4, 8, 16, 32, 64)]
+    picture = size[0] * size[1] * backbone.in_channels
+    stages = sum(width * count for width, count in zip(backbone.widths, cells[1:]))
+    most = max(picture + cells[0] * backbone.stem_width, stages, sum(cells[1:]) * backbone.fpn_channels)
+    return 4 * pictures * (picture + most)
