@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test_cli.py",
     "nn/more_layers.py": "nn/test_layers.py",
     "ops/more_norms.py": "ops/test_norm.py",
+    "ops/grouped_conv.py": "ops/test_conv.py",
     "ops/more_losses.py": "ops/test_losses.py",
     "ops/average_pool.py": "ops/test_pool.py",
     "ops/bilinear.py": "ops/test_resize.py",

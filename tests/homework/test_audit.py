@@ -16,7 +16,7 @@ ALLOWED = [
     "from typing import Any\ndef f(x: Any) -> None: ...",
     "import itertools, functools, time, random, copy, warnings",
     "from tinymaskrcnn.ops.common import taps",
-    "from tinymaskrcnn.ops import conv\ny = conv._split",
+    "from tinymaskrcnn.ops import conv\ny = conv._image_to_columns",
     "x = np.zeros(3)\nx[0] = 1\nfirst, *rest = x",
     "class A:\n    def __init__(self):\n        super().__init__()\n        self.x = self.__class__.__name__",
     "from dataclasses import dataclass\n@dataclass\nclass Box:\n    x: float = 0.0\n    def __post_init__(self): ...",

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..backend import array_module, has_kernel
 from ..contract import checked
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError
 from .common import add_border, as_pair, column_sum, count_windows, remove_border, taps
+from .grouped_conv import check_groups, grouped_product, grouped_product_backward
 
 # ---------------------------------------------------------------- windows as rows, and back
 
@@ -40,19 +41,6 @@ def _columns_to_image(columns, size, stride, padding, dilation):
     # END SOLUTION
 
 
-def _split(rows, groups):
-    """Deal the channels out to the groups: rows (M, T, C) -> (G, M, T * C/G); a view when there is one group."""
-    M, T, C = rows.shape
-    return rows.reshape(M, T, groups, C // groups).transpose(2, 0, 1, 3).reshape(groups, M, T * (C // groups))
-
-
-def _join(parts, T):
-    """Mirror of _split: parts (G, M, T * C/G) -> rows (M, T, C)."""
-    G, M, _ = parts.shape
-    C = parts.shape[2] // T * G
-    return parts.reshape(G, M, T, C // G).transpose(1, 2, 0, 3).reshape(M, T, C)
-
-
 # ---------------------------------------------------------------- convolution
 
 
@@ -64,22 +52,24 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     x (N, H, W, C), weight (KH, KW, C/groups, O), bias (O,)  ->  y (N, HO, WO, O)
 
     HO = floor((H + 2 padding - dilation (KH-1) - 1) / stride) + 1. stride, padding and dilation are an int or a pair
-    (h, w). With groups, each run of O/groups output channels sees its own run of C/groups input channels. bias may be
-    None. Raises ArgumentError when groups divide the channels with a rest or no window fits.
+    (h, w). bias may be None. Raises ArgumentError when no window fits. groups: see grouped_conv.py.
     """
     stride = as_pair("conv2d_forward", "stride", stride, at_least=1)
     padding = as_pair("conv2d_forward", "padding", padding, at_least=0)
     dilation = as_pair("conv2d_forward", "dilation", dilation, at_least=1)
-    _check_groups(x, weight, bias, groups)
+    check_groups(x, weight, groups)
     N, H, W, C = x.shape
     KH, KW, _, O = weight.shape
     HO, WO = count_windows("conv2d_forward", "weight", (H, W), (KH, KW), stride, padding, dilation)
 
+    if groups > 1:
+        return _grouped_forward(x, weight, bias, stride, padding, dilation, groups=groups, windows=(HO, WO))
+
     # BEGIN SOLUTION hw02.conv2d_forward
     columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-    rows = _split(columns.reshape(N * HO * WO, KH * KW, C), groups)  # (G, N*HO*WO, KH*KW*C/G)
-    matrices = _weight_matrices(weight, groups)  # (G, KH*KW*C/G, O/G)
-    y = _join(rows @ matrices, 1).reshape(N, HO, WO, O)
+    rows = columns.reshape(N * HO * WO, KH * KW * C)  # what each window sees
+    matrix = weight.reshape(KH * KW * C, O)
+    y = (rows @ matrix).reshape(N, HO, WO, O)
     if bias is not None:
         y += bias
     return y, (x, weight, bias is not None, stride, padding, dilation, groups)
@@ -99,41 +89,36 @@ def conv2d_backward(dy, cache):
     N, H, W, C = x.shape
     KH, KW, _, O = weight.shape
     _, HO, WO, _ = dy.shape
+    if groups > 1:
+        return _grouped_backward(dy, cache)
+
     # BEGIN SOLUTION hw02.conv2d_backward
     dbias = column_sum(dy) if has_bias else None  # every window was shifted by the same bias
 
     columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-    rows = _split(columns.reshape(N * HO * WO, KH * KW, C), groups)  # (G, N*HO*WO, KH*KW*C/G)
-    matrices = _weight_matrices(weight, groups)  # (G, KH*KW*C/G, O/G)
-    drows_out = _split(dy.reshape(N * HO * WO, 1, O), groups)  # (G, N*HO*WO, O/G)
-    dmatrices = rows.transpose(0, 2, 1) @ drows_out
-    dweight = dmatrices.transpose(1, 0, 2).reshape(weight.shape)
+    rows = columns.reshape(N * HO * WO, KH * KW * C)
+    matrix = weight.reshape(KH * KW * C, O)
+    dout = dy.reshape(N * HO * WO, O)
+    dweight = (rows.T @ dout).reshape(weight.shape)
 
-    drows = drows_out @ matrices.transpose(0, 2, 1)
-    dcolumns = _join(drows, KH * KW).reshape(N, HO, WO, KH, KW, C)
+    drows = dout @ matrix.T
+    dcolumns = drows.reshape(N, HO, WO, KH, KW, C)
     dx = _columns_to_image(dcolumns, (H, W), stride, padding, dilation)
     return dx, dweight, dbias
     # END SOLUTION
 
 
-def _weight_matrices(weight, groups):
-    """One matrix per group: weight (KH, KW, C/G, O) -> (G, KH*KW*C/G, O/G)."""
-    KH, KW, C, O = weight.shape
-    return weight.reshape(KH * KW * C, groups, O // groups).transpose(1, 0, 2)
+def _grouped_forward(x, weight, bias, *geometry, groups, windows):
+    y = grouped_product(_image_to_columns(x, weight.shape[:2], *geometry, windows), weight, groups)
+    return y if bias is None else y + bias, (x, weight, bias is not None, *geometry, groups)
 
 
-def _check_groups(x, weight, bias, groups):
-    C, O = x.shape[3], weight.shape[3]
-    if not isinstance(groups, int) or groups < 1 or C % groups or O % groups:
-        raise ArgumentError(
-            f"conv2d_forward: groups must be an int that divides the input channels C = {C} and the output channels "
-            f"O = {O}; got {groups!r}"
-        )
-    if weight.shape[2] != C // groups:
-        raise ShapeError(
-            f"conv2d_forward: weight must be (KH, KW, C/groups, O) with C/groups = {C // groups} to fit x "
-            f"{tuple(x.shape)} with groups = {groups}; got {tuple(weight.shape)}"
-        )
+def _grouped_backward(dy, cache):
+    x, weight, has_bias, *geometry, groups = cache
+    columns = _image_to_columns(x, weight.shape[:2], *geometry, dy.shape[1:3])
+    dcolumns, dweight = grouped_product_backward(dy, columns, weight, groups)
+    dx = _columns_to_image(dcolumns, x.shape[1:3], *geometry)
+    return dx, dweight, column_sum(dy) if has_bias else None
 
 
 # ---------------------------------------------------------------- transposed convolution

@@ -184,7 +184,7 @@ CONV = [
         "no bias",
         """
         flat = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO)).reshape(-1, KH * KW, C)
-        y = _join(_split(flat, groups) @ _weight_matrices(weight, groups), 1).reshape(N, HO, WO, O)
+        y = (flat.reshape(N * HO * WO, KH * KW * C) @ weight.reshape(-1, O)).reshape(N, HO, WO, O)
         return y, (x, weight, bias is not None, stride, padding, dilation, groups)
         """,
         "the bias is not added",
@@ -194,7 +194,7 @@ CONV = [
         """
         flat = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))[:, :, :, ::-1, ::-1]
         flat = flat.reshape(N * HO * WO, KH * KW, C)
-        y = _join(_split(flat, groups) @ _weight_matrices(weight, groups), 1).reshape(N, HO, WO, O)
+        y = (flat.reshape(N * HO * WO, KH * KW * C) @ weight.reshape(-1, O)).reshape(N, HO, WO, O)
         return y + (0 if bias is None else bias), (x, weight, bias is not None, stride, padding, dilation, groups)
         """,
         "the kernel is turned around",
@@ -217,25 +217,10 @@ CONV = [
         "reshaped with the output channels first",
     ),
     Mutant(
-        "channels interleaved",
-        """
-        cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        a, b = C // groups, O // groups
-        y = np.zeros((N, HO, WO, O), x.dtype)
-        for g in range(groups):
-            kernels = weight[..., g * b : (g + 1) * b]
-            y[..., g::groups] = np.einsum("npqijc,ijco->npqo", cols[..., g * a : (g + 1) * a], kernels)
-        if bias is not None:
-            y += bias
-        return y, (x, weight, bias is not None, stride, padding, dilation, groups)
-        """,
-        "interleaved",
-    ),
-    Mutant(
         "always a bias",
         """
         flat = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO)).reshape(N * HO * WO, KH * KW, C)
-        y = _join(_split(flat, groups) @ _weight_matrices(weight, groups), 1).reshape(N, HO, WO, O) + bias
+        y = (flat.reshape(N * HO * WO, KH * KW * C) @ weight.reshape(-1, O)).reshape(N, HO, WO, O) + bias
         return y, (x, weight, bias is not None, stride, padding, dilation, groups)
         """,
         "nothing is added then",
@@ -244,7 +229,7 @@ CONV = [
         "keeps the columns",
         """
         flat = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO)).reshape(N * HO * WO, KH * KW, C)
-        y = _join(_split(flat, groups) @ _weight_matrices(weight, groups), 1).reshape(N, HO, WO, O)
+        y = (flat.reshape(N * HO * WO, KH * KW * C) @ weight.reshape(-1, O)).reshape(N, HO, WO, O)
         if bias is not None:
             y += bias
         return y, (x, weight, flat, stride, padding)
@@ -256,7 +241,6 @@ CONV_BACK = [
     Mutant(  # as a transposed convolution: dy spread out, then written over by a turned kernel
         "transposed convolution without the rest",
         """
-        assert groups >= 1
         h = (HO - 1) * stride[0] + dilation[0] * (KH - 1) + 1
         w = (WO - 1) * stride[1] + dilation[1] * (KW - 1) + 1
         a, b = C // groups, O // groups
@@ -280,10 +264,9 @@ CONV_BACK = [
         "the rest on top",
         """
         cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        rows = _split(cols.reshape(-1, KH * KW, C), groups)
-        d = _split(dy.reshape(-1, 1, O), groups)
-        dw = np.swapaxes(np.swapaxes(rows, 1, 2) @ d, 0, 1).reshape(weight.shape)
-        back = _join(d @ np.swapaxes(_weight_matrices(weight, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        rows, d = cols.reshape(N * HO * WO, KH * KW * C), dy.reshape(-1, O)
+        dw = (rows.T @ d).reshape(weight.shape)
+        back = (d @ weight.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         h = (HO - 1) * stride[0] + dilation[0] * (KH - 1) + 1 - 2 * padding[0]
         w = (WO - 1) * stride[1] + dilation[1] * (KW - 1) + 1 - 2 * padding[1]
         dx = np.zeros_like(x)
@@ -296,10 +279,9 @@ CONV_BACK = [
         "the rest always 0",
         """
         cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        rows = _split(cols.reshape(-1, KH * KW, C), groups)
-        d = _split(dy.reshape(-1, 1, O), groups)
-        dw = np.swapaxes(np.swapaxes(rows, 1, 2) @ d, 0, 1).reshape(weight.shape)
-        back = _join(d @ np.swapaxes(_weight_matrices(weight, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        rows, d = cols.reshape(N * HO * WO, KH * KW * C), dy.reshape(-1, O)
+        dw = (rows.T @ d).reshape(weight.shape)
+        back = (d @ weight.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         h = (HO - 1) * stride[0] + dilation[0] * (KH - 1) + 1 - 2 * padding[0]
         w = (WO - 1) * stride[1] + dilation[1] * (KW - 1) + 1 - 2 * padding[1]
         dx = np.zeros_like(x)
@@ -335,36 +317,32 @@ CONV_BACK = [
         "always a gradient of the bias",
         """
         cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        rows = _split(cols.reshape(-1, KH * KW, C), groups)
-        d = _split(dy.reshape(-1, 1, O), groups)
-        dw = np.swapaxes(np.swapaxes(rows, 1, 2) @ d, 0, 1).reshape(weight.shape)
-        back = _join(d @ np.swapaxes(_weight_matrices(weight, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        rows, d = cols.reshape(N * HO * WO, KH * KW * C), dy.reshape(-1, O)
+        dw = (rows.T @ d).reshape(weight.shape)
+        back = (d @ weight.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         return _columns_to_image(back, (H, W), stride, padding, dilation), dw, dy.sum(axis=0).sum(axis=0).sum(axis=0)
         """,
         "although there was no bias",
     ),
     Mutant(
-        "weights of the groups in the wrong order",
+        "dweight with its axes swapped",
         """
         cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        rows = _split(cols.reshape(-1, KH * KW, C), groups)
-        d = _split(dy.reshape(-1, 1, O), groups)
-        dw = np.einsum("gmk,gmo->gko", rows, d).reshape(KH, KW, C // groups, O)
-        back = _join(d @ np.swapaxes(_weight_matrices(weight, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        dw = np.einsum("mk,mo->ok", cols.reshape(N * HO * WO, KH * KW * C), dy.reshape(-1, O)).reshape(weight.shape)
+        back = (dy.reshape(-1, O) @ weight.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         dx = _columns_to_image(back, (H, W), stride, padding, dilation)
         return dx, dw, column_sum(dy) if has_bias else None
         """,
-        "the way back of _weight_matrices",
+        "dweight is transposed before it is reshaped",
     ),
     Mutant(
         "a turned kernel",
         """
         cols = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-        rows = _split(cols.reshape(-1, KH * KW, C), groups)
-        d = _split(dy.reshape(-1, 1, O), groups)
-        dw = np.swapaxes(np.swapaxes(rows, 1, 2) @ d, 0, 1).reshape(weight.shape)
+        rows, d = cols.reshape(N * HO * WO, KH * KW * C), dy.reshape(-1, O)
+        dw = (rows.T @ d).reshape(weight.shape)
         turned = np.rot90(weight, 2, axes=(0, 1))
-        back = _join(d @ np.swapaxes(_weight_matrices(turned, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        back = (d @ turned.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         dx = _columns_to_image(back, (H, W), stride, padding, dilation)
         return dx, dw, column_sum(dy) if has_bias else None
         """,
@@ -373,8 +351,8 @@ CONV_BACK = [
     Mutant(
         "forgets dweight",
         """
-        d = _split(dy.reshape(-1, 1, O), groups)
-        back = _join(d @ np.swapaxes(_weight_matrices(weight, groups), 1, 2), KH * KW).reshape(N, HO, WO, KH, KW, C)
+        d = dy.reshape(-1, O)
+        back = (d @ weight.reshape(-1, O).T).reshape(N, HO, WO, KH, KW, C)
         dx = _columns_to_image(back, (H, W), stride, padding, dilation)
         dw = np.zeros(weight.shape, weight.dtype)
         return dx, dw, column_sum(dy) if has_bias else None

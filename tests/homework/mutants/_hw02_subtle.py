@@ -56,33 +56,13 @@ SUBTLE = {
     ],
     "hw02.conv2d_forward": [
         Mutant(
-            "two halves, or all channels alone",
-            """
-            seen = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-            if groups == 1 or groups > 3:
-                per = C if groups == 1 else 1
-                groups = 1 if groups == 1 else C
-            per, outs = C // groups, O // groups
-            parts = [
-                np.tensordot(
-                    seen[..., g * per : (g + 1) * per], weight[: KH, : KW, :per, g * outs : (g + 1) * outs], 3
-                )
-                for g in range(min(groups, 2) if C != groups else groups)
-            ]
-            while len(parts) < groups:
-                parts.append(parts[-1])
-            y = np.concatenate(parts, axis=-1)
-            return (y if bias is None else y + bias), (x, weight, bias is not None, stride, padding, dilation, groups)
-            """,
-        ),
-        Mutant(
             "a few pictures",
             """
             parts = []
             for n in range(min(N, 100)):
                 columns = _image_to_columns(x[n : n + 1], (KH, KW), stride, padding, dilation, (HO, WO))
-                rows = _split(columns.reshape(HO * WO, KH * KW, C), groups)
-                parts.append(_join(rows @ _weight_matrices(weight, groups), 1).reshape(1, HO, WO, O))
+                rows = columns.reshape(HO * WO, KH * KW * C)
+                parts.append((rows @ weight.reshape(-1, O)).reshape(1, HO, WO, O))
             y = np.zeros((N, HO, WO, O), x.dtype)
             y[: len(parts)] = np.concatenate(parts) if parts else 0
             y = y if bias is None else y + bias
@@ -92,18 +72,14 @@ SUBTLE = {
     ],
     "hw02.conv2d_backward": [
         Mutant(
-            "at most two groups",
+            "a hundred channels",
             """
             columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
-            rows = _split(columns.reshape(N * HO * WO, KH * KW, C), groups)
-            d = _split(dy.reshape(N * HO * WO, 1, O), groups)
-            matrices = _weight_matrices(weight, groups)
-            dmatrices, drows = np.zeros_like(matrices), np.zeros_like(rows)
-            for g in range(min(groups, 2)):
-                dmatrices[g] = rows[g].T @ d[g]
-                drows[g] = d[g] @ matrices[g].T
-            dweight = dmatrices.transpose(1, 0, 2).reshape(weight.shape)
-            dcolumns = _join(drows, KH * KW).reshape(columns.shape)
+            rows, d = columns.reshape(N * HO * WO, KH * KW * C), dy.reshape(N * HO * WO, O)
+            dweight = (rows.T @ d).reshape(weight.shape)
+            dcolumns = np.zeros_like(columns)
+            for c in range(min(C, 100)):
+                dcolumns[..., c] = np.einsum("npqo,ijo->npqij", dy, weight[:, :, c])
             dx = _columns_to_image(dcolumns, (H, W), stride, padding, dilation)
             return dx, dweight, column_sum(dy) if has_bias else None
             """,

@@ -19,14 +19,8 @@ def _conv(x, weight, *, bias=True, dtype=np.float64, scale=1.0, **options):
     return make
 
 
-def _grouped(shape, kernel, **options):
-    """As _conv, with a group for every channel of x, and two outputs for each."""
-    C = shape[3]
-    return _conv(shape, (*kernel, 1, 2 * C), groups=C, **options)
-
-
 def _whole(shape, kernel, **options):
-    """As _conv, with one group, and one output more than inputs."""
+    """As _conv, with one output more than inputs."""
     return _conv(shape, (*kernel, shape[3], shape[3] + 1), **options)
 
 
@@ -37,8 +31,7 @@ def _small_conv(rng):
 
 
 NO_BIAS = "bias may be None, and nothing is added then: ask before you add"
-GROUPS = _conv((2, 4, 4, 4), (3, 3, 2, 6), groups=2, padding=1)
-ALL = _conv((2, 7, 8, 4), (2, 3, 2, 4), stride=(2, 3), padding=(1, 2), dilation=(2, 1), groups=2)
+ALL = _conv((2, 7, 8, 4), (2, 3, 4, 5), stride=(2, 3), padding=(1, 2), dilation=(2, 1))
 
 CONV = Exercise(
     id="hw02.conv2d_forward",
@@ -49,14 +42,12 @@ CONV = Exercise(
         Every output channel is a weighted sum of what a window sees, plus its bias. Above the blank all sizes are
         known, and stride, padding and dilation are pairs.
         1. columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO)) has shape (N, HO, WO, KH,
-           KW, C). Make one row of it for each window and place of the kernel: (N*HO*WO, KH*KW, C).
-        2. _split(rows, groups) deals the channels out to the G = groups groups: (G, N*HO*WO, KH*KW*C/G).
-           _weight_matrices(weight, groups) has one matrix for each group: (G, KH*KW*C/G, O/G).
-        3. One matrix product per group; @ does all of them at once. _join(parts, 1) is the mirror of _split and
-           puts the output channels of the groups side by side: (N*HO*WO, 1, O). Reshape to (N, HO, WO, O).
+           KW, C). Make one row of it for each window: (N*HO*WO, KH*KW*C).
+        2. The weight (KH, KW, C, O) has its places and channels in the same order: it is a matrix (KH*KW*C, O).
+        3. One matrix product does all windows and all output channels. Reshape to (N, HO, WO, O).
         4. Add the bias, unless it is None.
-        5. Return y and the cache (x, weight, bias is not None, stride, padding, dilation, groups). The columns
-           are not kept: they are KH*KW times as large as x.
+        5. Return y and the cache (x, weight, bias is not None, stride, padding, dilation, groups); groups is 1
+           here, what is more was dealt with above. The columns are not kept: they are KH*KW times as large as x.
     """,
     returns=("y", "cache"),
     results=cache_proven_by(
@@ -82,11 +73,7 @@ CONV = Exercise(
             _conv((1, 6, 7, 2), (2, 3, 2, 2), stride=(1, 2), padding=(0, 2), dilation=(2, 1)),
             "rows and columns differ in kernel, stride, padding and dilation",
         ),
-        Case(
-            "groups", "adversarial", GROUPS, "two groups: each output channel sees its own half of the input channels"
-        ),
-        Case("many groups", "adversarial", _grouped((1, 3, 2, MANY), (2, 1)), f"{MANY} groups of a channel each"),
-        Case("seven groups of two", "adversarial", _conv((2, 4, 3, 14), (3, 2, 2, 21), groups=7), "14 channels in"),
+        Case("many channels", "adversarial", _whole((1, 3, 2, MANY), (2, 1)), f"{MANY} channels in"),
         *window_cases(_whole),
         Case("no bias", "adversarial", _conv((1, 4, 4, 2), (3, 3, 2, 3), bias=False), "bias is None"),
         Case("no pictures", "adversarial", _conv((0, 4, 4, 2), (3, 3, 2, 3)), "a batch of none is normal"),
@@ -98,28 +85,22 @@ CONV = Exercise(
             _conv((2, 4, 3, 2), (3, 2, 2, 2), stride=2, padding=1),
         ),
         Case("all of it", "value", ALL, hidden=True),
-        Case("depthwise", "adversarial", _conv((2, 4, 3, 3), (3, 2, 1, 3), groups=3), "a group a channel", hidden=True),
     ),
     mistakes=(
         Mistake("the bias is not added", (("y += bias", "pass"),)),
         Mistake(
             "the kernel is turned around: that is the convolution of mathematics; deep learning's leaves the kernel "
             "as it is (a cross-correlation)",
-            (("_weight_matrices(weight, groups)", "_weight_matrices(weight[::-1, ::-1], groups)"),),
+            (("matrix = weight.reshape(", "matrix = weight[::-1, ::-1].reshape("),),
         ),
         Mistake(
             "the weight is reshaped with the output channels first: they are its last axis, (KH, KW, C, O), and "
             "reshape only lays the numbers out anew, it moves no axis",
-            (
-                (
-                    "_weight_matrices(weight, groups)",
-                    "weight.reshape(groups, O // groups, KH * KW * C // groups).transpose(0, 2, 1)",
-                ),
-            ),
+            (("weight.reshape(KH * KW * C, O)", "weight.reshape(O, KH * KW * C).T"),),
         ),
         Mistake(
             "rows and columns of the kernel are swapped: the weight is (KH, KW, C, O)",
-            (("_weight_matrices(weight, groups)", "_weight_matrices(weight.transpose(1, 0, 2, 3), groups)"),),
+            (("matrix = weight.reshape(", "matrix = weight.transpose(1, 0, 2, 3).reshape("),),
         ),
         Mistake(
             "the stride is not used: the windows must lie stride pixels apart",
@@ -128,10 +109,6 @@ CONV = Exercise(
         Mistake(
             "the dilation is not used: neighbours in the kernel lie dilation pixels apart",
             (("padding, dilation, (HO", "padding, (1, 1), (HO"),),
-        ),
-        Mistake(
-            "the output channels of the groups are interleaved: each group's O / groups channels stand side by side",
-            (("_join(rows @ matrices, 1)", "(rows @ matrices).transpose(1, 2, 0)"),),
         ),
         Mistake(NO_BIAS, (("if bias is not None:", "if True:"),)),
         Mistake(NO_BIAS, (("if bias is not None:", "if True:"), ("y += bias", "y = y + bias"))),
@@ -155,11 +132,6 @@ def _conv_back(x, weight, **options):
 
 def _whole_back(*args, **options):
     draw = _whole(*args, **options)
-    return lambda rng: _back_of(draw(rng), rng)
-
-
-def _grouped_back(*args, **options):
-    draw = _grouped(*args, **options)
     return lambda rng: _back_of(draw(rng), rng)
 
 
@@ -191,22 +163,20 @@ CONV_BACK = Exercise(
     points=4,
     lesson="02",
     recipe="""
-        The forward was a matrix product per group, y = rows @ matrices + bias, between two reshapings; the
-        backward undoes them from the end. Above the blank the cache is unpacked, and all sizes are known.
+        The forward was a matrix product, y = rows @ matrix + bias, between two reshapings; the backward undoes
+        them from the end. Above the blank the cache is unpacked, and all sizes are known.
         Helpers: see exercise 3.
         1. dbias (O,): every window was shifted by the same bias. column_sum(dy) sums over all axes but the last.
            Without a bias (has_bias is False) dbias is None.
-        2. Make rows and matrices again, just as the forward did: keeping them would have cost KH*KW times the
+        2. Make rows and matrix again, just as the forward did: keeping them would have cost KH*KW times the
            memory of x.
-        3. Split dy as y was joined: _split(dy as (N*HO*WO, 1, O), groups) is (G, N*HO*WO, O/G).
-        4. dmatrices and drows: the way back through a product of matrices is that of linear_backward, group by
-           group: transpose(0, 2, 1) swaps the last two axes.
-        5. dweight: the inverse of _weight_matrices. Move the axis of the groups back, (KH*KW*C/G, G, O/G), then
-           reshape to the shape of weight.
-        6. dx: _join(drows, KH * KW) is the mirror of _split; reshape it to columns (N, HO, WO, KH, KW, C), and
-           _columns_to_image(dcolumns, (H, W), stride, padding, dilation) carries them to their pixels. H and W
-           are those of x: they do not follow from the windows when the stride does not divide.
-        7. Return dx, dweight, dbias.
+        3. dy has a row for each window as well: (N*HO*WO, O).
+        4. dweight and drows: the way back through a product of matrices is that of linear_backward. dweight has
+           the shape of weight.
+        5. dx: reshape drows to columns (N, HO, WO, KH, KW, C), and _columns_to_image(dcolumns, (H, W), stride,
+           padding, dilation) carries them to their pixels. H and W are those of x: they do not follow from the
+           windows when the stride does not divide.
+        6. Return dx, dweight, dbias.
     """,
     returns=("dx", "dweight", "dbias"),
     cases=(
@@ -239,14 +209,7 @@ CONV_BACK = Exercise(
             _conv_back((1, 6, 6, 2), (1, 1, 2, 2), stride=3),
             "a stride larger than the kernel: most pixels are read by no window",
         ),
-        Case(
-            "groups",
-            "adversarial",
-            lambda rng: _back_of(GROUPS(rng), rng),
-            "two groups: each sees its own half of the channels",
-        ),
-        Case("many groups", "adversarial", _grouped_back((1, 3, 2, MANY), (2, 1)), f"{MANY} groups of a channel each"),
-        Case("seven groups of two", "adversarial", _conv_back((2, 4, 3, 14), (3, 2, 2, 21), groups=7), "14 channels"),
+        Case("many channels", "adversarial", _whole_back((1, 3, 2, MANY), (2, 1)), f"{MANY} channels in"),
         *window_cases(_whole_back),
         Case("no bias", "adversarial", _conv_back((1, 4, 4, 2), (3, 3, 2, 3), bias=False), "then dbias is None"),
         Case("no pictures", "adversarial", _conv_back((0, 4, 4, 2), (3, 3, 2, 3)), "a batch of none: gradients of 0"),
@@ -308,17 +271,17 @@ CONV_BACK = Exercise(
             (("reshape(weight.shape)", "reshape(weight.shape) / max(N, 1)"),),
         ),
         Mistake(
-            "dweight lacks the way back of _weight_matrices: the axis of the groups must go back between the kernel "
-            "and the output channels before you reshape",
-            (("dmatrices.transpose(1, 0, 2)", "dmatrices"),),
+            "dweight is transposed before it is reshaped: rows.T @ dy has the places of the kernel along its rows and "
+            "the output channels along its columns, as weight has",
+            (("(rows.T @ dout).reshape(", "(dout.T @ rows).reshape("),),
         ),
         Mistake(
             "the kernel is turned around in dx: turning belongs to the way of writing dx as a convolution of dy; "
             "scattering columns needs the kernel as it is",
             (
                 (
-                    "drows_out @ matrices.transpose(0, 2, 1)",
-                    "drows_out @ _weight_matrices(weight[::-1, ::-1], groups).transpose(0, 2, 1)",
+                    "matrix = weight.reshape(",
+                    "matrix = weight[::-1, ::-1].reshape(",
                 ),
             ),
         ),
