@@ -124,7 +124,7 @@ def planted(model, part):
     elif part == "bias of the masks":
         model.roi_heads.heads["mask"].predictor.mask_fcn_logits.bias.value += 1
     elif part == "running mean":
-        model.backbone.body.bn1.running_mean.value += 0.3
+        model.backbone.body.stem.layers[1].running_mean.value += 0.3
     else:
         change_heads(model, **part)
     return model
@@ -158,7 +158,8 @@ def test_the_file_is_whole_or_not_there(tmp_path):
 
 def test_a_layer_without_onnx_form_leaves_no_file(tmp_path):
     model = model_of("batch norm")
-    model.backbone.body.relu = Sigmoid()
+    conv, norm, _, pool = model.backbone.body.stem.layers
+    model.backbone.body.stem.layers = conv, norm, Sigmoid(), pool
     with pytest.raises(ConfigError, match="knows no layer Sigmoid"):
         export_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

@@ -48,9 +48,7 @@ def normalize_and_pad(g, layer, x, size):
 
 def resnet(g, body, x):
     """x (1, C, H, W)  ->  features [C2, C3, C4, C5]"""
-    for name in ("conv1", "bn1", "relu", "maxpool"):
-        with g.scope(name):
-            x = emit(g, getattr(body, name), x)
+    x = emit(g, body.stem, x)
     features = []
     for i, stage in enumerate(body.stages):
         with g.scope(f"layer{i + 1}"):

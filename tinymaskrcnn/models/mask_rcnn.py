@@ -6,7 +6,7 @@ With the box head alone it is Faster R-CNN; with a keypoint head, Keypoint R-CNN
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import array_module, move_like, to_host
+from ..backend import array_module, has_kernel, move_like, to_host
 from ..errors import ArgumentError, ShapeError
 from ..nn.containers import sum_grads
 from ..nn.module import Module
@@ -33,24 +33,22 @@ class Normalize(Module):
     def __init__(self, mean, std):
         self.mean, self.std = mean, std
 
+    @has_kernel
     def forward(self, images, *, sizes):
+        """images (N, H, W, C), sizes (N, 2) before padding  ->  y (N, H, W, C)"""
         xp = array_module(images)
-        n, height, width, channels = images.shape
-        mean, std = (xp.tile(xp.asarray(values, images.dtype), width) for values in (self.mean, self.std))  # (W*C,)
-        rows = xp.arange(height) < sizes[:, 0:1]  # (N, H)
-        columns = xp.repeat(xp.arange(width), channels) < sizes[:, 1:2]  # (N, W*C)
-        y = images.reshape(n, height, width * channels) - mean  # long rows: NumPy is slow on one pixel's few channels
-        scales = columns[:, None] / std, rows[..., None]
-        for scale in scales:
-            y *= scale
-        return y.reshape(images.shape), self.keep(scales)
+        mean, std = (xp.asarray(values, images.dtype) for values in (self.mean, self.std))
+        heights, widths = sizes.T[:, :, None, None, None]  # (N, 1, 1, 1) each
+        rows = xp.arange(images.shape[1])[:, None, None] < heights  # (N, H, 1, 1): True inside the picture
+        columns = (xp.arange(images.shape[2])[:, None] < widths) / std  # (N, 1, W, C): 1 / std inside, 0 outside
+        return (images - mean) * columns * rows, self.keep((columns, rows))
 
+    @has_kernel
     def backward(self, dy, cache):
         if dy is None:  # the first layers are frozen
             return None
         columns, rows = cache
-        n, height, width, channels = dy.shape
-        return (dy.reshape(n, height, width * channels) * columns * rows).reshape(dy.shape)
+        return dy * columns * rows
 
 
 class MaskRCNN(Module):

@@ -78,8 +78,8 @@ def freeze_stages(model, count):
         return model
     body = model.backbone.body
     body.freeze_stages(count)
-    for part in ("bn1", *(f"layer{i + 1}" for i in range(count))):
-        setattr(body, part, _settled(getattr(body, part)))
+    for part in (body.stem, *body.stages[:count]):
+        _settled(part)
     return model
 
 

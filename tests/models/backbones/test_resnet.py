@@ -144,7 +144,7 @@ def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
             np.testing.assert_allclose(found[name], free[name], atol=1e-12 * abs(free[name]).max())
         else:
             assert not found[name].any()
-    assert dx is None and cache[:4] == [None] * 4 and cache[4][:count] == [None] * count
+    assert dx is None and len(cache) == 4 - count
 
 
 def test_frozen_stages_keep_nothing_while_they_compute():
@@ -165,7 +165,7 @@ def test_frozen_stages_keep_nothing_while_they_compute():
 def test_frozen_stages_whose_statistics_move_still_follow_the_batch():
     net = resnet(norm="batch").freeze_stages(1)
     net.forward(np.random.default_rng(1).standard_normal((2, 32, 32, 1)).astype(np.float32))
-    assert net.bn1.running_mean.value.any() and all(layer.training for _, layer in net.named_modules())
+    assert net.stem.layers[1].running_mean.value.any() and all(layer.training for _, layer in net.named_modules())
 
 
 def test_frozen_stages_are_counted_from_the_stem():

@@ -1,5 +1,6 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
+from ...backend import has_kernel
 from ...nn.containers import sum_grads
 from ...nn.init import lecun_uniform
 from ...nn.module import Module
@@ -22,19 +23,15 @@ class FPN(Module):
         self.inner_blocks = [conv(channels, 1) for channels in in_channels]
         self.layer_blocks = [conv(out_channels, 3) for _ in in_channels]
 
+    @has_kernel
     def forward(self, features):
         lateral, c_inner = _each(self.inner_blocks, features)
-
-        top = lateral.pop()
-        merged, c_up = [top], []
-        while lateral:
-            top, c = resize.upsample_nearest2d_forward(top, size=lateral[-1].shape[1:3])
-            top += lateral.pop()  # an array of our own
-            merged.insert(0, top)
+        merged, c_up = lateral[-1:], []
+        for level in reversed(lateral[:-1]):  # top down: every level receives all that is above it
+            top, c = resize.upsample_nearest2d_forward(merged[0], size=level.shape[1:3])
+            merged.insert(0, top + level)
             c_up.insert(0, c)
-
-        del top  # in inference the largest map goes as soon as its layer is done
-        pyramid, c_layer = _each(self.layer_blocks, (merged.pop(0) for _ in range(len(merged))))
+        pyramid, c_layer = _each(self.layer_blocks, merged)
         p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)  # every second pixel of P5
         return [*pyramid, p6], self.keep((c_inner, c_up, c_layer, c_p6))
 

@@ -1,12 +1,12 @@
 """The residual network of He et al. 2016, any depth and width, as a backbone: pictures in, four feature maps out."""
 
+from ...backend import has_kernel
 from ...errors import ConfigError
-from ...nn import fused
 from ...nn.containers import Identity, Sequential, sum_grads
-from ...nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
+from ...nn.layers import Conv2d, MaxPool2d, ReLU
 from ...nn.module import Module
-from ...nn.state import at_rest
 from ..blocks import make_norm
+from . import frozen
 
 
 class ResidualBlock(Module):
@@ -20,10 +20,11 @@ class ResidualBlock(Module):
     def members(self):
         return [("", self.branch), ("downsample", self.downsample), ("relu", self.relu)]
 
+    @has_kernel
     def forward(self, x):
         h, c_branch = self.branch.forward(x)
         s, c_shortcut = self.downsample.forward(x)
-        y, c_relu = fused.add_relu(self.relu, h, s, own=fused.is_fresh(self.branch))
+        y, c_relu = self.relu.forward(h + s)
         return y, self.keep((c_branch, c_shortcut, c_relu))
 
     def backward(self, dy, cache):
@@ -114,10 +115,12 @@ class ResNet(Module):
         elif (groups, group_width) != (1, 64):
             raise ConfigError(f"groups need block 'bottleneck'; got {groups} of width {group_width} with {block!r}")
         kernel = int(stem[0])
-        self.conv1 = Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng)
-        self.bn1 = make_norm(norm, stem_width, eps=norm_eps)
-        self.relu = ReLU()
-        self.maxpool = MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity()
+        self.stem = Sequential(
+            conv1=Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng),
+            bn1=make_norm(norm, stem_width, eps=norm_eps),
+            relu=ReLU(),
+            maxpool=MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity(),
+        )
         channels = stem_width
         stages = []
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
@@ -128,12 +131,11 @@ class ResNet(Module):
                 blocks.append(BLOCKS[block](channels, width, stride=stride, **options))
                 channels = width
             stages.append(Sequential(*blocks))
-        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.stages = tuple(stages)
         self.frozen_stages = -1
 
-    @property
-    def stages(self):
-        return (self.layer1, self.layer2, self.layer3, self.layer4)
+    def members(self):  # torchvision's names
+        return [("", self.stem), *((f"layer{i}", stage) for i, stage in enumerate(self.stages, start=1))]
 
     def freeze_stages(self, count):
         """Stop the stem and the first `count` stages from learning (0: the stem alone; fine-tuning: 1, 2 ...).
@@ -142,43 +144,27 @@ class ResNet(Module):
         """
         if count not in range(len(self.stages) + 1):
             raise ConfigError(f"frozen stages must be 0 .. {len(self.stages)}; got {count!r}")
-        for part in (self.conv1, self.bn1, *self.stages[:count]):
+        for part in (self.stem, *self.stages[:count]):
             part.freeze()
         self.frozen_stages = count
         return self
 
     def forward(self, x):
-        frozen = max(self.frozen_stages, 0)
-        with at_rest(*self._resting()):
-            x, c_stem = fused.forward((self.conv1, self.bn1, self.relu, self.maxpool), x)
-            features, c_stages = [], [None] * frozen
-            for stage in self.stages[:frozen]:
-                x, _ = stage.forward(x)
-                features.append(x)
-        for stage in self.stages[frozen:]:
+        if self.frozen_stages >= 0:
+            return frozen.forward(self, x)
+        x, c_stem = self.stem.forward(x)
+        features, c_stages = [], []
+        for stage in self.stages:
             x, c_stage = stage.forward(x)
             features.append(x)
             c_stages.append(c_stage)
-        if self.frozen_stages >= 0:
-            c_stem = [None] * 4
-        return features, self.keep((*c_stem, c_stages))
-
-    def _resting(self):
-        """The frozen parts, unless the statistics of their norms still follow the batches: they need no cache."""
-        if self.frozen_stages < 0:
-            return ()
-        parts = self.conv1, self.bn1, self.relu, self.maxpool, *self.stages[: self.frozen_stages]
-        moving = any(isinstance(m, BatchNorm2d) for part in parts for _, m in part.named_modules())
-        return () if moving else parts
+        return features, self.keep((c_stem, c_stages))
 
     def backward(self, dfeatures, cache):
-        c_conv, c_bn, c_relu, c_pool, c_stages = cache
-        d = None
-        for i in reversed(range(max(self.frozen_stages, 0), len(self.stages))):
-            d = self.stages[i].backward(sum_grads(d, dfeatures[i]), c_stages[i])
         if self.frozen_stages >= 0:
-            return None  # nothing below learns
-        d = self.maxpool.backward(d, c_pool)
-        d = self.relu.backward(d, c_relu)
-        d = self.bn1.backward(d, c_bn)
-        return self.conv1.backward(d, c_conv)
+            return frozen.backward(self, dfeatures, cache)
+        c_stem, c_stages = cache
+        d = None
+        for stage, dfeature, c_stage in zip(reversed(self.stages), reversed(dfeatures), reversed(c_stages)):
+            d = stage.backward(sum_grads(d, dfeature), c_stage)
+        return self.stem.backward(d, c_stem)
