@@ -7,8 +7,8 @@ from onnx_run import run_nodes
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.interop.onnx_layers import EMITTERS, emit
 from tinymaskrcnn.models.backbones.resnet import basic_block, bottleneck
+from tinymaskrcnn.models.blocks import Difference
 from tinymaskrcnn.models.heads.box import box_body
-from tinymaskrcnn.models.rpn import Difference
 from tinymaskrcnn.nn import layers, more_layers
 from tinymaskrcnn.nn.containers import Identity, Sequential
 

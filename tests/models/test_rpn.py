@@ -8,7 +8,8 @@ import pytest
 
 from tinymaskrcnn.config import RPNConfig
 from tinymaskrcnn.errors import ConfigError
-from tinymaskrcnn.models.rpn import RPN, Difference
+from tinymaskrcnn.models.blocks import Difference
+from tinymaskrcnn.models.rpn import RPN
 from tinymaskrcnn.ops import boxes, losses
 from tinymaskrcnn.ops.activation import sigmoid_forward, softmax_forward
 from tinymaskrcnn.ops.anchors import pyramid_anchors

@@ -5,7 +5,7 @@ Each takes the graph, the layer and the name of its input (N, C, H, W), and retu
 
 from ..errors import ConfigError
 from ..models.backbones.resnet import ResidualBlock
-from ..models.rpn import Difference
+from ..models.blocks import Difference
 from ..nn import layers, more_layers
 from ..nn.containers import Identity, Sequential
 from ..ops.common import as_pair

@@ -1,9 +1,11 @@
-"""What the parts of a network are made of: norms by name, and convolution, norm and ReLU as one block."""
+"""What the parts of a network are made of: norms by name, convolution, norm and ReLU as one block, a difference."""
 
+from ..backend import array_module
 from ..errors import ConfigError
 from ..nn.containers import Sequential
 from ..nn.init import kaiming_normal
 from ..nn.layers import BatchNorm2d, Conv2d, ReLU
+from ..nn.module import Module
 from ..nn.more_layers import FrozenBatchNorm2d, GroupNorm
 
 
@@ -32,3 +34,18 @@ def conv_block(channels, width, kernel=3, *, norm="", relu=True, rng, init=kaimi
 def conv_blocks(channels, widths, *, norm="", rng):
     """A list of 3x3 blocks, one per width."""
     return [conv_block(before, width, norm=norm, rng=rng) for before, width in zip((channels, *widths), widths)]
+
+
+class Difference(Module):
+    """Of two scores per anchor, "object" minus "background": a softmax over two is a sigmoid of their difference.
+
+    x (N, H, W, A * 2) as background, object  ->  logits (N, H, W, A)
+    """
+
+    def forward(self, x):
+        *cells, channels = x.shape
+        pairs = x.reshape(*cells, channels // 2, 2)
+        return pairs[..., 1] - pairs[..., 0], self.keep(x.shape)
+
+    def backward(self, dlogits, cache):
+        return array_module(dlogits).stack([-dlogits, dlogits], axis=-1).reshape(cache)

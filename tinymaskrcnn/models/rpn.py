@@ -10,22 +10,7 @@ from ..nn.layers import Conv2d
 from ..nn.module import Module
 from ..ops import activation, anchors, boxes, losses, nms
 from ..targets.rpn import rpn_targets
-from .blocks import conv_block
-
-
-class Difference(Module):
-    """Of two scores per anchor, "object" minus "background": a softmax over two is a sigmoid of their difference.
-
-    x (N, H, W, A * 2) as background, object  ->  logits (N, H, W, A)
-    """
-
-    def forward(self, x):
-        *cells, channels = x.shape
-        pairs = x.reshape(*cells, channels // 2, 2)
-        return pairs[..., 1] - pairs[..., 0], self.keep(x.shape)
-
-    def backward(self, dlogits, cache):
-        return array_module(dlogits).stack([-dlogits, dlogits], axis=-1).reshape(cache)
+from .blocks import Difference, conv_block
 
 
 class RPNHead(Module):
@@ -116,12 +101,9 @@ class RPN(Module):
         objectness, c_objectness = losses.sigmoid_cross_entropy_forward(
             logits, targets=targets.positive, weight=targets.weight, normalizer=sampled
         )
+        positive = targets.weight * targets.positive
         box, c_box = losses.smooth_l1_forward(
-            deltas,
-            target=targets.deltas,
-            beta=self.config.beta,
-            weight=targets.weight * targets.positive,
-            normalizer=sampled,
+            deltas, target=targets.deltas, beta=self.config.beta, weight=positive, normalizer=sampled
         )
         return {"rpn_objectness": objectness, "rpn_box": box}, self.keep((c_objectness, c_box))
 
@@ -175,14 +157,10 @@ class RPN(Module):
         """
         xp = array_module(proposals)
         group = xp.arange(len(proposals))[:, None] * len(self.config.anchor_sizes) + level
-        sides = proposals[..., 2:] - proposals[..., :2]
-        return nms.nms(
-            proposals.reshape(-1, 4),
-            scores.reshape(-1),
-            iou_threshold=self.config.nms_iou,
-            group=group.reshape(-1),
-            valid=(sides >= self.config.min_size).all(axis=-1).reshape(-1),
-        ).reshape(scores.shape)
+        valid = (proposals[..., 2:] - proposals[..., :2] >= self.config.min_size).all(axis=-1)
+        flat = proposals.reshape(-1, 4), scores.reshape(-1)
+        data = {"group": group.reshape(-1), "valid": valid.reshape(-1)}
+        return nms.nms(*flat, iou_threshold=self.config.nms_iou, **data).reshape(scores.shape)
 
     def _of_mode(self, numbers):
         """The settings have pairs: how many boxes in training, and how many at inference."""

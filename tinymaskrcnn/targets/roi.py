@@ -30,9 +30,12 @@ class RoISamples:
 
     def positives(self):
         """Of these the rows that may be positive, with weight 1 where they are."""
-        rows = self.mask_rows
+        return self.pick(self.mask_rows, weight=self.mask_weight)
+
+    def pick(self, rows, **others):
+        """Some of the RoIs, rows (n,) int, and what else is then different."""
         picked = {name: getattr(self, name)[rows] for name in ("rois", "image_index", "labels", "deltas", "matched")}
-        return replace(self, **picked, weight=self.mask_weight)
+        return replace(self, **picked, **others)
 
 
 def append_objects(proposals, valid, targets):
@@ -100,13 +103,5 @@ def drop_padding(samples, *, everywhere):
     keep = xp.flatnonzero(samples.weight)
     new_row = xp.cumsum(samples.weight > 0) - 1
     mask_rows = new_row[samples.mask_rows[samples.mask_weight > 0]]
-    return RoISamples(
-        rois=samples.rois[keep],
-        image_index=samples.image_index[keep],
-        labels=samples.labels[keep],
-        deltas=samples.deltas[keep],
-        weight=samples.weight[keep],
-        matched=samples.matched[keep],
-        mask_rows=mask_rows,
-        mask_weight=xp.ones(len(mask_rows), samples.rois.dtype),
-    )
+    mask_weight = xp.ones(len(mask_rows), samples.rois.dtype)
+    return samples.pick(keep, weight=samples.weight[keep], mask_rows=mask_rows, mask_weight=mask_weight)

@@ -88,12 +88,10 @@ class BoxHead(Head):
         )
         positive = seen.weight * (seen.labels > 0)
         own_class = seen.labels[:, None] == xp.arange(logits.shape[1])  # (K, num_classes)
+        weight = (own_class * positive[:, None]).astype(deltas.dtype)
+        target = xp.broadcast_to(seen.deltas[:, None], deltas.shape)
         box, c_box = losses.smooth_l1_forward(
-            deltas,
-            target=xp.broadcast_to(seen.deltas[:, None], deltas.shape),
-            beta=self.config.beta,
-            weight=(own_class * positive[:, None]).astype(deltas.dtype),
-            normalizer=sampled,
+            deltas, target=target, beta=self.config.beta, weight=weight, normalizer=sampled
         )
         return {"box_class": classes, "box_delta": box}, (c_classes, c_box)
 
