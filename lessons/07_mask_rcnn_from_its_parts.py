@@ -128,8 +128,8 @@ print(inspect.getsource(MaskRCNN.forward))
 
 # %% [markdown]
 # - `pyramid` is used twice: by the RPN, and by the heads. Remember that.
-# - `choose_samples` reads logits, deltas and targets, and returns plain data: *which anchors* are asked, *which RoIs*
-#   are cut, and *what the right answers are*. No gradient passes through it.
+# - `choose_samples` reads what the RPN `said` (logits and deltas) and the targets, and returns plain data: *which
+#   anchors* are asked, *which RoIs* are cut, and *what the right answers are*. No gradient passes through it.
 # - Each part returns a cache, and `self.keep` ties the five caches together.
 #
 # Now the mirror. It takes the caches apart and walks the same picture from right to left.
