@@ -43,8 +43,11 @@ BROKEN = {
 }
 
 
-def build_class(folder, homework="hw01"):
-    """Write the submissions; returns {student: (verdict of the whole, {exercise id: verdict})}."""
+def build_class(folder, homework="hw01", *, beside=None):
+    """Write the submissions; returns {student: (verdict of the whole, {exercise id: verdict})}.
+
+    beside: how many exercises stand rightly filled in behind the first one of a hostile file; all the others when None.
+    """
     folder = Path(folder)
     book = importlib.import_module(f"homework.mutants.{homework}")
     identifiers = [exercise.id for exercise in exercises_of(homework)]
@@ -69,10 +72,11 @@ def build_class(folder, homework="hw01"):
     hand_in("half", fill(homework, half), "partly right" if len(identifiers) > 1 else "right", **words)
     (folder / "absent").mkdir()
     expected["absent"] = ("nothing handed in", {})
-    rest = {i: book.RIGHT[i] for i in identifiers[1:]}
+    rest = {i: book.RIGHT[i] for i in identifiers[1:][:beside]}
     for name, (body, word) in HOSTILE.items():
         static = word == "tampered"
-        words = {i: word if static else "right" for i in identifiers} | {first: word}
+        of_others = {i: "right" if i in rest else "empty" for i in identifiers}
+        words = {i: word if static else of_others[i] for i in identifiers} | {first: word}
         hand_in(name, fill(homework, rest | {first: body}), word if static else None, **words)
     for name, (head, word) in BROKEN.items():
         text = head if isinstance(head, bytes) else head + fill(homework, book.RIGHT)
