@@ -69,13 +69,51 @@ def one_step(*, kernels=False):
     before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, kernels
     try:
         with Walk() as walk:
-            losses, cache = model.forward(
-                batch.images, targets=batch.targets, sizes=batch.sizes, rng=np.random.default_rng(2)
-            )
-            model.backward({name: 1.0 for name in losses}, cache)
+            _step(model, batch)
     finally:
         backend._KERNELS_ENABLED = before
     return walk
+
+
+def shapes():
+    """[(where, what came out)] of that picture on its way forward, in the order in which it comes out."""
+    model, seen = _model(), []
+    for name, module in model.named_modules():
+        if name in STAGES:
+            _watch(module, name, seen)
+    _step(model, _batch())
+    return seen
+
+
+STAGES = (  # the modules whose results the page shows
+    "normalize",
+    "backbone.body",
+    "backbone",
+    "rpn",
+    "roi_heads.box_roi_pool",
+    "roi_heads.box_head",
+    "roi_heads.box_predictor",
+    "roi_heads.mask_roi_pool",
+    "roi_heads.mask_head",
+    "roi_heads.mask_predictor",
+)
+
+
+def _watch(module, name, seen):
+    """Let a module's forward tell the shapes of what it returns."""
+    forward = module.forward
+
+    def watched(*args, **data):
+        y, cache = forward(*args, **data)
+        seen.append((name, [tuple(part.shape) for part in (y if isinstance(y, (list, tuple)) else [y])]))
+        return y, cache
+
+    module.forward = watched
+
+
+def _step(model, batch):
+    losses, cache = model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=np.random.default_rng(2))
+    model.backward({name: 1.0 for name in losses}, cache)
 
 
 def _model():
@@ -101,6 +139,8 @@ def main():
             count = sum(name == file for name, _, _ in walk.functions)
             print(f"{file:<32}{length(file):>6} lines{len(walk.executed[file]):>6} executed{count:>5} functions")
         print(f"{len(walk.files)} files, {walk.lines} lines, {len(walk.functions)} functions\n")
+    for name, arrays in shapes():
+        print(f"{name:<32}{'  '.join(map(str, arrays))}")
 
 
 if __name__ == "__main__":
