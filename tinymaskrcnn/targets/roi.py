@@ -45,6 +45,25 @@ def append_objects(proposals, valid, targets):
     return together, xp.concatenate([valid, targets.valid], axis=1)
 
 
+def draw_rois(proposals, valid, targets, config, *, rng):
+    """A balanced random sample, as many rows in each image: positives first, then negatives, then padding.
+
+    proposals (N, P, 4), valid (N, P) bool, targets with boxes (N, M, 4)
+    ->  rois (N, S, 4), matched (N, S) row of the object, positive (N, S) bool, weight (N, S) bool: False is padding
+    """
+    xp = array_module(proposals)
+    iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P, M)
+    matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
+    label = xp.where(valid, label, 0)  # padding is neutral: never drawn
+    keys = draw_keys(label.shape, rng=rng, like=proposals)
+    count = min(config.samples_per_image, label.shape[1])
+    chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
+    positive = chosen & (label == POSITIVE)
+    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]
+    rois = xp.take_along_axis(proposals, order[..., None], axis=1)
+    return rois, *(xp.take_along_axis(rows, order, axis=1) for rows in (matched, positive, chosen))
+
+
 def sample_rois(proposals, valid, targets, config, *, rng):
     """Draw a balanced sample of proposals and say what each should answer.
 
@@ -52,28 +71,15 @@ def sample_rois(proposals, valid, targets, config, *, rng):
     """
     xp = array_module(proposals)
     proposals, valid = append_objects(proposals, valid, targets)
-    iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P + M, M)
-    matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
-    label = xp.where(valid, label, 0)  # padding is neutral: never drawn
-    keys = draw_keys(label.shape, rng=rng, like=proposals)
-    count = min(config.samples_per_image, label.shape[1])
-    chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
-
-    # Chosen positives first, chosen negatives next, the rest behind: a fixed number of rows per image.
-    positive = chosen & (label == POSITIVE)
-    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]
-    rois = xp.take_along_axis(proposals, order[..., None], axis=1)  # (N, count, 4)
-    matched = xp.take_along_axis(matched, order, axis=1)
-    weight = xp.take_along_axis(chosen, order, axis=1)
-    positive = xp.take_along_axis(positive, order, axis=1)
+    rois, matched, positive, weight = draw_rois(proposals, valid, targets, config, rng=rng)
     labels = xp.where(positive, xp.take_along_axis(targets.labels, matched, axis=1), 0)
     objects = xp.where(positive[..., None], xp.take_along_axis(targets.boxes, matched[..., None], axis=1), rois)
     rois = xp.where(weight[..., None], rois, xp.asarray([0, 0, 1, 1], rois.dtype))  # padding: some harmless box
     objects = xp.where(weight[..., None], objects, rois)
     deltas = boxes.encode(objects, rois, weights=config.delta_weights)
 
-    n, m = targets.labels.shape
-    image_index = xp.broadcast_to(xp.arange(n)[:, None], order.shape)
+    (n, count), m = weight.shape, targets.labels.shape[1]
+    image_index = xp.broadcast_to(xp.arange(n)[:, None], (n, count))
     mask_columns = min(count, int(config.samples_per_image * config.positive_fraction))
     mask_rows = (xp.arange(n)[:, None] * count + xp.arange(mask_columns)[None]).reshape(-1)
     return drop_padding(

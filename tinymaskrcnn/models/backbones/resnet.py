@@ -77,6 +77,12 @@ def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e
     return ResidualBlock(branch, short)
 
 
+def stage(block, in_channels, width, depth, stride, **options):
+    """Blocks of one width, of which the first carries the stride."""
+    first = block(in_channels, width, stride=stride, **options)
+    return Sequential(first, *(block(width, width, **options) for _ in range(depth - 1)))
+
+
 BLOCKS = {"basic": basic_block, "bottleneck": bottleneck}
 STEMS = ("3x3", "7x7")
 
@@ -121,17 +127,9 @@ class ResNet(Module):
             relu=ReLU(),
             maxpool=MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity(),
         )
-        channels = stem_width
-        stages = []
-        for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
-            first_stride = 1 if i == 0 and stem == "7x7" else 2
-            blocks = []
-            for j in range(depth):
-                stride = first_stride if j == 0 else 1
-                blocks.append(BLOCKS[block](channels, width, stride=stride, **options))
-                channels = width
-            stages.append(Sequential(*blocks))
-        self.stages = tuple(stages)
+        channels, strides = (stem_width, *widths[:-1]), (1 if stem == "7x7" else 2, 2, 2, 2)
+        stages = zip(channels, widths, depths, strides, strict=True)
+        self.stages = tuple(stage(BLOCKS[block], *sizes, **options) for sizes in stages)
         self.frozen_stages = -1
 
     def members(self):  # torchvision's names
