@@ -145,6 +145,14 @@ def test_large_arrays_are_checked_along_directions_and_the_message_shows_numbers
     caught("gradient", words, check_pair, double_forward, backward, [RNG.standard_normal((40, 40))])
 
 
+def test_three_directions_unless_more_are_asked_for():
+    """And then single numbers, six of them, for the message."""
+    x = RNG.standard_normal((40, 40))
+    caught("gradient", "9 of 9 derivatives differ", check_pair, double_forward, lambda dy, _: 1 * dy, [x])
+    words = "11 of 11 derivatives differ"
+    caught("gradient", words, check_pair, double_forward, lambda dy, _: 1 * dy, [x], directions=5)
+
+
 def test_gradients_swapped_between_equal_shapes():
     def forward(a, b):
         return a * 2 + b * b, b
@@ -266,6 +274,47 @@ def test_not_a_number_in_float32_only():
     caught("structure", "differs by nan", check_pair, forward, double_backward, [X], skip=ONLY_VALUES)
 
 
+def test_a_forward_without_floats():
+    words = "must return floating point arrays in y; got ndarray"
+    caught("structure", words, check_pair, lambda x: (x.astype(int), None), double_backward, [X])
+
+
+def sum_forward(*parts):
+    return sum(parts), len(parts)
+
+
+def sum_backward(dy, count):
+    return tuple(1 * dy for _ in range(count))
+
+
+def test_arguments_without_a_name_are_counted():
+    """Of *parts the signature says nothing; behind a named argument the last name goes on."""
+
+    def last_wrong(dy, count):
+        return (*sum_backward(dy, count)[:-1], 2 * dy)
+
+    check_pair(sum_forward, sum_backward, [X, X + 1, X - 1])
+    caught("gradient", "wrong gradient for input[2] (5, 3)", check_pair, sum_forward, last_wrong, [X, X + 1, X - 1])
+
+    def forward(x, *rest):
+        return sum_forward(x, *rest)
+
+    caught("gradient", "wrong gradient for x[1] (5, 3)", check_pair, forward, last_wrong, [X, X + 1])
+
+
+def test_sums_in_another_order_are_no_fault_of_memory():
+    """NumPy adds what lies in a row otherwise than what has gaps, which shows in the last digits only."""
+    x = RNG.standard_normal((40, 41))
+
+    def forward(x, bias):
+        return x + bias, None
+
+    def backward(dy, _):
+        return 1 * dy, np.einsum("ij->", dy)[()]
+
+    check_pair(forward, backward, [x, np.array(0.5)])
+
+
 def test_only_contiguous_memory_is_understood():
     def backward(dy, _):
         return 2 * np.ndarray(dy.shape, dy.dtype, dy.tobytes("A") if dy.flags.c_contiguous else bytes(dy.nbytes))
@@ -281,6 +330,17 @@ def test_backward_that_clips():
         return 2 * np.clip(dy, -0.1, 0.1)
 
     caught("linearity", "not linear in dy (gradient of x)", check_pair, double_forward, backward, [X])
+
+
+@pytest.mark.parametrize("place, name", [*enumerate(["x", "weight", "bias"])])
+def test_one_gradient_of_several_that_clips(place, name):
+    def backward(dy, cache):
+        gradients = list(linear.linear_backward(dy, cache))
+        gradients[place] = np.clip(gradients[place], -0.1, 0.1)
+        return tuple(gradients)
+
+    words = f"not linear in dy (gradient of {name})"
+    caught("linearity", words, check_pair, linear.linear_forward, backward, LINEAR)
 
 
 def test_backward_that_adds():
@@ -355,6 +415,17 @@ def test_cache_on_self():
 def test_list_on_self_of_a_child():
     words = "Counting stored something in self.seen"
     caught("state", words, check_layer, Sequential(Linear(3, 4, rng=np.random.default_rng(0)), Counting()), X)
+
+
+class RememberingBackward(Linear):
+    def backward(self, dy, cache):
+        self.last = dy
+        return super().backward(dy, cache)
+
+
+def test_dy_on_self():
+    words = "RememberingBackward stored something in self.last"
+    caught("state", words, check_layer, make(RememberingBackward), X)
 
 
 def test_cache_in_a_global():
@@ -455,6 +526,37 @@ def test_in_place_sum_into_a_childs_array():
     caught("ownership", words, check_layer, InPlaceBackward(), X)
 
 
+class Masking(Module):
+    """A child that is told by keyword, and writes into what it was told."""
+
+    def __init__(self, in_place):
+        self.in_place = in_place
+
+    def forward(self, x, *, keep):
+        if self.in_place:
+            keep *= 2
+        return x * keep, self.keep(keep)
+
+    def backward(self, dy, keep):
+        return dy * keep
+
+
+class Masked(Module):
+    def __init__(self, in_place):
+        self.child = Masking(in_place)
+
+    def forward(self, x):
+        return self.child.forward(x, keep=np.full(x.shape, 0.5, x.dtype))
+
+    def backward(self, dy, cache):
+        return self.child.backward(dy, cache)
+
+
+def test_a_child_that_writes_into_a_keyword_argument():
+    check_layer(Masked(in_place=False), X)
+    caught("ownership", "keep *= 2", check_layer, Masked(in_place=True), X)
+
+
 class WeightChanging(Linear):
     def forward(self, x):
         self.weight.value *= 0.9
@@ -463,6 +565,25 @@ class WeightChanging(Linear):
 
 def test_writing_into_a_parameter():
     caught("ownership", "self.weight.value *= 0.9", check_layer, make(WeightChanging), X)
+
+
+class BiasChanging(Module):
+    """What it writes into is in no cache."""
+
+    def __init__(self):
+        self.bias = Parameter(np.ones(3, np.float32))
+
+    def forward(self, x):
+        self.bias.value *= 0.9
+        return x + self.bias.value, self.keep(())
+
+    def backward(self, dy, cache):
+        self.bias.grad += dy.sum(axis=0)
+        return 1 * dy
+
+
+def test_writing_into_a_parameter_that_no_cache_holds():
+    caught("ownership", "self.bias.value *= 0.9", check_layer, BiasChanging(), X)
 
 
 # ---------------------------------------------------------------- 7, 8: eval and zero rows
@@ -583,6 +704,16 @@ def test_the_report_says_how_large_the_errors_were():
     assert report.backends == {strict_device.BACKEND.name: 0}
     report = check_pair(double_forward, double_backward, [X], backends=())
     assert report.gradient < 1e-9 and report.backends == {}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_report_names_the_largest_error_wherever_it_is(place):
+    def backward(dy, cache):
+        gradients = list(linear.linear_backward(dy, cache))
+        gradients[place] = gradients[place] * (1 + 3e-7)
+        return tuple(gradients)
+
+    assert 2.5e-7 < check_pair(linear.linear_forward, backward, LINEAR).gradient < 3.5e-7
 
 
 def test_the_report_of_a_layer_looks_at_its_parameters():

@@ -64,6 +64,9 @@ FORBIDDEN = [
     ("getattr(max, '__globals__')", "`getattr(max, '__globals__')`"),
     ("def f(e): return e.tb_frame", "`.tb_frame`"),
     ("match max:\n  case object(__globals__=g): pass", "`.__globals__`"),
+    ("def f(self): return max(self).__dict__", "`.__dict__`"),
+    ("def f(self): return type(self, (), {}).__dict__", "`.__dict__`"),
+    ("from operator import attrgetter as a, attrgetter; attrgetter('x' * 2)", "`attrgetter('x' * 2)`"),
     ("if __name__ == '__main__':\n    pass\nelse: open('/proc/self/maps')", "`open`"),
 ]
 
@@ -135,6 +138,9 @@ HONEST = [
     ),
     'import operator; sorted([1], key=operator.attrgetter("score")); operator.itemgetter(1)',
     'from operator import attrgetter; attrgetter("a.b")',
+    "def attrgetter(name): return name\nattrgetter('x' * 2)",
+    "def f(self, name): return self.attrgetter(name)",
+    "def f(self): return type(self).__dict__, self.parts[0].first(3).__dict__",
     'setattr(np, "x", 3); print(globals(), locals(), vars())',
     "import traceback; traceback.print_exc()",
     "import signal; signal.alarm(3)",

@@ -25,6 +25,7 @@ def test_a_wrong_case_can_be_done_again_by_hand():
     assert lines[0] == "first wrong: two rows by hand"
     assert lines[1:4] == ["given:", "  dy       = [[1. 0. 1. 0.]", "              [0. 2. 1. 1.]]"]
     assert "  cache[0] = [[1. 2. 3.]" in lines and "  cache[1] = [[1. 0. 2. 0.]" in lines
+    assert [line for line in lines if line.endswith(":")] == ["given:", "your code printed:"]
     assert lines[-3:-1] == ["your code printed:", "  2 rows"] and lines[-1].startswith("=> dbias is the mean")
 
 

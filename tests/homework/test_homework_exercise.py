@@ -1,9 +1,11 @@
 """The parts of an exercise."""
 
+from dataclasses import replace
+
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.homework.exercise import KINDS, name_parts
+from tinymaskrcnn.homework.exercise import KINDS, Call, Case, GradientCase, name_parts
 from tinymaskrcnn.homework.exercises import all_exercises, exercises_of, find_exercise, titles
 
 
@@ -28,6 +30,15 @@ def test_ids_say_the_homework_and_cases_have_known_kinds_and_names():
 def test_hidden_cases_are_for_grading():
     exercise = find_exercise("hw01.linear_backward")
     assert len(exercise.chosen_cases(hidden=True)) > len(exercise.chosen_cases(hidden=False))
+
+
+def test_a_case_is_for_everybody_unless_it_says_that_it_is_hidden():
+    def cases(**options):
+        return (Case("a", "value", Call, **options), GradientCase("b", "backward", "x:y", Call, **options))
+
+    exercise = replace(find_exercise("hw01.linear_backward"), cases=(*cases(), *cases(hidden=True)))
+    assert exercise.chosen_cases(hidden=False) == [*cases()]
+    assert exercise.chosen_cases(hidden=True) == [*cases(), *cases(hidden=True)]
 
 
 def test_unknown_names_are_errors():

@@ -1,5 +1,7 @@
 """Pictures of what is wrong: the wanted, the given, the difference, where they differ."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
@@ -8,6 +10,7 @@ from tinymaskrcnn.homework.answer import Answer, local_answer
 from tinymaskrcnn.homework.exercises import find_exercise
 from tinymaskrcnn.homework.judge import Result, Verdict, Wrong, draw_call, judge
 from tinymaskrcnn.homework.picture import MOST, slice_around, wrong_figure
+from tinymaskrcnn.visualize import style
 
 EXERCISE = find_exercise("hw01.linear_backward")
 
@@ -76,6 +79,23 @@ def test_a_long_caption_has_its_own_lines_below_the_cells(name):
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1
     assert all(ax.get_window_extent().y0 > box.y1 for ax in figure.axes)
     assert_legible(figure)
+
+
+def test_a_picture_of_the_exercises_own_comes_first_where_there_is_one():
+    asked = []
+
+    def picture(call, want, got):
+        asked.append((call, want, got))
+        return drawn
+
+    wrong = Wrong("dx", np.ones((3, 2)), np.zeros((3, 2)), "")
+    result = Result(None, False, wrong=wrong, call="the call")
+    verdict = Verdict(replace(EXERCISE, picture=picture), "wrong", (result,), 0.0)
+    drawn = style.new_figure(2, 2)
+    assert wrong_figure(verdict) is drawn and asked == [("the call", wrong.want, wrong.got)]
+    drawn = None
+    general = wrong_figure(Verdict(EXERCISE, "wrong", (result,), 0.0))
+    assert words(wrong_figure(verdict)) == words(general)
 
 
 def test_boxes_are_drawn_for_an_iou_that_is_wrong():

@@ -58,6 +58,21 @@ def test_a_case_is_drawn_alike_for_a_seed_and_otherwise_for_another():
     assert np.array_equal(draws[0], draws[1]) and not np.array_equal(draws[0], draws[2])
 
 
+def test_without_options_the_cases_are_the_open_ones_as_seed_0_draws_them():
+    asked = []
+
+    def keeps(call):
+        asked.append(call)
+        return right(call)
+
+    verdict = judge(EXERCISE, keeps)
+    assert verdict.seed == 0 and [r.case for r in verdict.results] == EXERCISE.chosen_cases(hidden=False)
+    for result in verdict.results:
+        want = draw_call(EXERCISE, result.case, seed=0)
+        assert first_difference([*want.args], [*result.call.args]) is None and result.call.data == want.data
+    assert judge(EXERCISE, right, seed=3).seed == 3
+
+
 def test_right_earns_all_points():
     verdict = judge(EXERCISE, right, hidden=True)
     assert (verdict.word, verdict.points, verdict.first) == ("right", EXERCISE.points, None)
@@ -119,4 +134,9 @@ def test_exceptions_everywhere_are_a_crash_and_somewhere_a_mistake():
 
 def test_a_function_that_cannot_be_had_is_refused():
     assert refused(EXERCISE, Trouble("exception", "SyntaxError: no")).word == "crashed"
-    assert refused(EXERCISE, Trouble("missing", "no such function")).word == "missing"
+    verdict = refused(EXERCISE, Trouble("missing", "no such function"))
+    assert verdict.word == "missing" and verdict.points == 0
+    assert (verdict.seed, verdict.diagnosis, verdict.known, verdict.notes) == (0, "", False, ())
+    first = verdict.first
+    assert (first.wrong, first.message, first.printed) == (None, "", "")
+    assert (first.line, first.text, first.changed) == (0, "", ())

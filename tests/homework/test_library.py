@@ -1,12 +1,13 @@
 """What a student's file imports is there, or a stand-in that only says so when it is used."""
 
+import ast
 import math
 import sys
 
 import numpy as np
 import pytest
 
-from tinymaskrcnn.homework.library import program, student_builtins
+from tinymaskrcnn.homework.library import parsed, program, student_builtins
 from tinymaskrcnn.ops import conv
 
 
@@ -58,3 +59,14 @@ def test_the_main_block_does_not_run():
     text = "x = 1\nif __name__ == '__main__':\n    x = 2\nelse:\n    y = 3\n__name__ = '__main__'\n"
     found = run(text + "if '__main__' == __name__:\n    x = 4\n")
     assert (found["x"], found["y"]) == (1, 3)
+
+
+def test_lines_of_a_notebook_are_passed_over_where_they_stand():
+    tree, passed_over = parsed("x = 1\n%matplotlib inline\nif x:\n    !ls data\n    y = 2\n")
+    assert passed_over == (2, 4)
+    assert ast.unparse(tree) == "x = 1\npass\nif x:\n    pass\n    y = 2"
+    assert [node.lineno for node in tree.body] == [1, 2, 3]
+    assert parsed("x = 1")[1] == ()
+    for text in ("def f(:", "%matplotlib inline\ndef f(:"):
+        with pytest.raises(SyntaxError):
+            parsed(text)

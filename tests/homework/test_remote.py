@@ -142,6 +142,14 @@ def test_the_line_that_writes_comes_with_the_answer(tmp_path):
     assert (answer.changed, answer.text, answer.printed) == (("dy",), "dy += 1", "once\n") and answer.line > 0
 
 
+def test_after_its_process_has_ended_the_next_call_starts_another(tmp_path):
+    with student(tmp_path, "return 7") as remote:
+        remote.take(EXERCISE)
+        remote.stop()
+        answer = remote.answer(CALL)
+        assert answer.trouble is None and answer.output == 7
+
+
 def test_every_exercise_has_a_process_of_its_own(tmp_path):
     with student(tmp_path, "return 1") as remote:
         remote.take(EXERCISE)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
 from matplotlib.colors import to_rgb
+from matplotlib.textpath import TextPath
 
 from tinymaskrcnn.errors import ShapeError
 from tinymaskrcnn.visualize import arrays_figure, draw_array, draw_gradient, style
@@ -54,6 +55,15 @@ def test_numbers_fit_their_cells(theme):
     for text in ax.texts:
         (x0, y0), (x1, y1) = ax.transData.inverted().transform(text.get_window_extent())
         assert int(x0) == int(x1) and int(y0) == int(y1), text.get_text()
+
+
+@pytest.mark.parametrize("value", [-0.00012, 123456])
+def test_the_longest_number_takes_as_much_of_its_cell_as_leaves_a_little_air(value):
+    ax = draw_array([[value, 1]])
+    longest, short = ax.texts
+    assert longest.get_fontsize() == short.get_fontsize()
+    wide = TextPath((0, 0), longest.get_text(), size=longest.get_fontsize()).get_extents().width / 72
+    assert wide / (ax.get_window_extent().width / ax.figure.dpi / 2) == pytest.approx(0.86, rel=0.005)
 
 
 def test_numbers_are_left_out_where_nobody_could_read_them():

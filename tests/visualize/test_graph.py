@@ -7,6 +7,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.visualize import Steps, draw_graph, graph_steps, style
+from tinymaskrcnn.visualize.graph import HIGH, WIDE
 
 PLACES = {"x": (0, 0), "w": (0, 1), "p": (1, 1), "s": (2, 0), "L": (3, 0)}
 EDGES = [("w", "p"), ("x", "p"), ("p", "s"), ("x", "s"), ("s", "L")]
@@ -56,6 +57,18 @@ def test_gradients_flow_against_the_arrows():
     starts = [arrow.get_path().vertices[0, 0] for arrow in (ahead, back)]
     assert 2.2 < starts[0] < 2.4 and 2.6 < starts[1] < 2.8, "s stands at 2, L at 3"
     assert back.get_linestyle() != "-", "not told by the colour alone"
+
+
+def test_a_node_is_a_box_around_its_place_that_its_arrows_reach():
+    ax = draw_graph(PLACES, EDGES)
+    boxes = [p.get_path().get_extents() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    for box, (column, row) in zip(boxes, PLACES.values(), strict=True):
+        sides = [column - box.x0, box.x1 - column, row - box.y0, box.y1 - row]
+        np.testing.assert_allclose(sides, [WIDE / 2, WIDE / 2, HIGH / 2, HIGH / 2])
+    for arrow, edge in zip(arrows(ax), EDGES, strict=True):
+        start, end = (boxes[[*PLACES].index(node)] for node in edge)
+        seen = arrow.get_path().vertices[:, 0]
+        assert 0 < seen[0] - start.x1 < 0.05 and 0 < end.x0 - seen.max() < 0.05
 
 
 def test_two_arrows_at_a_node_end_apart():

@@ -27,6 +27,13 @@ def test_the_picture_is_the_matrix(A):
     assert [t for t in words(ax.figure) if t.startswith("row")] == [f"row {i}" for i in range(8)]
 
 
+def test_the_matrix_alone_fills_its_page(A):
+    ax = draw_interpolation_matrix(A, (8, 8))
+    assert_legible(ax.figure)
+    page, place = ax.figure.bbox, ax.get_window_extent()
+    assert place.width > 0.85 * page.width and place.height > 0.4 * page.height
+
+
 def test_a_row_on_the_map(A):
     shown = draw_matrix_row(A, (8, 8), row=3).images[0]
     np.testing.assert_array_equal(shown.get_array().filled(0).reshape(-1), A.toarray()[3])

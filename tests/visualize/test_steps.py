@@ -143,6 +143,18 @@ def test_the_filmstrip_keeps_the_pictures_shape_and_order():
         Steps([wide], ["a"]).filmstrip(columns=0)
 
 
+def test_the_rows_of_a_filmstrip_follow_close_upon_each_other():
+    figure = Steps([picture("p", width=1.5)] * 4, list("abcd"), title="A strip").filmstrip(columns=2)
+    figure.canvas.draw()
+    first, second, third, _ = (ax.get_window_extent() for ax in figure.axes)
+    said = {text.get_text(): text.get_window_extent() for text in figure.texts}
+    inch = figure.dpi
+    assert 0.15 * inch < second.x0 - first.x1 < 0.25 * inch
+    assert 0.2 * inch < first.y0 - third.y1 < 0.5 * inch  # the caption, and a little air
+    assert first.y1 < said["A strip"].y0 < figure.bbox.y1 - 0.1 * inch
+    assert 0 < said["3. c"].y0 < 0.3 * inch
+
+
 def test_save_writes_the_frames_and_a_page_of_its_own(steps, tmp_path):
     path = steps.save(tmp_path / "deep" / "folder")
     assert path == tmp_path / "deep" / "folder" / "index.html"

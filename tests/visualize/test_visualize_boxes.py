@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ShapeError
 from tinymaskrcnn.visualize import draw_boxes, draw_image, style
+from tinymaskrcnn.visualize.boxes import MOST_SHOWN
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (6, 9, 1), (6, 9, 3), (1, 1, 1)])
@@ -22,6 +23,17 @@ def test_uint8_and_floats_look_the_same():
     pixels = np.arange(0, 256, 5, dtype=np.uint8).reshape(4, 13)
     a, b = (draw_image(p).images[0].get_array() for p in (pixels, pixels / np.float32(255)))
     np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1500, 30), (30, 2500)])
+def test_of_a_large_picture_fewer_pixels_are_drawn_over_the_same_place(shape, rng):
+    pixels = rng.random(shape)
+    image = draw_image(pixels).images[0]
+    drawn = image.get_array()[:, :, 0]
+    assert max(drawn.shape) == MOST_SHOWN and image.get_extent() == [0, shape[1], shape[0], 0]
+    rows, columns = ((np.arange(n) + 0.5) * side / n for n, side in zip(drawn.shape, shape))
+    near = [[pixels[int(y), int(x)] for x in columns] for y in rows]
+    assert (np.abs(drawn - near) < 1e-6).mean() > 0.9
 
 
 def test_boxes_lie_where_they_were_asked():

@@ -76,6 +76,17 @@ def test_every_count_is_written_in_its_cell(names, theme, rng):
     assert f"{np.trace(counts)} of {counts[1:].sum()} objects right" in words(figure)
 
 
+def test_the_title_and_the_matrix_keep_to_the_edges_of_the_page():
+    figure = confusion_figure(table(_11=5, _12=1, _20=2), ("background", "a", "b", "c"))
+    figure.canvas.draw()
+    (title,) = figure.texts
+    said, matrix = (part.get_window_extent() for part in (title, figure.axes[0]))
+    inches = np.array(figure.bbox.max) / figure.dpi
+    assert 0.05 < inches[1] - said.y1 / figure.dpi < 0.15
+    assert 0.06 < matrix.y0 / figure.dpi < 0.15 and 0.1 < inches[0] - matrix.x1 / figure.dpi < 0.2
+    assert (said.x0 + said.x1) / 2 == pytest.approx((matrix.x0 + matrix.x1) / 2, abs=2)
+
+
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ShapeError, match=r"counts must be \(K, K\)"):
         confusion_figure(np.zeros((2, 3)))

@@ -52,6 +52,13 @@ def test_points_are_raw_and_the_line_is_their_mean():
     assert (rate.get_ydata() == [row["learning_rate"] for row in rows]).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 300])
+def test_losses_are_blue_and_the_rest_is_grey(count):
+    for ax in curves_figure(rows_of(count)).axes:
+        is_loss = ax.get_title() not in [curves.TITLES[name] for name in curves.LAST]
+        assert {line.get_color() for line in ax.lines} == {style.DARK_BLUE if is_loss else style.GREY}
+
+
 def test_points_above_the_frame_are_counted():
     rows = rows_of(300)
     rows[7]["mask"] = 50.0
@@ -100,8 +107,11 @@ def test_precision_recall_is_the_mean_of_the_classes_that_have_objects():
     assert len(left.lines) == 10
     np.testing.assert_allclose(left.lines[5].get_ydata(), evaluation.precision[5, :, [0, 2], 0, 0].mean(axis=0))
     assert [t.get_text() for t in right.get_yticklabels()] == ["0  (3)", "2  (5)"]
-    expected = [evaluation.average_precision(iou=0.75, label=label) for label in (1, 3)]
-    assert right.lines[1].get_xdata() == pytest.approx(expected)
+    for line, (name, iou) in zip(right.lines, {"AP50": 0.5, "AP75": 0.75, "AP": None}.items(), strict=True):
+        expected = [evaluation.average_precision(iou=iou, label=label) for label in (1, 3)]
+        assert line.get_label() == name and line.get_xdata() == pytest.approx(expected)
+    sizes = [line.get_markersize() for line in right.lines]
+    assert sizes == sorted(sizes, reverse=True)  # the smaller lies on the larger
     assert "average precision of masks by class" in words(figure)
     assert_legible(figure)
 

@@ -78,6 +78,14 @@ def test_a_pyramid_has_a_panel_for_each_level(rng, theme, image):
     assert_legible(figure)
 
 
+@pytest.mark.parametrize(("levels", "columns", "rows"), [(1, 1, 1), (4, 4, 1), (5, 3, 2), (6, 3, 2)])
+def test_more_than_four_levels_stand_in_two_rows(rng, levels, columns, rows):
+    figure = pyramid_figure([features(rng, (64 >> k, 64 >> k, 2)) for k in range(levels)])
+    shown = [ax.get_subplotspec() for ax in figure.axes if ax.axison]
+    assert len({s.colspan.start for s in shown}) == columns and len({s.rowspan.start for s in shown}) == rows
+    assert figure.get_figwidth() <= 9.5
+
+
 def test_a_level_that_does_not_divide_reaches_beyond_the_image(rng):
     """Three cells of 32 px become two of 64 px, of which the image of 96 px shows one and a half."""
     pyramid = [features(rng, (n, n, 4)) for n in (24, 12, 6, 3, 2)]

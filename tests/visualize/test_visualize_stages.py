@@ -107,6 +107,16 @@ def test_bins_divide_the_roi_and_the_crop_is_what_the_head_reads(trace):
     assert crop.get_title() == "crop: 3×3×4"
 
 
+def test_the_image_and_the_map_show_the_same_square_around_the_roi(trace):
+    figure = roi_grids_figure(trace, [2, 5])
+    for column, row in enumerate((2, 5)):
+        x1, y1, x2, y2 = (float(v) for v in trace.proposals.boxes[row])
+        half = 1.4 * max(x2 - x1, y2 - y1) / 2
+        for ax in (figure.axes[column], figure.axes[2 + column]):
+            assert ax.get_xlim() == pytest.approx(((x1 + x2) / 2 - half, (x1 + x2) / 2 + half), rel=1e-5)
+            assert ax.get_ylim() == pytest.approx(((y1 + y2) / 2 + half, (y1 + y2) / 2 - half), rel=1e-5)
+
+
 def test_a_crop_has_the_colours_of_the_cells_it_was_cut_from(trace):
     _, features, crop = (ax.images[0] for ax in roi_grids_figure(trace, [2]).axes)
     assert features.get_clim() == crop.get_clim() and features.get_cmap() == crop.get_cmap()
