@@ -12,9 +12,11 @@ class Head(Module):
 
     pyramid [(N, H, W, C)] * L, rois (K, 4), image_index (K,)  ->  what the predictor says about each RoI
 
-    A kind of head says the rest. In training: which of the sampled RoIs it `sees`, what it should answer about them
-    (`answers`), and how far it is off (`loss_forward`, `loss_backward`). At inference: what it adds to what was found
-    (`detect`), and what it contributes to the Detections of an image (`report`).
+    A kind of head says the rest. In training: which of the sampled RoIs it learns from, `sees(samples) -> seen`; what
+    it should say about them, `answers(seen, targets, sizes=)`; how far off it is, `loss_forward(y, seen=, answers=) ->
+    losses, cache` and `loss_backward(dlosses, cache) -> dy`. At inference: what it adds to what was found,
+    `detect(pyramid, found, sizes=) -> found`; its part of an image's Detections, `report(found, old=, new=, paste=)`,
+    from the size (height, width) that the network saw to that of the picture.
     """
 
     name = ""  # of its losses, its answers, and before the names of its parameters
