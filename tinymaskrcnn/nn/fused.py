@@ -23,14 +23,14 @@ def everywhere(module):
 
 
 @register_kernel("Sequential.forward", module=everywhere)
-def sequential_forward(sequential, x):
+def in_a_row(sequential, x):
     """Fast twin of nn.containers.Sequential.forward."""
     x, caches = forward(sequential.layers, x)
     return x, sequential.keep(caches)
 
 
 @register_kernel("Sequential.backward", module=everywhere)
-def sequential_backward(sequential, dy, cache):
+def back_through_a_row(sequential, dy, cache):
     """Fast twin of nn.containers.Sequential.backward."""
     return backward(sequential.layers, dy, cache)
 
