@@ -1,8 +1,9 @@
-"""What every picture must satisfy: no text is cut off at the edge, no text lies on another text."""
+"""What every picture must satisfy: no text and no axes are cut off at the edge, none lies on another of its kind."""
 
-from itertools import combinations
-
+import numpy as np
 from matplotlib.text import Text
+
+HAIR = 1.5  # pixels that two texts, or two axes, may share
 
 
 def drawn_texts(figure):
@@ -29,12 +30,21 @@ def words(figure):
 
 
 def assert_legible(figure):
-    """No text sticks out of the figure, no two texts share more than a hair."""
-    texts = drawn_texts(figure)
-    edge = figure.bbox
-    for text, box in texts:
-        assert box.x0 >= edge.x0 - 1 and box.x1 <= edge.x1 + 1, f"{text!r} is cut off at the side"
-        assert box.y0 >= edge.y0 - 1 and box.y1 <= edge.y1 + 1, f"{text!r} is cut off at the top or bottom"
-    for (first, a), (second, b) in combinations(texts, 2):
-        width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert width <= 1.5 or height <= 1.5, f"{first!r} lies on {second!r}"
+    """No text and no axes stick out of the figure, no two texts and no two axes share more than a hair."""
+    _assert_apart(drawn_texts(figure), figure.bbox)
+    axes = [ax for ax in figure.axes if ax.get_visible()]
+    _assert_apart([(f"axes {k}", ax.get_window_extent()) for k, ax in enumerate(axes)], figure.bbox)
+
+
+def _assert_apart(named, edge):
+    """named [(name, rectangle)] lie within `edge` and beside each other."""
+    if not named:
+        return
+    names = [name for name, _ in named]
+    low, high = (np.array([getattr(box, corner) for _, box in named]) for corner in ("min", "max"))  # (K, 2) of x, y
+    for axis, where in enumerate(("at the side", "at the top or bottom")):
+        cut = (low[:, axis] < edge.min[axis] - 1) | (high[:, axis] > edge.max[axis] + 1)
+        assert not cut.any(), f"{names[np.argmax(cut)]!r} is cut off {where}"
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    pairs = np.argwhere(np.triu((shared > HAIR).all(axis=2), k=1))
+    assert not len(pairs), f"{names[pairs[0][0]]!r} lies on {names[pairs[0][1]]!r}"

@@ -91,6 +91,15 @@ def test_boxes_are_the_spans():
     assert {"stem: 3 px, every 2", "end: 19 px, every 4"} <= set(words(ax.figure))
 
 
+def test_every_layer_has_its_box_however_many_there_are():
+    count = len(style.PALETTE) + 3
+    ax = draw_receptive_field(np.zeros((32, 32)), [(3, 1, 1)] * count, at=(12, 20))
+    boxes = [p for p in ax.patches if p.get_linewidth() == 2.2]
+    assert [box.get_width() for box in boxes] == [3 + 2 * k for k in range(count)]
+    looks = {(box.get_edgecolor(), str(box.get_linestyle())) for box in boxes}
+    assert len(looks) == count, "the same colour comes again with another line"
+
+
 def test_cells_stay_on_the_map():
     """The last pixel has no cell of its own when the stride leaves a rest: the last cell is shown."""
     ax = draw_receptive_field(np.zeros((9, 9)), [(2, 4)], at=(8, 8))

@@ -9,7 +9,7 @@ from tinymaskrcnn.config import scene_preset
 from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.evaluation import Evaluator
 from tinymaskrcnn.structures import Detections
-from tinymaskrcnn.visualize import figures
+from tinymaskrcnn.visualize import figures, style
 
 NAMES = ("background", *"0123456789")
 
@@ -46,3 +46,33 @@ def test_all_figures_of_a_run(tmp_path, preset):
             wide, tall = figure.get_size_inches() * figure.dpi
             assert abs(picture.width - wide) <= 1 and abs(picture.height - tall) <= 1
             assert len(np.unique(np.asarray(picture.convert("L")))) > 50  # not an empty sheet
+
+
+def figure_with(*places, texts=()):
+    figure = style.new_figure(4, 4)
+    for place in places:
+        figure.add_axes(place, xticks=[], yticks=[])
+    for x, y in texts:
+        figure.text(x, y, "here", ha="center", va="center")
+    return figure
+
+
+ILLEGIBLE = [
+    ([(0.7, 0.1, 0.4, 0.8)], [], "'axes 0' is cut off at the side"),
+    ([(0.1, 0.1, 0.4, 0.8), (0.5, -0.1, 0.5, 0.8)], [], "'axes 1' is cut off at the top or bottom"),
+    ([(0.1, 0.1, 0.42, 0.8), (0.5, 0.1, 0.5, 0.8)], [], "'axes 0' lies on 'axes 1'"),
+    ([], [(0.5, 0.5), (0.0, 0.3)], "'here' is cut off at the side"),
+    ([], [(0.5, 0.999)], "'here' is cut off at the top or bottom"),
+    ([], [(0.5, 0.5), (0.1, 0.3), (0.51, 0.51)], "'here' lies on 'here'"),
+]
+
+
+@pytest.mark.parametrize(("axes", "texts", "said"), ILLEGIBLE)
+def test_what_is_cut_off_or_lies_on_another_is_seen(axes, texts, said):
+    with pytest.raises(AssertionError, match=said):
+        assert_legible(figure_with(*axes, texts=texts))
+
+
+def test_what_stands_side_by_side_is_legible():
+    assert_legible(style.new_figure(1, 1))
+    assert_legible(figure_with((0.1, 0.1, 0.4, 0.8), (0.5, 0.1, 0.5, 0.8), texts=[(0.2, 0.5), (0.2, 0.6)]))

@@ -118,6 +118,27 @@ def test_drawn_maxima_and_bins_of_the_published_matrix():
     assert hatched == {(x, 5) for x in range(7)} | {(3, y) for y in range(3, 8)}
 
 
+@pytest.mark.parametrize(("kind", "height"), [("pool", 0.5), ("align", 0.26), ("warp", 0.26)])
+def test_numbers_stand_above_the_points_and_in_the_middle_where_there_are_none(kind, height):
+    ax = draw_pooling_grid(MAP, (0.4, 2.7, 6.9, 7.5), output_size=2, kind=kind, scale=0.5)
+    places = [text.get_position() for text in ax.texts if text.get_text() == ".88"]
+    assert (1.0, 2 * height) in places  # the first cell is two pixels wide and high
+
+
+def test_lines_of_bins_are_dashed_and_stand_out_from_what_lies_below():
+    for kind, lines in (("align", "collections"), ("pool", "patches")):
+        ax = draw_pooling_grid(MAP, (0.4, 2.7, 6.9, 7.5), output_size=2, kind=kind)
+        drawn = [line for line in getattr(ax, lines) if line.get_path_effects()]
+        assert drawn
+        for line in drawn:
+            width = float(np.ravel(line.get_linewidth())[0])
+            halo, _ = line.get_path_effects()
+            assert 1 < halo._gc["linewidth"] - width < 2, "a hair on either side"
+        if kind == "align":
+            dashes = [pattern for line in drawn for _, pattern in line.get_linestyle()]
+            assert {(len(p), p[0] / p[1]) for p in dashes} == {(2, 2.0)}
+
+
 def test_an_image_lies_under_the_cells_of_a_level(theme):
     rng = np.random.default_rng(0)
     ax = draw_pooling_grid(
