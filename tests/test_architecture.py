@@ -19,7 +19,7 @@ TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for p
 
 GROUND = {"backend", "capacity", "config", "config_rules", "contract", "counting", "devices", "errors", "files"}
 FLOORS = [  # from the ground up; what stands on one floor does not know one another
-    GROUND | {"plain_arrays", "structures"},
+    GROUND | {"kernel_lookup", "plain_arrays", "structures"},
     {"kernels"},
     {"ops"},
     {"nn", "targets", "data", "testing"},
@@ -34,7 +34,8 @@ FLOORS = [  # from the ground up; what stands on one floor does not know one ano
     {"__main__"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
-BY_NAME = {("backend", "kernels"), ("backend", "nn")}  # a kernel is looked for by name, and runs where it is found
+# A kernel is looked for by name, and runs where it is found.
+BY_NAME = {("backend", "kernel_lookup"), ("kernel_lookup", "kernels"), ("kernel_lookup", "nn")}
 
 # forward may change these: nothing but the running statistics of batch normalisation, which live in Buffers
 STATE_ALLOWED = set()

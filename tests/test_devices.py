@@ -9,7 +9,7 @@ import pytest
 import strict_device
 from pretended_cupy import pretended
 
-from tinymaskrcnn import backend, devices
+from tinymaskrcnn import backend, devices, kernel_lookup
 from tinymaskrcnn.errors import BackendError
 
 HOST = np.arange(6.0).reshape(2, 3)
@@ -65,14 +65,14 @@ def test_tf32_needs_a_gpu(monkeypatch):
 
 
 def test_a_device_kernel_serves_every_module_with_a_launcher(monkeypatch, device):
-    monkeypatch.setattr(backend, "_KERNELS", {})
+    monkeypatch.setattr(kernel_lookup, "_KERNELS", {})
     monkeypatch.setattr(backend, "_KERNELS_ENABLED", True)
 
     @backend.has_kernel
     def scale(x):
         return "readable", x
 
-    backend.register_kernel("scale", module=devices.DEVICE)(lambda x: "launched")
+    kernel_lookup.register_kernel("scale", module=devices.DEVICE)(lambda x: "launched")
     x = device.asarray(HOST)
     assert scale(x)[0] == "readable"  # nothing can launch yet
     devices.register_launcher("strict_cupy", print)

@@ -8,7 +8,7 @@ import pytest
 import strict_device
 from benchmarks import gpu, gpu_checks, gpu_speed, gpu_training
 
-from tinymaskrcnn import backend, devices
+from tinymaskrcnn import devices, kernel_lookup
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
 from tinymaskrcnn.ops import activation
 from tinymaskrcnn.train.optimizer import SGD
@@ -143,10 +143,10 @@ def test_a_wrong_gradient_on_the_card_is_found(bench, monkeypatch):
 
 
 def test_a_wrong_kernel_is_named(bench, monkeypatch):
-    backend._load_kernels()
+    kernel_lookup._load_kernels()
     text = activation.relu_backward.readable
     wrong = [(devices.DEVICE, lambda dy, cache: True, lambda dy, cache: 1.0001 * text(dy, cache))]
-    monkeypatch.setitem(backend._KERNELS, "relu_backward", wrong)
+    monkeypatch.setitem(kernel_lookup._KERNELS, "relu_backward", wrong)
     status, rows, *_ = bench("--only", "kernels")
     if rows["gpu_kernels"]["status"] == "skipped":
         pytest.skip(rows["gpu_kernels"]["note"])

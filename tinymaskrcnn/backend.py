@@ -1,4 +1,4 @@
-"""NumPy or CuPy, decided by the array itself; and the lookup of fast kernels by name.
+"""NumPy or CuPy, decided by the array itself; and the mark of functions that have a fast twin.
 
 There is no global switch: `array_module(x)` looks at `x`. A function that is given CuPy arrays computes on the GPU and
 returns CuPy arrays, and the same text serves both.
@@ -80,75 +80,24 @@ def sparse(xp):
 
 # ---------------------------------------------------------------- kernels by name
 
-_KERNELS = {}  # name -> list of (array module, applies, function)
 _KERNELS_ENABLED = os.environ.get("TINYMASKRCNN_KERNELS", "1") != "0"
 
 
-def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
-    """Decorator for `kernels/`: this function may stand in for the readable one called `name` ("f", or "Class.f").
-
-    `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
-    must return the same values and the same cache as its readable twin. `module` is NumPy, or a function that is asked
-    whether the kernel works on the arrays of a module.
-    """
-
-    def register(function):
-        _KERNELS.setdefault(name, []).append((module, applies, function))
-        return function
-
-    return register
-
-
-@functools.cache
-def _load_kernels():
-    try:
-        importlib.import_module(f"{__package__}.kernels")
-        importlib.import_module(f"{__package__}.nn.fused")  # those of containers
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith(f"{__package__}.kernels"):
-            raise  # a kernel misses a package of its own: say so; only a missing folder is fine
-
-
-@functools.cache
-def _is_edited(readable):
-    """Whether somebody changed a text since its kernels were written: then it is the text that runs."""
-    try:
-        return importlib.import_module(f"{__package__}.kernels.texts").edited(readable)
-    except ModuleNotFoundError:
-        return False
-
-
 def has_kernel(readable):
-    """Mark a function or method that a kernel of the same name may replace; `f.readable` is always the text itself."""
-    name = readable.__qualname__.rpartition("<locals>.")[2]
+    """Mark a function or method that a kernel of the same name may replace; `f.readable` is always the text itself.
+
+    Kernels are the fast twins of a text (`kernels/`). Which of them takes this call, `kernel_lookup.py` says.
+    """
 
     @functools.wraps(readable)
     def dispatch(*args, **data):
-        if _KERNELS_ENABLED:
-            _load_kernels()
-            kernels = () if _is_edited(readable) else _KERNELS.get(name, ())
-            module = _first_module(args) if kernels else None
-            for wanted, applies, kernel in kernels:
-                if _serves(wanted, module) and applies(*args, **data):
-                    return kernel(*args, **data)
-        return readable(*args, **data)
+        kernel = _lookup().kernel_for(readable, args, data) if _KERNELS_ENABLED else None
+        return (kernel or readable)(*args, **data)
 
     dispatch.readable = readable
     return dispatch
 
 
-def _serves(wanted, module):
-    """Whether a kernel registered for `wanted` works on arrays of `module`."""
-    return wanted is module or (module is not None and callable(wanted) and wanted(module))
-
-
-def _first_module(args):
-    """The module of the first array among positional arguments or inside a cache tuple."""
-    for x in args:
-        if isinstance(x, (tuple, list)):
-            found = _first_module(x)
-        else:
-            found = _module_of(x)
-        if found is not None:
-            return found
-    return None
+@functools.cache
+def _lookup():
+    return importlib.import_module(f"{__package__}.kernel_lookup")  # by name: it looks at arrays as this module does

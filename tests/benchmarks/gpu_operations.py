@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from tinymaskrcnn import backend, devices
+from tinymaskrcnn import backend, devices, kernel_lookup
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.ops.conv import conv2d_forward
@@ -60,10 +60,10 @@ def lent_kernels(run):
 @contextlib.contextmanager
 def beside_their_twins(found):
     """Each call of a device's kernel adds to found[name] how far its results are from the text's."""
-    backend._load_kernels()
-    before, texts, caches = dict(backend._KERNELS), twins(), {}
+    kernel_lookup._load_kernels()
+    before, texts, caches = dict(kernel_lookup._KERNELS), twins(), {}
     for name, entries in before.items():
-        backend._KERNELS[name] = [
+        kernel_lookup._KERNELS[name] = [
             (
                 module,
                 when,
@@ -74,7 +74,7 @@ def beside_their_twins(found):
     try:
         yield
     finally:
-        backend._KERNELS.update(before)
+        kernel_lookup._KERNELS.update(before)
 
 
 def twins():

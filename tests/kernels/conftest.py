@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymaskrcnn import backend
+from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.kernels import threads
 
 SHARE = 2e-5  # of the largest number of an array: what float32, and Winograd in it, may be off by
@@ -130,7 +130,7 @@ def gate_of():
     """gate_of(name): what the one kernel of that name for NumPy asks of its arguments."""
 
     def gate(name):
-        [applies] = [applies for module, applies, _ in backend._KERNELS[name] if module is np]
+        [applies] = [applies for module, applies, _ in kernel_lookup._KERNELS[name] if module is np]
         return applies
 
     return gate

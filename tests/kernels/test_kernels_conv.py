@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn import backend
+from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.kernels import conv as fast
 from tinymaskrcnn.ops import conv
@@ -220,7 +220,7 @@ def test_one_channel_per_map(compare_pair, normal):
 
 
 def test_every_twin_is_registered():
-    backend._load_kernels()
+    kernel_lookup._load_kernels()
     names = ("conv2d", "conv_transpose2d", "select_conv1x1", "linear")
     wanted = {f"{name}_{way}" for name in names for way in ("forward", "backward")} | {"nms"}
-    assert wanted <= set(backend._KERNELS)
+    assert wanted <= set(kernel_lookup._KERNELS)

@@ -7,10 +7,11 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinymaskrcnn
-from tinymaskrcnn import backend
+from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.kernels import texts
 from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.ops import conv, linear
@@ -25,8 +26,8 @@ def test_the_record_is_that_of_these_texts():
 
 
 def test_every_kernel_has_a_text_on_record():
-    backend._load_kernels()
-    assert set(backend._KERNELS) <= set(texts._record())
+    kernel_lookup._load_kernels()
+    assert set(kernel_lookup._KERNELS) <= set(texts._record())
 
 
 def digest_where(monkeypatch, module, name, *edits):
@@ -80,16 +81,16 @@ def test_what_counts_as_another_text(monkeypatch, name, edit, counts):
 
 @pytest.fixture
 def fresh():
-    for cached in (texts.edited, backend._is_edited, texts._source):
+    for cached in (texts.edited, kernel_lookup._is_edited, texts._source):
         cached.cache_clear()
     yield
-    for cached in (texts.edited, backend._is_edited, texts._source):
+    for cached in (texts.edited, kernel_lookup._is_edited, texts._source):
         cached.cache_clear()
 
 
 def test_an_edited_text_is_told_once_and_runs(fresh, monkeypatch, rng):
     monkeypatch.setitem(texts._record(), "linear_forward", "another")
-    monkeypatch.setitem(backend._KERNELS, "linear_forward", [(backend.np, lambda *a: True, lambda *a: "kernel")])
+    monkeypatch.setitem(kernel_lookup._KERNELS, "linear_forward", [(np, lambda *a: True, lambda *a: "kernel")])
     x, weight, bias = rng.standard_normal((2, 3)), rng.standard_normal((3, 4)), rng.standard_normal(4)
     with pytest.warns(UserWarning, match=r"linear_forward in .*linear\.py.*the text runs") as told:
         y, _ = linear.linear_forward(x, weight, bias)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinymaskrcnn import backend
+from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.ops import bilinear, conv, linear, mask_logits, nms, resize, roi_align
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
@@ -104,15 +104,15 @@ def _with_kernel(function, *args, **data):
 
 def taken(function, *args, **data):
     """Whether a NumPy kernel is registered under the function's name and takes the call."""
-    backend._load_kernels()
-    kernels = backend._KERNELS.get(function.__name__, ())
+    kernel_lookup._load_kernels()
+    kernels = kernel_lookup._KERNELS.get(function.__name__, ())
     return any(module is np and applies(*args, **data) for module, applies, _ in kernels)
 
 
 def registered():
     """The names of all functions that have a NumPy kernel."""
-    backend._load_kernels()
-    return {name for name, kernels in backend._KERNELS.items() if any(module is np for module, _, _ in kernels)}
+    kernel_lookup._load_kernels()
+    return {name for name, kernels in kernel_lookup._KERNELS.items() if any(module is np for module, _, _ in kernels)}
 
 
 def _error(got, want):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import register_kernel
+from ..kernel_lookup import register_kernel
 from . import im2col, matmul, winograd
 from .common import is_float32, is_pair, paint_matrix, pair
 from .filters import turned_round

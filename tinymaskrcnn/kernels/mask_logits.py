@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..backend import register_kernel
 from ..devices import Workspace
+from ..kernel_lookup import register_kernel
 from .common import is_float32, paint_matrix
 from .matmul import add_up
 from .threads import even_pieces, run, single_threaded_blas, spans

@@ -7,8 +7,8 @@ pairs. Where it leaves too many (a low threshold, one huge box), boxes are compa
 
 import numpy as np
 
-from ..backend import register_kernel
 from ..devices import Workspace
+from ..kernel_lookup import register_kernel
 from .threads import run
 
 PAIRS = 1 << 16  # pairs compared at a time

@@ -1,6 +1,7 @@
 """Normalisation of pictures in long rows, where NumPy would do one pixel's few channels at a time."""
 
-from ..backend import array_module, register_kernel
+from ..backend import array_module
+from ..kernel_lookup import register_kernel
 
 
 def _everywhere(module):

@@ -5,7 +5,7 @@ Bilinear resizing of pictures: all but two numbers in a row of the text's matric
 
 import numpy as np
 
-from ..backend import register_kernel
+from ..kernel_lookup import register_kernel
 from .common import is_pair
 
 

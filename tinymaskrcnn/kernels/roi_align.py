@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import register_kernel, sparse
+from ..backend import sparse
 from ..devices import Workspace
+from ..kernel_lookup import register_kernel
 from .threads import even_pieces, run, spans
 
 BINS = 16384  # rows of a block's matrix: some 330 RoIs of 7 x 7

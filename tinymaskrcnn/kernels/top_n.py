@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import register_kernel
+from ..kernel_lookup import register_kernel
 
 
 def _takes(scores, n):

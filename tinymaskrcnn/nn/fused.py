@@ -7,7 +7,8 @@ norm and ReLU are one operator, forward and backward.
 
 import numpy as np
 
-from ..backend import array_module, register_kernel
+from ..backend import array_module
+from ..kernel_lookup import register_kernel
 from ..ops import conv, more_norms, pool, resize
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, ReLU
 from .more_layers import FrozenBatchNorm2d, GroupNorm

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ...backend import array_module, register_kernel
+from ...backend import array_module
 from ...devices import DEVICE
+from ...kernel_lookup import register_kernel
 from .launch import MOST, contiguous, fits, launch
 
 

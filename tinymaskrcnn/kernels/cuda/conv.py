@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backend import array_module, register_kernel
+from ...backend import array_module
 from ...devices import DEVICE
+from ...kernel_lookup import register_kernel
 from ..common import is_pair, paint_matrix, pair
 from ..conv import output_size
 from .launch import MOST, contiguous, fits, launch

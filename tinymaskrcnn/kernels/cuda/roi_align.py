@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...backend import array_module, register_kernel
+from ...backend import array_module
 from ...devices import DEVICE
+from ...kernel_lookup import register_kernel
 from ..common import is_pair, pair
 from .launch import BLOCK, MOST, contiguous, fits, launch
 

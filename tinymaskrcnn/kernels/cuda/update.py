@@ -1,7 +1,7 @@
 """One step of SGD on a device: one launch for all parameters of a group."""
 
-from ...backend import register_kernel
 from ...devices import DEVICE
+from ...kernel_lookup import register_kernel
 from .launch import fits, launch
 
 

@@ -1,0 +1,72 @@
+"""The lookup of fast kernels by name: who stands in for a readable function, for these arrays and in this case."""
+
+import functools
+import importlib
+
+import numpy as np
+
+from .backend import _module_of
+
+_KERNELS = {}  # name -> list of (array module, applies, function)
+
+
+def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
+    """Decorator for `kernels/`: this function may stand in for the readable one called `name` ("f", or "Class.f").
+
+    `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
+    must return the same values and the same cache as its readable twin. `module` is NumPy, or a function that is asked
+    whether the kernel works on the arrays of a module.
+    """
+
+    def register(function):
+        _KERNELS.setdefault(name, []).append((module, applies, function))
+        return function
+
+    return register
+
+
+@functools.cache
+def _load_kernels():
+    try:
+        importlib.import_module(f"{__package__}.kernels")
+        importlib.import_module(f"{__package__}.nn.fused")  # those of containers
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(f"{__package__}.kernels"):
+            raise  # a kernel misses a package of its own: say so; only a missing folder is fine
+
+
+@functools.cache
+def _is_edited(readable):
+    """Whether somebody changed a text since its kernels were written: then it is the text that runs."""
+    try:
+        return importlib.import_module(f"{__package__}.kernels.texts").edited(readable)
+    except ModuleNotFoundError:
+        return False
+
+
+def kernel_for(readable, args, data):
+    """The kernel that takes a call of a readable function, or None; the first one registered that applies."""
+    _load_kernels()
+    kernels = () if _is_edited(readable) else _KERNELS.get(readable.__qualname__.rpartition("<locals>.")[2], ())
+    module = _first_module(args) if kernels else None
+    for wanted, applies, kernel in kernels:
+        if _serves(wanted, module) and applies(*args, **data):
+            return kernel
+    return None
+
+
+def _serves(wanted, module):
+    """Whether a kernel registered for `wanted` works on arrays of `module`."""
+    return wanted is module or (module is not None and callable(wanted) and wanted(module))
+
+
+def _first_module(args):
+    """The module of the first array among positional arguments or inside a cache tuple."""
+    for x in args:
+        if isinstance(x, (tuple, list)):
+            found = _first_module(x)
+        else:
+            found = _module_of(x)
+        if found is not None:
+            return found
+    return None
