@@ -32,7 +32,7 @@ import numpy as np
 from tinymaskrcnn.config import RoIConfig, RPNConfig, SceneConfig, scene_preset
 from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.explain import trace_detection
-from tinymaskrcnn.models.roi_pooling import assign_levels
+from tinymaskrcnn.models.roi_heads import assign_levels
 from tinymaskrcnn.ops import anchors, boxes, losses, naive
 from tinymaskrcnn.structures import collate
 from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, balanced_sample, draw_keys, match

@@ -31,7 +31,7 @@ from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import load_bank, make_scene
 from tinymaskrcnn.devices import to_device
 from tinymaskrcnn.models.postprocess import paste_masks
-from tinymaskrcnn.models.roi_pooling import assign_levels
+from tinymaskrcnn.models.roi_heads import assign_levels
 from tinymaskrcnn.ops import naive
 from tinymaskrcnn.ops.average_pool import avg_pool2d_forward
 from tinymaskrcnn.ops.more_losses import squared_error_backward, squared_error_forward

@@ -16,7 +16,7 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import blocks, mask_rcnn, roi_heads, roi_pooling, rpn
+from tinymaskrcnn.models import blocks, mask_rcnn, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import containers, layers, more_layers
@@ -332,7 +332,7 @@ MODELS = [
     layer(lambda rng: blocks.Difference(), (2, 3, 2, 4)),
     methods("RPN.loss", rpn_losses, (2, 4), (2, 4, 4), targets=Draw(rpn_targets)),
     layer(
-        lambda rng: roi_pooling.PyramidRoIAlign(2, ROI_CONFIG, levels=2),
+        lambda rng: roi_heads.PyramidRoIAlign(2, ROI_CONFIG, levels=2),
         draw.pyramid(2, (6, 3), 2),
         **ROIS,
     ),

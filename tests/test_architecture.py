@@ -51,7 +51,6 @@ TESTED_ELSEWHERE = {
     "ops/bilinear.py": "ops/test_resize.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",
-    "models/roi_heads.py": "models/test_mask_rcnn.py",
     "homework/worker.py": "homework/test_remote.py",
     "data/coco_report.py": "data/test_coco_check.py",
     "data/coco_entries.py": "data/test_coco_check.py",

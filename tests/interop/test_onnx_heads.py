@@ -6,7 +6,7 @@ from onnx_run import channels_first, drawn_boxes, pyramid_of, run_nodes
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.interop import onnx_heads
-from tinymaskrcnn.models import postprocess, roi_pooling
+from tinymaskrcnn.models import postprocess, roi_heads
 from tinymaskrcnn.models.heads import keypoint
 from tinymaskrcnn.models.transform import resize_keypoints
 
@@ -16,7 +16,7 @@ from tinymaskrcnn.models.transform import resize_keypoints
 @pytest.mark.parametrize("count", [40, 1, 0])
 def test_crops_come_from_their_level_and_in_order(aligned, samples, count):
     config = RoIConfig(canonical_size=16.0, aligned=aligned, sampling_ratio=samples)
-    pool = roi_pooling.PyramidRoIAlign(5, config)
+    pool = roi_heads.PyramidRoIAlign(5, config)
     pyramid = pyramid_of((128, 128))
     rois = drawn_boxes(count, side=60)
     here, _ = pool.forward(pyramid, rois=rois, image_index=np.zeros(count, int))
@@ -35,7 +35,7 @@ def test_levels_at_their_borders():
         lambda g, rois: onnx_heads.assign_levels(g, rois, RoIConfig(canonical_size=224.0, canonical_level=4), 4),
         rois=rois,
     )
-    here = roi_pooling.assign_levels(rois, canonical_size=224, canonical_level=4, lowest=2, highest=5)
+    here = roi_heads.assign_levels(rois, canonical_size=224, canonical_level=4, lowest=2, highest=5)
     assert there.tolist() == here.tolist() and set(here.tolist()) == {2, 3, 4, 5}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cases import find_pair, positional_names
 from parity import detection, draws
 
-from tinymaskrcnn.models import roi_pooling
+from tinymaskrcnn.models import roi_heads
 from tinymaskrcnn.ops import anchors, boxes, nms
 from tinymaskrcnn.targets import mask, matcher
 
@@ -139,7 +139,7 @@ FAMILIES = {
         Family("box_clip", 3, draws.box_clip, ours=_geometry(boxes.clip, "boxes")),
         Family("matcher", 14, draws.matcher, ours=_match),
         Family("anchors", 8, draws.anchors, ours=_anchors),
-        Family("roi_levels", 4, draws.roi_levels, ours=_geometry(roi_pooling.assign_levels, "level")),
+        Family("roi_levels", 4, draws.roi_levels, ours=_geometry(roi_heads.assign_levels, "level")),
         Family("mask_targets", 5, draws.mask_targets, ours=_geometry(mask.mask_targets, "targets")),
         Family("box_loss", 6, detection.draw_box_loss, ours=detection.box_loss),
         Family("keypoint_loss", 6, detection.draw_keypoint_loss, ours=detection.keypoint_loss),

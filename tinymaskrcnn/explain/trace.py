@@ -10,7 +10,7 @@ import numpy as np
 from ..config import ModelConfig
 from ..errors import ArgumentError
 from ..models.postprocess import paste_masks
-from ..models.roi_pooling import assign_levels
+from ..models.roi_heads import assign_levels
 from ..ops import activation, boxes, nms
 from ..structures import Detections, check_pictures, collate
 

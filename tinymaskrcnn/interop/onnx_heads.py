@@ -9,7 +9,7 @@ from .onnx_boxes import EVERYTHING, LEFT_OUT, clip, decode, large_enough, nms
 from .onnx_graph import columns_of, count_up, sigmoid, size_of
 from .onnx_layers import emit
 
-# ---------------------------------------------------------------- crops: models/roi_pooling.py
+# ---------------------------------------------------------------- crops: models/roi_heads.py
 
 
 def pyramid_roi_align(g, pool, pyramid, rois):

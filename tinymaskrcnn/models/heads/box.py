@@ -9,8 +9,7 @@ from ...ops import losses
 from ..blocks import conv_blocks
 from ..found import Found
 from ..postprocess import detections_from_boxes
-from ..roi_heads import Head
-from ..roi_pooling import PyramidRoIAlign
+from ..roi_heads import Head, PyramidRoIAlign
 from ..transform import resize_boxes
 
 

@@ -7,8 +7,7 @@ from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
 from ...nn.module import Module
 from ...ops import bilinear, losses
 from ...targets.keypoint import keypoint_targets
-from ..roi_heads import Head
-from ..roi_pooling import PyramidRoIAlign
+from ..roi_heads import Head, PyramidRoIAlign
 from ..transform import resize_keypoints
 
 

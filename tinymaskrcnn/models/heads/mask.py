@@ -9,8 +9,7 @@ from ...nn.module import Module
 from ...ops import activation, losses, mask_logits
 from ...targets.mask import mask_targets
 from ..blocks import conv_blocks
-from ..roi_heads import Head
-from ..roi_pooling import PyramidRoIAlign
+from ..roi_heads import Head, PyramidRoIAlign
 from ..transform import resize_boxes
 
 

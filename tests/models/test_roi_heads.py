@@ -1,11 +1,11 @@
-"""The level rule and pooling over the pyramid."""
+"""What a head cuts out: the level rule and pooling over the pyramid."""
 
 import dataclasses
 
 import numpy as np
 
 from tinymaskrcnn.config import RoIConfig
-from tinymaskrcnn.models.roi_pooling import PyramidRoIAlign, assign_levels
+from tinymaskrcnn.models.roi_heads import PyramidRoIAlign, assign_levels
 from tinymaskrcnn.ops import roi_align
 
 PAPER = {"canonical_size": 224, "canonical_level": 4, "lowest": 2, "highest": 5}
