@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+import tinymaskrcnn.ops
 from tinymaskrcnn.homework.blanks import find_blank
 from tinymaskrcnn.homework.cut import Cut, cut_out
 
@@ -33,6 +34,19 @@ def test_it_must_come_before_what_it_cuts():
         from tinymaskrcnn.ops import linear  # noqa: F401
 
         Cut(find_blank("hw01.linear_backward")).install()
+
+
+def test_of_the_package_one_module_is_cut_and_the_kernels_are_not_there():
+    cut = Cut(find_blank("hw01.linear_backward"))
+    for name in ("tinymaskrcnn.kernels", "tinymaskrcnn.kernels.nms"):
+        with pytest.raises(ModuleNotFoundError, match=f"{name} is not there when homework is checked"):
+            cut.find_spec(name)
+    assert cut.find_spec("tinymaskrcnn.ops.conv") is None and cut.find_spec("tinymaskrcnn.kernels_of_mine") is None
+    spec = cut.find_spec("tinymaskrcnn.ops.linear", tinymaskrcnn.ops.__path__)
+    namespace = {"__name__": spec.name}
+    exec(spec.loader.get_code(spec.name), namespace)
+    with pytest.raises(PermissionError, match="not there while yours is checked"):
+        namespace["linear_backward"](None, None)
 
 
 def test_there_is_no_kernel_and_no_loop_to_take_its_place():

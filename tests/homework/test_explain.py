@@ -45,6 +45,12 @@ def test_of_what_is_printed_the_beginning_is_shown():
     assert lines.count("  row") == 20 and "  ..." in lines
 
 
+def test_empty_lines_at_the_end_of_what_is_printed_are_left_out():
+    lines = explanation(verdict_of(lambda call: Answer(None, printed="row\n\nrow\n\n \n")))
+    start = lines.index("your code printed:")
+    assert lines[start + 1 : start + 4] == ["  row", "  ", "  row"] and lines[start + 4].strip()
+
+
 def test_writing_is_said_once_and_with_its_line():
     def writes(call):
         answer = local_answer(EXERCISE, EXERCISE.blank.reference(), call)

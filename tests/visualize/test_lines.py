@@ -71,6 +71,7 @@ def test_histograms_hold_every_sample(theme):
     for patch in ax.patches:
         x, y = patch.get_xy().T
         assert np.isclose(np.sum(np.diff(x) * y[:-1]) / 0.2, 1), "shares add up to 1, what lies outside in the end bins"
+    assert all(0 < line.get_linewidth() < patch.get_linewidth() for line, patch in zip(ax.lines, ax.patches))
     means = [line.get_xdata()[0] for line in ax.lines]
     np.testing.assert_allclose(means, [samples["before"].mean(), samples["after"].mean()])
 

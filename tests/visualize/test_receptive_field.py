@@ -91,6 +91,14 @@ def test_boxes_are_the_spans():
     assert {"stem: 3 px, every 2", "end: 19 px, every 4"} <= set(words(ax.figure))
 
 
+@pytest.mark.parametrize("shape", [(32, 32), (24, 64)])
+def test_the_picture_fills_its_axes(shape):
+    ax = draw_receptive_field(np.zeros(shape), STACK, at=(0, 0))
+    ax.figure.canvas.draw()
+    room, place = ax.get_position(original=True), ax.get_position()
+    assert place.width > 0.97 * room.width and place.height > 0.97 * room.height
+
+
 def test_every_layer_has_its_box_however_many_there_are():
     count = len(style.PALETTE) + 3
     ax = draw_receptive_field(np.zeros((32, 32)), [(3, 1, 1)] * count, at=(12, 20))

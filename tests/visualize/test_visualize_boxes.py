@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ShapeError
 from tinymaskrcnn.visualize import draw_boxes, draw_image, style
-from tinymaskrcnn.visualize.boxes import MOST_SHOWN
+from tinymaskrcnn.visualize.boxes import MOST_SHOWN, _rectangle, _size
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (6, 9, 1), (6, 9, 3), (1, 1, 1)])
@@ -60,6 +60,12 @@ def test_labels_neither_overlap_nor_stick_out(seed, count):
     for text in ax.texts:
         box = text.get_window_extent()
         assert edge.x0 - 2 <= box.x0 and box.x1 <= edge.x1 + 2 and edge.y0 - 2 <= box.y0 and box.y1 <= edge.y1 + 2
+
+
+def test_the_room_of_a_label_lies_around_its_place():
+    x1, y1, x2, y2 = _rectangle(50.0, 70.0, "7  0.98", 0.5)
+    assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((50, 70))
+    assert (x2 - x1, y2 - y1) == pytest.approx(_size("7  0.98", 0.5))
 
 
 def test_labels_of_equal_boxes_find_different_places():

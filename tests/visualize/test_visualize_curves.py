@@ -116,6 +116,13 @@ def test_precision_recall_is_the_mean_of_the_classes_that_have_objects():
     assert_legible(figure)
 
 
+def test_legends_stand_at_the_upper_right_outside_of_the_curves():
+    for ax in precision_recall_figure(evaluation_of([3, 0, 5])).axes:
+        ax.figure.canvas.draw()
+        legend, place = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        assert legend.x0 >= place.x1 - 1 and abs(legend.y1 - place.y1) < 8
+
+
 def test_many_classes_are_legible():
     assert_legible(precision_recall_figure(evaluation_of([1] * 80), [f"a thing number {i}" for i in range(81)]))
 

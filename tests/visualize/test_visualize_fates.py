@@ -59,6 +59,7 @@ def test_frames_are_legible_and_show_the_boxes_and_the_object(trace, theme, monk
     outlines = [tuple(p.get_bbox().extents) for p in first.patches]
     assert outlines == [*map(tuple, hidden.fitting["anchors"][: fates.MOST]), tuple(box)]
     assert tuple(last.patches[-2].get_bbox().extents) == pytest.approx(tuple(hidden.culprit))
+    assert last.patches[-2].get_linewidth() == last.patches[-1].get_linewidth() == 2
     assert {"decided", "fitted it"} <= set(words(drawn[-1]))
     assert tuple(last.patches[0].get_bbox().extents) == pytest.approx(tuple(hidden.fitting["detections"][0]))
     (left, right), (bottom, top) = first.get_xlim(), first.get_ylim()

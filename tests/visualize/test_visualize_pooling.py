@@ -125,6 +125,15 @@ def test_numbers_stand_above_the_points_and_in_the_middle_where_there_are_none(k
     assert (1.0, 2 * height) in places  # the first cell is two pixels wide and high
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_cells_are_square(own):
+    ax = style.new_figure(8, 3).add_axes((0.1, 0.1, 0.8, 0.8)) if own else None
+    ax = draw_pooling_grid(MAP, (0.4, 2.7, 6.9, 7.5), output_size=2, ax=ax)
+    ax.figure.canvas.draw()
+    corner, across = ax.transData.transform([(0, 0), (1, 1)])
+    assert across[0] - corner[0] == pytest.approx(corner[1] - across[1], rel=1e-3)
+
+
 def test_lines_of_bins_are_dashed_and_stand_out_from_what_lies_below():
     for kind, lines in (("align", "collections"), ("pool", "patches")):
         ax = draw_pooling_grid(MAP, (0.4, 2.7, 6.9, 7.5), output_size=2, kind=kind)

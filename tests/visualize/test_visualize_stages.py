@@ -135,6 +135,18 @@ def test_scores_are_drawn_as_bars_and_the_best_is_marked(trace):
     assert {"none", "flat", "tall", f"{scores.max():.2f}"} <= set(words(figure))
 
 
+@pytest.mark.parametrize(("figure", "name"), [(class_scores_figure, "proposals"), (masks_figure, "detections")])
+def test_a_piece_is_what_the_box_cuts_out(trace, figure, name):
+    ax = figure(trace, [1]).axes[0]
+    x1, y1, x2, y2 = (float(v) for v in getattr(trace, name).boxes[1])
+    assert ax.get_xlim() == pytest.approx((x1, x2)) and ax.get_ylim() == pytest.approx((y2, y1))
+
+
+def test_classes_are_named_once_at_the_left(trace):
+    axes = class_scores_figure(trace, [1, 0]).axes[1::2]
+    assert [[t.get_text() for t in ax.get_yticklabels()] for ax in axes] == [["none", "flat", "tall"], [""] * 3]
+
+
 def test_mask_probabilities_lie_in_their_box(trace):
     figure = masks_figure(trace, [1, 0])
     middle = figure.axes[2]
