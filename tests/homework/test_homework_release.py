@@ -9,7 +9,7 @@ from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.homework.audit import audit
 from tinymaskrcnn.homework.blanks import all_blanks
 from tinymaskrcnn.homework.exercises import exercises_of, titles
-from tinymaskrcnn.homework.release import release, student_file
+from tinymaskrcnn.homework.release import WIDTH, _comment, release, student_file
 
 
 @pytest.mark.parametrize("homework", list(titles()))
@@ -63,3 +63,13 @@ def test_what_is_not_plain_numpy_is_explained():
     assert "    xp = array_module(logits)  # numpy here, or cupy for arrays on a GPU\n" in text
     assert 'class Linear(Linear):\n    """The package\'s Linear, with one method of your own."""\n' in text
     assert all(audit(student_file(name)) == [] for name in titles())
+
+
+def test_a_recipe_becomes_comment_lines_paragraph_by_paragraph():
+    recipe = "First this.\nIt goes on.\n\n1. do one thing\n2. do another " + "and another " * 20
+    lines = _comment(recipe, "    ")
+    assert all(line.startswith("    # ") or line == "    #" for line in lines)
+    assert max(map(len, lines)) <= WIDTH
+    assert " ".join(line[6:].strip() for line in lines).split() == recipe.split()
+    starts = [line[6:] for line in lines if line[6:7].strip()]
+    assert [start.split()[0] for start in starts] == ["First", "1.", "2."]

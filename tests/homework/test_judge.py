@@ -31,6 +31,9 @@ def right(call):
         (None, np.zeros(2), "must be None; got float64 array (2,)"),
         ([np.zeros(1), np.zeros(1)], [np.zeros(1)], "must hold 2 things"),
         (np.zeros(2), Other("set"), "got set"),
+        (np.zeros(2), {"a": 1}, "must be float64 array (2,); got dict"),
+        (np.zeros(2), [1.0], "must be float64 array (2,); got a list of 1"),
+        ([1, 2], 3, "must hold 2 things; got int"),
         ({"a": 1, "b": 2}, {"a": 1}, "b is missing"),
     ],
 )

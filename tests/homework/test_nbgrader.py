@@ -24,6 +24,7 @@ def test_cells_are_marked_as_nbgrader_wants_them(homework):
         assert m["solution"] == ("### BEGIN SOLUTION" in source(cell) and "### END SOLUTION" in source(cell))
         assert m["grade"] == ("### BEGIN HIDDEN TESTS" in source(cell))
         assert m["locked"] != m["solution"]
+        assert m["schema_version"] == 3  # the one that has these fields, `task` among them
 
 
 def test_the_notebook_runs_with_its_solutions_and_fails_without():

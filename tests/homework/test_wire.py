@@ -104,6 +104,14 @@ def test_a_boast_of_size_is_refused_before_it_is_read(sizes):
         receive(io.BytesIO(struct.pack(">II", *sizes) + b"x" * 10))
 
 
+@pytest.mark.parametrize("missing", [1, 8, 24])
+def test_an_array_that_is_cut_off_is_refused(missing):
+    message = pack(np.arange(3.0))
+    head, body = struct.unpack(">II", message[:8])
+    with pytest.raises(WireError, match="an array reaches beyond the message"):
+        unpack(struct.pack(">II", head, body - missing) + message[8:-missing])
+
+
 def test_what_is_too_large_is_not_sent():
     with pytest.raises(WireError, match="are larger than any message"):
         pack(np.zeros(LARGEST // 8 + 1))
