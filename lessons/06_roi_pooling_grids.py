@@ -37,7 +37,7 @@ from tinymaskrcnn.ops.average_pool import avg_pool2d_forward
 from tinymaskrcnn.ops.more_losses import squared_error_backward, squared_error_forward
 from tinymaskrcnn.ops.roi_align import interpolation_matrix, roi_align_backward, roi_align_forward
 from tinymaskrcnn.ops.roi_pool import roi_pool_backward, roi_pool_forward
-from tinymaskrcnn.targets.mask import mask_targets
+from tinymaskrcnn.targets.roi import mask_targets
 from tinymaskrcnn.testing import CheckFailed, cache_bytes, check_pair
 from tinymaskrcnn.visualize import (
     Steps,

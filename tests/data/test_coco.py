@@ -24,7 +24,7 @@ from tinymaskrcnn.data.loader import open_stream, prefetch
 from tinymaskrcnn.data.resizing import resized_size
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
 from tinymaskrcnn.structures import collate
-from tinymaskrcnn.targets.mask import mask_targets
+from tinymaskrcnn.targets.roi import mask_targets
 
 NAMES = ("background", "cat", "person")
 

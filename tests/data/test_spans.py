@@ -11,7 +11,7 @@ from pretended_cupy import pretended
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.data.spans import SpanBatch, Spans
-from tinymaskrcnn.targets.mask import mask_targets
+from tinymaskrcnn.targets.roi import mask_targets
 
 
 @st.composite

@@ -18,7 +18,7 @@ from parity import detection, draws
 
 from tinymaskrcnn.models import roi_heads
 from tinymaskrcnn.ops import anchors, boxes, nms
-from tinymaskrcnn.targets import mask, matcher
+from tinymaskrcnn.targets import matcher, roi
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ FAMILIES = {
         Family("matcher", 14, draws.matcher, ours=_match),
         Family("anchors", 8, draws.anchors, ours=_anchors),
         Family("roi_levels", 4, draws.roi_levels, ours=_geometry(roi_heads.assign_levels, "level")),
-        Family("mask_targets", 5, draws.mask_targets, ours=_geometry(mask.mask_targets, "targets")),
+        Family("mask_targets", 5, draws.mask_targets, ours=_geometry(roi.mask_targets, "targets")),
         Family("box_loss", 6, detection.draw_box_loss, ours=detection.box_loss),
         Family("keypoint_loss", 6, detection.draw_keypoint_loss, ours=detection.keypoint_loss),
         Family("keypoint_targets", 6, detection.draw_keypoints, ours=detection.keypoint_targets),

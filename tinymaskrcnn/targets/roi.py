@@ -1,4 +1,4 @@
-"""Which proposals the heads learn from, and what each should answer (Fast R-CNN, section 2.3)."""
+"""Which proposals the heads learn from, and what each should answer: class, box, mask (Fast R-CNN, section 2.3)."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..backend import array_module
-from ..ops import boxes
+from ..ops import boxes, roi_align
 from .matcher import POSITIVE, balanced_sample, draw_keys, match
+
+PIXELS = 1 << 21  # of masks that are looked at together, 8 MB
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,31 @@ def drop_padding(samples, *, everywhere):
     mask_rows = new_row[samples.mask_rows[samples.mask_weight > 0]]
     mask_weight = xp.ones(len(mask_rows), samples.rois.dtype)
     return samples.pick(keep, weight=samples.weight[keep], mask_rows=mask_rows, mask_weight=mask_weight)
+
+
+def mask_targets(masks, rois, matched, *, sizes, size, aligned):
+    """Each object's mask, seen through its RoI on the grid of the prediction (Mask R-CNN, section 3.1).
+
+    masks (N, M, H, W) 0/1, rois (Q, 4) in the picture, matched (Q,) row of the flattened (N*M) objects, sizes (N, 2),
+    height and width of each picture before it was padded  ->  targets (Q, size, size)
+
+    Adaptive sampling: each bin is the share of it that the mask covers, a value in 0..1, as in torchvision. With one
+    channel only, a weight along the rows times one along the columns is best applied as two matrix products. A mask
+    ends where its picture ends: beyond the last pixel a sample reads that pixel again, not the zeros of the padding.
+    """
+    # BEGIN SOLUTION hw04.mask_targets
+    xp = array_module(rois)
+    n, m, height, width = masks.shape
+    masks = masks.reshape(n * m, height, width)
+    heights, widths = sizes[matched // m].T  # (Q,) of each RoI's picture
+    weights = roi_align.adaptive_weights
+    rows = weights(rois[:, 1], rois[:, 3], size, heights, longest=height, aligned=aligned)  # (Q, size, H)
+    columns = weights(rois[:, 0], rois[:, 2], size, widths, longest=width, aligned=aligned)  # (Q, size, W)
+    targets = xp.empty((len(rois), size, size), rois.dtype)
+    chunk = max(PIXELS // (height * width), 1)
+    for start in range(0, len(rois), chunk):
+        part = slice(start, start + chunk)
+        seen = masks[matched[part]].astype(rois.dtype)  # (q, H, W)
+        targets[part] = rows[part] @ seen @ columns[part].transpose(0, 2, 1)
+    return targets
+    # END SOLUTION

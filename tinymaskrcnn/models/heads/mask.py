@@ -7,7 +7,7 @@ from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d
 from ...nn.module import Module
 from ...ops import activation, losses, mask_logits
-from ...targets.mask import mask_targets
+from ...targets.roi import mask_targets
 from ..blocks import conv_blocks
 from ..roi_heads import Head, PyramidRoIAlign
 from ..transform import resize_boxes
