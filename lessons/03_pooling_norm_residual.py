@@ -32,8 +32,8 @@ from tinymaskrcnn.data import digits
 from tinymaskrcnn.models.backbones.resnet import ResidualBlock, basic_block
 from tinymaskrcnn.models.blocks import conv_block
 from tinymaskrcnn.nn import Sequential
-from tinymaskrcnn.nn.containers import Identity
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, Linear, ReLU
+from tinymaskrcnn.nn.module import Identity
 from tinymaskrcnn.nn.more_layers import GlobalAvgPool2d
 from tinymaskrcnn.ops import average_pool, more_norms, naive, norm, pool
 from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward

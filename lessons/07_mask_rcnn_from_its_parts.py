@@ -41,7 +41,7 @@ from tinymaskrcnn.models.mask_rcnn import MaskRCNN
 from tinymaskrcnn.models.roi_heads import RoIHeads
 from tinymaskrcnn.models.rpn import RPN
 from tinymaskrcnn.nn import spend
-from tinymaskrcnn.nn.containers import sum_grads
+from tinymaskrcnn.nn.module import sum_grads
 from tinymaskrcnn.ops import losses as loss_ops
 from tinymaskrcnn.ops import naive, roi_align
 from tinymaskrcnn.ops.boxes import decode, iou_matrix

@@ -19,7 +19,7 @@ from tinymaskrcnn.config import RoIConfig, RPNConfig
 from tinymaskrcnn.models import blocks, mask_rcnn, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
-from tinymaskrcnn.nn import containers, layers, more_layers
+from tinymaskrcnn.nn import layers, module, more_layers
 from tinymaskrcnn.targets.keypoint import KeypointTargets
 from tinymaskrcnn.targets.roi import RoISamples
 from tinymaskrcnn.targets.rpn import RPNTargets
@@ -184,9 +184,9 @@ LAYERS = [
     layer(lambda rng: more_layers.GlobalAvgPool2d(), (2, 3, 4, 2)),
     layer(lambda rng: more_layers.UpsampleNearest2d(), (2, 2, 3, 2)),
     layer(lambda rng: layers.Flatten(), (2, 2, 3, 2)),
-    layer(lambda rng: containers.Identity(), (2, 3)),
+    layer(lambda rng: module.Identity(), (2, 3)),
     layer(
-        lambda rng: containers.Sequential(
+        lambda rng: module.Sequential(
             layers.Conv2d(2, 3, 3, padding=1, rng=rng), layers.ReLU(), layers.Conv2d(3, 2, 1, rng=rng)
         ),
         (2, 4, 3, 2),

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tinymaskrcnn.nn import Module, Parameter
-from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.nn.layers import BatchNorm2d, Linear
+from tinymaskrcnn.nn.module import Sequential
 
 
 class Net(Module):

@@ -13,8 +13,8 @@ from tinymaskrcnn.homework.exercises import find_exercise
 from tinymaskrcnn.homework.judge import judge
 from tinymaskrcnn.models.backbones.fpn import FPN, _each_backward
 from tinymaskrcnn.nn import Module, Parameter
-from tinymaskrcnn.nn.containers import Sequential, sum_grads
 from tinymaskrcnn.nn.layers import Linear, ReLU
+from tinymaskrcnn.nn.module import Sequential, sum_grads
 from tinymaskrcnn.ops import conv, linear, pool
 from tinymaskrcnn.testing import CheckFailed, Report, available_backends, check_layer, check_pair
 

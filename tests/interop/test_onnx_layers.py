@@ -10,7 +10,7 @@ from tinymaskrcnn.models.backbones.resnet import basic_block, bottleneck
 from tinymaskrcnn.models.blocks import Difference
 from tinymaskrcnn.models.heads.box import box_body
 from tinymaskrcnn.nn import layers, more_layers
-from tinymaskrcnn.nn.containers import Identity, Sequential
+from tinymaskrcnn.nn.module import Identity, Sequential
 
 
 def rng():

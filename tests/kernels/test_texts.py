@@ -13,7 +13,7 @@ import pytest
 import tinymaskrcnn
 from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.kernels import texts
-from tinymaskrcnn.nn.containers import Sequential
+from tinymaskrcnn.nn.module import Sequential
 from tinymaskrcnn.ops import conv, linear
 
 PACKAGE = Path(tinymaskrcnn.__file__).parent
@@ -58,12 +58,12 @@ def digest_where(monkeypatch, module, name, *edits):
         (CONV, ("ops.conv", "\n", "\r\n"), False),
         (CONV, ("ops.linear", "x @ weight", "x @ -weight"), False),
         (
-            ("tinymaskrcnn.nn.containers", "Sequential.forward"),
+            ("tinymaskrcnn.nn.module", "Sequential.forward"),
             ("ops.activation", "maximum(x, 0)", "maximum(x, 1)"),
             True,
         ),
         (
-            ("tinymaskrcnn.nn.containers", "Sequential.forward"),
+            ("tinymaskrcnn.nn.module", "Sequential.forward"),
             ("nn.layers", "return y, self.keep(cache)", "pass"),
             True,
         ),
@@ -72,7 +72,7 @@ def digest_where(monkeypatch, module, name, *edits):
             ("nn.layers", "self.keep(cache)", "0"),
             True,
         ),
-        (("tinymaskrcnn.nn.containers", "Sequential.backward"), ("ops.norm", "dx += dy", "dx -= dy"), True),
+        (("tinymaskrcnn.nn.module", "Sequential.backward"), ("ops.norm", "dx += dy", "dx -= dy"), True),
     ],
 )
 def test_what_counts_as_another_text(monkeypatch, name, edit, counts):

@@ -8,9 +8,8 @@ from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.nn import Module
-from tinymaskrcnn.nn.containers import Sequential
 from tinymaskrcnn.nn.layers import Linear, ReLU
-from tinymaskrcnn.nn.module import Cache, spend
+from tinymaskrcnn.nn.module import Cache, Sequential, spend
 from tinymaskrcnn.nn.more_layers import FrozenBatchNorm2d
 from tinymaskrcnn.testing.trees import arrays_inside
 

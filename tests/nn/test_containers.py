@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tinymaskrcnn.nn.containers import Identity, Sequential, sum_grads
 from tinymaskrcnn.nn.layers import Linear, ReLU
+from tinymaskrcnn.nn.module import Identity, Sequential, sum_grads
 
 A, B, C = (np.full((2, 2), value) for value in (1.0, 2.0, 4.0))
 

@@ -11,8 +11,8 @@ import strict_device
 from tinymaskrcnn.models.backbones.fpn import FPN
 from tinymaskrcnn.models.backbones.resnet import basic_block
 from tinymaskrcnn.nn import fused
-from tinymaskrcnn.nn.containers import Identity, Sequential
 from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
+from tinymaskrcnn.nn.module import Identity, Sequential
 from tinymaskrcnn.nn.more_layers import FrozenBatchNorm2d, GroupNorm
 from tinymaskrcnn.ops import more_norms
 

@@ -12,8 +12,7 @@ from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.errors import ConfigError, NonFiniteError
 from tinymaskrcnn.kernels import threads
 from tinymaskrcnn.models.build import build_model
-from tinymaskrcnn.nn.containers import Sequential
-from tinymaskrcnn.nn.module import Cache
+from tinymaskrcnn.nn.module import Cache, Sequential
 from tinymaskrcnn.train.trainer import Trainer, computing
 
 CONFIG = TrainConfig(steps=6, batch_size=3, warmup_steps=2, learning_rate=0.1, seed=4, checkpoint_every=2)

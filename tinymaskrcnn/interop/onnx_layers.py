@@ -7,7 +7,7 @@ from ..errors import ConfigError
 from ..models.backbones.resnet import ResidualBlock
 from ..models.blocks import Difference
 from ..nn import layers, more_layers
-from ..nn.containers import Identity, Sequential
+from ..nn.module import Identity, Sequential
 from ..ops.common import as_pair
 from .onnx_boxes import EVERYTHING
 

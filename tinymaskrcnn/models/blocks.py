@@ -2,10 +2,9 @@
 
 from ..backend import array_module
 from ..errors import ConfigError
-from ..nn.containers import Sequential
 from ..nn.init import kaiming_normal
 from ..nn.layers import BatchNorm2d, Conv2d, ReLU
-from ..nn.module import Module
+from ..nn.module import Module, Sequential
 from ..nn.more_layers import FrozenBatchNorm2d, GroupNorm
 
 

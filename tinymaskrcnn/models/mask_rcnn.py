@@ -8,8 +8,7 @@ from typing import Any
 
 from ..backend import array_module, has_kernel, move_like, to_host
 from ..errors import ArgumentError, ShapeError
-from ..nn.containers import sum_grads
-from ..nn.module import Module
+from ..nn.module import Module, sum_grads
 from ..targets.roi import RoISamples
 from .postprocess import paste_masks
 

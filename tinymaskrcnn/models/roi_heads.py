@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..backend import array_module
-from ..nn.containers import sum_grads
-from ..nn.module import Module
+from ..nn.module import Module, sum_grads
 from ..ops import boxes, roi_align
 from ..structures import Detections
 from ..targets.roi import sample_rois

@@ -4,10 +4,9 @@ import functools
 import math
 
 from ..backend import array_module, move_like
-from ..nn.containers import Identity, Sequential
 from ..nn.init import normal
 from ..nn.layers import Conv2d
-from ..nn.module import Module
+from ..nn.module import Identity, Module, Sequential
 from ..ops import activation, anchors, boxes, losses, nms
 from ..targets.rpn import rpn_targets
 from .blocks import Difference, conv_block

@@ -25,14 +25,14 @@ def everywhere(module):
 
 @register_kernel("Sequential.forward", module=everywhere)
 def in_a_row(sequential, x):
-    """Fast twin of nn.containers.Sequential.forward."""
+    """Fast twin of nn.module.Sequential.forward."""
     x, caches = forward(sequential.layers, x)
     return x, sequential.keep(caches)
 
 
 @register_kernel("Sequential.backward", module=everywhere)
 def back_through_a_row(sequential, dy, cache):
-    """Fast twin of nn.containers.Sequential.backward."""
+    """Fast twin of nn.module.Sequential.backward."""
     return backward(sequential.layers, dy, cache)
 
 

@@ -1,9 +1,8 @@
 """Feature pyramid network (Lin et al. 2017): strong features at every resolution."""
 
 from ...backend import has_kernel
-from ...nn.containers import sum_grads
 from ...nn.init import lecun_uniform
-from ...nn.module import Module
+from ...nn.module import Module, sum_grads
 from ...ops import pool, resize
 from ..blocks import conv_block
 

@@ -1,7 +1,7 @@
 """A ResNet whose stem and first stages learn no more: they keep nothing, and backward ends above them."""
 
-from ...nn.containers import sum_grads
 from ...nn.layers import BatchNorm2d
+from ...nn.module import sum_grads
 from ...nn.state import at_rest
 
 

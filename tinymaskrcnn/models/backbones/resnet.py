@@ -2,9 +2,8 @@
 
 from ...backend import has_kernel
 from ...errors import ConfigError
-from ...nn.containers import Identity, Sequential, sum_grads
 from ...nn.layers import Conv2d, MaxPool2d, ReLU
-from ...nn.module import Module
+from ...nn.module import Identity, Module, Sequential, sum_grads
 from ..blocks import make_norm
 from . import frozen
 

@@ -1,10 +1,9 @@
 """The box head: from a crop of features to a class and a refined box (Fast R-CNN)."""
 
 from ...backend import array_module
-from ...nn.containers import Sequential
 from ...nn.init import normal
 from ...nn.layers import Flatten, Linear, ReLU
-from ...nn.module import Module
+from ...nn.module import Module, Sequential
 from ...ops import losses
 from ..blocks import conv_blocks
 from ..found import Found

@@ -2,9 +2,8 @@
 
 from ...backend import array_module, to_host
 from ...errors import ArgumentError
-from ...nn.containers import Sequential
 from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
-from ...nn.module import Module
+from ...nn.module import Module, Sequential
 from ...ops import bilinear, losses
 from ...targets.keypoint import keypoint_targets
 from ..roi_heads import Head, PyramidRoIAlign

@@ -2,10 +2,9 @@
 
 from ...backend import array_module
 from ...errors import ArgumentError
-from ...nn.containers import Sequential
 from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d
-from ...nn.module import Module
+from ...nn.module import Module, Sequential
 from ...ops import activation, losses, mask_logits
 from ...targets.roi import mask_targets
 from ..blocks import conv_blocks
