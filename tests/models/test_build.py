@@ -9,6 +9,7 @@ from tiny_model import change_heads, tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import ModelConfig, torchvision_preset
 from tinymaskrcnn.errors import ArgumentError, ConfigError
+from tinymaskrcnn.models.backbones.frozen import freeze_stages
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
 from tinymaskrcnn.targets.keypoint import keypoint_targets
@@ -223,7 +224,7 @@ def test_a_frozen_backbone_ends_the_way_back():
     for count in (None, 2):
         model = tiny_model(norm="frozen").astype(np.float64)
         if count is not None:
-            model.backbone.body.freeze_stages(count)
+            freeze_stages(model.backbone.body, count)
         losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
         dimages = model.backward({name: 1.0 for name in losses}, cache)
         assert (dimages is None) == (count is not None)

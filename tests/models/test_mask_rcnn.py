@@ -10,6 +10,7 @@ from tiny_model import change_heads, tiny_model, tiny_samples, tiny_scene
 from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.models import found as found_module
+from tinymaskrcnn.models.backbones.frozen import freeze_stages
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN, Normalize
 from tinymaskrcnn.nn.module import Module
@@ -160,7 +161,7 @@ def test_a_head_alone_asks_for_its_answers_and_every_backward_adds(heads, frozen
     images, targets = tiny_scene()
     model = tiny_model(norm="frozen", heads=heads)
     if frozen >= 0:
-        model.backbone.body.freeze_stages(frozen)
+        freeze_stages(model.backbone.body, frozen)
     keypoints = np.random.default_rng(0).uniform(8, 40, (*targets.labels.shape, 3, 3)).astype(np.float32)
     data = {"masks": targets.masks, "keypoints": keypoints}
     targets = dataclasses.replace(targets, **{k: v if k.removesuffix("s") in heads else None for k, v in data.items()})

@@ -3,7 +3,7 @@
 from ..backend import array_module
 from ..errors import ConfigError
 from ..nn.init import kaiming_normal
-from ..nn.layers import BatchNorm2d, Conv2d, ReLU
+from ..nn.layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU
 from ..nn.module import Module, Sequential
 from ..nn.more_layers import FrozenBatchNorm2d, GroupNorm
 
@@ -33,6 +33,16 @@ def conv_block(channels, width, kernel=3, *, norm="", relu=True, rng, init=kaimi
 def conv_blocks(channels, widths, *, norm="", rng):
     """A list of 3x3 blocks, one per width."""
     return [conv_block(before, width, norm=norm, rng=rng) for before, width in zip((channels, *widths), widths)]
+
+
+def convs_and_linear(channels, size, width, *, convs, norm="", rng):
+    """3x3 blocks and one fully connected layer: x (K, size, size, channels)  ->  h (K, width).
+
+    A box head's other body: convolutions see where things are before the crop is flattened (Wu and He 2018,
+    section 5.2).
+    """
+    blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
+    return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
 
 
 class Difference(Module):

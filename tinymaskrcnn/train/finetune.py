@@ -8,6 +8,7 @@ lowest stages may stay fixed.
 import numpy as np
 
 from ..errors import CheckpointError, listed
+from ..models.backbones import frozen
 from ..nn.layers import BatchNorm2d
 from ..nn.module import Module
 from ..nn.more_layers import FrozenBatchNorm2d
@@ -77,7 +78,7 @@ def freeze_stages(model, count):
     if count == -1:
         return model
     body = model.backbone.body
-    body.freeze_stages(count)
+    frozen.freeze_stages(body, count)
     for part in (body.stem, *body.stages[:count]):
         _settled(part)
     return model

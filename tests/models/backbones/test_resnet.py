@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.models.backbones.frozen import freeze_stages
 from tinymaskrcnn.models.backbones.resnet import ResidualBlock, ResNet, basic_block, bottleneck
 from tinymaskrcnn.nn.layers import ReLU
 
@@ -48,12 +49,6 @@ def test_names_are_torchvisions():
     assert {"layer1.0.downsample.0.weight", "layer1.0.downsample.1.running_mean"} <= names
 
 
-def test_stride_of_a_bottleneck_sits_on_its_3x3():
-    block = bottleneck(8, 16, stride=2, rng=np.random.default_rng(0))
-    strides = {name: layer.options["stride"] for name, layer in block.branch.members() if name.startswith("conv")}
-    assert strides == {"conv1": 1, "conv2": 2, "conv3": 1}
-
-
 def test_a_block_whose_branch_is_silent_is_relu_of_its_input():
     block = basic_block(3, 3, rng=np.random.default_rng(0))
     block.branch.layers[-1].weight.value[...] = 0  # the last norm scales by 0
@@ -94,26 +89,6 @@ def test_unknown_parts_are_named(change):
 # ---------------------------------------------------------------- ResNeXt
 
 
-@pytest.mark.parametrize(
-    ("outputs", "groups", "group_width", "width"),
-    [(256, 1, 64, 64), (256, 32, 4, 128), (512, 32, 4, 256), (2048, 32, 8, 2048), (256, 1, 128, 128)],
-)
-def test_width_of_the_grouped_convolution(outputs, groups, group_width, width):
-    """ResNet-50, ResNeXt-50 (32x4d) in two stages, ResNeXt-101 (32x8d), and the wide ResNet."""
-    zeros = type("Zeros", (), {"standard_normal": staticmethod(np.zeros)})
-    block = bottleneck(outputs, outputs, groups=groups, group_width=group_width, rng=zeros)
-    shapes = {name: value.shape for name, value in block.state_dict().items()}
-    assert shapes["conv2.weight"] == (3, 3, width // groups, width)
-    assert shapes["conv1.weight"] == (1, 1, outputs, width) and shapes["conv3.weight"] == (1, 1, width, outputs)
-
-
-def test_groups_are_for_bottlenecks_wide_enough():
-    with pytest.raises(ConfigError, match="groups need block 'bottleneck'; got 2 of width 64 with 'basic'"):
-        resnet(groups=2)
-    with pytest.raises(ConfigError, match="group_width must leave a channel per group at 4 outputs; got 4"):
-        resnet(block="bottleneck", groups=32, group_width=4)
-
-
 def test_eps_reaches_every_norm():
     net = resnet(block="bottleneck", norm="frozen", norm_eps=0.25)
     found = [module.eps for _, module in net.named_modules() if hasattr(module, "eps")]
@@ -135,7 +110,7 @@ def gradients(net, x):
 def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
     x = np.random.default_rng(1).standard_normal((1, 32, 32, 1))
     free, _, _ = gradients(resnet(norm="frozen").astype(np.float64), x)
-    net = resnet(norm="frozen").astype(np.float64).freeze_stages(count)
+    net = freeze_stages(resnet(norm="frozen").astype(np.float64), count)
     found, dx, cache = gradients(net, x)
     still = ("conv1", "bn1", *(f"layer{i + 1}." for i in range(count)))
     for name, p in net.named_parameters():
@@ -149,7 +124,7 @@ def test_frozen_stages_learn_nothing_and_the_others_as_before(count):
 
 def test_frozen_stages_keep_nothing_while_they_compute():
     """Their norms become part of the convolutions, which needs eval mode; afterwards all of them train again."""
-    net = resnet(norm="frozen").freeze_stages(2)
+    net = freeze_stages(resnet(norm="frozen"), 2)
     kept = {}
     for name, layer in net.named_modules():
         if isinstance(layer, ReLU):
@@ -163,15 +138,15 @@ def test_frozen_stages_keep_nothing_while_they_compute():
 
 
 def test_frozen_stages_whose_statistics_move_still_follow_the_batch():
-    net = resnet(norm="batch").freeze_stages(1)
+    net = freeze_stages(resnet(norm="batch"), 1)
     net.forward(np.random.default_rng(1).standard_normal((2, 32, 32, 1)).astype(np.float32))
     assert net.stem.layers[1].running_mean.value.any() and all(layer.training for _, layer in net.named_modules())
 
 
 def test_frozen_stages_are_counted_from_the_stem():
     assert resnet().frozen_stages == -1
-    names = {name for name, p in resnet().freeze_stages(0).named_parameters() if not p.trainable}
+    names = {name for name, p in freeze_stages(resnet(), 0).named_parameters() if not p.trainable}
     assert names == {"conv1.weight", "bn1.weight", "bn1.bias"}
     for count in (-1, 5, 1.5, None):
         with pytest.raises(ConfigError, match="frozen stages must be 0 .. 4; got"):
-            resnet().freeze_stages(count)
+            freeze_stages(resnet(), count)

@@ -1,8 +1,22 @@
 """A ResNet whose stem and first stages learn no more: they keep nothing, and backward ends above them."""
 
+from ...errors import ConfigError
 from ...nn.layers import BatchNorm2d
 from ...nn.module import sum_grads
 from ...nn.state import at_rest
+
+
+def freeze_stages(body, count):
+    """Stop the stem and the first `count` stages of a ResNet from learning (0: the stem alone; fine-tuning: 1, 2 ...).
+
+    Their activations are not kept, and backward ends above them: the gradient of the pictures is then None.
+    """
+    if count not in range(len(body.stages) + 1):
+        raise ConfigError(f"frozen stages must be 0 .. {len(body.stages)}; got {count!r}")
+    for part in (body.stem, *body.stages[:count]):
+        part.freeze()
+    body.frozen_stages = count
+    return body
 
 
 def forward(body, x):

@@ -6,6 +6,7 @@ from ...nn.layers import Conv2d, MaxPool2d, ReLU
 from ...nn.module import Identity, Module, Sequential, sum_grads
 from ..blocks import make_norm
 from . import frozen
+from .bottleneck import bottleneck_branch, group_options
 
 
 class ResidualBlock(Module):
@@ -53,27 +54,11 @@ def basic_block(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1
     return ResidualBlock(branch, short)
 
 
-def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e-5, groups=1, group_width=64, rng):
-    """1x1 down to a quarter, 3x3 (which carries the stride, as in torchvision), 1x1 up again (ResNet-50 and 101).
-
-    With groups the 3x3 looks at each run of channels by itself, and there are groups * group_width of them where
-    out_channels are 256, in proportion elsewhere (ResNeXt, Xie et al. 2017: 32 groups of 4).
-    """
-    width = out_channels * group_width // 256 * groups
-    if width < groups:
-        raise ConfigError(f"group_width must leave a channel per group at {out_channels} outputs; got {group_width}")
-    branch = Sequential(
-        conv1=Conv2d(in_channels, width, 1, bias=False, rng=rng),
-        bn1=make_norm(norm, width, eps=norm_eps),
-        relu1=ReLU(),
-        conv2=Conv2d(width, width, 3, stride=stride, padding=1, groups=groups, bias=False, rng=rng),
-        bn2=make_norm(norm, width, eps=norm_eps),
-        relu2=ReLU(),
-        conv3=Conv2d(width, out_channels, 1, bias=False, rng=rng),
-        bn3=make_norm(norm, out_channels, eps=norm_eps),
-    )
-    short = shortcut(in_channels, out_channels, stride=stride, norm=norm, norm_eps=norm_eps, rng=rng)
-    return ResidualBlock(branch, short)
+def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e-5, rng, **groups):
+    """1x1, 3x3 and 1x1 convolutions (ResNet-50, 101 and ResNeXt): see `bottleneck_branch`."""
+    options = {"stride": stride, "norm": norm, "norm_eps": norm_eps, "rng": rng}
+    branch = bottleneck_branch(in_channels, out_channels, **options, **groups)
+    return ResidualBlock(branch, shortcut(in_channels, out_channels, **options))
 
 
 def stage(block, in_channels, width, depth, stride, **options):
@@ -114,11 +99,7 @@ class ResNet(Module):
             raise ConfigError(f"block must be one of {sorted(BLOCKS)}; got {block!r}")
         if stem not in STEMS:
             raise ConfigError(f"stem must be one of {STEMS}; got {stem!r}")
-        options = {"norm": norm, "norm_eps": norm_eps, "rng": rng}
-        if block == "bottleneck":
-            options |= {"groups": groups, "group_width": group_width}
-        elif (groups, group_width) != (1, 64):
-            raise ConfigError(f"groups need block 'bottleneck'; got {groups} of width {group_width} with {block!r}")
+        options = {"norm": norm, "norm_eps": norm_eps, "rng": rng} | group_options(block, groups, group_width)
         kernel = int(stem[0])
         self.stem = Sequential(
             conv1=Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng),
@@ -129,22 +110,10 @@ class ResNet(Module):
         channels, strides = (stem_width, *widths[:-1]), (1 if stem == "7x7" else 2, 2, 2, 2)
         stages = zip(channels, widths, depths, strides, strict=True)
         self.stages = tuple(stage(BLOCKS[block], *sizes, **options) for sizes in stages)
-        self.frozen_stages = -1
+        self.frozen_stages = -1  # see frozen.freeze_stages
 
     def members(self):  # torchvision's names
         return [("", self.stem), *((f"layer{i}", stage) for i, stage in enumerate(self.stages, start=1))]
-
-    def freeze_stages(self, count):
-        """Stop the stem and the first `count` stages from learning (0: the stem alone; fine-tuning: 1, 2 ...).
-
-        Their activations are not kept, and backward ends above them: the gradient of the pictures is then None.
-        """
-        if count not in range(len(self.stages) + 1):
-            raise ConfigError(f"frozen stages must be 0 .. {len(self.stages)}; got {count!r}")
-        for part in (self.stem, *self.stages[:count]):
-            part.freeze()
-        self.frozen_stages = count
-        return self
 
     def forward(self, x):
         if self.frozen_stages >= 0:

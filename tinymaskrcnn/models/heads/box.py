@@ -5,7 +5,7 @@ from ...nn.init import normal
 from ...nn.layers import Flatten, Linear, ReLU
 from ...nn.module import Module, Sequential
 from ...ops import losses
-from ..blocks import conv_blocks
+from ..blocks import convs_and_linear
 from ..found import Found
 from ..postprocess import detections_from_boxes
 from ..roi_heads import Head, PyramidRoIAlign
@@ -13,14 +13,9 @@ from ..transform import resize_boxes
 
 
 def box_body(channels, size, width, *, convs=(), norm="", rng):
-    """Two fully connected layers: crops (K, S, S, C)  ->  h (K, head_width).
-
-    Or 3x3 convolutions and one fully connected layer: they see where things are before the crop is flattened
-    (Wu and He 2018, section 5.2).
-    """
+    """Two fully connected layers, or `convs_and_linear`: crops (K, S, S, C)  ->  h (K, head_width)."""
     if convs:
-        blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
-        return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
+        return convs_and_linear(channels, size, width, convs=convs, norm=norm, rng=rng)
     fc6, fc7 = Linear(size * size * channels, width, rng=rng), Linear(width, width, rng=rng)
     return Sequential(flatten=Flatten(), fc6=fc6, relu6=ReLU(), fc7=fc7, relu7=ReLU())
 
