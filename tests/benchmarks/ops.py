@@ -10,13 +10,18 @@ many threads as the kernels. --cpu prints the time that all threads worked, whic
 import argparse
 import importlib.util
 import statistics
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.ops import activation, bilinear, conv, linear, mask_logits, nms, norm, roi_align
+from tinymaskrcnn.ops import activation, bilinear, conv, linear, nms, norm, roi_align
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import mask_predictor  # noqa: E402
 
 torch = __import__("torch") if importlib.util.find_spec("torch") else None
 rng = np.random.default_rng(0)
@@ -100,10 +105,7 @@ def heads():
     channel = rng.integers(0, 11, 128)
     yield from pair("one channel of 1x1, 128 of 28x28", *select, inputs, channel=channel)
     inputs = normal(128, 14, 14, 64), normal(2, 2, 64, 64), normal(64), *inputs[1:]
-    logits = (
-        mask_logits.mask_logits_forward,
-        mask_logits.mask_logits_backward,
-    )  # the text: the kernels of its three steps
+    logits = mask_predictor.forward, mask_predictor.backward  # the text: the kernels of its three steps
     yield from pair("mask logits, 128 RoIs of 14x14", *logits, inputs, channel=channel)
     inputs = normal(512, 3136), normal(3136, 128), normal(128)
     fully = linear.linear_forward, linear.linear_backward

@@ -1,18 +1,13 @@
 """kernels/mask_logits.py: the text's values, whatever the number of maps that go through together."""
 
+import mask_predictor
 import numpy as np
 import pytest
 
-from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.kernels import mask_logits as fast
-from tinymaskrcnn.ops import mask_logits
 
-PAIR = (
-    fast.mask_logits_forward,
-    fast.mask_logits_backward,
-    mask_logits.mask_logits_forward,
-    mask_logits.mask_logits_backward,
-)
+PAIR = fast.mask_logits_forward, fast.mask_logits_backward, mask_predictor.forward, mask_predictor.backward
 
 
 @pytest.mark.parametrize("budget", [1, 1 << 12, 1 << 20])
@@ -25,15 +20,35 @@ def test_equals_the_text(compare_pair, normal, monkeypatch, budget, Q, S, T):
 
 def test_what_the_kernel_leaves_to_the_text(is_held_to_float32, gate_of, normal):
     inputs = normal(1, 2, 2, 3), normal(2, 2, 3, 3), normal(3), normal(1, 1, 3, 4), normal(4)
-    is_held_to_float32(lambda *floats: fast._takes(*floats, channel=np.array([0])), *inputs)
-    for wrong in ([-1], [4], [0, 4], [-1, 3]):
-        assert not fast._takes(*inputs, channel=np.array(wrong))
-    logits, cache = fast.mask_logits_forward(*inputs, channel=np.array([3]))
-    gate = gate_of("mask_logits_backward")
-    assert gate(logits, cache) and not gate(logits.astype(np.float64), cache)
-    assert not gate(logits, (cache[0], cache[1].astype(np.float64), cache[2])) and not gate(logits[:0], cache)
-    assert fast._takes(*inputs, channel=np.array([3]))
-    assert not fast._takes(*(x.astype(np.float64) for x in inputs), channel=np.array([3]))
-    assert not fast._takes(inputs[0][:0], *inputs[1:], channel=np.zeros(0, int))
+
+    def takes(x, *weights, channel=(3,), kind=int):
+        return gate_of("MaskPredictor.forward")(mask_predictor.made(*weights), x, channel=np.array(channel, kind))
+
+    is_held_to_float32(takes, *inputs)
+    for wrong in ([-1], [4], [0, 3], 3):
+        assert not takes(*inputs, channel=wrong)
+    assert not takes(*inputs, kind=float) and not takes(*(x.astype(np.float64) for x in inputs))
+    assert not takes(inputs[0][:0], *inputs[1:], channel=())
+    assert not takes(inputs[0][..., :2], *inputs[1:]) and not takes(inputs[0][0], *inputs[1:], channel=(3, 3))
+
+    logits, cache = mask_predictor.forward(*inputs, channel=np.array([3]))
+    gate, predictor = gate_of("MaskPredictor.backward"), mask_predictor.made(*inputs[1:])
+    assert gate(predictor, logits, cache) and not gate(predictor, logits.astype(np.float64), cache)
+    assert not gate(predictor, logits, (cache[0], cache[1].astype(np.float64), cache[2]))
+    assert not gate(predictor, logits[:0], cache)
     with pytest.raises(ArgumentError, match="channel must hold"):
-        mask_logits.mask_logits_forward(*inputs, channel=np.array([4]))
+        mask_predictor.forward(*inputs, channel=np.array([4]))
+    with pytest.raises(ShapeError, match="conv_transpose2d_forward: "):
+        mask_predictor.forward(inputs[0][..., :2], *inputs[1:], channel=np.array([3]))
+
+
+def test_gradients_add_up_and_inference_keeps_nothing(normal):
+    weights = normal(2, 2, 3, 5), normal(5), normal(1, 1, 5, 4), normal(4)
+    predictor, x, channel = mask_predictor.made(*weights), normal(2, 3, 3, 3), np.array([3, 1])
+    logits, cache = fast.forward(predictor, x, channel=channel)
+    for _ in range(2):
+        fast.backward(predictor, logits, cache)
+    once = fast.mask_logits_backward(logits, cache)[1:]
+    for parameter, gradient in zip(predictor.parameters(), once, strict=True):
+        np.testing.assert_allclose(parameter.grad, 2 * gradient, rtol=1e-6)
+    assert fast.forward(predictor.eval(), x, channel=channel)[1] is None

@@ -72,6 +72,16 @@ def digest_where(monkeypatch, module, name, *edits):
             ("nn.layers", "self.keep(cache)", "0"),
             True,
         ),
+        (
+            ("tinymaskrcnn.models.heads.mask", "MaskPredictor.forward"),
+            ("ops.conv", "select_conv1x1_forward: channel", "select: channel"),
+            True,
+        ),
+        (
+            ("tinymaskrcnn.models.heads.mask", "MaskPredictor.backward"),
+            ("nn.layers", "conv.conv_transpose2d_backward(dy, cache)", "conv.conv_transpose2d_backward(-dy, cache)"),
+            True,
+        ),
         (("tinymaskrcnn.nn.module", "Sequential.backward"), ("ops.norm", "dx += dy", "dx -= dy"), True),
     ],
 )

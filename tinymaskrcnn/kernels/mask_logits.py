@@ -14,10 +14,38 @@ LANES = 8  # gradients for the weights are added up in at most this many sums, w
 _workspace = Workspace()
 
 
-def _takes(x, deconv_weight, deconv_bias, weight, bias, *, channel):
-    """Channels out of range go to the text, which has the message."""
-    floats = x, deconv_weight, deconv_bias, weight, bias
-    return is_float32(*floats) and channel.min() >= 0 and channel.max() < weight.shape[3]
+def _parameters(predictor):
+    """Weight and bias of the transposed convolution, then of the 1x1 convolution."""
+    return [p for layer in (predictor.conv5_mask, predictor.mask_fcn_logits) for p in (layer.weight, layer.bias)]
+
+
+def _values(predictor):
+    return [p.value for p in _parameters(predictor)]
+
+
+def _takes(predictor, x, *, channel):
+    """What does not fit, and channels out of range, go to the text, which has the message."""
+    deconv_weight, _, weight, _ = floats = _values(predictor)
+    if not is_float32(x, *floats) or x.ndim != 4 or x.shape[3] != deconv_weight.shape[2]:
+        return False
+    fits = isinstance(channel, np.ndarray) and channel.shape == x.shape[:1] and channel.dtype.kind in "iu"
+    return fits and channel.min() >= 0 and channel.max() < weight.shape[3]
+
+
+@register_kernel("MaskPredictor.forward", applies=_takes)
+def forward(predictor, x, *, channel):
+    """Fast twin of MaskPredictor.forward."""
+    logits, cache = mask_logits_forward(x, *_values(predictor), channel=channel)
+    return logits, predictor.keep(cache)
+
+
+@register_kernel("MaskPredictor.backward", applies=lambda predictor, dlogits, cache: is_float32(dlogits, cache[1]))
+def backward(predictor, dlogits, cache):
+    """Fast twin of MaskPredictor.backward."""
+    dx, *gradients = mask_logits_backward(dlogits, cache)
+    for parameter, gradient in zip(_parameters(predictor), gradients, strict=True):
+        parameter.grad += gradient
+    return dx
 
 
 def _painted(maps, S, T):
@@ -29,10 +57,13 @@ def _few_maps(h):
     return spans(len(h), even_pieces(h.nbytes, BUDGET))
 
 
-@register_kernel("mask_logits_forward", applies=_takes)
 @single_threaded_blas()
 def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel):
-    """Fast twin of ops.mask_logits.mask_logits_forward."""
+    """Transposed convolution with stride 2, ReLU, and a 1x1 convolution of one output channel per map.
+
+    x (Q, S, T, C), deconv_weight (2, 2, C, D), deconv_bias (D,), weight (1, 1, D, O), bias (O,), channel (Q,) int
+    ->  logits (Q, 2S, 2T)
+    """
     Q, S, T, C = x.shape
     D = deconv_weight.shape[3]
     one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
@@ -56,10 +87,12 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     return logits, ((x, deconv_weight, True, (2, 2), (0, 0)), h, (h, chosen, one_hot))
 
 
-@register_kernel("mask_logits_backward", applies=lambda dlogits, cache: is_float32(dlogits, cache[1]))
 @single_threaded_blas()
 def mask_logits_backward(dlogits, cache):
-    """Fast twin of ops.mask_logits.mask_logits_backward."""
+    """Mirror of mask_logits_forward.
+
+    dlogits (Q, 2S, 2T)  ->  dx (Q, S, T, C), and the gradients of both weights and biases
+    """
     (x, deconv_weight, *_), h, (_, chosen, one_hot) = cache
     Q, S, T, C = x.shape
     D = h.shape[3]

@@ -24,6 +24,8 @@ ALSO = {  # what a kernel does in the place of other functions, besides that of 
     "Sequential.forward": ("Conv2d.forward", "BatchNorm2d.forward", "ReLU.forward", "FrozenBatchNorm2d.forward"),
     "Sequential.backward": ("BatchNorm2d.backward", "ReLU.backward"),
     "ResidualBlock.forward": ("ReLU.forward",),
+    "MaskPredictor.forward": ("ConvTranspose2d.forward",),
+    "MaskPredictor.backward": ("ConvTranspose2d.backward",),
 }
 HOMES = {"FrozenBatchNorm2d.forward": "nn.more_layers"}  # of the names in ALSO; of all others nn.layers
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.models.heads.mask import MaskHead, MaskPredictor, mask_body
+from tinymaskrcnn.ops import naive
 
 HEAD = MaskHead(2, 3, RoIConfig(mask_widths=(2,), mask_deconv_width=2), rng=np.random.default_rng(0))
 
@@ -24,6 +25,21 @@ def test_the_asked_channel_is_the_one_of_the_full_convolution():
     every, _ = predictor.mask_fcn_logits.forward(np.maximum(h, 0))  # (Q, 14, 14, classes)
     assert logits.shape == (3, 14, 14)
     np.testing.assert_allclose(logits, every[np.arange(3), :, :, channel], rtol=1e-4, atol=1e-5)
+
+
+def test_the_predictor_equals_the_three_definitions():
+    rng = np.random.default_rng(0)
+    predictor, channel = MaskPredictor(3, 5, 4, rng=rng).astype(np.float64), np.array([1, 0, 1])
+    for parameter in predictor.parameters():
+        parameter.value = rng.standard_normal(parameter.value.shape)
+    deconv, last = predictor.conv5_mask, predictor.mask_fcn_logits
+    x = rng.standard_normal((3, 4, 2, 3))
+    h = np.maximum(naive.conv_transpose2d(x, deconv.weight.value, deconv.bias.value, stride=(2, 2)), 0)
+    wanted = naive.select_conv1x1(h, last.weight.value, last.bias.value, channel=channel)
+    logits, cache = predictor.forward(x, channel=channel)
+    np.testing.assert_allclose(logits, wanted, atol=1e-12)
+    predictor.backward(np.ones_like(logits), cache)
+    np.testing.assert_allclose(last.bias.grad, [4 * 8, 2 * 4 * 8, 0, 0])
 
 
 def test_channels_that_nobody_asked_for_get_no_gradient():

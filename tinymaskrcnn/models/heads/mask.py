@@ -1,11 +1,11 @@
 """The mask head: from a crop of features to a small picture of the object (Mask R-CNN, figure 4 right)."""
 
-from ...backend import array_module
+from ...backend import array_module, has_kernel
 from ...errors import ArgumentError
 from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d
 from ...nn.module import Module, Sequential
-from ...ops import activation, losses, mask_logits
+from ...ops import activation, conv, losses
 from ...targets.roi import mask_targets
 from ..blocks import conv_blocks
 from ..roi_heads import Head, PyramidRoIAlign
@@ -30,19 +30,23 @@ class MaskPredictor(Module):
         self.conv5_mask = ConvTranspose2d(channels, width, 2, stride=2, rng=rng)
         self.mask_fcn_logits = Conv2d(width, num_classes, 1, rng=rng, init=lecun_uniform)
 
+    @has_kernel
     def forward(self, x, *, channel):
-        deconv, last = self.conv5_mask, self.mask_fcn_logits
-        logits, cache = mask_logits.mask_logits_forward(
-            x, deconv.weight.value, deconv.bias.value, last.weight.value, last.bias.value, channel=channel
-        )
-        return logits, self.keep(cache)
+        last = self.mask_fcn_logits
+        h, c_deconv = self.conv5_mask.forward(x)  # (Q, 2S, 2S, width)
+        h, c_relu = activation.relu_forward(h)
+        logits, c_select = conv.select_conv1x1_forward(h, last.weight.value, last.bias.value, channel=channel)
+        return logits, self.keep((c_deconv, c_relu, c_select))
 
+    @has_kernel
     def backward(self, dlogits, cache):
-        deconv, last = self.conv5_mask, self.mask_fcn_logits
-        dx, *gradients = mask_logits.mask_logits_backward(dlogits, cache)
-        for parameter, gradient in zip((deconv.weight, deconv.bias, last.weight, last.bias), gradients):
-            parameter.grad += gradient
-        return dx
+        c_deconv, c_relu, c_select = cache
+        last = self.mask_fcn_logits
+        dh, dweight, dbias = conv.select_conv1x1_backward(dlogits, c_select)
+        last.weight.grad += dweight
+        last.bias.grad += dbias
+        dh = activation.relu_backward(dh, c_relu)
+        return self.conv5_mask.backward(dh, c_deconv)
 
 
 class MaskHead(Head):
