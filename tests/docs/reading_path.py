@@ -78,9 +78,9 @@ def one_step(*, kernels=False):
 def shapes():
     """[(where, what came out)] of that picture on its way forward, in the order in which it comes out."""
     model, seen = _model(), []
-    for name, module in model.named_modules():
-        if name in STAGES:
-            _watch(module, name, seen)
+    watched = dict(reversed(list(model.named_modules())))  # of several by one name the outermost
+    for name in STAGES:
+        _watch(watched[name], name, seen)
     _step(model, _batch())
     return seen
 
