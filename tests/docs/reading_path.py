@@ -1,7 +1,7 @@
 """The way through the default model, walked: python -m tests.docs.reading_path
 
-Two digits on a picture of 128 x 128 pixels go through one training step, forward and back, on the readable text. The
-files in which a line ran are the reading path, and a few arrays on the way say what shapes they had.
+A picture of 128 x 128 pixels with two objects goes through one training step, forward and back, on the readable text.
+The files in which a line ran are the reading path, and a few arrays on the way say what shapes they had.
 """
 
 import sys

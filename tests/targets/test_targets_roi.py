@@ -70,6 +70,15 @@ def test_every_image_of_a_large_batch_has_its_positives():
     assert samples.mask_weight.tolist() == [1] * len(samples.mask_rows)
 
 
+def test_few_candidates_may_all_be_positive():
+    """The quota of positives is a share of what is asked for, not of what is there, as in torchvision."""
+    rng = np.random.default_rng(0)
+    proposals, valid, targets = batch(rng, images=1, objects=2, proposals=6)
+    close = np.repeat(targets.boxes[:, :1], 6, axis=1) + rng.uniform(0, 0.5, (1, 6, 4)).astype(np.float32)
+    samples = sample_rois(close, valid, targets, dataclasses.replace(CONFIG, samples_per_image=32), rng=rng)
+    assert (samples.labels > 0).sum() == len(samples.rois) == 8  # a quarter of 32; six proposals and two objects
+
+
 def test_more_samples_than_there_is_to_choose_from():
     rng = np.random.default_rng(2)
     proposals, valid, targets = batch(rng, images=2, proposals=3)

@@ -94,7 +94,8 @@ class RPN(Module):
     def loss_forward(self, logits, deltas, *, targets):
         """Cross-entropy over the sampled anchors and smooth L1 over the positive ones, both per sampled anchor.
 
-        logits (N, A), deltas (N, A, 4)  ->  {"rpn_objectness", "rpn_box"} (Faster R-CNN, equation 1)
+        logits (N, A), deltas (N, A, 4)  ->  {"rpn_objectness", "rpn_box"} (Faster R-CNN, equation 1,
+        whose second term is divided by the places of anchors and weighted by 10 instead)
         """
         sampled = array_module(logits).maximum(targets.weight.sum(), 1)
         objectness, c_objectness = losses.sigmoid_cross_entropy_forward(

@@ -1,6 +1,6 @@
 """Anchors: the fixed boxes, of several sizes and shapes at every cell of a feature map, that the RPN scores and moves.
 
-Everything here is made once per picture size, on the host; callers move the result to where they compute.
+They are made once per picture size, on the host; callers move them to where they compute.
 """
 
 import numpy as np

@@ -84,7 +84,8 @@ def conv2d_backward(dy, cache):
 
     dy (N, HO, WO, O)  ->  dx (N, H, W, C), dweight (KH, KW, C/groups, O), dbias (O,)
 
-    The columns are made again instead of being kept: they are KH*KW times larger than x. dbias is None without a bias.
+    The columns are made again instead of being kept: at stride 1 they are KH*KW times larger than x. dbias is None
+    without a bias.
     """
     x, weight, has_bias, stride, padding, dilation, groups = cache
     N, H, W, C = x.shape

@@ -1,7 +1,7 @@
 """Fully connected layer: every output is a weighted sum of all inputs, plus a shift.
 
 `@checked` compares every call with the shapes in the docstring; `@has_kernel` lets a faster function of the same name
-stand in for the text (kernels/); lines between two comments, the first with an `hw01`, are left blank in the homework.
+stand in for the text (kernels/); lines between two comments, of which one names a homework, are left blank in it.
 """
 
 from ..backend import has_kernel

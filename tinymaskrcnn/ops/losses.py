@@ -1,8 +1,8 @@
 """Losses: each compares a prediction with its target and returns one number, a 0-d array.
 
 All share one last step, loss = sum(weight * element) / normalizer. Without arguments that is the plain mean over rows;
-a weight of 0 takes a row out (whatever it holds, infinity included), and the default normalizer is the total weight,
-at least 1, so that a batch in which nothing counts has loss 0. Nothing here waits for a device.
+a weight of 0 takes a row out (whatever was predicted there, infinity included), and the default normalizer is the total
+weight, at least 1, so that a batch in which nothing counts has loss 0. Nothing here waits for a device.
 """
 
 import numbers

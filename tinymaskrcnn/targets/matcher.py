@@ -11,8 +11,8 @@ def match(iou, valid, *, positive_iou, negative_iou, low_quality=False):
     iou (N, K, M) of boxes with objects, valid (N, M) bool  ->  matched (N, K) index of the best object, label (N, K)
 
     label is POSITIVE where the best IoU >= positive_iou, NEGATIVE where it is < negative_iou, else NEUTRAL. With
-    low_quality, every box that is the best of some object (ties included) is POSITIVE too, so that no object that
-    any box overlaps is left without one; its matched object stays its own best one.
+    low_quality, every box that is the best of some object (ties included) is POSITIVE too; its matched object stays
+    its own best one, which may be another. An object that no box overlaps rescues none (torchvision: all of them).
     """
     # BEGIN SOLUTION hw03.match
     xp = array_module(iou)
@@ -32,7 +32,7 @@ def match(iou, valid, *, positive_iou, negative_iou, low_quality=False):
 
 
 def draw_keys(shape, *, rng, like):
-    """Distinct random numbers in (0, 1), one per box, where `like` lives.
+    """Distinct random numbers in (0, 1], one per box, where `like` lives.
 
     They are drawn on the host and moved, so that a CPU and a GPU choose the same boxes.
     """
@@ -42,7 +42,7 @@ def draw_keys(shape, *, rng, like):
 def balanced_sample(label, keys, *, count, positive_fraction):
     """Choose up to `count` boxes per image, at most count * positive_fraction of them positive.
 
-    label (N, K) int, keys (N, K) random in (0, 1)  ->  chosen (N, K) bool
+    label (N, K) int, keys (N, K) random in (0, 1]  ->  chosen (N, K) bool
     """
     positives = _top(label == POSITIVE, keys, int(count * positive_fraction))
     room = count - positives.sum(axis=1, keepdims=True)  # positives that are missing leave room for negatives

@@ -58,10 +58,10 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
     label = xp.where(valid, label, 0)  # padding is neutral: never drawn
     keys = draw_keys(label.shape, rng=rng, like=proposals)
-    count = min(config.samples_per_image, label.shape[1])
+    count = config.samples_per_image
     chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
     positive = chosen & (label == POSITIVE)
-    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]
+    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]  # keys in 0..1: whoever is chosen comes first
     rois = xp.take_along_axis(proposals, order[..., None], axis=1)
     return rois, *(xp.take_along_axis(rows, order, axis=1) for rows in (matched, positive, chosen))
 
@@ -69,7 +69,7 @@ def draw_rois(proposals, valid, targets, config, *, rng):
 def sample_rois(proposals, valid, targets, config, *, rng):
     """Draw a balanced sample of proposals and say what each should answer.
 
-    proposals (N, P, 4), valid (N, P) bool, targets with boxes (N, M, 4)  ->  RoISamples with K = N * samples_per_image
+    proposals (N, P, 4), valid (N, P) bool, targets with boxes (N, M, 4)  ->  RoISamples, up to N * samples_per_image
     """
     xp = array_module(proposals)
     proposals, valid = append_objects(proposals, valid, targets)
@@ -121,7 +121,7 @@ def mask_targets(masks, rois, matched, *, sizes, size, aligned):
     masks (N, M, H, W) 0/1, rois (Q, 4) in the picture, matched (Q,) row of the flattened (N*M) objects, sizes (N, 2),
     height and width of each picture before it was padded  ->  targets (Q, size, size)
 
-    Adaptive sampling: each bin is the share of it that the mask covers, a value in 0..1, as in torchvision. With one
+    Adaptive sampling: each bin is the mean of bilinear samples of the mask, in 0..1, as in torchvision. With one
     channel only, a weight along the rows times one along the columns is best applied as two matrix products. A mask
     ends where its picture ends: beyond the last pixel a sample reads that pixel again, not the zeros of the padding.
     """
