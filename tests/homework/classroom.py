@@ -47,6 +47,7 @@ def build_class(folder, homework="hw01", *, beside=None):
     """Write the submissions; returns {student: (verdict of the whole, {exercise id: verdict})}.
 
     beside: how many exercises stand rightly filled in behind the first one of a hostile file; all the others when None.
+    With a number one file is wrong in all exercises, else three are.
     """
     folder = Path(folder)
     book = importlib.import_module(f"homework.mutants.{homework}")
@@ -62,7 +63,7 @@ def build_class(folder, homework="hw01", *, beside=None):
 
     for number in range(3):
         hand_in(f"right-{number}", fill(homework, book.RIGHT), "right", **dict.fromkeys(identifiers, "right"))
-    for number in range(3):
+    for number in range(3 if beside is None else 1):
         bodies = {i: book.MUTANTS[i][number].body for i in identifiers}
         hand_in(f"wrong-{number}", fill(homework, bodies), None, **dict.fromkeys(identifiers, ("wrong", "crashed")))
     hand_in("empty-0", student_file(homework), "empty", **dict.fromkeys(identifiers, "empty"))
