@@ -20,7 +20,7 @@ def assign_levels(rois, *, canonical_size, canonical_level, lowest, highest):
     """
     xp = array_module(rois)
     side = xp.sqrt(xp.maximum(boxes.area(rois), 1e-12))
-    level = xp.floor(canonical_level + xp.log2(side / canonical_size) + 1e-6)
+    level = xp.floor(canonical_level + xp.log2(side / canonical_size) + 1e-6)  # so that 112 px is not 111.99...
     return xp.clip(level, lowest, highest).astype(np.int64)
 
 
@@ -57,7 +57,8 @@ class PyramidRoIAlign(Module):
     def backward(self, dcrops, cache):
         c_align, unused = cache
         dpyramid = roi_align.pyramid_roi_align_backward(dcrops, c_align)
-        return dpyramid + [array_module(dcrops).zeros(shape, dcrops.dtype) for shape in unused]
+        nothing = [array_module(dcrops).zeros(shape, dcrops.dtype) for shape in unused]  # no RoI was cut from these
+        return dpyramid + nothing
 
 
 class Head(Module):

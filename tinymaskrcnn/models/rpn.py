@@ -7,7 +7,8 @@ from ..backend import array_module, move_like
 from ..nn.init import normal
 from ..nn.layers import Conv2d
 from ..nn.module import Identity, Module, Sequential
-from ..ops import activation, anchors, boxes, losses, nms
+from ..ops import activation, boxes, losses, nms
+from ..ops import anchors as anchor_ops
 from ..targets.rpn import rpn_targets
 from .blocks import Difference, conv_block
 
@@ -171,7 +172,7 @@ class RPN(Module):
 @functools.lru_cache(maxsize=4)  # pictures mostly have one size; those of a photograph's size take 4 MB
 def _anchors(sizes, ratios, grid_sizes, image_size, dtype):
     """pyramid_anchors on the host, made once for a size of pictures: everything that they depend on is an argument."""
-    levels = anchors.pyramid_anchors(sizes, ratios, grid_sizes=grid_sizes, image_size=image_size)
+    levels = anchor_ops.pyramid_anchors(sizes, ratios, grid_sizes=grid_sizes, image_size=image_size)
     levels = [level.astype(dtype) for level in levels]
     for level in levels:
         level.flags.writeable = False  # shared by all who ask

@@ -51,7 +51,10 @@ def balanced_sample(label, keys, *, count, positive_fraction):
 
 
 def _top(candidates, keys, most, room=None):
-    """The candidates with the largest keys: `most` of them at most, and no more than `room` (N, 1) in each row."""
+    """The candidates with the largest keys: `most` of them at most, and no more than `room` (N, 1) in each row.
+
+    Who is in has a key of at least that of the last one let in, which is 2, above all keys, where there is no room.
+    """
     xp = array_module(keys)
     most = min(most, keys.shape[1])
     if most == 0:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..ops import boxes, roi_align
-from .matcher import POSITIVE, balanced_sample, draw_keys, match
+from .matcher import NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
 
 PIXELS = 1 << 21  # of masks that are looked at together, 8 MB
 
@@ -56,7 +56,7 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     xp = array_module(proposals)
     iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P, M)
     matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
-    label = xp.where(valid, label, 0)  # padding is neutral: never drawn
+    label = xp.where(valid, label, NEUTRAL)  # padding is never drawn
     keys = draw_keys(label.shape, rng=rng, like=proposals)
     count = config.samples_per_image
     chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
