@@ -4,23 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from data.people import ORDER, person
 
 from tinymaskrcnn.data import rle, transforms
 from tinymaskrcnn.data.spans import Spans
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.structures import Target
-
-ORDER = transforms.mirrored_order(["left_eye", "right_eye", "nose"])
-
-
-def person(*, masks=True):
-    """An image of 20 x 30 whose object has a keypoint on its left, one on its right, and one that is absent."""
-    image = np.random.default_rng(0).random((20, 30, 3), dtype=np.float32)
-    mask = np.zeros((1, 20, 30), bool)
-    mask[0, 4:14, 6:16] = True
-    points = np.array([[[8, 5, 2], [14, 5, 1], [0, 0, 0]]], np.float32)
-    box, label, area = np.array([[6, 4, 16, 14]], np.float32), np.array([3]), np.array([100.0])
-    return image, Target(box, label, mask if masks else None, np.array([False]), points, area)
 
 
 def as_spans(target):
