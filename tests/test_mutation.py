@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,29 @@ def test_every_file_of_the_package_has_tests_of_its_own():
 def test_annotations_are_words():
     assert not list(mutants("x: dict[str, int] | None"))
     assert not list(mutants("def f(x: a | b) -> tuple[int, str]: pass"))
+
+
+def test_the_tests_that_know_a_file_come_first():
+    lots = {file: package.lots_of(package.PACKAGE / file) for file in ("train/loop.py", "explain/trace.py")}
+    assert [Path(p).name for p in lots["train/loop.py"][0]] == ["test_loop.py"]
+    assert [Path(p).name for p in lots["explain/trace.py"][0]] == ["test_trace.py", "test_fate.py"]  # which imports it
+    for path in package.PACKAGE.rglob("*.py"):
+        lots = package.lots_of(path)
+        assert all(lots) and sorted(sum(lots, [])) == sorted(package.tests_of(path))
+
+
+def test_a_planted_source_also_reaches_the_processes_that_the_tests_start(tmp_path):
+    """Most of checking homework happens in processes of their own."""
+    source = "BOOT = 1\n"
+    code = f"""
+import subprocess, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from mutation import planted
+planted.plant("tinymaskrcnn.homework.guard", Path("guard.py"), {source!r}, Path({str(tmp_path)!r}))
+from tinymaskrcnn.homework import guard
+assert vars(guard)["BOOT"] == 1
+subprocess.run([sys.executable, "-P", "-c", "from tinymaskrcnn.homework import guard; guard.BOOT"], check=True)
+"""
+    found = os.environ | {"PYTHONPATH": str(package.ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=found)

@@ -5,6 +5,6 @@
 
 - operators.py: the faults that are planted in a line of source
 - limits.py: solutions that are right within limits only (two groups, one leading axis, one dtype)
-- homework.py, package.py: who judges them
+- homework.py, package.py: who judges them; planted.py: how a module gets another source
 - equivalent.py: mutants that change nothing that is promised, each with its reason (equivalent/*.json)
 """

@@ -1,15 +1,18 @@
 """Mutants of the package's source, handed to the tests of their room.
 
 Each is tried in a process of its own, forked from one that has loaded everything but the package; what the mutated
-module would read from its file is handed to it instead, so no file is touched and several can be tried at a time.
+module would read from its file is handed to it instead, also in the processes that the tests start (planted.py), so no
+file is touched and several can be tried at a time. The tests that know the file come first; the others of its room are
+asked only when those notice nothing.
 """
 
-import importlib.machinery
-import importlib.util
+import ast
+import functools
 import itertools
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -18,9 +21,13 @@ import time
 from pathlib import Path
 
 import hypothesis  # noqa: F401  (loaded once, for all)
+import matplotlib.pyplot  # noqa: F401
 import numpy  # noqa: F401
+import PIL.Image  # noqa: F401
 import pytest
+import scipy.signal  # noqa: F401
 
+from . import planted
 from .equivalent import known_equivalents
 from .operators import mutants
 from .report import Row, sorted_out
@@ -44,7 +51,9 @@ def examined(room, *, sample=None, seed=0, processes=2, rows=None):
         todo = drawn(files, sample, seed)
     before = _fates(rows)
     todo_now = [(path, mutant) for path, mutant in todo if f"{_name(path)}: {mutant.key}" not in before]
-    seconds = {path: _undisturbed(path) for path in sorted({path for path, _ in todo_now})}
+    seconds = {}
+    for path in sorted({path for path, _ in todo_now}):
+        seconds |= {} if set(tests_of(path)) <= set(seconds) else _undisturbed(path)
     known_already = [(path, m, before[f"{_name(path)}: {m.key}"]) for path, m in todo if (path, m) not in todo_now]
     unnoticed = []
     fates = itertools.chain(known_already, _tried(todo_now, seconds, processes, rows))
@@ -88,6 +97,33 @@ def tests_of(path):
     return [str(p) for p in dict.fromkeys([*own, *rest])]
 
 
+def lots_of(path):
+    """The tests of a file in two lots: those of its name and those that import it, then the others of its room."""
+    tests = tests_of(path)
+    first = [test for test in tests if _bears_name(test, path) or _imports(test, path)]
+    return [lot for lot in (first, [test for test in tests if test not in first]) if lot]
+
+
+def _bears_name(test, path):
+    return re.fullmatch(rf"test_(\w+_)?{path.stem}\.py", Path(test).name)
+
+
+def _imports(test, path):
+    return planted.module_of(path, PACKAGE) in _imported_by(test)
+
+
+@functools.cache
+def _imported_by(test):
+    """Every name with dots that an import of a file can mean."""
+    found = set()
+    for node in ast.walk(ast.parse(Path(test).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
 def _name(path):
     return str(path.relative_to(PACKAGE))
 
@@ -100,11 +136,30 @@ def _fates(rows):
 
 
 def _undisturbed(path):
-    """The seconds of processor that the tests of a file take when nothing is wrong."""
-    _, status, used = os.wait4(_start(path, path.read_text(encoding="utf-8")), 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
-    return used.ru_utime + used.ru_stime
+    """{test file: seconds of processor} of the tests of a file's room when nothing is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        times = Path(folder) / "seconds.json"
+        child = _start(path, path.read_text(encoding="utf-8"), [tests_of(path)], times=times)
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
+        return dict.fromkeys(tests_of(path), 0.0) | json.loads(times.read_text(encoding="utf-8"))
+
+
+class _Clock:
+    """A plugin that writes down how long the tests of each file compute."""
+
+    def __init__(self, file):
+        self.file, self.seconds = file, {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        began = time.process_time()
+        yield
+        self.seconds[str(item.path)] = self.seconds.get(str(item.path), 0.0) + time.process_time() - began
+        return True
+
+    def pytest_sessionfinish(self):
+        self.file.write_text(json.dumps(self.seconds), encoding="utf-8")
 
 
 def _tried(todo, seconds, processes, rows):
@@ -117,8 +172,10 @@ def _tried(todo, seconds, processes, rows):
     while todo or running:
         while todo and len(running) < processes:
             path, mutant = todo.pop()
-            limit = 20 + int(3 * seconds[path])
-            running[_start(path, mutant.source, limit)] = path, mutant, time.monotonic() + 10 * limit
+            lots = lots_of(path)
+            limits = [20 + int(3 * sum(seconds[test] for test in lot)) for lot in lots]
+            child = _start(path, mutant.source, lots, limits)
+            running[child] = path, mutant, time.monotonic() + 10 * sum(limits)
         for child in list(running):
             path, mutant, until = running[child]
             done, status = os.waitpid(child, os.WNOHANG)
@@ -137,14 +194,15 @@ def _add(rows, row):
         file.write(json.dumps(row) + "\n")
 
 
-def _start(path, source, limit=None):
-    """Fork a process that runs the tests of a file with another source in its place; its exit code is theirs.
+def _start(path, source, lots, limits=(), times=None):
+    """Fork a process that runs lots of tests with another source in a file's place until one fails; exit code 0: none.
 
-    limit: the seconds of processor after which it is ended.
+    limits: the seconds of processor after which each lot is ended; times: a file for the seconds of each test file.
     """
     child = os.fork()
     if child:
         return child
+    code = 1
     try:
         os.setsid()
         os.chdir(ROOT)
@@ -153,28 +211,16 @@ def _start(path, source, limit=None):
         for descriptor in (0, 1, 2):
             os.dup2(silent, descriptor)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-        sys.meta_path.insert(0, _Planted(path, source))
         with tempfile.TemporaryDirectory() as folder:
+            planted.plant(planted.module_of(path, PACKAGE), path, source, Path(folder))
             options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/pytest"]
-            code = pytest.main([*options, *tests_of(path)])
+            for lot, limit in itertools.zip_longest(lots, limits):
+                if limit is not None:
+                    until = int(time.process_time()) + limit
+                    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+                code = pytest.main([*options, *lot], plugins=[_Clock(times)] if times else [])
+                if code:
+                    break
     except BaseException:
         code = 1
     os._exit(int(code))
-
-
-class _Planted(importlib.machinery.SourceFileLoader):
-    """Finds and loads one module of the package with a source of its own."""
-
-    def __init__(self, path, source):
-        parts = ("tinymaskrcnn", *path.relative_to(PACKAGE).with_suffix("").parts)
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        super().__init__(name, str(path))
-        self.source = source
-
-    def find_spec(self, name, folders=None, target=None):
-        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
-
-    def get_code(self, name):
-        return compile(self.source, self.path, "exec")
