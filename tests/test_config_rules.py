@@ -10,6 +10,7 @@ import pytest
 
 from tinymaskrcnn import Experiment
 from tinymaskrcnn import config as settings
+from tinymaskrcnn import config_kinds as kinds
 from tinymaskrcnn import config_rules as rules
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import BackboneConfig, Config, ModelConfig, RPNConfig, TrainConfig, from_dict, to_dict
@@ -53,7 +54,7 @@ def test_a_strange_value_is_taken_in_its_type_or_refused_by_name(kind, name):
         (rules.one_of("cat", "dog"), ["cat", "dog"], ["", "ca", "catdog", None, ["cat"], 0]),
         (rules.text(3), ["", "abc", "a\nb"], ["abcd", "a\0b", None, b"a"]),
         (rules.text(), ["x" * 4096], ["x" * 4097]),
-        (rules.name(), ["a", "x" * 200, " a "], ["", " ", "x" * 201, None, b"a", ["a"]]),
+        (rules.one_line(), ["a", "x" * 200, " a "], ["", " ", "x" * 201, None, b"a", ["a"]]),
         (rules.row(rules.whole(0, 9), least=1, most=3), [[1], (1, 2, 3)], [[], [1, 2, 3, 4], 1, "1", [10], {1}]),
         (rules.row(rules.flag()), [[], [True] * 64], [[True] * 65]),
         (rules.two(rules.whole, 0, 9), [(0, 9), [3, 3]], [(3, 2), (1,), (1, 2, 3), (-1, 2), (0, 10), 3]),
@@ -87,12 +88,12 @@ def test_what_a_setting_may_be_stays_and_is_said():
 
 @pytest.mark.parametrize("code", [31, 127, 159, 0xD800, 0xDFFF, 0x2028, 0x2029, 0xFEFF])
 def test_signs_that_no_line_holds(code):
-    assert not rules.is_name(f"a{chr(code)}b")
+    assert not kinds.is_name(f"a{chr(code)}b")
 
 
 @pytest.mark.parametrize("code", [32, 126, 160, 0xD7FF, 0xE000, 0x2027, 0x202A, 0xFEFE])
 def test_their_neighbours_are_letters(code):
-    assert rules.is_name(f"a{chr(code)}b")
+    assert kinds.is_name(f"a{chr(code)}b")
 
 
 def test_an_example_is_given_where_a_list_is_wanted():

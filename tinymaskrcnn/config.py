@@ -120,6 +120,7 @@ class SceneConfig(Settings):
 
 @dataclass(frozen=True)
 class TrainConfig(Settings):
+    procedure: str = "joint"  # how: all losses at once (train/procedures.py)
     steps: int = 1500
     batch_size: int = 8
     accumulate: int = 1  # batches per optimizer step

@@ -36,9 +36,8 @@ from .train.anchor_report import anchor_report
 from .train.checkpoint import naming
 from .train.diagnose import overflow_named
 from .train.finetune import freeze_stages, load_fitting
-from .train.loop import resume, run_training
 from .train.metrics import read_rows
-from .train.progress import Progress
+from .train.procedures import PROCEDURES, Training
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
 from .zoo.tour import is_tour, load_tour_detector
@@ -215,11 +214,9 @@ class Experiment(Detector):
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
         check_memory(self.config, device=self.device)
-        trainer = Trainer(self.model, self.stream(), self.config.train, device=self.device)
-        start = resume(trainer, self.run)
-        on_start(start)
-        with computing(self.threads), Progress(self.config.train.steps, start=start) as progress:
-            finished = run_training(trainer, self.run, on_row=progress)
+        training = Training(self.model, self.stream(), self.run, self.device)
+        with computing(self.threads):
+            finished = PROCEDURES[self.config.train.procedure](training, on_start=on_start)
         self.model.eval()
         return finished
 

@@ -103,7 +103,8 @@ def _target(args):
 
 
 def _class_names(path, num_classes):
-    from ..config_rules import doubled, is_name
+    from ..config_kinds import is_name
+    from ..config_rules import doubled
     from ..errors import DataError, shown
     from ..files import read_lines
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config_rules import is_name
+from ..config_kinds import is_name
 from ..errors import DataError, shown
 from . import pictures, polygons
 from .coco_report import Annotation, Category, Picture

@@ -1,0 +1,43 @@
+"""How a system is trained: procedures by the name that `train.procedure` says.
+
+A procedure goes on from wherever its run folder says it stopped, and leaves what was learned in the model and in the
+folder's checkpoint. Files of its own lie in a folder beside it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .loop import resume, run_training
+from .progress import Progress
+from .run import RunFolder
+from .trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a procedure trains: a model on its device, and a stream of batches; and the folder that it writes to."""
+
+    model: Any
+    stream: Any
+    run: RunFolder
+    device: str = "cpu"
+
+    @property
+    def config(self):
+        return self.run.config
+
+
+def joint(training, *, on_start=lambda step: None):
+    """All losses at once, from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first.
+
+    on_start(step) is called when nothing but the steps themselves can go wrong any more.
+    """
+    settings = training.config.train
+    trainer = Trainer(training.model, training.stream, settings, device=training.device)
+    start = resume(trainer, training.run)
+    on_start(start)
+    with Progress(settings.steps, start=start) as progress:
+        return run_training(trainer, training.run, on_row=progress)
+
+
+PROCEDURES = {"joint": joint}  # config_rules.PROCEDURES has the same names
