@@ -22,6 +22,7 @@ def main(argv=None):
     homework.add_argument("--seed", type=int, default=0, help="of the cases that are drawn")
     package = kinds.add_parser("package", help="mutants of the package's source against the tests of their room")
     package.add_argument("names", nargs="+", help="a room like nn, or a file in it like nn/layers.py")
+    package.add_argument("--no-wings", action="store_true", help="without the folders in a room")
     package.add_argument("--sample", type=int, help="so many of the mutants, drawn; all when left out")
     package.add_argument("--seed", type=int, default=0, help="of that draw")
     package.add_argument("--processes", type=int, default=2)
@@ -49,7 +50,7 @@ def _package(args):
     from .package import examined
 
     settings = {"sample": args.sample, "seed": args.seed, "processes": args.processes, "rows": args.rows}
-    return [examined(name, **settings) for name in args.names]
+    return [examined(name, wings=not args.no_wings, **settings) for name in args.names]
 
 
 if __name__ == "__main__":

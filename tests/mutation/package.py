@@ -37,13 +37,14 @@ PACKAGE = ROOT / "tinymaskrcnn"
 MEMORY = 6 << 30  # bytes
 
 
-def examined(room, *, sample=None, seed=0, processes=2, rows=None):
+def examined(room, *, wings=True, sample=None, seed=0, processes=2, rows=None):
     """The Row of a room ("nn") or of a file in it ("nn/layers.py"); SystemExit when its tests fail without a mutant.
 
+    wings: the folders in it, too.
     rows: a file to which each mutant's fate is added as soon as it is known; what stands there is not tried again.
     """
-    files = sorted((PACKAGE / room).rglob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / room]
-    if not files or not files[0].exists():
+    files = sorted((PACKAGE / room).glob("**/*.py" if wings else "*.py")) or [PACKAGE / room]
+    if not files[0].is_file():
         raise SystemExit(f"{room}: no such room or file in {PACKAGE}")
     if sample is None:
         todo = [(path, mutant) for path in files for mutant in mutants(path.read_text(encoding="utf-8"))]
@@ -64,7 +65,7 @@ def examined(room, *, sample=None, seed=0, processes=2, rows=None):
             print(f"{room}: {number} of {len(todo)}, {len(unnoticed)} unnoticed", file=sys.stderr, flush=True)
     known = known_equivalents("package").get(room.split("/")[0], {})
     row = sorted_out(room, len(todo), sorted(unnoticed), known)
-    return Row(**{**vars(row), "stale": [] if sample is not None or "/" in room else row.stale})
+    return Row(**{**vars(row), "stale": [] if sample is not None or "/" in room or not wings else row.stale})
 
 
 def drawn(files, count, seed):
