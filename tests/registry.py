@@ -141,6 +141,18 @@ PAIRS += [
     ),
 ]
 
+PAIRS += [
+    pair(
+        "warp",
+        images=(2, 6, 6, 2),
+        boxes=draw.rois(3, side=6, bins=4, samples=1),
+        image_index=draw.image_index(3, 2),
+        size=4,
+        context=1,
+        zero_rows=("boxes", "image_index"),
+    ),
+]
+
 # losses
 KNEES = dict(prediction=draw.away_from(-1, 0, 1, shape=(4, 3)), target=np.zeros((4, 3)))
 PAIRS += [
@@ -151,6 +163,8 @@ PAIRS += [
     pair("smooth_l1", **KNEES, beta=1.0),
     pair("smooth_l1", "weighted", **KNEES, beta=1.0, weight=draw.bits(4), normalizer=2.0),
     pair("smooth_l1", "absolute", **KNEES, beta=0.0),
+    pair("hinge", scores=draw.away_from(-1, 1, shape=(4, 3)), targets=draw.signs(4, 3)),
+    pair("hinge", "weighted", scores=draw.away_from(-1, 1, shape=(5,)), targets=draw.signs(5), weight=draw.bits(5)),
     pair("squared_error", prediction=(4, 3), target=draw.normal(4, 3)),
     pair("squared_error", "weighted", prediction=(4,), target=draw.normal(4), weight=draw.bits(4)),
 ]  # fmt: skip

@@ -67,6 +67,11 @@ def bits(*shape):
     return Draw(make)
 
 
+def signs(*shape):
+    """Classes of a support vector machine: -1 and 1."""
+    return Draw(lambda rng: 2.0 * rng.integers(0, 2, shape) - 1)
+
+
 def rois(count, *, side, bins, samples, scale=1.0, aligned=True):
     """Boxes (count, 4) whose RoIAlign sample points stay MARGIN away from the grid lines of a side x side map.
 

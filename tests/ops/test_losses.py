@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
-from tinymaskrcnn.ops import losses, more_losses, naive
+from tinymaskrcnn.ops import losses, more_losses, naive, naive_family
 from tinymaskrcnn.testing import check_pair
 
 SOFTMAX = losses.softmax_cross_entropy_forward, losses.softmax_cross_entropy_backward
 SIGMOID = losses.sigmoid_cross_entropy_forward, losses.sigmoid_cross_entropy_backward
 SMOOTH = losses.smooth_l1_forward, losses.smooth_l1_backward
+HINGE = more_losses.hinge_forward, more_losses.hinge_backward
 SQUARED = more_losses.squared_error_forward, more_losses.squared_error_backward
 
 
@@ -31,6 +32,7 @@ def every_loss(rng, rows=6, dtype=np.float64):
         pytest.param(SMOOTH, target + far, dict(target=target, beta=1.0), id="far"),
         pytest.param(SMOOTH, target + near, dict(target=target, beta=0.5), id="near"),
         pytest.param(SMOOTH, target + far, dict(target=target, beta=0), id="absolute"),
+        pytest.param(HINGE, far, dict(targets=np.where(target > 0, 1, -1)), id="hinge"),
         pytest.param(SQUARED, target + far, dict(target=target), id="squared"),
     ]
 
@@ -62,6 +64,8 @@ def test_values_equal_the_definitions(rows, seed, beta):
     )
     for data in (common, wide):  # one weight per row, or the same written out for each element
         pairs += [(SIGMOID[0](x, targets=targets, **data), sigmoid), (SQUARED[0](x, target=target, **data), squared)]
+    row = dict(targets=np.where(targets < 0.5, -1, 1)[:, 0], weight=each[:, 0], normalizer=normalizer)
+    pairs.append((HINGE[0](x[:, 0], **row), naive_family.hinge(x[:, 0], **row)))
     for (loss, _), wanted in pairs:
         assert isinstance(loss, np.ndarray) and loss.shape == ()
         np.testing.assert_allclose(loss, wanted, rtol=1e-12, atol=1e-14)
@@ -107,7 +111,7 @@ def test_without_weight_it_is_the_mean_over_rows(pair, prediction, data):
     half = np.array([1, 0, 1, 0, 1.0, 0])
     np.testing.assert_allclose(forward(prediction, **data, weight=half)[0], np.mean(single[::2]), rtol=1e-12)
     summed, _ = forward(prediction, **data, normalizer=np.asarray(2.0))
-    factor = prediction[0].size if pair in (SIGMOID, SQUARED) else 1  # these two average over elements
+    factor = prediction[0].size if pair in (SIGMOID, SQUARED, HINGE) else 1  # these two average over elements
     np.testing.assert_allclose(summed, np.sum(single) * factor / 2, rtol=1e-12)
 
 
@@ -134,7 +138,7 @@ def test_weights_that_sum_to_less_than_one_are_divided_by_one(pair, prediction, 
     """So that a tenth of a row costs a tenth; from one on it is their mean."""
     one_row = {k: v[:1] if isinstance(v, np.ndarray) else v for k, v in data.items()}
     (whole, cache), each = pair[0](prediction[:1], **one_row, normalizer=1.0), prediction[0].size
-    size = each if pair in (SIGMOID, SQUARED) else 1  # these two weigh elements, each of which counts
+    size = each if pair in (SIGMOID, SQUARED, HINGE) else 1  # these two weigh elements, each of which counts
     for weight in (0.05, 0.2, 0.5, 4.0):
         loss, c_weighted = pair[0](prediction[:1], **one_row, weight=np.array([weight]))
         share = weight / max(weight * size, 1)

@@ -1,8 +1,8 @@
-"""A loss that the default model has no use for: the squared error."""
+"""Losses that the default model has no use for: the squared error, and the hinge of a support vector machine."""
 
-from ..backend import has_kernel
+from ..backend import array_module, has_kernel
 from ..contract import checked
-from .losses import _difference, _reduce, _row_weight, _scaled
+from .losses import _difference, _reduce, _row_weight, _same_shape, _scaled
 
 
 @checked
@@ -28,3 +28,31 @@ def squared_error_backward(dloss, cache):
     """
     difference, weight, normalizer = cache
     return 2 * difference * _scaled(weight, dloss, normalizer)
+
+
+@checked
+@has_kernel
+def hinge_forward(scores, *, targets, weight=None, normalizer=None):
+    """max(0, 1 - target * score), the loss of a support vector machine: nothing once the margin is 1.
+
+    scores (...), targets (...) of -1 and 1, weight (...)  ->  loss ()
+    weight is per row (any number of leading axes) or per element.
+    """
+    xp = array_module(scores)
+    weight = _row_weight("hinge_forward", weight, scores)
+    _same_shape("hinge_forward", "targets", targets, scores.shape)
+    targets = targets.astype(scores.dtype)
+    lacking = 1 - xp.where(weight != 0, targets * scores, 1)  # to a margin of 1
+    loss, normalizer = _reduce("hinge_forward", xp.maximum(lacking, 0), weight, normalizer)
+    return loss, (targets * (lacking > 0), weight, normalizer)
+
+
+@checked
+@has_kernel
+def hinge_backward(dloss, cache):
+    """Mirror of hinge_forward; at a margin of exactly 1, where the loss has a kink, 0.
+
+    dloss 0-d array or number  ->  dscores (...)
+    """
+    towards, weight, normalizer = cache
+    return -towards * _scaled(weight, dloss, normalizer)
