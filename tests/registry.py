@@ -182,7 +182,7 @@ LAYERS = [
     layer(lambda rng: layers.ReLU(), draw.away_from(0, shape=(3, 4))),
     layer(lambda rng: more_layers.Sigmoid(), (3, 4)),
     layer(lambda rng: more_layers.Softmax(), (3, 4)),
-    layer(lambda rng: layers.MaxPool2d(3, stride=2, padding=1), draw.distinct(2, 5, 6, 2)),
+    layer(lambda rng: more_layers.MaxPool2d(3, stride=2, padding=1), draw.distinct(2, 5, 6, 2)),
     layer(lambda rng: more_layers.AvgPool2d(2), (2, 4, 6, 2)),
     layer(lambda rng: more_layers.GlobalAvgPool2d(), (2, 3, 4, 2)),
     layer(lambda rng: more_layers.UpsampleNearest2d(), (2, 2, 3, 2)),

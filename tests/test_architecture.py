@@ -50,6 +50,8 @@ TESTED_ELSEWHERE = {
     "ops/more_losses.py": "ops/test_losses.py",
     "ops/average_pool.py": "ops/test_pool.py",
     "ops/bilinear.py": "ops/test_resize.py",
+    "ops/roi_align_boxes.py": "ops/test_roi_align.py",
+    "ops/roi_samples.py": "ops/test_roi_align.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",
     "homework/worker.py": "homework/test_remote.py",

@@ -125,12 +125,12 @@ def test_a_wrong_setting_is_noticed(fault):
 
 
 def test_a_fault_in_the_code_is_noticed(monkeypatch):
-    decode, points, match = boxes.decode, roi_align_op._sample_points, rpn_targets.match
+    decode, points, match = boxes.decode, roi_align_op.sample_points, rpn_targets.match
     faults = {
         "log sizes held too early": (boxes, "decode", lambda *a, **s: decode(*a, **s | {"clamp": 0.05})),
         "adaptive sampling of masks": (
             roi_align_op,
-            "_sample_points",
+            "sample_points",
             lambda *a, **s: points(*a, **s | {"samples": 2}),
         ),
         "no low-quality matches": (rpn_targets, "match", lambda *a, **s: match(*a, **s | {"low_quality": False})),

@@ -72,12 +72,17 @@ def test_float64_is_exact(rng):
         np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-13)
 
 
-def test_small_boxes_give_the_bits_of_the_text(rng):
-    """Where both merge neighbouring samples, they multiply and add the same numbers in the same order."""
+@pytest.mark.parametrize("size", [6, 40])
+def test_a_bin_reads_the_pixels_of_the_text_and_no_others(size, rng):
+    """Both matrices have one entry for a bin and a pixel, however many samples meet there, and none that is 0."""
     case = drawn(rng)
-    case["rois"][:, 2:] = case["rois"][:, :2] + rng.uniform(0.1, 6, (60, 2)).astype(np.float32)
-    crops, _ = fast.pyramid_roi_align_forward(**case)
-    assert np.array_equal(crops, roi_align.pyramid_roi_align_forward.readable(**case)[0])
+    case["rois"][:, 2:] = case["rois"][:, :2] + rng.uniform(0.1, size, (60, 2)).astype(np.float32)
+    _, (found, _) = fast.pyramid_roi_align_forward(**case)
+    _, (wanted, _) = roi_align.pyramid_roi_align_forward.readable(**case)
+    (block,) = found.blocks
+    A = block.matrix.sorted_indices()
+    assert np.array_equal(A.indptr, wanted.indptr) and np.array_equal(A.indices, wanted.indices)
+    np.testing.assert_allclose(A.data, wanted.data, rtol=1e-6, atol=0)
 
 
 def test_single_level(rng):

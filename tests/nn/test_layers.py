@@ -93,9 +93,9 @@ CASES = {
         (plain(activation.softmax_forward), activation.softmax_backward),
         {},
     ),
-    "MaxPool2d": (lambda rng: layers.MaxPool2d(2), X, MAX, dict(kernel=2)),
+    "MaxPool2d": (lambda rng: more_layers.MaxPool2d(2), X, MAX, dict(kernel=2)),
     "MaxPool2d set": (
-        lambda rng: layers.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)),
+        lambda rng: more_layers.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)),
         X,
         MAX,
         dict(kernel=(3, 2), stride=(2, 1), padding=(1, 0)),

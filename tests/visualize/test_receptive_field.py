@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.nn.layers import Conv2d, Linear, MaxPool2d, ReLU
-from tinymaskrcnn.nn.more_layers import AvgPool2d
+from tinymaskrcnn.nn.layers import Conv2d, Linear, ReLU
+from tinymaskrcnn.nn.more_layers import AvgPool2d, MaxPool2d
 from tinymaskrcnn.ops.conv import conv2d_backward, conv2d_forward
 from tinymaskrcnn.visualize import draw_receptive_field, receptive_field, style
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.patches import Circle, Rectangle
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
-from tinymaskrcnn.ops import roi_align, roi_pool
+from tinymaskrcnn.ops import roi_align, roi_pool, roi_samples
 from tinymaskrcnn.visualize import draw_pooling_grid, style
 from tinymaskrcnn.visualize.pooling import POINT_COLOR, neighbours, pooling_grid, rounded_roi
 
@@ -102,8 +102,8 @@ def test_drawn_points_are_those_of_the_operator():
     ax = draw_pooling_grid(MAP, roi, **settings)
     (dots,) = [line for line in ax.lines if line.get_color() == POINT_COLOR]
     one = np.array([roi])
-    x, _, _ = roi_align._sample_points(one[:, 0], one[:, 2], 2, scale=0.5, samples=2, aligned=True)
-    y, _, _ = roi_align._sample_points(one[:, 1], one[:, 3], 2, scale=0.5, samples=2, aligned=True)
+    x, _, _ = roi_samples.sample_points(one[:, 0], one[:, 2], 2, scale=0.5, samples=2, aligned=True)
+    y, _, _ = roi_samples.sample_points(one[:, 1], one[:, 3], 2, scale=0.5, samples=2, aligned=True)
     wanted = {(round(a, 9), round(b, 9)) for a in (x.reshape(-1) + 0.5) / 0.5 for b in (y.reshape(-1) + 0.5) / 0.5}
     assert {(round(a, 9), round(b, 9)) for a, b in dots.get_xydata()} == wanted and len(wanted) == 16
 

@@ -130,7 +130,7 @@ EMITTERS = {
     more_layers.FrozenBatchNorm2d: batch_norm,
     more_layers.GroupNorm: group_norm,
     layers.ReLU: relu,
-    layers.MaxPool2d: max_pool2d,
+    more_layers.MaxPool2d: max_pool2d,
     layers.Flatten: flatten,
     Identity: identity,
     Sequential: sequential,

@@ -1,3 +1,14 @@
 """Fast twins of readable functions; each registers itself by name. Delete this folder and everything still runs."""
 
-from . import conv, cuda, mask_logits, matmul, nms, normalize, resize, roi_align, top_n  # noqa: F401  importing registers
+from . import (  # noqa: F401  importing registers
+    adaptive_weights,
+    conv,
+    cuda,
+    mask_logits,
+    matmul,
+    nms,
+    normalize,
+    resize,
+    roi_align,
+    top_n,
+)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..kernel_lookup import register_kernel
-from ..ops import conv, more_norms, pool, resize
+from ..ops import conv, more_norms, resize
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, ReLU
 from .more_layers import FrozenBatchNorm2d, GroupNorm
 
@@ -131,8 +131,7 @@ def pyramid_network(fpn, features):
 
     del top  # in inference the largest map goes as soon as its layer is done
     pyramid, c_layer = _each(fpn.layer_blocks, (merged.pop(0) for _ in range(len(merged))))
-    p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)
-    return [*pyramid, p6], fpn.keep((c_inner, c_up, c_layer, c_p6))
+    return [*pyramid, pyramid[-1][:, ::2, ::2].copy()], fpn.keep((c_inner, c_up, c_layer))
 
 
 def _each(layers, inputs):

@@ -1,6 +1,6 @@
 """Layers: each owns the parameters of one operator and hands the operator's cache through."""
 
-from ..ops import activation, conv, linear, more_norms, norm, pool
+from ..ops import activation, conv, linear, more_norms, norm
 from .init import kaiming_normal, ones, zeros
 from .module import Buffer, Module, Parameter
 
@@ -126,20 +126,6 @@ class ReLU(Module):
 
     def backward(self, dy, cache):
         return activation.relu_backward(dy, cache)
-
-
-class MaxPool2d(Module):
-    """The largest value of each window."""
-
-    def __init__(self, kernel, *, stride=None, padding=0):
-        self.options = {"kernel": kernel, "stride": stride, "padding": padding}
-
-    def forward(self, x):
-        y, cache = pool.max_pool2d_forward(x, **self.options)
-        return y, self.keep(cache)
-
-    def backward(self, dy, cache):
-        return pool.max_pool2d_backward(dy, cache)
 
 
 class Flatten(Module):

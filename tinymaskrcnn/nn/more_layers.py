@@ -1,6 +1,6 @@
 """Layers that the default model has no use for: other norms, other activations, other ways to another size."""
 
-from ..ops import activation, average_pool, more_norms, resize
+from ..ops import activation, average_pool, more_norms, pool, resize
 from .init import ones, zeros
 from .module import Buffer, Module, Parameter
 
@@ -68,6 +68,20 @@ class Softmax(Module):
 
     def backward(self, dy, cache):
         return activation.softmax_backward(dy, cache)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window."""
+
+    def __init__(self, kernel, *, stride=None, padding=0):
+        self.options = {"kernel": kernel, "stride": stride, "padding": padding}
+
+    def forward(self, x):
+        y, cache = pool.max_pool2d_forward(x, **self.options)
+        return y, self.keep(cache)
+
+    def backward(self, dy, cache):
+        return pool.max_pool2d_backward(dy, cache)
 
 
 class AvgPool2d(Module):

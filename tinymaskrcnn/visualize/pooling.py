@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 
 from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
-from ..ops import roi_align, roi_pool
+from ..ops import roi_pool, roi_samples
 from ..ops.common import as_pair
 from . import style
 from .lettering import with_glyphs
@@ -92,7 +92,7 @@ def _pool_grid(shape, roi, size, scale):
 
 def _axis_points(start, end, bins, **settings):
     ends = np.array([start]), np.array([end])
-    position, use, _ = roi_align._sample_points(*ends, bins, **settings)
+    position, use, _ = roi_samples.sample_points(*ends, bins, **settings)
     return position[0], use[0, 0]
 
 

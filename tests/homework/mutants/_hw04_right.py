@@ -136,7 +136,7 @@ RIGHT = {
         coo = A.tocoo()
         dpixels = np.zeros((A.shape[1], shape[3]), dcrops.dtype)
         np.add.at(dpixels, coo.col, coo.data[:, None] * drows[coo.row])
-        drois = _box_gradient(dcrops, *for_boxes) if for_boxes is not None else None
+        drois = box_gradient(dcrops, *for_boxes) if for_boxes is not None else None
         return dpixels.reshape(shape), drois
         """,
         """
@@ -149,11 +149,11 @@ RIGHT = {
         if for_boxes is None:
             return [dpixels.reshape(N, H, W, C), None]
         features, rois, settings = for_boxes
-        return [dpixels.reshape(N, H, W, C), _box_gradient(dcrops, features, rois, settings)]
+        return [dpixels.reshape(N, H, W, C), box_gradient(dcrops, features, rois, settings)]
         """,
         """
         matrix, shape, for_boxes = cache
-        drois = _box_gradient(dcrops, *for_boxes) if for_boxes else None
+        drois = box_gradient(dcrops, *for_boxes) if for_boxes else None
         dense = matrix.toarray().astype(np.float64)
         channels = [dcrops[..., c].ravel() @ dense for c in range(shape[3])]
         dfeatures = np.stack(channels, axis=-1) if channels else np.zeros(shape)

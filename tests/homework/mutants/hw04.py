@@ -275,7 +275,7 @@ MUTANTS = {
             "not turned round",
             """
             A, shape, for_boxes = cache
-            drois = _box_gradient(dcrops, *for_boxes) if for_boxes else None
+            drois = box_gradient(dcrops, *for_boxes) if for_boxes else None
             return (A @ dcrops.reshape(-1, shape[3])).reshape(shape), drois
             """,
             "transposed matrix",
@@ -292,7 +292,7 @@ MUTANTS = {
             "still flat",
             """
             A, shape, for_boxes = cache
-            drois = _box_gradient(dcrops, *for_boxes) if for_boxes else None
+            drois = box_gradient(dcrops, *for_boxes) if for_boxes else None
             return A.T @ dcrops.reshape(A.shape[0], -1), drois
             """,
             "the shape of the features",
@@ -301,7 +301,7 @@ MUTANTS = {
             "a mean over readers",
             """
             A, shape, for_boxes = cache
-            drois = _box_gradient(dcrops, *for_boxes) if for_boxes else None
+            drois = box_gradient(dcrops, *for_boxes) if for_boxes else None
             d = A.T @ dcrops.reshape(A.shape[0], -1)
             readers = np.bincount(A.indices, minlength=A.shape[1])
             return (d / np.maximum(readers, 1)[:, None]).astype(d.dtype).reshape(shape), drois
@@ -312,7 +312,7 @@ MUTANTS = {
             "channels mixed",
             """
             A, shape, for_boxes = cache
-            drois = _box_gradient(dcrops, *for_boxes) if for_boxes else None
+            drois = box_gradient(dcrops, *for_boxes) if for_boxes else None
             rows = dcrops.transpose(3, 0, 1, 2).reshape(-1, shape[3])
             return (A.T @ rows).reshape(shape), drois
             """,

@@ -225,7 +225,7 @@ ALIGN_BACK = Exercise(
     recipe="""
         The cache is (A, shape, for_boxes). The forward was crops = A @ pixels, with A (K*S*T, N*H*W) a sparse
         matrix, pixels the features as (N*H*W, C) and crops as (K*S*T, C). shape is (N, H, W, C).
-        1. drois: None when for_boxes is None; else `_box_gradient(dcrops, *for_boxes)` makes it.
+        1. drois: None when for_boxes is None; else `box_gradient(dcrops, *for_boxes)` makes it.
         2. dfeatures: the gradient of pixels. The forward was a matrix product, so you know its way back;
            `transposed(A, dcrops)` gives the transposed matrix. dcrops must lie as crops did.
         3. Back to the shape of the features.
@@ -277,8 +277,8 @@ ALIGN_BACK = Exercise(
             (("transposed(A, dcrops) @", "A @"),),
         ),
         Mistake(
-            "the boxes never get a gradient: when for_boxes is there, `_box_gradient` makes it",
-            (("None if for_boxes is None else _box_gradient(dcrops, *for_boxes)", "None"),),
+            "the boxes never get a gradient: when for_boxes is there, `box_gradient` makes it",
+            (("None if for_boxes is None else box_gradient(dcrops, *for_boxes)", "None"),),
         ),
         Mistake(
             "each pixel averages over the bins that read it: what they send adds up",

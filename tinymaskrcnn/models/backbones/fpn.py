@@ -2,8 +2,8 @@
 
 from ...backend import has_kernel
 from ...nn.init import lecun_uniform
-from ...nn.module import Module, sum_grads
-from ...ops import pool, resize
+from ...nn.module import Module
+from ...ops import resize
 from ..blocks import conv_block
 
 
@@ -31,14 +31,15 @@ class FPN(Module):
             merged.insert(0, top + level)
             c_up.insert(0, c)
         pyramid, c_layer = _each(self.layer_blocks, merged)
-        p6, c_p6 = pool.max_pool2d_forward(pyramid[-1], kernel=1, stride=2)  # every second pixel of P5
-        return [*pyramid, p6], self.keep((c_inner, c_up, c_layer, c_p6))
+        p6 = pyramid[-1][:, ::2, ::2].copy()  # every second pixel of P5
+        return [*pyramid, p6], self.keep((c_inner, c_up, c_layer))
 
     def backward(self, dpyramid, cache):
-        c_inner, c_up, c_layer, c_p6 = cache
-        *dpyramid, dp6 = dpyramid
-        dpyramid[-1] = sum_grads(dpyramid[-1], pool.max_pool2d_backward(dp6, c_p6))
-        dmerged = _each_backward(self.layer_blocks, dpyramid, c_layer)
+        c_inner, c_up, c_layer = cache
+        *dpyramid, dp5, dp6 = dpyramid
+        dp5 = dp5.copy()
+        dp5[:, ::2, ::2] += dp6
+        dmerged = _each_backward(self.layer_blocks, [*dpyramid, dp5], c_layer)
 
         dlateral = [dmerged[0]]
         for dlevel, c in zip(dmerged[1:], c_up):  # bottom up: what a level received from above flows back to it

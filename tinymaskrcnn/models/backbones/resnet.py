@@ -2,8 +2,9 @@
 
 from ...backend import has_kernel
 from ...errors import ConfigError
-from ...nn.layers import Conv2d, MaxPool2d, ReLU
+from ...nn.layers import Conv2d, ReLU
 from ...nn.module import Identity, Module, Sequential, sum_grads
+from ...nn.more_layers import MaxPool2d
 from ..blocks import make_norm
 from . import frozen
 from .bottleneck import bottleneck_branch, group_options
