@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "ops/roi_align_boxes.py": "ops/test_roi_align.py",
     "ops/roi_samples.py": "ops/test_roi_align.py",
     "models/build.py": "models/test_mask_rcnn.py",
+    "models/faster_rcnn.py": "models/test_systems.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",
     "homework/worker.py": "homework/test_remote.py",
     "data/coco_report.py": "data/test_coco_check.py",

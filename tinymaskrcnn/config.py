@@ -86,6 +86,7 @@ class RoIConfig(Settings):
 
 @dataclass(frozen=True)
 class ModelConfig(Settings):
+    system: str = "mask_rcnn"  # which member of the family: a name of models/systems.py
     num_classes: int = 11  # ten digits and background
     class_names: tuple = ("background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     image_mean: tuple = (0.1,)  # per channel, for pixels in 0..1

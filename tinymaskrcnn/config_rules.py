@@ -21,6 +21,9 @@ def heads():
 
 PROCEDURES = ("joint",)
 
+SYSTEMS = ("faster_rcnn", "mask_rcnn")
+HEADS = {"faster_rcnn": {"box"}}  # which heads a system has, where that is no choice
+
 SHARE = number(0, 1)
 WIDTH = whole(1, 65536)
 PIXELS = whole(0, 100_000)
@@ -88,6 +91,7 @@ RULES = {
         "paste": one_of("continuous", "integer"),
     },
     "ModelConfig": {
+        "system": one_of(*SYSTEMS),
         "num_classes": whole(1, 65536),
         "class_names": row(one_line(), least=1, most=65536),
         "image_mean": row(number(-1e3, 1e3), least=1, most=1024),
@@ -212,6 +216,8 @@ def _rpn(config):
 
 def _model(config):
     backbone = config.backbone
+    if set(config.heads) != (wanted := HEADS.get(config.system, set(config.heads))):
+        yield f"heads must be {sorted(wanted)} for system {config.system!r}; got {shown(list(config.heads))}"
     for name in ("image_mean", "image_std"):
         if (given := len(getattr(config, name))) != backbone.in_channels:
             yield f"{name} must have as many entries as backbone.in_channels, {backbone.in_channels}; got {given}"

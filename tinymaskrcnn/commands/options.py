@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
+from ..config_rules import SYSTEMS
 from ..errors import DataError, shown
 from ..files import parse_json, read_json
 
@@ -167,6 +168,7 @@ def build_config(args):
     if args.config and args.preset:
         raise ConfigError("--config and --preset both say where to start from; leave one out")
     config = load_config_file(args.config) if args.config else PRESETS[args.preset]()
+    config = override(config, system_settings(args.system))
     if args.scenes:
         config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
     source, _ = data_source(args.data)
@@ -182,6 +184,20 @@ def build_config(args):
     if settings.get("scenes.color", config.scenes.color):  # colour scenes need a model with three channels
         settings = COLOR_MODEL | settings
     return override(config, settings)
+
+
+def add_system(parser):
+    names = ", ".join(SYSTEMS)
+    parser.add_argument("--system", choices=SYSTEMS, metavar="NAME", help=f"{names} (default: mask_rcnn)")
+
+
+def system_settings(name):
+    """What a system sets by its name; nothing without one."""
+    if name is None:
+        return {}
+    from ..models.systems import system_settings
+
+    return system_settings(name)
 
 
 def override_by_words(config, words):

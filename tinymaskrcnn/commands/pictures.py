@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, ConfigError, ModelConfig, photograph_preset
-from .options import SKIP_BROKEN, given_annotations, given_options, load_config_file, override, override_by_words
+from .options import (
+    SKIP_BROKEN,
+    given_annotations,
+    given_options,
+    load_config_file,
+    override,
+    override_by_words,
+    system_settings,
+)
 
 PICTURE_OPTIONS = (
     *("annotations", "images", "val_annotations", "val_images", "train_list", "val_list"),
@@ -80,7 +88,7 @@ def build_picture_config(args, start):
     if not args.config:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=2, learning_rate=0.01))
     model = _model_config(config.model if args.config else None, start, dataset)
-    named = _named_settings(args) | {"coco.category_ids": _category_ids(model, dataset)}
+    named = system_settings(args.system) | _named_settings(args) | {"coco.category_ids": _category_ids(model, dataset)}
     return override_by_words(override(dataclasses.replace(config, model=model), named), args.set)
 
 

@@ -10,6 +10,7 @@ from .options import (
     add_annotations,
     add_data,
     add_device,
+    add_system,
     add_tf32,
     apply_tf32,
     build_config,
@@ -26,11 +27,12 @@ from .pictures import (
     starting_weights,
 )
 
-HELP = "train a Mask R-CNN on scenes of handwritten digits or on pictures of your own, then evaluate and draw"
+HELP = "train a Mask R-CNN or a relative on scenes of handwritten digits or your own pictures, then evaluate and draw"
 EXAMPLES = """examples:
   tinymaskrcnn train                              the main job: digits, in a few minutes
   tinymaskrcnn train --steps 300 --out runs/try   a short one
   tinymaskrcnn train --out runs/try --resume      go on after Ctrl-C
+  tinymaskrcnn train --system faster_rcnn         another member of the family
   tinymaskrcnn train --set scenes.rotation=15 --set train.schedule=step
   tinymaskrcnn train --data coco --annotations train.json --images photos/ --val-annotations val.json
   tinymaskrcnn train --data coco --annotations train.json --images photos/ --model runs/001 --freeze 1    fine-tuning"""
@@ -45,6 +47,7 @@ def add_arguments(parser):
     add_data(parser, "the embedded digits (default), MNIST where it is found or in this folder, or coco: see below")
     add_annotations(parser)
     add_picture_options(parser)
+    add_system(parser)
     parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default: 0.02)")
@@ -127,7 +130,8 @@ def _resumed_folder(args):
     if path is None:
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
-    fixed = ("seed", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set", *PICTURE_OPTIONS)
+    fixed = ("seed", "system", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set")
+    fixed += PICTURE_OPTIONS
     if given := given_options(args, [name for name in fixed if name != "skip_broken"]):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")
     if args.steps is not None and args.steps != folder.config.train.steps:
