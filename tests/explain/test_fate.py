@@ -1,9 +1,13 @@
 """One object, and a hand-made trace for each of the stages at which it can be lost."""
 
 import dataclasses
+import json
+import re
 
 import numpy as np
 import pytest
+from explain.fate_in_loops import CLASSES, MIN_IOU, MIN_SCORE, drawn_trace, told
+from explain.fate_in_loops import OBJECT as TARGET
 from tiny_model import tiny_config, tiny_model
 
 from tinymaskrcnn.errors import ShapeError
@@ -194,6 +198,35 @@ def test_found_with_a_mask_that_does_not_fit():
     fate = why_missed(made_up(detections__masks=half), OBJECT, label=TALL, mask=truth)
     assert fate.stage == "mask"
     assert fate.numbers["mask_iou"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("lost", [*range(len(STAGES) + 1)])
+@pytest.mark.parametrize("label", [None, 3])
+def test_the_reason_is_the_one_that_plain_loops_find(lost, label):
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    compared = 0
+    for seed in range(12):
+        trace = drawn_trace(np.random.default_rng(seed), lost, label)
+        fate = why_missed(trace, TARGET, label=label, mask=mask, min_iou=MIN_IOU, min_score=MIN_SCORE)
+        if fate.stage != [*(name for name, _ in STAGES), "found"][lost]:
+            continue  # nothing fitted at the stage before
+        try:
+            wanted, culprit = told(trace, fate.stage, label, mask)
+        except ValueError:
+            continue  # NMS that keeps no better box does not come from a network
+        words = re.findall(r"(?<![\w.])P?(\d[\d.]*|\w+)(?=\W|$)", fate.reason)
+        words = [word for word in words if word[0].isdigit() or word in CLASSES]
+        close = [w == v if w in CLASSES else float(w) == pytest.approx(v, abs=0.0051) for w, v in zip(words, wanted)]
+        assert len(words) == len(wanted) and all(close), (fate.reason, wanted)
+        numbers = [v for v in fate.numbers.values() if not isinstance(v, str)]
+        known = [w for w in (*wanted, *trace.detections.scores) if not isinstance(w, str)]
+        assert all(any(v == pytest.approx(w, rel=1e-5) for w in known) for v in numbers)
+        assert json.loads(json.dumps(fate.numbers)) == fate.numbers
+        assert (fate.culprit is None) == (culprit is None)
+        np.testing.assert_array_equal(fate.culprit, culprit)
+        compared += 1
+    assert compared >= 3
 
 
 def test_every_detection_of_a_real_trace_is_found_as_itself(rng):

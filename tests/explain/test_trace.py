@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from tiny_model import tiny_model
+from tiny_model import change_heads, tiny_config, tiny_model
 
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.explain.trace import trace_detection
-from tinymaskrcnn.ops import boxes
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.ops import boxes, nms
 from tinymaskrcnn.structures import collate
 
 
@@ -32,6 +35,23 @@ def test_every_detection_comes_from_a_kept_pair_of_proposal_and_class(traced):
     assert proposals.kept[pairs].all()
     np.testing.assert_array_equal(proposals.probabilities[trace.origins, found.labels], found.scores)
     np.testing.assert_array_equal(proposals.refined[pairs], found.boxes)
+
+
+def test_each_class_has_its_own_nms_and_a_threshold_is_not_above_itself():
+    config = dataclasses.replace(tiny_config(), num_classes=7, class_names=("background", *"abcdef"))
+    model = build_model(config, rng=np.random.default_rng(1)).eval()
+    image = np.random.default_rng(0).random((64, 64, 1)).astype(np.float32)
+    scores = np.sort(trace_detection(model, image).proposals.probabilities[:, 1:].ravel())
+    change_heads(model, score_threshold=float(scores[len(scores) // 2]), nms_iou=0.3)
+    trace = trace_detection(model, image)
+    proposals, settings = trace.proposals, model.roi_heads.config
+    np.testing.assert_array_equal(proposals.likely, proposals.probabilities[:, 1:] > settings.score_threshold)
+    assert (proposals.probabilities == settings.score_threshold).any()
+    for c in range(6):
+        scores = proposals.probabilities[:, c + 1][None]
+        kept = nms.nms(proposals.refined[:, c], scores[0], iou_threshold=0.3, valid=proposals.likely[:, c])
+        np.testing.assert_array_equal(proposals.kept[:, c], kept)
+    assert 6 < proposals.kept.sum() < proposals.likely.sum()
 
 
 def test_no_better_kept_pair_was_left_out(traced):
