@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mutation import package
 from mutation.homework import Handed, _unnoticed, examined, killer
-from mutation.operators import mutants
+from mutation.operators import Mutant, mutants
 from mutation.report import sorted_out, table
 
 from tinymaskrcnn.homework.exercises import find_exercise
@@ -133,13 +133,23 @@ def test_annotations_are_words():
     assert not list(mutants("def f(x: a | b) -> tuple[int, str]: pass"))
 
 
-def test_the_tests_that_know_a_file_come_first():
-    lots = {file: package.lots_of(package.PACKAGE / file) for file in ("train/loop.py", "explain/trace.py")}
-    assert [Path(p).name for p in lots["train/loop.py"][0]] == ["test_loop.py"]
-    assert [Path(p).name for p in lots["explain/trace.py"][0]] == ["test_trace.py", "test_fate.py"]  # which imports it
-    for path in package.PACKAGE.rglob("*.py"):
-        lots = package.lots_of(path)
-        assert all(lots) and sorted(sum(lots, [])) == sorted(package.tests_of(path))
+def test_the_tests_that_bear_the_name_come_first_and_then_those_that_ran_the_function():
+    path = package.PACKAGE / "explain" / "trace.py"
+    lines = path.read_text().splitlines()
+    inside = next(i for i, line in enumerate(lines, 1) if "order = nms.top_n" in line)
+    begins = next(i for i, line in enumerate(lines, 1) if line.startswith("def _anchors"))
+    own, other = package.tests_of(path)
+    assert (Path(own).name, Path(other).name) == ("test_trace.py", "test_fate.py")
+
+    def lots(line, seen):
+        mutant = Mutant("name", line, "", "", "")
+        return package.lots_of(path, mutant, {own: package.Seen(), other: seen})
+
+    assert lots(inside, package.Seen()) == [[own]]
+    assert lots(inside, package.Seen(1.0, {str(path): [begins, 7]})) == [[own], [other]]
+    assert lots(inside, package.Seen(1.0, {str(path): [begins + 1]})) == [[own]]
+    assert lots(inside, package.Seen(others=True)) == [[own], [other]]
+    assert lots(begins, package.Seen(1.0, {str(path): [7]})) == [[own], [other]]  # runs when the module is loaded
 
 
 def test_a_planted_source_also_reaches_the_processes_that_the_tests_start(tmp_path):

@@ -2,12 +2,12 @@
 
 Each is tried in a process of its own, forked from one that has loaded everything but the package; what the mutated
 module would read from its file is handed to it instead, also in the processes that the tests start (planted.py), so no
-file is touched and several can be tried at a time. The tests that know the file come first; the others of its room are
-asked only when those notice nothing.
+file is touched and several can be tried at a time. The tests that bear the file's name come first; when they notice
+nothing, the others of its room that run the function are asked, as far as a run without a fault tells.
 """
 
 import ast
-import functools
+import dataclasses
 import itertools
 import json
 import os
@@ -17,6 +17,7 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -52,12 +53,12 @@ def examined(room, *, wings=True, sample=None, seed=0, processes=2, rows=None):
         todo = drawn(files, sample, seed)
     before = _fates(rows)
     todo_now = [(path, mutant) for path, mutant in todo if f"{_name(path)}: {mutant.key}" not in before]
-    seconds = {}
+    seen = {}
     for path in sorted({path for path, _ in todo_now}):
-        seconds |= {} if set(tests_of(path)) <= set(seconds) else _undisturbed(path)
+        seen |= {} if set(tests_of(path)) <= set(seen) else _undisturbed(path)
     known_already = [(path, m, before[f"{_name(path)}: {m.key}"]) for path, m in todo if (path, m) not in todo_now]
     unnoticed = []
-    fates = itertools.chain(known_already, _tried(todo_now, seconds, processes, rows))
+    fates = itertools.chain(known_already, _tried(todo_now, seen, processes, rows))
     for number, (path, mutant, noticed) in enumerate(fates, start=1):
         if not noticed:
             unnoticed.append((f"line {mutant.line}: {mutant.name}", f"{_name(path)}: {mutant.key}"))
@@ -98,31 +99,44 @@ def tests_of(path):
     return [str(p) for p in dict.fromkeys([*own, *rest])]
 
 
-def lots_of(path):
-    """The tests of a file in two lots: those of its name and those that import it, then the others of its room."""
-    tests = tests_of(path)
-    first = [test for test in tests if _bears_name(test, path) or _imports(test, path)]
-    return [lot for lot in (first, [test for test in tests if test not in first]) if lot]
+def lots_of(path, mutant, seen):
+    """The tests of a mutant in two lots: those that bear its file's name, then the others that ran its function.
+
+    seen {test file: Seen} of the room when nothing is wrong
+    """
+    named = re.compile(rf"test_(\w+_)?{path.stem}\.py")
+    tests, lines = tests_of(path), _first_lines(path.read_text(encoding="utf-8"), mutant.line)
+    first = [test for test in tests if named.fullmatch(Path(test).name)]
+    others = [test for test in tests if test not in first and seen[test].ran(path, lines)]
+    return [lot for lot in (first, sorted(others, key=lambda test: seen[test].seconds)) if lot] or [tests]
 
 
-def _bears_name(test, path):
-    return re.fullmatch(rf"test_(\w+_)?{path.stem}\.py", Path(test).name)
+def _first_lines(source, line):
+    """Where the function begins in which a line stands; None for what runs when the module is loaded."""
+    inside = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= node.end_lineno
+    ]
+    if not inside:
+        return None
+    inner = max(inside, key=lambda node: node.lineno)
+    return {inner.lineno, *(decorator.lineno for decorator in inner.decorator_list)}
 
 
-def _imports(test, path):
-    return planted.module_of(path, PACKAGE) in _imported_by(test)
+@dataclasses.dataclass
+class Seen:
+    """What a file of tests did: seconds of processor; functions {file of the package: lines they begin at}; others:
+    whether it started processes, which may have run anything."""
 
+    seconds: float = 0.0
+    functions: dict = dataclasses.field(default_factory=dict)
+    others: bool = False
 
-@functools.cache
-def _imported_by(test):
-    """Every name with dots that an import of a file can mean."""
-    found = set()
-    for node in ast.walk(ast.parse(Path(test).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    def ran(self, path, lines):
+        """Whether a function of a file was run, that which begins at one of these lines; any for None."""
+        found = self.functions.get(str(path), ())
+        return self.others or bool(found if lines is None else lines & set(found))
 
 
 def _name(path):
@@ -137,33 +151,50 @@ def _fates(rows):
 
 
 def _undisturbed(path):
-    """{test file: seconds of processor} of the tests of a file's room when nothing is wrong."""
+    """{test file: Seen} of the tests of a file's room when nothing is wrong."""
     with tempfile.TemporaryDirectory() as folder:
-        times = Path(folder) / "seconds.json"
-        child = _start(path, path.read_text(encoding="utf-8"), [tests_of(path)], times=times)
+        notes = Path(folder) / "seen.json"
+        child = _start(path, path.read_text(encoding="utf-8"), [tests_of(path)], notes=notes)
         if os.waitpid(child, 0)[1]:
             raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
-        return dict.fromkeys(tests_of(path), 0.0) | json.loads(times.read_text(encoding="utf-8"))
+        found = json.loads(notes.read_text(encoding="utf-8"))
+        return {test: Seen(**found.get(test, {})) for test in tests_of(path)}
 
 
-class _Clock:
-    """A plugin that writes down how long the tests of each file compute."""
+class _Watch:
+    """A plugin that writes down what each file of tests does."""
 
-    def __init__(self, file):
-        self.file, self.seconds = file, {}
+    def __init__(self, notes):
+        self.notes, self.seen, self.now = notes, {}, Seen()
+        sys.addaudithook(self._audit)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        began = time.process_time()
-        yield
-        self.seconds[str(item.path)] = self.seconds.get(str(item.path), 0.0) + time.process_time() - began
-        return True
+        self.now = self.seen.setdefault(str(item.path), Seen())
+        codes, began = set(), time.process_time()
+        trace = lambda frame, event, arg: codes.add(frame.f_code)  # noqa: E731  None: no lines, calls only
+        threading.settrace(trace)
+        sys.settrace(trace)
+        result = yield
+        sys.settrace(None)
+        threading.settrace(None)
+        self.now.seconds += time.process_time() - began
+        for code in codes:
+            if code.co_filename.startswith(str(PACKAGE)):
+                lines = self.now.functions.setdefault(code.co_filename, [])
+                lines += [code.co_firstlineno] * (code.co_firstlineno not in lines)
+        return result
 
     def pytest_sessionfinish(self):
-        self.file.write_text(json.dumps(self.seconds), encoding="utf-8")
+        found = {test: dataclasses.asdict(seen) for test, seen in self.seen.items()}
+        self.notes.write_text(json.dumps(found), encoding="utf-8")
+
+    def _audit(self, event, args):
+        if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
+            self.now.others = True
 
 
-def _tried(todo, seconds, processes, rows):
+def _tried(todo, seen, processes, rows):
     """Yield (path, mutant, noticed) of each, some at a time.
 
     An endless loop shows in processor time, which other work on the machine does not lengthen; a wait without end
@@ -173,8 +204,8 @@ def _tried(todo, seconds, processes, rows):
     while todo or running:
         while todo and len(running) < processes:
             path, mutant = todo.pop()
-            lots = lots_of(path)
-            limits = [20 + int(3 * sum(seconds[test] for test in lot)) for lot in lots]
+            lots = lots_of(path, mutant, seen)
+            limits = [20 + int(3 * sum(seen[test].seconds for test in lot)) for lot in lots]
             child = _start(path, mutant.source, lots, limits)
             running[child] = path, mutant, time.monotonic() + 10 * sum(limits)
         for child in list(running):
@@ -195,10 +226,10 @@ def _add(rows, row):
         file.write(json.dumps(row) + "\n")
 
 
-def _start(path, source, lots, limits=(), times=None):
+def _start(path, source, lots, limits=(), notes=None):
     """Fork a process that runs lots of tests with another source in a file's place until one fails; exit code 0: none.
 
-    limits: the seconds of processor after which each lot is ended; times: a file for the seconds of each test file.
+    limits: the seconds of processor after which each lot is ended; notes: a file for what each file of tests did.
     """
     child = os.fork()
     if child:
@@ -219,7 +250,7 @@ def _start(path, source, lots, limits=(), times=None):
                 if limit is not None:
                     until = int(time.process_time()) + limit
                     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-                code = pytest.main([*options, *lot], plugins=[_Clock(times)] if times else [])
+                code = pytest.main([*options, *lot], plugins=[_Watch(notes)] if notes else [])
                 if code:
                     break
     except BaseException:
