@@ -14,6 +14,7 @@ import numpy as np
 import tinymaskrcnn
 from tinymaskrcnn import backend
 from tinymaskrcnn.config import Config
+from tinymaskrcnn.models import rpn
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import Target, collate
 
@@ -67,6 +68,7 @@ def one_step(*, kernels=False):
     """The Walk of one training step; kernels: as shipped, not on the readable text."""
     model, batch = _model(), _batch()
     before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, kernels
+    rpn._anchors.cache_clear()  # as if nobody had walked here before
     try:
         with Walk() as walk:
             _step(model, batch)

@@ -16,6 +16,10 @@ def walk():
     return one_step()
 
 
+def test_a_walk_does_not_depend_on_what_ran_before(walk):
+    assert one_step().files == walk.files
+
+
 def test_the_page_lists_the_files_of_a_step(walk):
     assert [int(number) for number, _, _ in LISTED] == list(range(1, len(LISTED) + 1))
     listed = [file for _, file, _ in LISTED]
