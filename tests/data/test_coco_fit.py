@@ -410,3 +410,12 @@ def test_what_is_seen_of_an_object_may_leave_its_box_by_a_pixel(side):
         shape = list(map(float, inside))
         shape[side] += by if side > 1 else -by
         assert (check_mask(found(BOX, rectangle(*shape)))[0] is None) is fits
+
+
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize("out, text", [(1, None), (1.1, "do not fit")])
+def test_what_is_seen_of_an_object_may_leave_its_box_by_a_pixel_on_any_side(side, out, text):
+    small = np.array([80.0, 35, 86, 40])
+    small[[side % 2, side % 2 + 2]] += (BOX[side] - small[side]) + (-out if side < 2 else out)
+    what, _ = check_mask(found(BOX, rectangle(*small)))
+    assert what is None if text is None else text in what

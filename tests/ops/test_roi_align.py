@@ -78,6 +78,21 @@ def test_equals_the_definition(case):
 
 
 @settings(max_examples=60, deadline=None)
+@given(
+    corners=st.lists(st.tuples(*[st.integers(-6, 10)] * 2, *[st.integers(0, 12)] * 2), min_size=1, max_size=4),
+    samples=st.sampled_from([0, 1, 2, 4]),
+    aligned=st.booleans(),
+)
+def test_equals_the_definition_where_points_fall_on_pixels_and_on_the_border(corners, samples, aligned):
+    """Halves and eighths are exact, so that points lie exactly at -1, at 0, at the last pixel and at `length`."""
+    features = np.random.default_rng(0).normal(size=(2, 3, 4, 1))
+    rois = np.array([[x, y, x + w, y + h] for x, y, w, h in corners]) / 2
+    case = dict(image_index=np.arange(len(rois)) % 2, output_size=(2, 1), scale=1.0, samples=samples, aligned=aligned)
+    crops, _ = forward(features, rois, **case)
+    np.testing.assert_allclose(crops, naive.roi_align(features, rois, **case), rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
 @given(case=drawn_case())
 def test_backward_is_the_transposed_matrix(case):
     """<dcrops, A pixels> = <A' dcrops, pixels>, with or without the gradient for the boxes."""

@@ -90,6 +90,14 @@ def test_one_bad_line_costs_no_other_and_the_file_is_kept(path, case, capsys):
     assert sorted(p.name for p in path.parent.iterdir()) == ["metrics.damaged.jsonl", "metrics.jsonl"]
 
 
+@pytest.mark.parametrize("count, read", [(64, True), (65, False)])
+def test_all_rows_together_have_at_most_64_names(path, count, read):
+    """Few in each row; step and loss are two of them."""
+    rows = [{"step": 6 + k, f"x{k}": 1} for k in range(count - 2)]
+    path.write_text(path.read_text() + "".join(json.dumps(row) + "\n" for row in rows))
+    assert read_rows(path)[-1]["step"] == (rows[-1]["step"] if read else rows[-2]["step"])
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_every_damaged_file_is_kept(path, links, monkeypatch):
     if not links:

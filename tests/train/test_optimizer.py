@@ -372,3 +372,18 @@ def test_what_was_frozen_until_now_has_nothing_to_remember(kind):
     if kind == "adamw":
         with pytest.raises(CheckpointError, match="missing square.head after 1 updates"):
             made()[1].load_state_dict({key: value for key, value in state.items() if not key.startswith("square")})
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_what_is_frozen_from_the_beginning_forms_no_group(name):
+    p = parameter(START, trainable=False)
+    optimizer = MAKE[name]([("w", p)])
+    assert optimizer.groups() == []
+    p.grad[...] = 1
+    optimizer.zero_grad()
+    optimizer.step(0.1)
+    assert not p.grad.any() and p.value.tolist() == START
+    p.trainable = True
+    p.grad[...] = GRADIENTS[0]
+    optimizer.step(0.1)
+    assert (p.value != START).all()

@@ -94,3 +94,11 @@ def test_numbers(tmp_path):
     for age, name in enumerate(("001", "named", "004")):
         os.utime(tmp_path / name / "config.json", (age, age))
     assert latest_run_path(tmp_path).name == "004"
+
+
+def test_a_folder_may_be_a_text(tmp_path):
+    folder = str(tmp_path)
+    assert (next_run_path(folder), latest_run_path(folder)) == (tmp_path / "001", None)
+    RunFolder.create(f"{folder}/001", CONFIG)
+    assert (next_run_path(folder), latest_run_path(folder)) == (tmp_path / "002", tmp_path / "001")
+    assert RunFolder.open(f"{folder}/001").path == tmp_path / "001"

@@ -223,6 +223,17 @@ def test_computing_wraps_any_work():
         assert np.ones(3).sum() == 3
 
 
+def test_threads_stay_as_they_were_set_where_nobody_asks():
+    try:
+        threads.set_threads(3)
+        with computing():
+            assert threads.get_threads() == 3
+        with computing(2):
+            assert threads.get_threads() == 2
+    finally:
+        threads.set_threads(None)
+
+
 def test_the_default_model_has_the_same_bits_on_any_number_of_threads():
     """Whole steps through every kernel that a training calls, then a detection."""
     config = Config()

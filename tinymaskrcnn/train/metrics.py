@@ -110,7 +110,7 @@ def _row(line, where, names):
             raise DataError(f"{where}: {shown(name)} must be a number; got {shown(value)}")
     if len(names | row.keys()) > MOST_NAMES or not all(map(NAME.fullmatch, row)):
         raise DataError(f"{where}: has entries that no training writes")
-    names |= row.keys()
+    names.update(row)  # those of all rows
     return row
 
 
