@@ -1,6 +1,7 @@
 """What a process that runs a student's code is kept from."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,3 +73,20 @@ def test_limits_that_a_system_does_not_know_are_left_out(monkeypatch):
     guard.limit(memory=7, cpu=8, strict=True)
     assert [limits[0] for limits in asked] == [7, 8, 0, 0, 0]
     assert "resource" in sys.modules
+
+
+@pytest.mark.parametrize("before", ["", "import subprocess"])
+def test_what_python_does_not_report_is_taken_away(before):
+    """_posixsubprocess tells no hook of a process that it starts, so neither it nor the reference to it is left."""
+    code = f"""
+import sys
+{before}
+from tinymaskrcnn.homework import guard
+wanted = "subprocess" in sys.modules
+guard.close([], "/in/hw01.py", strict=False)
+assert not set(guard.NATIVE) & set(sys.modules)
+assert getattr(sys.modules.get("subprocess"), "_fork_exec", None) is None
+assert wanted == ("subprocess" in sys.modules)
+"""
+    found = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=found)
