@@ -141,6 +141,36 @@ PAIRS += [
     ),
 ]
 
+# RoIWarp has one point per bin; PrRoIPool may have its edges anywhere, also on grid lines: nothing jumps
+ON_GRID = np.array([[1.5, 0.5, 3.5, 4.5], [0.0, 2.5, 5.5, 6.0], [-1.0, 1.0, 2.0, 7.5]])
+LEVELS = dict(PYRAMID, level=np.array([0, 1, 0, 1]), box_gradient=True)
+LEVEL_ROWS = [("rois", "image_index", "level"), ("pyramid", "rois", "image_index", "level")]
+PAIRS += [
+    pair("roi_warp", **BOXES, rois=draw.rois(3, side=6, bins=2, samples=1, scale=0.5, within=0), scale=0.5),
+    pair(
+        "roi_warp",
+        "old",
+        **BOXES,
+        rois=draw.rois(3, side=6, bins=2, samples=1, aligned=False, within=0),
+        scale=1.0,
+        aligned=False,
+    ),
+    pair(
+        "pyramid_roi_warp",
+        **LEVELS,
+        rois=draw.rois(4, side=4, bins=2, samples=1, scale=0.125, within=0),
+        zero_rows=LEVEL_ROWS,
+    ),
+    pair("prroi_pool", **BOXES, rois=ON_GRID, scale=1.0),
+    pair("prroi_pool", "old", **BOXES, rois=draw.uniform(0, 6, 3, 4), scale=0.5, aligned=False),
+    pair("pyramid_prroi_pool", **LEVELS, rois=draw.uniform(0, 16, 4, 4), zero_rows=LEVEL_ROWS),
+    pair(
+        "pyramid_roi_pool",
+        **LEVELS | {"pyramid": [draw.distinct(2, 4, 5, 2), draw.distinct(2, 2, 3, 2)]},
+        rois=draw.rois(4, side=4, bins=2, samples=2, scale=0.25),
+        zero_rows=LEVEL_ROWS,
+    ),
+]
 PAIRS += [
     pair(
         "warp",

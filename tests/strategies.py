@@ -72,32 +72,33 @@ def signs(*shape):
     return Draw(lambda rng: 2.0 * rng.integers(0, 2, shape) - 1)
 
 
-def rois(count, *, side, bins, samples, scale=1.0, aligned=True):
+def rois(count, *, side, bins, samples, scale=1.0, aligned=True, within=0.5):
     """Boxes (count, 4) whose RoIAlign sample points stay MARGIN away from the grid lines of a side x side map.
 
     At a grid line a sample changes the pixels it reads: the crop is continuous there, its derivative by the box is not.
+    within: where in its part of a bin a point lies; that of RoIWarp at the start, 0.
     """
-    return Draw(lambda rng: np.stack([_roi(rng, side, bins, samples, scale, aligned) for _ in range(count)]))
+    return Draw(lambda rng: np.stack([_roi(rng, side, bins, samples, scale, aligned, within) for _ in range(count)]))
 
 
-def _roi(rng, side, bins, samples, scale, aligned):
+def _roi(rng, side, bins, samples, scale, aligned, within):
     while True:
         x1, y1 = rng.uniform(0, side / scale * 0.6, 2)
         w, h = rng.uniform(side / scale * 0.2, side / scale * 0.5, 2)
         box = np.array([x1, y1, x1 + w, y1 + h])
         spans = [(box[0], box[2]), (box[1], box[3])]
-        if all(_clear(start * scale, end * scale, bins, samples, aligned) for start, end in spans):
+        if all(_clear(start * scale, end * scale, bins, samples, aligned, within) for start, end in spans):
             return box
 
 
-def _clear(start, end, bins, samples, aligned):
+def _clear(start, end, bins, samples, aligned, within):
     if not aligned and end - start < 1 + MARGIN:
         return False  # without half a pixel's offset a RoI is at least one pixel long: a kink at 1
     size = (end - start) / bins
     if samples == 0 and abs(size - round(size)) < MARGIN:
         return False  # the number of samples would change
     count = samples or int(np.ceil(size))
-    points = start + (np.arange(bins * count) + 0.5) * (size / count) - (0.5 if aligned else 0.0)
+    points = start + (np.arange(bins * count) + within) * (size / count) - (0.5 if aligned else 0.0)
     return np.abs(points - np.round(points)).min() > MARGIN / 4
 
 

@@ -22,3 +22,43 @@ def warp(images, *, boxes, image_index, size, context):
 def hinge(scores, *, targets, weight, normalizer):
     """scores (K,), targets (K,) of -1 and 1, weight (K,) -> loss ()."""
     return sum(w * max(0, 1 - t * s) for s, t, w in zip(scores, targets, weight)) / normalizer
+
+
+def roi_warp(features, rois, *, image_index, output_size, scale, aligned):
+    """features (N, H, W, C), rois (K, 4), image_index (K,) -> crops (K, S, T, C), output_size (S, T)."""
+    _, H, W, C = features.shape
+    S, T = output_size
+    crops = np.zeros((len(rois), S, T, C), features.dtype)
+    for k in range(len(rois)):
+        x1, y1, x2, y2 = (float(edge) * scale - (0.5 if aligned else 0) for edge in rois[k])
+        for i, j in np.ndindex(S, T):
+            y, x = y1 + i / S * (y2 - y1), x1 + j / T * (x2 - x1)
+            for r, c in np.ndindex(H, W):
+                crops[k, i, j] += max(0, 1 - abs(y - r)) * max(0, 1 - abs(x - c)) * features[image_index[k], r, c]
+    return crops
+
+
+def prroi_pool(features, rois, *, image_index, output_size, scale, aligned):
+    """features (N, H, W, C), rois (K, 4), image_index (K,) -> crops (K, S, T, C), output_size (S, T)."""
+    _, H, W, C = features.shape
+    S, T = output_size
+    crops = np.zeros((len(rois), S, T, C), features.dtype)
+    for k in range(len(rois)):
+        x1, y1, x2, y2 = (float(edge) * scale - (0.5 if aligned else 0) for edge in rois[k])
+        if x2 <= x1 or y2 <= y1:
+            continue
+        for i, j in np.ndindex(S, T):
+            top, bottom = (y1 + edge / S * (y2 - y1) for edge in (i, i + 1))
+            left, right = (x1 + edge / T * (x2 - x1) for edge in (j, j + 1))
+            for r, c in np.ndindex(H, W):
+                over_rows = tent_integral(bottom - r) - tent_integral(top - r)
+                over_columns = tent_integral(right - c) - tent_integral(left - c)
+                crops[k, i, j] += over_rows * over_columns * features[image_index[k], r, c]
+            crops[k, i, j] /= (bottom - top) * (right - left)
+    return crops
+
+
+def tent_integral(t):
+    """The integral of max(0, 1 - |u|) from far away up to t."""
+    t = min(max(t, -1.0), 1.0)
+    return (1 + t) ** 2 / 2 if t < 0 else 1 - (1 - t) ** 2 / 2

@@ -80,7 +80,7 @@ def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size,
     The pixels of an image's levels lie one after another, so that RoIs differ in their scale, in height and width of
     their map, and in where that starts. No shape depends on which level a RoI is cut from.
     """
-    check_pyramid(pyramid, rois, scales)
+    check_pyramid("pyramid_roi_align_forward", pyramid, rois, scales)
     settings = dict(output_size=output_size, scales=scales, samples=samples, aligned=aligned)
     shapes = [features.shape for features in pyramid]
     A = pyramid_matrix(rois, image_index=image_index, level=level, shapes=shapes, **settings)
@@ -97,11 +97,7 @@ def pyramid_roi_align_backward(dcrops, cache):
     dcrops (K, S, T, C)  ->  dpyramid [(N, H, W, C)] * L
     """
     A, shapes = cache
-    n, _, _, channels = shapes[0]
-    ends = level_ends(shapes)
-    dpixels = transposed(A, dcrops) @ dcrops.reshape(-1, channels)
-    dpixels = dpixels.reshape(n, ends[-1], channels)
-    return [dpixels[:, start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes)]
+    return split_levels(transposed(A, dcrops) @ dcrops.reshape(-1, shapes[0][3]), shapes)
 
 
 def join_levels(pyramid):
@@ -109,6 +105,14 @@ def join_levels(pyramid):
     n, _, _, channels = pyramid[0].shape
     levels = [features.reshape(n, features.shape[1] * features.shape[2], channels) for features in pyramid]
     return array_module(pyramid[0]).concatenate(levels, axis=1).reshape(-1, channels)
+
+
+def split_levels(pixels, shapes):
+    """Mirror of join_levels: pixels (N*P, C)  ->  pyramid [(N, H, W, C)] * L"""
+    n, _, _, channels = shapes[0]
+    ends = level_ends(shapes)
+    pixels = pixels.reshape(n, ends[-1], channels)
+    return [pixels[:, start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes)]
 
 
 def level_ends(shapes):
@@ -121,15 +125,24 @@ def pyramid_matrix(rois, *, image_index, level, shapes, output_size, scales, sam
 
     rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L  ->  A (K*S*S, N*P)
     """
-    check_image_index("pyramid_roi_align_forward", image_index, shapes[0][0])
-    check_image_index("pyramid_roi_align_forward", level, len(shapes), "level")
+    place = find_maps("pyramid_roi_align_forward", rois, image_index, level, shapes=shapes, scales=scales)
+    return bin_matrix(rois, output_size, **place, samples=samples, aligned=aligned)
+
+
+def find_maps(function, rois, image_index, level, *, shapes, scales):
+    """Which map each RoI is cut from, among the pixels of all levels.
+
+    rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L
+    ->  {start (K,), its first pixel; height, width, scale (K, 1, 1); num_pixels N*P}
+    """
+    check_image_index(function, image_index, shapes[0][0])
+    check_image_index(function, level, len(shapes), "level")
     xp, dtype = array_module(rois), rois.dtype
     ends = level_ends(shapes)
     sizes = xp.asarray([(height, width, scale) for (_, height, width, _), scale in zip(shapes, scales)], dtype)
-    height, width, scale = sizes[level].T[:, :, None, None]  # (K, 1, 1)
+    height, width, scale = sizes[level].T[:, :, None, None]
     start = image_index * ends[-1] + xp.asarray([0, *ends[:-1]])[level]
-    place = dict(start=start, height=height, width=width, num_pixels=shapes[0][0] * ends[-1])
-    return bin_matrix(rois, output_size, **place, scale=scale, samples=samples, aligned=aligned)
+    return dict(start=start, height=height, width=width, scale=scale, num_pixels=shapes[0][0] * ends[-1])
 
 
 # ---------------------------------------------------------------- one channel, and as many points as pixels
@@ -165,21 +178,17 @@ def check_image_index(function, image_index, count, name="image_index"):
         raise ArgumentError(f"{function}: {name} must lie in 0..{count - 1}; got {image_index[k]} at position {k}")
 
 
-def check_pyramid(pyramid, rois, scales):
+def check_pyramid(function, pyramid, rois, scales):
     """At least one level, a scale for each, and the same pictures and channels everywhere."""
     if len(pyramid) == 0 or len(pyramid) != len(scales):
         raise ArgumentError(
-            f"pyramid_roi_align_forward: pyramid must be a list of levels, and scales as long; got {len(pyramid)} "
+            f"{function}: pyramid must be a list of levels, and scales as long; got {len(pyramid)} "
             f"levels and {len(scales)} scales"
         )
     for features in pyramid:
         given = getattr(features, "dtype", type(features).__name__)
         if given != rois.dtype:
-            raise DtypeError(
-                f"pyramid_roi_align_forward: pyramid must be a list of {rois.dtype} arrays like rois; got {given}"
-            )
+            raise DtypeError(f"{function}: pyramid must be a list of {rois.dtype} arrays like rois; got {given}")
     shapes = [tuple(features.shape) for features in pyramid]
     if any(len(shape) != 4 or (shape[0], shape[3]) != (shapes[0][0], shapes[0][-1]) for shape in shapes):
-        raise ShapeError(
-            f"pyramid_roi_align_forward: pyramid must be a list of (N, H, W, C) with the same N and C; got {shapes}"
-        )
+        raise ShapeError(f"{function}: pyramid must be a list of (N, H, W, C) with the same N and C; got {shapes}")
