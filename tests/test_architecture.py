@@ -52,6 +52,7 @@ TESTED_ELSEWHERE = {
     "ops/bilinear.py": "ops/test_resize.py",
     "ops/roi_align_boxes.py": "ops/test_roi_align.py",
     "ops/roi_samples.py": "ops/test_roi_align.py",
+    "ops/softmax.py": "ops/test_activation.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/faster_rcnn.py": "models/test_systems.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",

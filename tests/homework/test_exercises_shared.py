@@ -7,7 +7,7 @@ from tinymaskrcnn.homework.exercise import Call
 from tinymaskrcnn.homework.exercises import all_exercises
 from tinymaskrcnn.homework.exercises._shared import cache_proven_by, distinct, drive_layer, other_form
 from tinymaskrcnn.homework.judge import first_difference
-from tinymaskrcnn.ops.activation import softmax_backward, softmax_forward
+from tinymaskrcnn.ops.softmax import softmax_backward, softmax_forward
 
 RESULTS = cache_proven_by(softmax_forward, softmax_backward, ("dx",), "y itself")
 CALL = Call((np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 1.0]]),))

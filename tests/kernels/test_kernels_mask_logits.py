@@ -36,7 +36,7 @@ def test_what_the_kernel_leaves_to_the_text(is_held_to_float32, gate_of, normal)
     assert gate(predictor, logits, cache) and not gate(predictor, logits.astype(np.float64), cache)
     assert not gate(predictor, logits, (cache[0], cache[1].astype(np.float64), cache[2]))
     assert not gate(predictor, logits[:0], cache)
-    with pytest.raises(ArgumentError, match="channel must hold"):
+    with pytest.raises(ArgumentError, match="channel must lie in"):
         mask_predictor.forward(*inputs, channel=np.array([4]))
     with pytest.raises(ShapeError, match="conv_transpose2d_forward: "):
         mask_predictor.forward(inputs[0][..., :2], *inputs[1:], channel=np.array([3]))

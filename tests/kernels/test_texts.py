@@ -74,7 +74,7 @@ def digest_where(monkeypatch, module, name, *edits):
         ),
         (
             ("tinymaskrcnn.models.heads.mask", "MaskPredictor.forward"),
-            ("ops.conv", "select_conv1x1_forward: channel", "select: channel"),
+            ("ops.conv", "one_hot @ bias", "one_hot @ -bias"),
             True,
         ),
         (

@@ -113,8 +113,8 @@ CASES = {
         (plain(average_pool.global_avg_pool2d_forward), average_pool.global_avg_pool2d_backward),
         {},
     ),
-    "UpsampleNearest2d": (lambda rng: more_layers.UpsampleNearest2d(), X, UP, dict(factor=2)),
-    "UpsampleNearest2d set": (lambda rng: more_layers.UpsampleNearest2d((1, 3)), X, UP, dict(factor=(1, 3))),
+    "UpsampleNearest2d": (lambda rng: more_layers.UpsampleNearest2d(), X, UP, dict(size=(12, 14))),
+    "UpsampleNearest2d set": (lambda rng: more_layers.UpsampleNearest2d((1, 3)), X, UP, dict(size=(6, 21))),
 }
 
 

@@ -238,7 +238,7 @@ def test_select_conv1x1_leaves_other_channels_alone():
 @pytest.mark.parametrize("channel", [[0, 4], [-1, 0]])
 def test_select_conv1x1_names_a_channel_out_of_range(channel):
     normal = draws()
-    with pytest.raises(ArgumentError, match=r"select_conv1x1_forward: channel must hold 0 \.\. O-1 = 3; got"):
+    with pytest.raises(ArgumentError, match=r"select_conv1x1_forward: channel must lie in 0\.\.3; got"):
         conv.select_conv1x1_forward(normal(2, 2, 2, 3), normal(1, 1, 3, 4), normal(4), channel=np.array(channel))
 
 

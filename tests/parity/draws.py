@@ -135,7 +135,7 @@ def upsample_nearest2d(rng, number):
     """torch multiplies with a float32 scale where this project divides whole numbers; 1/41 * 41 < 1 is not drawn."""
     x = _image(rng, _count(rng, 1, 4))
     if number % 3 == 0:
-        return dict(x=x), dict(factor=_pair(rng, 1, 3))
+        return dict(x=x), dict(size=tuple(n * f for n, f in zip(x.shape[1:3], _pair(rng, 1, 3))))
     size = _size(rng, 2, 24)
     while not all(_same_source(n, length) for n, length in zip(size, x.shape[1:3])):
         size = _size(rng, 2, 24)

@@ -57,7 +57,7 @@ WORKS = [
         ([(4, 32, 32, 64), (4, 16, 16, 64)],),
         dict(PLACES, rois=ROIS, level=np.arange(24) % 2, scales=(0.25, 0.125)),
     ),
-    Work("twice as large", UPSAMPLE, ((2, 16, 16, 64),), dict(factor=2)),
+    Work("twice as large", UPSAMPLE, ((2, 16, 16, 64),), dict(size=32)),
     Work("a picture to two thirds", BILINEAR, ((2, 150, 198, 3),), dict(size=(100, 132))),
     Work("3136 to 128", LINEAR, ((64, 3136), (3136, 128), (128,))),
 ]

@@ -88,8 +88,7 @@ def group_norm(x, weight, bias, groups, eps):
     return _pixels(F.group_norm(_planes(x), groups, weight, bias, eps))
 
 
-def upsample_nearest2d(x, size=None, factor=None):
-    size = size or [n * f for n, f in zip(x.shape[1:3], factor if isinstance(factor, (tuple, list)) else (factor,) * 2)]
+def upsample_nearest2d(x, size):
     return _pixels(F.interpolate(_planes(x), size=tuple(size), mode="nearest"))
 
 

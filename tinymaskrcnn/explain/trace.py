@@ -11,7 +11,7 @@ from ..config import ModelConfig
 from ..errors import ArgumentError
 from ..models.postprocess import paste_masks
 from ..models.roi_heads import assign_levels
-from ..ops import activation, boxes, nms
+from ..ops import activation, boxes, nms, softmax
 from ..structures import Detections, check_pictures, collate
 
 
@@ -143,7 +143,7 @@ def _proposals(model, pyramid, rois, candidates, sizes):
     """What the box head says about the RoIs (1, P, 4), and what is left of it."""
     head, config, count = model.roi_heads.heads["box"], model.roi_heads.config, rois.shape[1]
     (logits, deltas), _ = head.forward(pyramid, rois=rois[0], image_index=np.zeros(count, int))
-    probabilities = activation.softmax_forward(logits)[0]
+    probabilities = softmax.softmax_forward(logits)[0]
     classes = probabilities.shape[1] - 1
     height, width = sizes[0].astype(deltas.dtype)
     every = np.repeat(rois[0], classes, axis=0)

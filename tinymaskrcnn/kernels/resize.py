@@ -6,35 +6,22 @@ Bilinear resizing of pictures: all but two numbers in a row of the text's matric
 import numpy as np
 
 from ..kernel_lookup import register_kernel
-from .common import is_pair
+from .common import is_pair, pair
 
 
 def _is_multiple(large, small):
     return all(a >= b > 0 and a % b == 0 for a, b in zip(large, small))
 
 
-def _size(x, factor, size):
-    """The wanted (HO, WO) where it is plainly said; None for everything that the text has a message for."""
-    if (factor is None) == (size is None):
-        return None
-    wanted = size if factor is None else factor
-    wanted = (wanted, wanted) if isinstance(wanted, int) else wanted
-    if not (isinstance(wanted, tuple) and len(wanted) == 2 and all(isinstance(v, int) for v in wanted)):
-        return None
-    h, w = wanted
-    return (h, w) if factor is None else (x.shape[1] * h, x.shape[2] * w)
-
-
-def _takes_forward(x, *, factor=None, size=None):
-    size = _size(x, factor, size)
-    return size is not None and _is_multiple(size, x.shape[1:3])
+def _takes_forward(x, *, size):
+    return is_pair(size, 1) and _is_multiple(pair(size), x.shape[1:3])
 
 
 @register_kernel("upsample_nearest2d_forward", applies=_takes_forward)
-def upsample_nearest2d_forward(x, *, factor=None, size=None):
+def upsample_nearest2d_forward(x, *, size):
     """Fast twin of ops.resize.upsample_nearest2d_forward for whole factors."""
     N, H, W, C = x.shape
-    HO, WO = _size(x, factor, size)
+    HO, WO = pair(size)
     y = np.empty((N, HO, WO, C), x.dtype)
     _copies(y, H, W)[...] = x[:, :, None, :, None]
     return y, (np.arange(HO) * H // HO, np.arange(WO) * W // WO, (H, W))

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..backend import array_module, to_host
 from ..errors import ArgumentError
-from ..ops import activation, boxes, nms
+from ..ops import boxes, nms, softmax
 from .found import rows_in_use
 
 
@@ -17,7 +17,7 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
     xp = array_module(logits)
     n, p = valid.shape
     classes = logits.shape[1] - 1  # without background, whose score and deltas are not asked for
-    scores = activation.softmax_forward(logits)[0][:, 1:].reshape(n, p * classes)
+    scores = softmax.softmax_forward(logits)[0][:, 1:].reshape(n, p * classes)
     candidate = (scores > config.score_threshold) & xp.repeat(valid, classes, axis=1)
     deltas, proposals, sizes = deltas[:, 1:].reshape(-1, 4), proposals.reshape(-1, 4), sizes.astype(deltas.dtype)
 

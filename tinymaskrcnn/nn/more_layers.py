@@ -1,6 +1,7 @@
 """Layers that the default model has no use for: other norms, other activations, other ways to another size."""
 
-from ..ops import activation, average_pool, more_norms, pool, resize
+from ..ops import activation, average_pool, more_norms, pool, resize, softmax
+from ..ops.common import as_pair
 from .init import ones, zeros
 from .module import Buffer, Module, Parameter
 
@@ -63,11 +64,11 @@ class Softmax(Module):
     """Probabilities over the last axis."""
 
     def forward(self, x):
-        y, cache = activation.softmax_forward(x)
+        y, cache = softmax.softmax_forward(x)
         return y, self.keep(cache)
 
     def backward(self, dy, cache):
-        return activation.softmax_backward(dy, cache)
+        return softmax.softmax_backward(dy, cache)
 
 
 class MaxPool2d(Module):
@@ -110,13 +111,14 @@ class GlobalAvgPool2d(Module):
 
 
 class UpsampleNearest2d(Module):
-    """Every pixel repeated factor x factor times."""
+    """Every pixel repeated factor x factor times, or that of a pair (h, w)."""
 
     def __init__(self, factor=2):
-        self.factor = factor
+        self.factor = as_pair("UpsampleNearest2d", "factor", factor, at_least=1)
 
     def forward(self, x):
-        y, cache = resize.upsample_nearest2d_forward(x, factor=self.factor)
+        size = x.shape[1] * self.factor[0], x.shape[2] * self.factor[1]
+        y, cache = resize.upsample_nearest2d_forward(x, size=size)
         return y, self.keep(cache)
 
     def backward(self, dy, cache):

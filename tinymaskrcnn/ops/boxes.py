@@ -16,11 +16,6 @@ def _corners(boxes):
     return boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]
 
 
-def _constant(value, boxes):
-    """A number or an array in the dtype of `boxes`: an integer array would turn float32 into float64."""
-    return array_module(boxes, value).asarray(value, dtype=boxes.dtype)
-
-
 @checked
 def area(boxes):
     """Width times height; a box whose corners are swapped has no area.
@@ -115,30 +110,8 @@ def clip(boxes, *, height, width):
 
     boxes (..., 4)  ->  clipped (..., 4)
     """
-    xp = array_module(boxes)
-    height, width = _constant(height, boxes), _constant(width, boxes)
+    xp = array_module(boxes, height, width)
+    height, width = xp.asarray(height, boxes.dtype), xp.asarray(width, boxes.dtype)  # integers would make it float64
     x1, y1, x2, y2 = (xp.maximum(corner, 0) for corner in _corners(boxes))
     corners = [xp.minimum(x1, width), xp.minimum(y1, height), xp.minimum(x2, width), xp.minimum(y2, height)]
     return xp.stack(corners, axis=-1)
-
-
-@checked
-def to_normalized(boxes, *, height, width):
-    """Pixels to shares of the picture: 0 is the left or upper border, 1 the right or lower one.
-
-    boxes (..., 4)  ->  normalized (..., 4)
-    """
-    height, width = _constant(height, boxes), _constant(width, boxes)
-    x1, y1, x2, y2 = _corners(boxes)
-    return array_module(boxes).stack([x1 / width, y1 / height, x2 / width, y2 / height], axis=-1)
-
-
-@checked
-def from_normalized(normalized, *, height, width):
-    """Shares of the picture back to pixels, the inverse of `to_normalized`.
-
-    normalized (..., 4)  ->  boxes (..., 4)
-    """
-    height, width = _constant(height, normalized), _constant(width, normalized)
-    x1, y1, x2, y2 = _corners(normalized)
-    return array_module(normalized).stack([x1 * width, y1 * height, x2 * width, y2 * height], axis=-1)

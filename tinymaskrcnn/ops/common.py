@@ -3,6 +3,8 @@
 import math
 import operator
 
+import numpy as np
+
 from ..backend import array_module
 from ..errors import ArgumentError
 
@@ -19,6 +21,21 @@ def as_pair(function, argument, value, *, at_least):
             f"{function}: {argument} must be an int or a pair (h, w) of ints, each at least {at_least}; got {value!r}"
         )
     return pair
+
+
+def check_index(function, argument, index, count, *, weight=None):
+    """Raises ArgumentError unless every index lies in 0 .. count - 1; those of weight 0 are not looked at.
+
+    On the host only: a look at a device's numbers would make the host wait.
+    """
+    if array_module(index) is not np:
+        return
+    wrong = (index < 0) | (index >= count)
+    if weight is not None:
+        wrong &= weight != 0
+    if wrong.any():
+        k = int(wrong.argmax())
+        raise ArgumentError(f"{function}: {argument} must lie in 0..{count - 1}; got {index[k]} at position {k}")
 
 
 def count_windows(function, argument, size, kernel, stride, padding, dilation=(1, 1)):

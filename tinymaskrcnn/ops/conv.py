@@ -4,12 +4,10 @@ The pixels below each window are laid out as one row of a matrix of columns ("im
 weighted sum of that row. The way back scatters the rows to the pixels they came from, adding where windows overlap.
 """
 
-import numpy as np
-
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError
-from .common import add_border, as_pair, column_sum, count_windows, remove_border, taps
+from .common import add_border, as_pair, check_index, column_sum, count_windows, remove_border, taps
 from .grouped_conv import check_groups, grouped_product, grouped_product_backward
 
 # ---------------------------------------------------------------- windows as rows, and back
@@ -190,15 +188,12 @@ def select_conv1x1_forward(x, weight, bias, *, channel):
     x (K, H, W, C), weight (1, 1, C, O), bias (O,), channel (K,) int  ->  y (K, H, W)
 
     Equals `conv2d(x, weight, bias)[k, :, :, channel[k]]` without the other O - 1 channels. Raises ArgumentError for a
-    channel outside 0 .. O-1 (checked on the host only: on a GPU the look would make it wait).
+    channel outside 0 .. O-1 (on the host).
     """
     xp = array_module(x)
     K, H, W, C = x.shape
     O = weight.shape[3]
-    if xp is np and channel.size and (channel.min() < 0 or channel.max() >= O):
-        raise ArgumentError(
-            f"select_conv1x1_forward: channel must hold 0 .. O-1 = {O - 1}; got {channel.min()} .. {channel.max()}"
-        )
+    check_index("select_conv1x1_forward", "channel", channel, O)
     one_hot = (channel[:, None] == xp.arange(O)).astype(x.dtype)  # (K, O)
     chosen = one_hot @ weight.reshape(C, O).T  # (K, C), the filter of each map
     y = (x.reshape(K, H * W, C) @ chosen[:, :, None]).reshape(K, H, W) + (one_hot @ bias)[:, None, None]

@@ -7,11 +7,10 @@ weight, at least 1, so that a batch in which nothing counts has loss 0. Nothing 
 
 import numbers
 
-import numpy as np
-
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError, ShapeError
+from .common import check_index
 
 
 def _row_weight(function, weight, like):
@@ -53,19 +52,6 @@ def _scaled(weight, dloss, normalizer):
 # ---------------------------------------------------------------- classes
 
 
-def _check_labels(labels, weight, num_classes):
-    if array_module(labels) is not np:
-        return  # looking would make the host wait for the device
-    wrong = (labels < 0) | (labels >= num_classes)
-    if weight is not None:
-        wrong &= weight != 0
-    if wrong.any():
-        k = int(wrong.argmax())
-        raise ArgumentError(
-            f"softmax_cross_entropy_forward: labels must lie in 0..{num_classes - 1}; got {labels[k]} at position {k}"
-        )
-
-
 @checked
 @has_kernel
 def softmax_cross_entropy_forward(logits, *, labels, weight=None, normalizer=None):
@@ -74,7 +60,7 @@ def softmax_cross_entropy_forward(logits, *, labels, weight=None, normalizer=Non
     logits (K, C), labels (K,) int, weight (K,)  ->  loss ()
     The label of a row with weight 0 is not looked at.
     """
-    _check_labels(labels, weight, logits.shape[1])
+    check_index("softmax_cross_entropy_forward", "labels", labels, logits.shape[1], weight=weight)
     xp = array_module(logits)
     weight = _row_weight("softmax_cross_entropy_forward", weight, logits)  # (K, 1)
     logits = xp.where(weight != 0, logits, 0)

@@ -8,24 +8,15 @@ from .common import as_pair
 
 @checked
 @has_kernel
-def upsample_nearest2d_forward(x, *, factor=None, size=None):
+def upsample_nearest2d_forward(x, *, size):
     """Repeat pixels: output row i shows input row floor(i * H / HO), and columns alike.
 
     x (N, H, W, C)  ->  y (N, HO, WO, C)
 
-    Either factor, an int or a pair (h, w) to multiply the size with, or size, the wanted (HO, WO), which need not be a
-    multiple: pyramids of odd-sized images need that. Raises ArgumentError unless exactly one is given.
+    size is the wanted (HO, WO), which need not be a multiple: pyramids of odd-sized images need that.
     """
     xp = array_module(x)
     H, W = input_size("upsample_nearest2d_forward", x)
-    if (factor is None) == (size is None):
-        raise ArgumentError(
-            f"upsample_nearest2d_forward: factor or size must be given, and only one of them; "
-            f"got factor={factor!r}, size={size!r}"
-        )
-    if size is None:
-        factor = as_pair("upsample_nearest2d_forward", "factor", factor, at_least=1)
-        size = H * factor[0], W * factor[1]
     HO, WO = as_pair("upsample_nearest2d_forward", "size", size, at_least=1)
     row, column = xp.arange(HO) * H // HO, xp.arange(WO) * W // WO  # the source of each output row and column
     y = x[:, row][:, :, column]

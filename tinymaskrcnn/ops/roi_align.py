@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError, DtypeError, ShapeError
-from .common import as_pair
+from .common import as_pair, check_index
 from .roi_align_boxes import box_gradient
 from .roi_samples import bin_matrix, neighbours, sample_points
 
@@ -57,7 +57,7 @@ def interpolation_matrix(rois, *, image_index, feature_shape, output_size, scale
     rois (K, 4), image_index (K,) int, feature_shape (N, H, W)  ->  A (K*S*S, N*H*W)
     """
     n, height, width = feature_shape
-    check_image_index("roi_align_forward", image_index, n)
+    check_index("roi_align_forward", "image_index", image_index, n)
     place = dict(start=image_index * (height * width), height=height, width=width, num_pixels=n * height * width)
     return bin_matrix(rois, output_size, **place, scale=float(scale), samples=samples, aligned=aligned)
 
@@ -135,8 +135,8 @@ def find_maps(function, rois, image_index, level, *, shapes, scales):
     rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L
     ->  {start (K,), its first pixel; height, width, scale (K, 1, 1); num_pixels N*P}
     """
-    check_image_index(function, image_index, shapes[0][0])
-    check_image_index(function, level, len(shapes), "level")
+    check_index(function, "image_index", image_index, shapes[0][0])
+    check_index(function, "level", level, len(shapes))
     xp, dtype = array_module(rois), rois.dtype
     ends = level_ends(shapes)
     sizes = xp.asarray([(height, width, scale) for (_, height, width, _), scale in zip(shapes, scales)], dtype)
@@ -166,16 +166,6 @@ def adaptive_weights(start, end, bins, lengths, *, longest, aligned):
 
 
 # ---------------------------------------------------------------- arguments
-
-
-def check_image_index(function, image_index, count, name="image_index"):
-    """Every RoI must belong to a picture of the batch, or to a level (looked at on the host only)."""
-    if array_module(image_index) is not np:
-        return
-    wrong = (image_index < 0) | (image_index >= count)
-    if wrong.any():
-        k = int(wrong.argmax())
-        raise ArgumentError(f"{function}: {name} must lie in 0..{count - 1}; got {image_index[k]} at position {k}")
 
 
 def check_pyramid(function, pyramid, rois, scales):

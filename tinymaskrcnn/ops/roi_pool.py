@@ -8,8 +8,8 @@ import numpy as np
 
 from ..backend import array_module, has_kernel, sparse
 from ..contract import checked
-from .common import as_pair
-from .roi_align import check_image_index, check_pyramid, find_maps, join_levels, split_levels, transposed
+from .common import as_pair, check_index
+from .roi_align import check_pyramid, find_maps, join_levels, split_levels, transposed
 
 
 @checked
@@ -22,7 +22,7 @@ def roi_pool_forward(features, rois, *, image_index, output_size, scale):
     columns). The last pixel a RoI touches belongs to it: a RoI is at least one pixel long.
     """
     n, height, width, channels = features.shape
-    check_image_index("roi_pool_forward", image_index, n)
+    check_index("roi_pool_forward", "image_index", image_index, n)
     rows, columns = as_pair("roi_pool_forward", "output_size", output_size, at_least=1)
     top, bottom = _bins(rois[:, 1], rois[:, 3], rows, height, scale)  # (K, S)
     left, right = _bins(rois[:, 0], rois[:, 2], columns, width, scale)

@@ -44,14 +44,15 @@ def balanced_sample(label, keys, *, count, positive_fraction):
 
     label (N, K) int, keys (N, K) random in (0, 1]  ->  chosen (N, K) bool
     """
-    positives = _top(label == POSITIVE, keys, int(count * positive_fraction))
+    quota = int(count * positive_fraction)
+    positives = _top(label == POSITIVE, keys, quota, array_module(keys).full((len(keys), 1), quota))
     room = count - positives.sum(axis=1, keepdims=True)  # positives that are missing leave room for negatives
     negatives = _top(label == NEGATIVE, keys, count, room)
     return positives | negatives
 
 
-def _top(candidates, keys, most, room=None):
-    """The candidates with the largest keys: `most` of them at most, and no more than `room` (N, 1) in each row.
+def _top(candidates, keys, most, room):
+    """The candidates with the largest keys, in each row as many as there is room (N, 1), which is nowhere above most.
 
     Who is in has a key of at least that of the last one let in, which is 2, above all keys, where there is no room.
     """
@@ -61,10 +62,7 @@ def _top(candidates, keys, most, room=None):
         return candidates & False
     key = xp.where(candidates, keys, 0)
     largest = xp.partition(key, keys.shape[1] - most, axis=1)[:, keys.shape[1] - most :]
-    if room is None:
-        threshold = largest.min(axis=1, keepdims=True)
-    else:
-        largest = -xp.sort(-largest, axis=1)  # best first, so that place `room - 1` holds the last key let in
-        place = xp.minimum(room, most) - 1
-        threshold = xp.where(place >= 0, xp.take_along_axis(largest, xp.maximum(place, 0), axis=1), 2.0)
+    largest = -xp.sort(-largest, axis=1)  # best first, so that place `room - 1` holds the last key let in
+    place = xp.minimum(room, most) - 1
+    threshold = xp.where(place >= 0, xp.take_along_axis(largest, xp.maximum(place, 0), axis=1), 2.0)
     return candidates & (key >= threshold) & (key > 0)

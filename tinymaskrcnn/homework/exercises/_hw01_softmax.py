@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...ops.activation import softmax_backward, softmax_forward
+from ...ops.softmax import softmax_backward, softmax_forward
 from ..exercise import Call, Case, Exercise, GradientCase, Mistake
 from ._drawn import MANY, magnitudes
 from ._shared import cache_proven_by
@@ -75,7 +75,7 @@ SOFTMAX = Exercise(
         Case("two axes before the last", "shape", _scores(3, 4, 2), "x has three axes; the classes are the last"),
         Case("no rows", "adversarial", _scores(0, 3), "a batch without rows is normal"),
         Case("the scores stay as they were", "ownership", _scores(3, 4)),
-        GradientCase("against differences", "forward", "tinymaskrcnn.ops.activation:softmax_backward", _scores(3, 4)),
+        GradientCase("against differences", "forward", "tinymaskrcnn.ops.softmax:softmax_backward", _scores(3, 4)),
         Case("one class", "adversarial", _scores(3, 1), "its probability is 1", hidden=True),
         Case("one row of scores, without a batch", "shape", _scores(6, scale=3.0), hidden=True),
     ),
@@ -192,7 +192,7 @@ SOFTMAX_BACK = Exercise(
         *magnitudes(lambda **options: _dy_and_y(4, 3, **options)),
         Case("no rows", "adversarial", _dy_and_y(0, 3), "a batch without rows is normal"),
         Case("nothing is written into", "ownership", _dy_and_y(3, 4)),
-        GradientCase("against differences", "backward", "tinymaskrcnn.ops.activation:softmax_forward", _scores(3, 4)),
+        GradientCase("against differences", "backward", "tinymaskrcnn.ops.softmax:softmax_forward", _scores(3, 4)),
         Case("one class", "adversarial", _dy_and_y(3, 1), "its probability cannot change", hidden=True),
         Case("one row, without a batch", "shape", _dy_and_y(5), hidden=True),
     ),
