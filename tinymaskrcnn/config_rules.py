@@ -19,7 +19,7 @@ def heads():
     return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)
 
 
-PROCEDURES = ("joint",)
+PROCEDURES = ("joint", "alternating")
 
 SYSTEMS = ("faster_rcnn", "mask_rcnn")
 HEADS = {"faster_rcnn": {"box"}}  # which heads a system has, where that is no choice
@@ -253,6 +253,9 @@ def check_data(config):
 
 
 def _data(config):
+    if config.train.procedure == "alternating" and config.train.steps < 6:
+        needs = "train.procedure 'alternating', which divides them among four"
+        yield f"train.steps must be at least 6 for {needs}; got {config.train.steps}"
     model, annotated = config.model, bool(config.coco.annotations)
     if not annotated and model.num_classes < 11:
         yield f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}"

@@ -7,6 +7,7 @@ folder's checkpoint. Files of its own lie in a folder beside it.
 from dataclasses import dataclass
 from typing import Any
 
+from .alternating import alternating
 from .loop import resume, run_training
 from .progress import Progress
 from .run import RunFolder
@@ -40,4 +41,4 @@ def joint(training, *, on_start=lambda step: None):
         return run_training(trainer, training.run, on_row=progress)
 
 
-PROCEDURES = {"joint": joint}  # config_rules.PROCEDURES has the same names
+PROCEDURES = {"joint": joint, "alternating": alternating}  # config_rules.PROCEDURES has the same names

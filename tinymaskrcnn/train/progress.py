@@ -34,7 +34,7 @@ class Progress:
         for name in ("loss", *SHORT):
             if name in row:
                 self._smooth[name] = 0.9 * self._smooth.get(name, row[name]) + 0.1 * row[name]
-        losses = " ".join(f"{SHORT.get(name, name)} {value:.3f}" for name, value in self._smooth.items())
+        losses = " ".join(f"{SHORT.get(name, name)} {value:.3f}" for name, value in self._smooth.items() if name in row)
         if self.terminal:
             self.bar.set_postfix_str(losses, refresh=False)
             self.bar.update()

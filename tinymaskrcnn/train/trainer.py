@@ -48,12 +48,16 @@ class Trainer:
         """The random numbers of the step that comes next."""
         return np.random.default_rng([self.config.seed, self.step])
 
+    def learning_rate(self):
+        """The rate of the step that comes next."""
+        return learning_rate(self.step, self.config)
+
     def train_step(self, batches):
         """One update from `accumulate` batches; returns the row of numbers that describes it.
 
         Raises NonFiniteError, before any weight has changed, when a loss or a gradient is not finite.
         """
-        rate = learning_rate(self.step, self.config)
+        rate = self.learning_rate()
         losses = self._gradients(batches)
         norm = self.optimizer.clip(self.config.clip_norm)
         losses, norm = _to_floats(losses, norm)  # the one moment at which a step waits for the device
