@@ -103,6 +103,23 @@ def test_a_mutant_that_ends_the_process_is_noticed_and_the_next_one_tried():
     assert list(_unnoticed(exercise, [right, fatal, right, fatal], True, 0)) == [0, 2]
 
 
+def test_a_mutant_is_not_blamed_for_what_the_one_before_it_damaged():
+    exercise = find_exercise("hw01.linear_backward")
+    damaged = []
+
+    def damaging():
+        damaged.append(True)
+        return exercise.blank.reference()
+
+    def harmless():
+        if damaged:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return exercise.blank.reference()
+
+    tried = [Handed("", "", make) for make in (damaging, harmless, harmless)]
+    assert list(_unnoticed(exercise, tried, True, 0)) == [0, 1, 2]
+
+
 def test_what_is_not_noticed_is_equivalent_for_a_reason_or_survives():
     row = sorted_out("place", 5, [("a", "x => y"), ("b", "y => z")], {"x => y": "the same", "gone": "long ago"})
     assert (row.killed, row.survivors, row.stale) == (3, [("b", "y => z")], ["gone"])

@@ -109,10 +109,12 @@ def examined(exercise, *, hidden=True, seed=0, only=None):
 def _unnoticed(exercise, tried, hidden, seed):
     """Yield the numbers of the wrong solutions that get full points.
 
-    They run in a process of their own: an index out of bounds may end it where compiled code does not look.
+    They run in a process of their own: an index out of bounds may end it where compiled code does not look. It may also
+    damage the memory of those that come after it, so who is there when a process ends is tried again as the first one.
     """
     done = 0
     while done < len(tried):
+        first = done
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -124,7 +126,7 @@ def _unnoticed(exercise, tried, hidden, seed):
                 if word == b"-":
                     yield done
                 done += 1
-        if os.waitpid(child, 0)[1]:
+        if os.waitpid(child, 0)[1] and done == first:
             done += 1  # this one ended the process: nobody gets points for that
 
 
