@@ -1,5 +1,7 @@
 """The faults that are planted, and that planting them is noticed where a test is strong and not where none is."""
 
+import builtins
+import importlib
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutation import package
+from mutation import planted as planting
 from mutation.homework import Handed, _unnoticed, examined, killer
 from mutation.operators import Mutant, mutants
 from mutation.report import sorted_out, table
@@ -163,7 +166,7 @@ def test_the_tests_that_bear_the_name_come_first_and_then_those_that_ran_the_fun
         return package.lots_of(path, mutant, {own: package.Seen(), other: seen})
 
     assert lots(inside, package.Seen()) == [[own]]
-    assert lots(inside, package.Seen(1.0, {str(path): [begins, 7]})) == [[own], [other]]
+    assert lots(inside, package.Seen(1.0, {str(path): [7, begins]})) == [[own], [other]]
     assert lots(inside, package.Seen(1.0, {str(path): [begins + 1]})) == [[own]]
     assert lots(inside, package.Seen(others=True)) == [[own], [other]]
     assert lots(begins, package.Seen(1.0, {str(path): [7]})) == [[own], [other]]  # runs when the module is loaded
@@ -184,3 +187,18 @@ subprocess.run([sys.executable, "-P", "-c", "from tinymaskrcnn.homework import g
 """
     found = os.environ | {"PYTHONPATH": str(package.ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=found)
+
+
+def test_functions_that_are_run_tell_where_they_begin(tmp_path):
+    folder = tmp_path / "watched_here"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("def outer():\n    'Says so.'\n    return 1\n")
+    (folder / "part.py").write_text("from . import outer\n\n\nclass A:\n    def f(self):\n        return __name__\n")
+    found = []
+    try:
+        planting.watch(folder, found.append)
+        part = importlib.import_module("watched_here.part")
+        assert part.A().f() == "watched_here.part" and part.outer.__doc__ == "Says so."
+    finally:
+        del sys.meta_path[0], builtins.__function_that_runs__
+    assert found == [(str(folder / "part.py"), 5)]

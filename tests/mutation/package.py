@@ -17,7 +17,6 @@ import resource
 import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -105,23 +104,20 @@ def lots_of(path, mutant, seen):
     seen {test file: Seen} of the room when nothing is wrong
     """
     named = re.compile(rf"test_(\w+_)?{path.stem}\.py")
-    tests, lines = tests_of(path), _first_lines(path.read_text(encoding="utf-8"), mutant.line)
+    tests, begin = tests_of(path), _function_around(path.read_text(encoding="utf-8"), mutant.line)
     first = [test for test in tests if named.fullmatch(Path(test).name)]
-    others = [test for test in tests if test not in first and seen[test].ran(path, lines)]
+    others = [test for test in tests if test not in first and seen[test].ran(path, begin)]
     return [lot for lot in (first, sorted(others, key=lambda test: seen[test].seconds)) if lot] or [tests]
 
 
-def _first_lines(source, line):
-    """Where the function begins in which a line stands; None for what runs when the module is loaded."""
+def _function_around(source, line):
+    """The line at which the function begins that a line stands in; None for what runs when the module is loaded."""
     inside = [
-        node
+        node.lineno
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= node.end_lineno
     ]
-    if not inside:
-        return None
-    inner = max(inside, key=lambda node: node.lineno)
-    return {inner.lineno, *(decorator.lineno for decorator in inner.decorator_list)}
+    return max(inside, default=None)
 
 
 @dataclasses.dataclass
@@ -133,10 +129,10 @@ class Seen:
     functions: dict = dataclasses.field(default_factory=dict)
     others: bool = False
 
-    def ran(self, path, lines):
-        """Whether a function of a file was run, that which begins at one of these lines; any for None."""
+    def ran(self, path, begin):
+        """Whether a function of a file was run, that which begins at this line; any for None."""
         found = self.functions.get(str(path), ())
-        return self.others or bool(found if lines is None else lines & set(found))
+        return self.others or (bool(found) if begin is None else begin in found)
 
 
 def _name(path):
@@ -154,7 +150,7 @@ def _undisturbed(path):
     """{test file: Seen} of the tests of a file's room when nothing is wrong."""
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "seen.json"
-        child = _start(path, path.read_text(encoding="utf-8"), [tests_of(path)], notes=notes)
+        child = _start([tests_of(path)], notes=notes)
         if os.waitpid(child, 0)[1]:
             raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
         found = json.loads(notes.read_text(encoding="utf-8"))
@@ -165,24 +161,20 @@ class _Watch:
     """A plugin that writes down what each file of tests does."""
 
     def __init__(self, notes):
-        self.notes, self.seen, self.now = notes, {}, Seen()
+        self.notes, self.seen, self.now, self.run = notes, {}, Seen(), set()
+        planted.watch(PACKAGE, self.run.add)
         sys.addaudithook(self._audit)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
         self.now = self.seen.setdefault(str(item.path), Seen())
-        codes, began = set(), time.process_time()
-        trace = lambda frame, event, arg: codes.add(frame.f_code)  # noqa: E731  None: no lines, calls only
-        threading.settrace(trace)
-        sys.settrace(trace)
+        self.run.clear()
+        began = time.process_time()
         result = yield
-        sys.settrace(None)
-        threading.settrace(None)
         self.now.seconds += time.process_time() - began
-        for code in codes:
-            if code.co_filename.startswith(str(PACKAGE)):
-                lines = self.now.functions.setdefault(code.co_filename, [])
-                lines += [code.co_firstlineno] * (code.co_firstlineno not in lines)
+        for path, line in self.run:
+            lines = self.now.functions.setdefault(path, [])
+            lines += [line] * (line not in lines)
         return result
 
     def pytest_sessionfinish(self):
@@ -206,7 +198,7 @@ def _tried(todo, seen, processes, rows):
             path, mutant = todo.pop()
             lots = lots_of(path, mutant, seen)
             limits = [20 + int(3 * sum(seen[test].seconds for test in lot)) for lot in lots]
-            child = _start(path, mutant.source, lots, limits)
+            child = _start(lots, limits, planting=(planted.module_of(path, PACKAGE), path, mutant.source))
             running[child] = path, mutant, time.monotonic() + 10 * sum(limits)
         for child in list(running):
             path, mutant, until = running[child]
@@ -226,10 +218,11 @@ def _add(rows, row):
         file.write(json.dumps(row) + "\n")
 
 
-def _start(path, source, lots, limits=(), notes=None):
-    """Fork a process that runs lots of tests with another source in a file's place until one fails; exit code 0: none.
+def _start(lots, limits=(), *, planting=None, notes=None):
+    """Fork a process that runs lots of tests until one fails; exit code 0: none does.
 
-    limits: the seconds of processor after which each lot is ended; notes: a file for what each file of tests did.
+    limits: the seconds of processor after which each lot is ended; planting: the name of a module, its file and the
+    source in its place; notes: a file for what each file of tests did.
     """
     child = os.fork()
     if child:
@@ -244,7 +237,8 @@ def _start(path, source, lots, limits=(), notes=None):
             os.dup2(silent, descriptor)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
         with tempfile.TemporaryDirectory() as folder:
-            planted.plant(planted.module_of(path, PACKAGE), path, source, Path(folder))
+            if planting is not None:
+                planted.plant(*planting, Path(folder))
             options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/pytest"]
             for lot, limit in itertools.zip_longest(lots, limits):
                 if limit is not None:
