@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import __main__ as listing
-from benchmarks import compare_torchvision, measure, memory, peak, scaling, table
+from benchmarks import compare_torchvision, measure, memory, peak, scaling, table, versions
 
 FOLDER = Path(compare_torchvision.__file__).parent
 
@@ -382,3 +382,42 @@ def test_other_work_has_no_ratio(works, monkeypatch):
         with pytest.raises(works.Mismatch, match="loss: ours"):
             works.require_similar("loss", ours, peer, within=1.5)
     works.require_similar("loss", 1.0, 1.4, within=1.5)
+
+
+# ---------------------------------------------------------------- two versions
+
+
+class FakeVersion:
+    def __init__(self, seconds, loss=1.0):
+        self.cpu, self.seconds, self.loss, self.asked = 0.0, seconds, loss, []
+
+    def call(self, work, turn):
+        self.asked.append((work, turn))
+        self.cpu += self.seconds
+        return self.loss
+
+
+def test_two_versions_are_compared_by_what_their_own_processes_took():
+    named = {"peer": FakeVersion(2.0), "ours": FakeVersion(3.0)}
+    rows = versions.compare(named, pairs=2)
+    assert [(row["work"], row["peer_cpu_s"], row["ours_cpu_s"]) for row in rows] == [
+        (title, pytest.approx(2.0), pytest.approx(3.0)) for title in versions.WORKS.values()
+    ]
+    assert {work for work, _ in named["ours"].asked} == set(versions.WORKS)
+
+
+def test_versions_that_do_not_compute_the_same_are_not_compared():
+    with pytest.raises(measure.Mismatch, match="first losses are 1.01 and 1.0: not the same work"):
+        versions.compare({"peer": FakeVersion(1.0), "ours": FakeVersion(1.0, loss=1.01)}, pairs=1)
+
+
+def test_a_version_computes_with_the_package_of_its_folder():
+    root = Path(versions.__file__).parents[2]
+    version = versions.Version(root, 1)
+    try:
+        assert version.call("detect", 0) >= 0 and version.cpu > 0
+        with pytest.raises(measure.Mismatch, match="a version ended with 1"):
+            version.call("nonsense", 0)
+    finally:
+        version.process.kill()
+        version.process.wait()
