@@ -117,7 +117,7 @@ def test_numbers_of_numpy_become_pythons():
 
 
 def test_all_ways_in_say_the_same():
-    wrong, said = {"depths": [10**9, 1, 1, 1]}, "depths must be a list of 4 entries, each a whole number in 1..1000"
+    wrong, said = {"depths": [10**9, 1, 1, 1]}, "depths must be a list of 4..5 entries, each a whole number in 1..1000"
     ways = {
         "model.backbone.": lambda: BackboneConfig(**wrong),
         "config.model.backbone.": lambda: from_dict(Config, {"model": {"backbone": wrong}}),

@@ -20,18 +20,46 @@ class Settings:
 
 @dataclass(frozen=True)
 class BackboneConfig(Settings):
+    kind: str = "resnet"  # "resnet", "vgg" or "plain": see models/backbones
     block: str = "basic"  # "basic" (ResNet-18/34) or "bottleneck" (ResNet-50/101)
-    depths: tuple = (2, 2, 2, 2)  # blocks per stage; ResNet-50: (3, 4, 6, 3)
-    widths: tuple = (16, 32, 64, 128)  # output channels per stage; ResNet-50: (256, 512, 1024, 2048)
+    depths: tuple = (2, 2, 2, 2)  # blocks per stage; ResNet-50: (3, 4, 6, 3). VGG: convolutions of its five groups
+    widths: tuple = (16, 32, 64, 128)  # output channels of each; ResNet-50: (256, 512, 1024, 2048)
     stem: str = "3x3"  # "3x3": 3x3 stride 2, stage 1 stride 2; "7x7": 7x7 stride 2 and max pooling, stage 1 stride 1
     stem_width: int = 16  # ResNet: 64
-    norm: str = "batch"  # "batch", "frozen" or "group"
+    norm: str = "batch"  # "batch", "frozen", "group" or, but for a ResNet, "" (none)
     norm_eps: float = 1e-5  # 0 for torchvision's first COCO weights
     groups: int = 1  # of a bottleneck's 3x3 convolution; ResNeXt-50: 32
     group_width: int = 64  # channels per group at 256 outputs, more in proportion; ResNeXt-50 (32x4d): 4
     in_channels: int = 1
     fpn_channels: int = 64  # FPN paper: 256
     fpn_norm: str = ""  # "" (convolutions with bias, as in the paper) or "batch"
+    fpn: str = "full"  # or "no_lateral", "no_top_down", "p2" (the finest level alone), "c4", "c5" (one map, no pyramid)
+
+    @property
+    def levels(self):
+        """The numbers of the maps that proposals and heads look at, P2 to P6 or one; their strides are 2**number."""
+        return {"p2": (2,), "c4": (4,), "c5": (5,)}.get(self.fpn, (2, 3, 4, 5, 6))
+
+    @property
+    def stage_channels(self):
+        """The channels of C2 to C5."""
+        return {"resnet": self.widths, "vgg": (*self.widths[2:], *self.widths[-1:])}.get(
+            self.kind, (*self.widths[1:], *self.widths[-1:])
+        )
+
+    @property
+    def channels(self):
+        """The channels of the maps that proposals and heads look at."""
+        return {"c4": self.stage_channels[2], "c5": self.stage_channels[3]}.get(self.fpn, self.fpn_channels)
+
+    @property
+    def has_res5(self):
+        """Whether the box head is the last stage of a ResNet, as its paper has it on C4 (models/heads/res5)."""
+        return (self.kind, self.fpn) == ("resnet", "c4")
+
+    def level_name(self, level):
+        """ "P3", or "C4" where there is no pyramid."""
+        return f"{'C' if self.fpn in ('c4', 'c5') else 'P'}{level}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,7 @@ class RoIConfig(Settings):
     mask_widths: tuple = (64, 64, 64, 64)  # torchvision: 4 x 256
     mask_norm: str = ""  # "" or "batch"
     mask_deconv_width: int = 64
+    mask_kind: str = "per_class"  # or "agnostic", "softmax" (across classes), "fc" (fully connected)
     num_keypoints: int = 17  # COCO's person
     keypoint_widths: tuple = (512,) * 8  # Mask R-CNN, section 5
     keypoint_size: int = 14  # heatmaps are four times as large

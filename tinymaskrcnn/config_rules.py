@@ -33,18 +33,20 @@ COUNT = whole(0, 10**9)
 
 RULES = {
     "BackboneConfig": {
+        "kind": one_of("resnet", "vgg", "plain"),
         "block": one_of("basic", "bottleneck"),
-        "depths": row(whole(1, 1000), least=4, most=4),
-        "widths": row(WIDTH, least=4, most=4),
+        "depths": row(whole(1, 1000), least=4, most=5),
+        "widths": row(WIDTH, least=4, most=5),
         "stem": one_of("3x3", "7x7"),
         "stem_width": WIDTH,
-        "norm": one_of("batch", "frozen", "group"),
+        "norm": one_of("batch", "frozen", "group", ""),
         "norm_eps": SHARE,
         "groups": WIDTH,
         "group_width": WIDTH,
         "in_channels": whole(1, 1024),
         "fpn_channels": WIDTH,
         "fpn_norm": one_of("", "batch"),
+        "fpn": one_of("full", "no_lateral", "no_top_down", "p2", "c4", "c5"),
     },
     "RPNConfig": {
         "anchor_sizes": levels(),
@@ -80,6 +82,7 @@ RULES = {
         "mask_widths": row(WIDTH),
         "mask_norm": one_of("", "batch"),
         "mask_deconv_width": WIDTH,
+        "mask_kind": one_of("per_class", "agnostic", "softmax", "fc"),
         "num_keypoints": whole(1, 1000),
         "keypoint_widths": row(WIDTH),
         "keypoint_size": whole(1, 128),
@@ -201,6 +204,17 @@ def check_network(config):
 
 
 def _backbone(config):
+    stages = 5 if config.kind == "vgg" else 4
+    for name in ("depths", "widths"):
+        if (given := len(getattr(config, name))) != stages:
+            yield f"{name} must have {stages} entries for kind {config.kind!r}; got {given}"
+    if config.kind == "resnet":
+        yield from _resnet(config)
+
+
+def _resnet(config):
+    if not config.norm:
+        yield "norm must be 'batch', 'frozen' or 'group' for kind 'resnet'; got ''"
     if config.block == "basic" and (config.groups, config.group_width) != (1, 64):
         yield f"groups need block 'bottleneck'; got {config.groups} of width {config.group_width} with 'basic'"
     if config.block == "bottleneck":
@@ -221,15 +235,33 @@ def _model(config):
     for name in ("image_mean", "image_std"):
         if (given := len(getattr(config, name))) != backbone.in_channels:
             yield f"{name} must have as many entries as backbone.in_channels, {backbone.in_channels}; got {given}"
-    stages, given = len(backbone.widths), len(config.rpn.anchor_sizes)
-    if given != stages + 1:
-        yield f"rpn.anchor_sizes must have an entry for each of the {stages + 1} levels P2..P6; got {given}"
+    levels, given = backbone.levels, len(config.rpn.anchor_sizes)
+    if given != len(levels):
+        first, last = map(backbone.level_name, (levels[0], levels[-1]))
+        wanted = f"each of the {len(levels)} levels {first}..{last}" if len(levels) > 1 else f"the one map, {first}"
+        yield f"rpn.anchor_sizes must have an entry for {wanted}; got {given}"
+    yield from _norms_in_heads(config)
     if (config.resize_shorter > 0) != (config.resize_longer > 0):
         given = f"{config.resize_shorter} and {config.resize_longer}"
         yield f"resize_shorter and resize_longer must both be above 0, or both 0 to leave pictures alone; got {given}"
     for head in ("mask", "keypoint"):
         if head in config.heads and not getattr(config.roi, f"{head}_widths"):
             yield f"roi.{head}_widths must name at least one width for a model with that head; got ()"
+
+
+def _norms_in_heads(config):
+    """Batch norms in a head count every row, so padding is kept from heads that say that they have some."""
+    backbone, roi = config.backbone, config.roi
+    if backbone.has_res5:
+        if roi.box_convs:
+            yield "roi.box_convs must be [] for backbone.fpn 'c4', whose box head is the last stage of the ResNet"
+        if roi.box_norm != (wanted := "batch" if backbone.norm == "batch" else ""):
+            yield (
+                f"roi.box_norm must be {wanted!r} where the box head is the last stage of a ResNet with "
+                f"{backbone.norm!r} norms; got {roi.box_norm!r}"
+            )
+    if roi.mask_kind == "fc" and roi.mask_norm and "mask" in config.heads:
+        yield f"roi.mask_norm must be '' for roi.mask_kind 'fc'; got {roi.mask_norm!r}"
 
 
 def _names(config):

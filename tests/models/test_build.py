@@ -174,6 +174,9 @@ def test_the_number_of_keypoints_is_checked():
         tiny_model(**PERSON).forward(images, targets=targets, rng=np.random.default_rng(0))
 
 
+C4 = {"backbone": {"fpn": "c4"}, "rpn": {"anchor_sizes": ((8, 16, 32),)}}
+
+
 @pytest.mark.parametrize(
     ("message", "changes"),
     [
@@ -186,13 +189,30 @@ def test_the_number_of_keypoints_is_checked():
         ("resize_shorter and resize_longer must both be above 0", {"resize_shorter": 800}),
         ("resize_shorter must be a whole number in 0..100000; got -1", {"resize_shorter": -1, "resize_longer": -1}),
         ("fpn_norm must be '' or 'batch'; got 'layer'", {"backbone": {"fpn_norm": "layer"}}),
-        ("norm must be 'batch', 'frozen' or 'group'; got 'layer'", {"backbone": {"norm": "layer"}}),
+        ("norm must be 'batch', 'frozen', 'group' or ''; got 'layer'", {"backbone": {"norm": "layer"}}),
+        ("backbone.norm must be 'batch', 'frozen' or 'group' for kind 'resnet'; got ''", {"backbone": {"norm": ""}}),
+        ("backbone.depths must have 5 entries for kind 'vgg'; got 4", {"backbone": {"kind": "vgg"}}),
+        (
+            "backbone.widths must have 4 entries for kind 'plain'; got 5",
+            {"backbone": {"kind": "plain", "widths": (8,) * 5}},
+        ),
+        ("rpn.anchor_sizes must have an entry for the one map, C4; got 5", {"backbone": {"fpn": "c4"}}),
+        (
+            "rpn.anchor_sizes must have an entry for each of the 5 levels P2..P6; got 1",
+            {"rpn": {"anchor_sizes": ((8,),)}},
+        ),
+        (
+            "roi.box_norm must be 'batch' where the box head is the last stage of a ResNet with 'batch' norms; got ''",
+            C4,
+        ),
+        ("roi.box_convs must be ..", C4 | {"roi": {"box_norm": "batch", "box_convs": (8,)}}),
+        ("roi.mask_norm must be '' for roi.mask_kind 'fc'", {"roi": {"mask_kind": "fc", "mask_norm": "batch"}}),
     ],
 )
 def test_settings_that_cannot_be_are_named(message, changes):
     config = ModelConfig()
     with pytest.raises(ConfigError, match=message):
-        for part in {"roi", "backbone"} & set(changes):
+        for part in {"roi", "backbone", "rpn"} & set(changes):
             changes = changes | {part: dataclasses.replace(getattr(config, part), **changes[part])}
         build_model(dataclasses.replace(config, **changes), rng=Zeros)
 

@@ -3,40 +3,54 @@
 from ..capacity import require
 from ..config_rules import check_network
 from .backbones.fpn import FPN, BackboneWithFPN
+from .backbones.plain import PlainCNN
+from .backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
 from .backbones.resnet import ResNet
+from .backbones.vgg import VGG
 from .heads.box import BoxHead
 from .heads.keypoint import KeypointHead
-from .heads.mask import MaskHead
+from .heads.mask_variants import MASK_HEADS
+from .heads.res5 import Res5BoxHead
 from .mask_rcnn import MaskRCNN
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes
 
-HEADS = {head.name: head for head in (BoxHead, MaskHead, KeypointHead)}
+PYRAMIDS = {"full": FPN, "no_lateral": NoLateral, "no_top_down": NoTopDown, "p2": FinestOnly}
 
 
 def build_backbone(config, *, rng):
-    """A ResNet with a feature pyramid, by BackboneConfig."""
-    body = ResNet(
-        block=config.block,
-        depths=config.depths,
-        widths=config.widths,
-        stem=config.stem,
-        stem_width=config.stem_width,
-        norm=config.norm,
-        in_channels=config.in_channels,
-        norm_eps=config.norm_eps,
-        groups=config.groups,
-        group_width=config.group_width,
-        rng=rng,
-    )
-    return BackboneWithFPN(body, FPN(config.widths, config.fpn_channels, norm=config.fpn_norm, rng=rng))
+    """A body with a feature pyramid, or without any, by BackboneConfig."""
+    body = build_body(config, stages=3 if config.fpn == "c4" else 4, rng=rng)
+    if config.fpn in ("c4", "c5"):
+        return BackboneWithFPN(body, LastMap())
+    pyramid = PYRAMIDS[config.fpn]
+    return BackboneWithFPN(body, pyramid(config.stage_channels, config.fpn_channels, norm=config.fpn_norm, rng=rng))
+
+
+def build_body(config, *, stages=4, rng):
+    """The first stages of a ResNet, a VGG or the plain network."""
+    options = {"norm": config.norm, "norm_eps": config.norm_eps, "in_channels": config.in_channels, "rng": rng}
+    if config.kind == "plain":
+        return PlainCNN(widths=config.widths, stages=stages, **options)
+    if config.kind == "vgg":
+        return VGG(depths=config.depths, widths=config.widths, stages=stages, **options)
+    options |= {"block": config.block, "stem": config.stem, "stem_width": config.stem_width}
+    options |= {"groups": config.groups, "group_width": config.group_width}
+    return ResNet(depths=config.depths[:stages], widths=config.widths[:stages], **options)
 
 
 def build_heads(config, *, rng):
-    """The heads that a ModelConfig names, box head first."""
-    given = config.backbone.fpn_channels, config.num_classes, config.roi
-    return RoIHeads([head(*given, rng=rng) for name, head in HEADS.items() if name in config.heads], config.roi)
+    """The heads that a ModelConfig names, box head first, told which maps they look at."""
+    backbone, given = config.backbone, (config.num_classes, config.roi)
+    heads = {"box": BoxHead, "mask": MASK_HEADS[config.roi.mask_kind], "keypoint": KeypointHead}
+    heads = {name: (head, backbone.channels) for name, head in heads.items() if name in config.heads}
+    if backbone.has_res5:
+        heads["box"] = Res5BoxHead, backbone
+    built = [head(looks_at, *given, rng=rng) for head, looks_at in heads.values()]
+    for head in built:
+        head.pool.lowest, head.pool.levels = backbone.levels[0], min(4, len(backbone.levels))
+    return RoIHeads(built, config.roi)
 
 
 def build_model(config, *, rng):
@@ -44,5 +58,5 @@ def build_model(config, *, rng):
     check_network(config)
     require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
     backbone = build_backbone(config.backbone, rng=rng)
-    rpn = RPN(config.backbone.fpn_channels, config.rpn, rng=rng)
+    rpn = RPN(config.backbone.channels, config.rpn, rng=rng)
     return MaskRCNN(backbone, rpn, build_heads(config, rng=rng), config)

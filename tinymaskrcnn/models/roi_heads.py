@@ -27,18 +27,18 @@ def assign_levels(rois, *, canonical_size, canonical_level, lowest, highest):
 class PyramidRoIAlign(Module):
     """Cut an S x S crop of features for every RoI, from the level that fits its size (FPN paper, equation 1).
 
-    pyramid [(N, H, W, C)] * L from P2 upwards, rois (K, 4), image_index (K,)  ->  crops (K, S, S, C)
+    pyramid [(N, H, W, C)] * L from the lowest upwards, rois (K, 4), image_index (K,)  ->  crops (K, S, S, C)
     """
 
-    def __init__(self, output_size, config, *, levels=4):
+    def __init__(self, output_size, config, *, levels=4, lowest=2):
         self.output_size = output_size
         self.config = config
-        self.levels = levels  # P2 .. P5; P6 serves the RPN only
+        self.levels, self.lowest = levels, lowest  # P2 .. P5; P6 serves the RPN only
 
     def forward(self, pyramid, *, rois, image_index):
         config = self.config
         cut, unused = pyramid[: self.levels], pyramid[self.levels :]
-        limits = dict(lowest=2, highest=1 + len(cut))
+        limits = dict(lowest=self.lowest, highest=self.lowest + len(cut) - 1)
         level = assign_levels(
             rois, canonical_size=config.canonical_size, canonical_level=config.canonical_level, **limits
         )
@@ -46,9 +46,9 @@ class PyramidRoIAlign(Module):
             cut,
             rois=rois,
             image_index=image_index,
-            level=level - 2,
+            level=level - self.lowest,
             output_size=self.output_size,
-            scales=[1.0 / 2 ** (2 + i) for i in range(len(cut))],
+            scales=[1.0 / 2 ** (self.lowest + i) for i in range(len(cut))],
             samples=config.sampling_ratio,
             aligned=config.aligned,
         )

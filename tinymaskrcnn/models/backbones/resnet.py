@@ -72,10 +72,40 @@ BLOCKS = {"basic": basic_block, "bottleneck": bottleneck}
 STEMS = ("3x3", "7x7")
 
 
-class ResNet(Module):
-    """Stem and four stages; returns the last map of each stage, C2 to C5, at strides 4, 8, 16 and 32.
+class Body(Module):
+    """Stem and stages; returns the last map of each stage, C2 to C5, at strides 4, 8, 16 and 32.
 
     x (N, H, W, C)  ->  [(N, H/4, W/4, C2), (N, H/8, W/8, C3), (N, H/16, W/16, C4), (N, H/32, W/32, C5)]
+    """
+
+    def __init__(self, stem, stages):
+        self.stem = stem
+        self.stages = tuple(stages)
+        self.frozen_stages = -1  # see frozen.freeze_stages
+
+    def forward(self, x):
+        if self.frozen_stages >= 0:
+            return frozen.forward(self, x)
+        x, c_stem = self.stem.forward(x)
+        features, c_stages = [], []
+        for stage in self.stages:
+            x, c_stage = stage.forward(x)
+            features.append(x)
+            c_stages.append(c_stage)
+        return features, self.keep((c_stem, c_stages))
+
+    def backward(self, dfeatures, cache):
+        if self.frozen_stages >= 0:
+            return frozen.backward(self, dfeatures, cache)
+        c_stem, c_stages = cache
+        d = None
+        for stage, dfeature, c_stage in zip(reversed(self.stages), reversed(dfeatures), reversed(c_stages)):
+            d = stage.backward(sum_grads(d, dfeature), c_stage)
+        return self.stem.backward(d, c_stem)
+
+
+class ResNet(Body):
+    """A Body of residual blocks: one stage for each width, three where the fourth is another's (C4).
 
     The stem "7x7" is the paper's (stride 2, then max pooling; stage 1 keeps the resolution); "3x3" is the small
     pictures' (stride 2; stage 1 halves once more).
@@ -102,36 +132,15 @@ class ResNet(Module):
             raise ConfigError(f"stem must be one of {STEMS}; got {stem!r}")
         options = {"norm": norm, "norm_eps": norm_eps, "rng": rng} | group_options(block, groups, group_width)
         kernel = int(stem[0])
-        self.stem = Sequential(
+        stem_layers = Sequential(
             conv1=Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng),
             bn1=make_norm(norm, stem_width, eps=norm_eps),
             relu=ReLU(),
             maxpool=MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else Identity(),
         )
-        channels, strides = (stem_width, *widths[:-1]), (1 if stem == "7x7" else 2, 2, 2, 2)
+        channels, strides = (stem_width, *widths[:-1]), (1 if stem == "7x7" else 2, 2, 2, 2)[: len(widths)]
         stages = zip(channels, widths, depths, strides, strict=True)
-        self.stages = tuple(stage(BLOCKS[block], *sizes, **options) for sizes in stages)
-        self.frozen_stages = -1  # see frozen.freeze_stages
+        super().__init__(stem_layers, [stage(BLOCKS[block], *sizes, **options) for sizes in stages])
 
     def members(self):  # torchvision's names
         return [("", self.stem), *((f"layer{i}", stage) for i, stage in enumerate(self.stages, start=1))]
-
-    def forward(self, x):
-        if self.frozen_stages >= 0:
-            return frozen.forward(self, x)
-        x, c_stem = self.stem.forward(x)
-        features, c_stages = [], []
-        for stage in self.stages:
-            x, c_stage = stage.forward(x)
-            features.append(x)
-            c_stages.append(c_stage)
-        return features, self.keep((c_stem, c_stages))
-
-    def backward(self, dfeatures, cache):
-        if self.frozen_stages >= 0:
-            return frozen.backward(self, dfeatures, cache)
-        c_stem, c_stages = cache
-        d = None
-        for stage, dfeature, c_stage in zip(reversed(self.stages), reversed(dfeatures), reversed(c_stages)):
-            d = stage.backward(sum_grads(d, dfeature), c_stage)
-        return self.stem.backward(d, c_stem)
