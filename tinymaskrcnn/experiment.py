@@ -85,7 +85,6 @@ class Detector:
         finally:
             self.model.train(was_training)
 
-
     def _require_memory(self, images):
         """Raise ArgumentError, with the bytes, when these pictures cannot fit; the memory of a device is not asked."""
         if self.device == "cpu":
@@ -200,7 +199,7 @@ class Experiment(Detector):
         numbers = range(min(scenes, len(stream)) if whole else scenes)
         with computing(self.threads):
             layouts = map(stream.layout, counted(numbers, label=f"comparing anchors with {len(numbers)} scenes"))
-            report = anchor_report(layouts, self.config.model.rpn)
+            report = anchor_report(layouts, self.config.model.rpn, levels=self.config.model.backbone.levels)
         return dataclasses.replace(report, looked_at=self._looked_at(len(numbers)))
 
     def _looked_at(self, count):

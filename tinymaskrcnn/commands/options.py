@@ -168,7 +168,7 @@ def build_config(args):
     if args.config and args.preset:
         raise ConfigError("--config and --preset both say where to start from; leave one out")
     config = load_config_file(args.config) if args.config else PRESETS[args.preset]()
-    config = override(config, system_settings(args.system))
+    config = override(config, system_settings(args.system) | backbone_settings(args.backbone, config.model))
     if args.scenes:
         config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
     source, _ = data_source(args.data)
@@ -198,6 +198,21 @@ def system_settings(name):
     from ..models.systems import system_settings
 
     return system_settings(name)
+
+
+def add_backbone(parser):
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="resnet50, resnext50_32x4d, vgg16, plain-c4 ...: see the guide"
+    )
+
+
+def backbone_settings(name, model):
+    """What a backbone sets by its name, in a model with these settings; nothing without one."""
+    if name is None:
+        return {}
+    from ..models.backbones.presets import backbone_settings
+
+    return backbone_settings(name, norm=model.backbone.norm)
 
 
 def override_by_words(config, words):

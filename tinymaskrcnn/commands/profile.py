@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import SCENE_PRESETS
 from .options import (
+    add_backbone,
     add_data,
     add_device,
     add_system,
@@ -27,7 +28,7 @@ EXAMPLES = """examples:
   tinymaskrcnn profile --set scenes.image_size=256 --set train.batch_size=2 --json profile.json
 
 Prints a table and draws it. Nothing that is trained here is kept."""
-DESCRIBES = ("config", "system", "scenes", "data", "seed", "set")  # a model and its data, where no run does
+DESCRIBES = ("config", "system", "backbone", "scenes", "data", "seed", "set")  # a model and its data, where no run does
 SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -36,6 +37,7 @@ def add_arguments(parser):
     parser.add_argument("--run", metavar="RUN", help="the model and the data of a run folder of `tinymaskrcnn train`")
     parser.add_argument("--config", metavar="FILE", help="those that the settings in this JSON file describe")
     add_system(parser)
+    add_backbone(parser)
     parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     add_data(parser, "the embedded digits (default), or MNIST where it is found or in this folder")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")

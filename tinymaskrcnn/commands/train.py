@@ -8,6 +8,7 @@ from ..errors import ConfigError, listed
 from .options import (
     PRESETS,
     add_annotations,
+    add_backbone,
     add_data,
     add_device,
     add_system,
@@ -48,6 +49,7 @@ def add_arguments(parser):
     add_annotations(parser)
     add_picture_options(parser)
     add_system(parser)
+    add_backbone(parser)
     parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default: 0.02)")
@@ -130,7 +132,7 @@ def _resumed_folder(args):
     if path is None:
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
-    fixed = ("seed", "system", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set")
+    fixed = ("seed", "system", "backbone", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set")
     fixed += PICTURE_OPTIONS
     if given := given_options(args, [name for name in fixed if name != "skip_broken"]):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")

@@ -127,6 +127,9 @@ class _Walk:
     def name(self, column):
         return self.trace.config.class_names[column + 1]
 
+    def level_name(self, level):
+        return self.trace.config.backbone.level_name(int(level))
+
     # ------------------------------------------------------------ (reason, numbers, culprit) of each stage
 
     def explain(self, stage):
@@ -151,7 +154,8 @@ class _Walk:
         iou = self.overlap(self.trace.anchors.boxes)
         best = int(np.argmax(iou))
         level = int(self.trace.anchors.level[best])
-        reason = f"no anchor covers it: the best, on P{level}, has IoU {iou[best]:.2f}, below {self.min_iou:g}"
+        where = self.level_name(level)
+        reason = f"no anchor covers it: the best, on {where}, has IoU {iou[best]:.2f}, below {self.min_iou:g}"
         return reason, {"best_iou": float(iou[best]), "level": level}, self.trace.anchors.boxes[best]
 
     def _deltas(self):
@@ -169,7 +173,8 @@ class _Walk:
         rows = self.fitting(anchors.moved)
         best = rows[np.argmin(anchors.rank[rows])]
         rank, level, objectness = int(anchors.rank[best]) + 1, int(anchors.level[best]), anchors.objectness[best]
-        reason = f"its best anchor, objectness {objectness:.2g}, is number {rank} on P{level}; only {limit} go on"
+        where = f"number {rank} on {self.level_name(level)}"
+        reason = f"its best anchor, objectness {objectness:.2g}, is {where}; only {limit} go on"
         numbers = {"rank": rank, "limit": limit, "objectness": float(objectness), "level": level}
         return reason, numbers, anchors.moved[best]
 
@@ -184,7 +189,7 @@ class _Walk:
             float(candidates.scores[best]),
             candidates.boxes[rivals],
             candidates.scores[rivals],
-            f"NMS of P{candidates.level[best]}",
+            f"NMS of {self.level_name(candidates.level[best])}",
             limit,
         )
 

@@ -17,7 +17,7 @@ from ..structures import Detections, check_pictures, collate
 
 @dataclass(frozen=True)
 class Anchors:
-    """What the RPN says about every anchor: A in all, level after level, P2 first.
+    """What the RPN says about every anchor: A in all, level after level, the lowest (mostly P2) first.
 
     boxes (A, 4), moved (A, 4) by their deltas and clipped, objectness (A,) in 0..1, level (A,) int, rank (A,) int: the
     place in the order of objectness among the anchors of the same level, from 0.
@@ -96,8 +96,9 @@ def trace_detection(model, image):
     (logits, deltas), _ = model.rpn.forward(pyramid)
     levels = model.rpn.anchors(pyramid, images.shape[1:3])
 
-    anchors = _anchors(model.rpn, logits, deltas, levels, sizes)
-    candidates = _candidates(model.rpn, logits, deltas, levels, sizes)
+    lowest = model.config.backbone.levels[0]
+    anchors = _anchors(model.rpn, logits, deltas, levels, sizes, lowest)
+    candidates = _candidates(model.rpn, logits, deltas, levels, sizes, lowest)
     rois, valid = model.rpn.propose(pyramid, logits, deltas, image_size=images.shape[1:3], sizes=sizes)
     found = model.roi_heads.detect(pyramid, rois, valid, sizes=sizes).of_image(0)
     proposals = _proposals(model, pyramid, rois[:, valid[0]], candidates, sizes)
@@ -116,7 +117,7 @@ def trace_detection(model, image):
     )
 
 
-def _anchors(rpn, logits, deltas, levels, sizes):
+def _anchors(rpn, logits, deltas, levels, sizes, lowest):
     every = np.concatenate(levels)
     ranks, start = [], 0
     for level in levels:
@@ -128,15 +129,15 @@ def _anchors(rpn, logits, deltas, levels, sizes):
         boxes=every,
         moved=boxes.clip(boxes.decode(deltas[0], every), height=height, width=width),
         objectness=activation.sigmoid_forward(logits)[0][0],
-        level=np.repeat(np.arange(len(levels)) + 2, [len(level) for level in levels]),
+        level=np.repeat(np.arange(len(levels)) + lowest, [len(level) for level in levels]),
         rank=np.concatenate(ranks),
     )
 
 
-def _candidates(rpn, logits, deltas, levels, sizes):
+def _candidates(rpn, logits, deltas, levels, sizes, lowest):
     found, scores, anchor, level = rpn.candidates(logits, deltas, levels, sizes=sizes)
     kept = rpn.suppress(found, scores, level)
-    return Candidates(found[0], scores[0], level + 2, anchor[0], kept[0])
+    return Candidates(found[0], scores[0], level + lowest, anchor[0], kept[0])
 
 
 def _proposals(model, pyramid, rois, candidates, sizes):
@@ -166,8 +167,8 @@ def _proposals(model, pyramid, rois, candidates, sizes):
             rois[0],
             canonical_size=config.canonical_size,
             canonical_level=config.canonical_level,
-            lowest=2,
-            highest=1 + min(head.pool.levels, len(pyramid)),
+            lowest=head.pool.lowest,
+            highest=head.pool.lowest + min(head.pool.levels, len(pyramid)) - 1,
         ),
         probabilities=probabilities,
         refined=refined.reshape(count, classes, 4),

@@ -17,6 +17,7 @@ from .. import __version__
 from ..errors import ConfigError
 from ..files import write_whole
 from . import onnx_heads, onnx_network
+from .expressible import refuse_unknown
 from .onnx_boxes import resize_boxes
 from .onnx_graph import OPSET, Graph, need_onnx
 
@@ -35,6 +36,7 @@ def export_onnx(model, path, *, licence="MIT", check=lambda data: None):
 
 def onnx_model(model, *, licence="MIT"):
     """A MaskRCNN as a verified onnx.ModelProto."""
+    refuse_unknown(model.config, who="the ONNX export")
     g = Graph()
     results = _detect(g, model)
     for name, value in results.items():

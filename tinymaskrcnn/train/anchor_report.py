@@ -8,7 +8,7 @@ import numpy as np
 from ..ops.anchors import pyramid_anchors
 from ..ops.boxes import iou_matrix
 
-STRIDES = (4, 8, 16, 32, 64)  # P2 .. P6
+LEVELS = (2, 3, 4, 5, 6)  # P2 .. P6, at strides 4 .. 64
 SIZE_EDGES = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, np.inf)  # bins of sqrt(width * height)
 
 
@@ -73,10 +73,10 @@ def _bin_name(row):
     return f"{row['low']}+" if np.isinf(row["high"]) else f"{row['low']}-{row['high']}"
 
 
-def anchor_report(samples, rpn, *, divisor=32):
-    """Compare the objects of some (image, Target) pairs with the anchors of an RPNConfig, at levels P2 .. P6.
+def anchor_report(samples, rpn, *, divisor=32, levels=LEVELS):
+    """Compare the objects of some (image, Target) pairs with the anchors of an RPNConfig.
 
-    Of an image only the size is looked at, of its objects the boxes.
+    Of an image only the size is looked at, of its objects the boxes. levels: P2 .. P6, or BackboneConfig.levels
     """
     sizes, best, known = [], [], {}
     for image, target in samples:
@@ -84,12 +84,12 @@ def anchor_report(samples, rpn, *, divisor=32):
             continue
         shape = tuple(-(-side // divisor) * divisor for side in image.shape[:2])  # as the picture will be padded
         if shape not in known:
-            known[shape] = _levels(shape, rpn)
+            known[shape] = _levels(shape, rpn, levels)
         boxes = target.boxes.astype(np.float32)
         best.append(best_overlaps(boxes, known[shape]))
         sizes.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
     empty = [np.zeros(0, np.float32)]
-    shifted = worst_shifts(known, rpn)
+    shifted = worst_shifts(known, rpn, levels)
     return AnchorReport(
         np.concatenate(sizes or empty), np.concatenate(best or empty), good=rpn.positive_iou, shifted=shifted
     )
@@ -118,14 +118,14 @@ def _nearest_three(places, wanted):
     return np.clip(np.searchsorted(middles, wanted)[:, None] + [-1, 0, 1], 0, len(places) - 1)
 
 
-def all_anchors(shape, rpn):
+def all_anchors(shape, rpn, levels=LEVELS):
     """The anchors of all levels, (A, 4), for a padded picture of shape (H, W)."""
-    return np.concatenate([anchors.reshape(-1, 4) for anchors in _levels(shape, rpn)])
+    return np.concatenate([anchors.reshape(-1, 4) for anchors in _levels(shape, rpn, levels)])
 
 
-def _levels(shape, rpn):
+def _levels(shape, rpn, levels):
     """The anchors of each level, cell by cell: a list of (h, w, A, 4)."""
-    grids = [tuple(-(-side // stride) for side in shape) for stride in STRIDES[: len(rpn.anchor_sizes)]]
+    grids = [tuple(-(-side // 2**level) for side in shape) for level in levels[: len(rpn.anchor_sizes)]]
     levels = pyramid_anchors(rpn.anchor_sizes, rpn.anchor_ratios, grid_sizes=grids, image_size=shape)
     return [anchors.reshape(*grid, -1, 4).astype(np.float32) for anchors, grid in zip(levels, grids)]
 
@@ -146,14 +146,14 @@ class Shift:
     pixels: int  # between the two at the last cell
 
 
-def worst_shifts(shapes, rpn):
+def worst_shifts(shapes, rpn, levels=LEVELS):
     """The Shift of each level that matters, at the padded picture sizes (H, W) where it is worst."""
     worst = {}
-    for shape, (level, sizes) in itertools.product(shapes, enumerate(rpn.anchor_sizes)):
-        stride = STRIDES[level]
+    for shape, (level, sizes) in itertools.product(shapes, zip(levels, rpn.anchor_sizes)):
+        stride = 2**level
         for side in shape:
             cells = -(-side // stride)
-            shift = Shift(level + 2, shape, stride, side // cells, (cells - 1) * (stride - side // cells))
+            shift = Shift(level, shape, stride, side // cells, (cells - 1) * (stride - side // cells))
             if shift.pixels >= max(SHIFT * min(sizes), worst[level].pixels + 1 if level in worst else 1):
                 worst[level] = shift
     return tuple(worst.values())

@@ -60,6 +60,8 @@ def _by_class_name(arrays, state, theirs, own):
     moved = dict(arrays)
     labels = [(0, 0), *shared_classes(own, theirs).values()]
     for name in [name for name in state if name.startswith(PER_CLASS) and name in arrays]:
+        if state[name].shape[-1] % len(own):  # a mask for all classes together belongs to none
+            continue
         array, fresh = moved.pop(name), state[name]
         numbers = fresh.shape[-1] // len(own)  # 1 of a class, or the 4 deltas of its box: classes stand last
         if len(labels) > 1 and array.shape == (*fresh.shape[:-1], numbers * len(theirs)):

@@ -43,11 +43,11 @@ def hooks_of_inference(model):
 def _network_hooks(model):
     """What training and inference have in common: the layers, and the proposals."""
     body, heads = model.backbone.body, model.roi_heads
-    to_pyramid, to_level = _levels_by_size()
+    to_pyramid, to_level = _levels_by_size(model.config.backbone)
     hooks = [*_module_hooks(model.normalize, "normalize"), *_module_hooks(body, "stem")]
     for i, stage in enumerate(body.stages, start=1):
         hooks += _module_hooks(stage, f"stage {i}")
-    hooks += _module_hooks(model.backbone.fpn, "FPN")
+    hooks += _module_hooks(model.backbone.fpn, "FPN" if model.backbone.fpn.parameters() else BETWEEN)
     hooks += [Hook(model.rpn, "forward", to_pyramid, "forward", keeps=True)]
     hooks += [Hook(model.rpn, "backward", BETWEEN, "backward")]
     hooks += _module_hooks(model.rpn.head, to_level)
@@ -69,14 +69,14 @@ def _pair_hooks(owner, name, stage):
     return [forward, Hook(owner, f"{name}_backward", stage, "backward")]
 
 
-def _levels_by_size():
+def _levels_by_size(backbone):
     """One head serves all levels of the pyramid; a level is known by the size of its map."""
     levels = {}
 
     def to_pyramid(pyramid):
         levels.clear()
-        for level, features in enumerate(pyramid, start=2):
-            levels.setdefault(tuple(features.shape[1:3]), f"RPN head, P{level}")
+        for level, features in zip(backbone.levels, pyramid):
+            levels.setdefault(tuple(features.shape[1:3]), f"RPN head, {backbone.level_name(level)}")
         return BETWEEN
 
     def to_level(x, *cache):

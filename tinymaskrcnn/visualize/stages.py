@@ -45,7 +45,8 @@ def draw_objectness(trace, level, *, ax=None, title=None):
     ax.imshow(best, extent=extent, alpha=0.85 * best, **look)
     ax.set_xlim(*limits[0])
     ax.set_ylim(*limits[1])
-    title = with_glyphs(title) if title else f"P{level}: {rows}×{columns} cells, up to {best.max():.2f}"
+    name = trace.config.backbone.level_name(level)
+    title = with_glyphs(title) if title else f"{name}: {rows}×{columns} cells, up to {best.max():.2f}"
     ax.set_title(title, fontsize=style.TEXT)
     return ax
 
@@ -55,7 +56,7 @@ def objectness_figure(trace):
 
     DetectionTrace  ->  Figure
     """
-    levels = range(2, 2 + len(trace.pyramid))
+    levels = trace.config.backbone.levels
     columns = min(3, len(levels))
     rows = -(-len(levels) // columns)
     figure, panels = _panels(trace.image, rows, columns, side=2.6, gap=0.3, right=0.75)
@@ -110,8 +111,9 @@ def proposals_figure(trace):
         ax.set_title(title.format(len(boxes)), fontsize=style.TEXT)
     names = sorted(set(candidates.level.tolist()))
     handles = [
-        Line2D([], [], color=LEVELS[level - 2][0], linestyle=LEVELS[level - 2][1], label=f"from P{level}")
+        Line2D([], [], color=color, linestyle=line, label=f"from {trace.config.backbone.level_name(level)}")
         for level in names
+        for color, line in [LEVELS[level - 2]]
     ]
     handles.append(Line2D([], [], linestyle="none", label="the fainter, the less sure"))
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=style.SMALL, frameon=False)
@@ -148,7 +150,8 @@ def roi_grids_figure(trace, proposals=None):
         most = float(np.abs(features[:, :, channel]).max()) or 1.0
         look = {"channel": channel, "cmap": "PuOr", "vmin": -most, "vmax": most}
         draw_feature_map(features, ax=grid[1, column], extent=(0, W * side, H * side, 0), **look)
-        grid[1, column].set_title(f"P{level}: {H}×{W}, channel {channel}", fontsize=style.TEXT)
+        name = trace.config.backbone.level_name(level)
+        grid[1, column].set_title(f"{name}: {H}×{W}, channel {channel}", fontsize=style.TEXT)
         for ax, color in zip(grid[:2, column], (style.YELLOW, "black")):  # light on the image, dark on the map
             _draw_bins(ax, roi, config.box_size, color=color)
             _look_at(ax, roi, margin=1.4)
@@ -263,9 +266,11 @@ def masks_figure(trace, detections=None):
 
 
 def _level(trace, level):
-    if not 2 <= level < 2 + len(trace.pyramid):
-        raise ArgumentError(f"level must be 2 to {1 + len(trace.pyramid)}; got {level}")
-    return trace.pyramid[level - 2]
+    levels = trace.config.backbone.levels
+    if level not in levels:
+        wanted = f"{levels[0]} to {levels[-1]}" if len(levels) > 1 else f"{levels[0]}"
+        raise ArgumentError(f"level must be {wanted}; got {level}")
+    return trace.pyramid[levels.index(level)]
 
 
 def _chosen(trace, given, best, name):

@@ -1,7 +1,8 @@
 """The plain network of the handout's digit detector: four times a 3x3 convolution, a ReLU and pooling, nothing else."""
 
-from ...nn.layers import Conv2d, MaxPool2d, ReLU
+from ...nn.layers import Conv2d, ReLU
 from ...nn.module import Sequential
+from ...nn.more_layers import MaxPool2d
 from ..blocks import make_norm
 from .resnet import Body
 

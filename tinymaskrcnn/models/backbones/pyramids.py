@@ -5,8 +5,8 @@ Each gives a list of maps as FPN does, finest first; which one a model has is ch
 
 from ...backend import array_module
 from ...nn.init import lecun_uniform
-from ...nn.module import Module, sum_grads
-from ...ops import pool, resize
+from ...nn.module import Module
+from ...ops import resize
 from ..blocks import conv_block
 from .fpn import FPN, _each, _each_backward
 
@@ -20,12 +20,11 @@ class NoTopDown(FPN):
     def forward(self, features):
         lateral, c_inner = _each(self.inner_blocks, features)
         pyramid, c_layer = _each(self.layer_blocks, lateral)
-        p6, c_p6 = _coarser(pyramid[-1])
-        return [*pyramid, p6], self.keep((c_inner, c_layer, c_p6))
+        return [*pyramid, _p6(pyramid[-1])], self.keep((c_inner, c_layer))
 
     def backward(self, dpyramid, cache):
-        c_inner, c_layer, c_p6 = cache
-        dlateral = _each_backward(self.layer_blocks, _without_p6(dpyramid, c_p6), c_layer)
+        c_inner, c_layer = cache
+        dlateral = _each_backward(self.layer_blocks, _without_p6(dpyramid), c_layer)
         return _each_backward(self.inner_blocks, dlateral, c_inner)
 
 
@@ -48,13 +47,12 @@ class NoLateral(Module):
             merged.insert(0, top)
             c_up.insert(0, c)
         pyramid, c_layer = _each(self.layer_blocks, merged)
-        p6, c_p6 = _coarser(pyramid[-1])
         shapes = [level.shape for level in features[:-1]]
-        return [*pyramid, p6], self.keep((c_inner, c_up, c_layer, c_p6, shapes))
+        return [*pyramid, _p6(pyramid[-1])], self.keep((c_inner, c_up, c_layer, shapes))
 
     def backward(self, dpyramid, cache):
-        c_inner, c_up, c_layer, c_p6, shapes = cache
-        dmerged = _each_backward(self.layer_blocks, _without_p6(dpyramid, c_p6), c_layer)
+        c_inner, c_up, c_layer, shapes = cache
+        dmerged = _each_backward(self.layer_blocks, _without_p6(dpyramid), c_layer)
         d = dmerged[0]
         for dlevel, c in zip(dmerged[1:], c_up):
             d = dlevel + resize.upsample_nearest2d_backward(d, c)
@@ -103,15 +101,17 @@ class LastMap(Module):
         return [*_zeros(cache, dpyramid[0]), dpyramid[0]]
 
 
-def _coarser(p5):
-    """P6: every second pixel of P5."""
-    return pool.max_pool2d_forward(p5, kernel=1, stride=2)
+def _p6(p5):
+    """Every second pixel of P5."""
+    return p5[:, ::2, ::2].copy()
 
 
-def _without_p6(dpyramid, c_p6):
+def _without_p6(dpyramid):
     """The gradients of P2 to P5, that of P6 added to the last."""
-    *dlevels, dp6 = dpyramid
-    return [*dlevels[:-1], sum_grads(dlevels[-1], pool.max_pool2d_backward(dp6, c_p6))]
+    *finer, dp5, dp6 = dpyramid
+    dp5 = dp5.copy()
+    dp5[:, ::2, ::2] += dp6
+    return [*finer, dp5]
 
 
 def _zeros(shapes, like):

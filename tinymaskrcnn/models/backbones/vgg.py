@@ -1,7 +1,8 @@
 """The networks of Simonyan and Zisserman 2015 as a backbone: groups of 3x3 convolutions, and pooling between them."""
 
-from ...nn.layers import Conv2d, MaxPool2d, ReLU
+from ...nn.layers import Conv2d, ReLU
 from ...nn.module import Sequential
+from ...nn.more_layers import MaxPool2d
 from ..blocks import make_norm
 from .resnet import Body
 
