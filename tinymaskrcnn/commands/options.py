@@ -12,7 +12,15 @@ from ..config_rules import SYSTEMS
 from ..errors import DataError, shown
 from ..files import parse_json, read_json
 
-PRESETS = {None: Config, "tour": tour_preset}  # what `train` starts from
+
+def faster_rcnn_c4_preset():
+    """Faster R-CNN without a pyramid, as it was first."""
+    from ..models.faster_rcnn import C4
+
+    return override(Config(), {"model.system": "faster_rcnn"} | C4)
+
+
+PRESETS = {None: Config, "tour": tour_preset, "faster_rcnn_c4": faster_rcnn_c4_preset}  # what `train` starts from
 
 SKIP_BROKEN = "leave out the pictures with broken annotations instead of stopping, and say how many"
 
@@ -201,9 +209,7 @@ def system_settings(name):
 
 
 def add_backbone(parser):
-    parser.add_argument(
-        "--backbone", metavar="NAME", help="resnet50, resnext50_32x4d, vgg16, plain-c4 ...: see the guide"
-    )
+    parser.add_argument("--backbone", metavar="NAME", help="another one: resnet50, vgg16_bn-c4, plain-c4 ...")
 
 
 def backbone_settings(name, model):
@@ -212,7 +218,7 @@ def backbone_settings(name, model):
         return {}
     from ..models.backbones.presets import backbone_settings
 
-    return backbone_settings(name, norm=model.backbone.norm)
+    return backbone_settings(name, model)
 
 
 def override_by_words(config, words):

@@ -89,12 +89,8 @@ def build_picture_config(args, start):
     if not args.config:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=2, learning_rate=0.01))
     model = _model_config(config.model if args.config else None, start, dataset)
-    named = (
-        system_settings(args.system)
-        | backbone_settings(args.backbone, model)
-        | _named_settings(args)
-        | {"coco.category_ids": _category_ids(model, dataset)}
-    )
+    named = system_settings(args.system) | backbone_settings(args.backbone, model) | _named_settings(args)
+    named |= {"coco.category_ids": _category_ids(model, dataset)}
     return override_by_words(override(dataclasses.replace(config, model=model), named), args.set)
 
 

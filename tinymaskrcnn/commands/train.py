@@ -56,7 +56,7 @@ def add_arguments(parser):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")
     parser.add_argument("--config", metavar="FILE", help="start from the settings in this JSON file")
     names = [name for name in PRESETS if name]
-    parser.add_argument("--preset", choices=names, help="start from the settings of the detector in the package")
+    parser.add_argument("--preset", choices=names, help="start from other settings: the detector in the package, or C4")
     add_device(parser)
     add_tf32(parser)
 
