@@ -11,6 +11,7 @@ room; tests/test_harness.py fails when a public pair or Module has none, or a ca
 import numpy as np
 import strategies as draw
 from cases import layer, methods, pair
+from registry_backbones import BACKBONES, MASKS
 from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
@@ -430,9 +431,13 @@ MODELS = [
     whole_model(norm="group", heads=("box",)),
     whole_model(norm="frozen", heads=("box", "keypoint")),
     whole_model(norm="batch", version="v2"),
+    whole_model(norm="group", fpn="c4"),
+    whole_model(norm="", kind="vgg", fpn="c4", mask_kind="agnostic"),
+    whole_model(norm="", kind="plain", fpn="p2", mask_kind="softmax"),
+    whole_model(norm="group", fpn="no_lateral", mask_kind="fc"),
 ]
 
-CASES = PAIRS + LAYERS + MODELS
+CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS
 
 
 ROOMS = "ops", "nn", "models"

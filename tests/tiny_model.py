@@ -9,25 +9,41 @@ from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
 
 
-def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3", heads=("box", "mask"), version=""):
-    """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN."""
-    v2 = version == "v2"
+def tiny_config(
+    norm="batch",
+    objectness="sigmoid",
+    block="basic",
+    stem="3x3",
+    heads=("box", "mask"),
+    version="",
+    kind="resnet",
+    fpn="full",
+    mask_kind="per_class",
+):
+    """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN.
+
+    kind, fpn: of the backbone; without a pyramid all anchors lie on its one map.
+    """
+    v2, vgg, one = version == "v2", kind == "vgg", fpn in ("p2", "c4", "c5")
+    res5 = kind == "resnet" and fpn == "c4"
     return ModelConfig(
         heads=heads,
         num_classes=3,
         class_names=("background", "flat", "tall"),
         backbone=BackboneConfig(
+            kind=kind,
             block=block,
-            depths=(1, 1, 1, 1),
-            widths=(4, 4, 4, 4),
+            depths=(1, 1, 1, 1, 1) if vgg else (1, 1, 1, 1),
+            widths=(4, 4, 4, 4, 4) if vgg else (4, 4, 4, 4),
             stem=stem,
             stem_width=4,
             norm=norm,
             fpn_channels=4,
             fpn_norm="batch" if v2 else "",
+            fpn=fpn,
         ),
         rpn=RPNConfig(
-            anchor_sizes=((8,), (16,), (32,), (64,), (96,)),
+            anchor_sizes=((8, 16, 32),) if one else ((8,), (16,), (32,), (64,), (96,)),
             objectness=objectness,
             samples_per_image=8,
             pre_nms_top_n=(20, 20),
@@ -43,11 +59,12 @@ def tiny_config(norm="batch", objectness="sigmoid", block="basic", stem="3x3", h
             mask_widths=(4, 4),
             mask_deconv_width=4,
             box_convs=(4, 4) if v2 else (),
-            box_norm="batch" if v2 else "",
+            box_norm="batch" if v2 or (res5 and norm == "batch") else "",
             mask_norm="batch" if v2 else "",
             num_keypoints=3,
             keypoint_widths=(4, 4),
             keypoint_size=4,
+            mask_kind=mask_kind,
             canonical_size=16,
         ),
     )
