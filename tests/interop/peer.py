@@ -23,23 +23,28 @@ torch.set_num_threads(1)
 
 
 class Body(nn.Module):
-    """A ResNet of any widths, from torchvision's own blocks."""
+    """The first stages of a ResNet of any widths, from torchvision's own blocks."""
 
-    def __init__(self, config):
+    def __init__(self, config, stages=(1, 2, 3, 4)):
         super().__init__()
+        self.stages = stages
         frozen = partial(FrozenBatchNorm2d, eps=config.norm_eps)
         self.norm = frozen if config.norm == "frozen" else partial(nn.BatchNorm2d, eps=config.norm_eps)
         self.config = config
         self.conv1 = nn.Conv2d(config.in_channels, config.stem_width, 7, stride=2, padding=3, bias=False)
         self.bn1 = self.norm(config.stem_width)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        channels = config.stem_width
-        for i, (depth, width) in enumerate(zip(config.depths, config.widths), start=1):
-            blocks = []
-            for j in range(depth):
-                blocks.append(self.block(channels, width, 2 if i > 1 and j == 0 else 1))
-                channels = width
-            setattr(self, f"layer{i}", nn.Sequential(*blocks))
+        for i in stages:
+            setattr(self, f"layer{i}", self.stage(i))
+
+    def stage(self, i):
+        """Stage i, from 1."""
+        config, blocks = self.config, []
+        channels, width = (config.stem_width, *config.widths)[i - 1 : i + 1]
+        for j in range(config.depths[i - 1]):
+            blocks.append(self.block(channels, width, 2 if i > 1 and j == 0 else 1))
+            channels = width
+        return nn.Sequential(*blocks)
 
     def block(self, channels, width, stride):
         kind = {"basic": BasicBlock, "bottleneck": Bottleneck}[self.config.block]
@@ -52,8 +57,8 @@ class Body(nn.Module):
     def forward(self, x):
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
         features = OrderedDict()
-        for i, layer in enumerate((self.layer1, self.layer2, self.layer3, self.layer4)):
-            x = features[str(i)] = layer(x)
+        for i in self.stages:
+            x = features[str(i - 1)] = getattr(self, f"layer{i}")(x)
         return features
 
 
@@ -69,16 +74,35 @@ class PyramidBackbone(nn.Module):
         return self.fpn(self.body(x))
 
 
+class LastMap(nn.Module):
+    def forward(self, features):
+        return OrderedDict([("0", list(features.values())[-1])])
+
+
+class C4Backbone(nn.Module):
+    """A ResNet without its last stage."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.body, self.fpn = Body(config, stages=(1, 2, 3)), LastMap()
+        self.out_channels = config.widths[2]
+
+    def forward(self, x):
+        return self.fpn(self.body(x))
+
+
 def build(config):
     """An untrained torchvision model with these settings."""
-    rpn, roi, channels = config.rpn, config.roi, config.backbone.fpn_channels
-    pool = partial(MultiScaleRoIAlign, ["0", "1", "2", "3"], sampling_ratio=roi.sampling_ratio)
+    rpn, roi, one_map = config.rpn, config.roi, config.backbone.has_res5
+    backbone = (C4Backbone if one_map else PyramidBackbone)(config.backbone)
+    channels = backbone.out_channels
+    pool = partial(MultiScaleRoIAlign, ["0"] if one_map else ["0", "1", "2", "3"], sampling_ratio=roi.sampling_ratio)
     pool = partial(pool, canonical_scale=roi.canonical_size, canonical_level=roi.canonical_level)
     options = {
         "min_size": config.resize_shorter,
         "max_size": config.resize_longer,
         "rpn_anchor_generator": AnchorGenerator(rpn.anchor_sizes, (rpn.anchor_ratios,) * len(rpn.anchor_sizes)),
-        "rpn_head": RPNHead(channels, len(rpn.anchor_ratios), conv_depth=rpn.conv_depth),
+        "rpn_head": RPNHead(channels, len(rpn.anchor_ratios) * len(rpn.anchor_sizes[0]), conv_depth=rpn.conv_depth),
         "rpn_pre_nms_top_n_train": rpn.pre_nms_top_n[0],
         "rpn_pre_nms_top_n_test": rpn.pre_nms_top_n[1],
         "rpn_post_nms_top_n_train": rpn.post_nms_top_n[0],
@@ -86,8 +110,10 @@ def build(config):
         "rpn_batch_size_per_image": rpn.samples_per_image,
         "box_batch_size_per_image": roi.samples_per_image,
         "box_roi_pool": pool(roi.box_size),
-        "box_head": _box_head(channels, roi),
-        "box_predictor": faster_rcnn.FastRCNNPredictor(roi.head_width, config.num_classes),
+        "box_head": _res5(config.backbone) if one_map else _box_head(channels, roi),
+        "box_predictor": faster_rcnn.FastRCNNPredictor(
+            config.backbone.widths[3] if one_map else roi.head_width, config.num_classes
+        ),
         "box_score_thresh": roi.score_threshold,
         "box_nms_thresh": roi.nms_iou,
         "box_detections_per_img": roi.detections_per_image,
@@ -105,7 +131,12 @@ def build(config):
         predictor = keypoint_rcnn.KeypointRCNNPredictor(roi.keypoint_widths[-1], roi.num_keypoints)
         options |= {"keypoint_head": keypoint_rcnn.KeypointRCNNHeads(channels, roi.keypoint_widths)}
         options |= {"keypoint_roi_pool": pool(roi.keypoint_size), "keypoint_predictor": predictor}
-    return kind(PyramidBackbone(config.backbone), **options)
+    return kind(backbone, **options)
+
+
+def _res5(config):
+    layers = {"layer4": Body(config, stages=()).stage(4), "avgpool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _box_head(channels, roi):

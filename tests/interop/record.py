@@ -11,7 +11,8 @@ import numpy as np
 from interop import small, stages
 
 from tinymaskrcnn.config import ModelConfig, from_dict, to_dict
-from tinymaskrcnn.interop.torchvision import from_state_dict
+from tinymaskrcnn.interop.torchvision import _to_ours, from_state_dict
+from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import Target
 
 TOLERANCE = 1e-9  # relative, in float64
@@ -38,7 +39,7 @@ def make(kind, seed=0, sizes=small.SIZES):
     """Ask torchvision, which must be installed."""
     from interop import peer
 
-    config = small.settings(kind, seed)
+    config = small.c4_settings(seed) if kind == small.C4 else small.settings(kind, seed)
     weights, images = small.weights(config, seed), small.pictures(seed, sizes)
     targets = small.objects(config, seed, sizes)
     model = peer.load(config, weights)
@@ -63,7 +64,7 @@ def sample(array, most=MOST):
 
 def measure(record, config=None, weights=None, change=lambda model: None):
     """{what: relative error} of our model with the record's weights and settings, or with others in their place."""
-    model = from_state_dict(record.kind, weights or record.weights, config=config or record.config)
+    model = load_ours(record.kind, weights or record.weights, config or record.config)
     change(model)
     images = small.floats(record.images)
     found = stages.stages(model, images)
@@ -85,6 +86,14 @@ def measure(record, config=None, weights=None, change=lambda model: None):
     if set(losses) != set(record.losses) or set(gradients) != set(record.gradients):
         errors["names"] = np.inf
     return errors
+
+
+def load_ours(kind, weights, config):
+    """Our model with torchvision's weights; one of a kind that torchvision has no name for is filled by names, too."""
+    if kind != small.C4:
+        return from_state_dict(kind, weights, config=config)
+    model = build_model(config, rng=np.random.default_rng(0)).astype(np.float64).eval()
+    return model.load_state_dict({name: _to_ours(name, array, config) for name, array in weights.items()})
 
 
 def error(got, want, floor=1e-12):

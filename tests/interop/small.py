@@ -46,6 +46,25 @@ def settings(kind, seed=0):
     return torchvision_preset(kind, num_classes=classes, backbone=body, rpn=rpn, roi=roi, **sides)
 
 
+C4 = "fasterrcnn_resnet_c4"  # no model of torchvision's own, but one that its parts make
+
+
+def c4_settings(seed=0):
+    """Faster R-CNN on C4 with nine anchors, the last stage as its head; basic blocks, bottlenecks, groups in turn."""
+    config = settings(KINDS[0], seed)
+    rng = np.random.default_rng([seed, 9])
+    body = {"fpn": "c4", "block": "basic" if seed % 3 == 0 else "bottleneck", "groups": 1, "group_width": 64}
+    if seed % 3 == 2:
+        body |= {"groups": 2, "group_width": 128}
+    if norm := "batch" if seed % 2 else "":
+        body |= {"norm": "batch", "norm_eps": 1e-5}
+    if seed:
+        body["depths"] = tuple(int(n) for n in rng.integers(1, 3, 4))
+    rpn = dataclasses.replace(config.rpn, anchor_sizes=((16, 32, 64),))
+    roi = dataclasses.replace(config.roi, box_size=int(rng.integers(5, 9)), box_norm=norm)
+    return dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, **body), rpn=rpn, roi=roi)
+
+
 # Standard deviations times sqrt(inputs): He's 1.4 where a ReLU follows, less in blocks whose output is added.
 GAINS = {"body.conv1": 0.5, "body.": 0.8, "fpn.inner": 0.5, "rpn.head.bbox_pred": 0.3, "rpn.head.cls_logits": 2.0}
 GAINS |= {"cls_score": 3.0, "bbox_pred": 2.0, "kps_score": 3.0}

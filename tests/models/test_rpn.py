@@ -123,6 +123,7 @@ def test_a_softmax_over_two_scores_is_a_sigmoid_of_their_difference():
     dscores = layer.backward(losses.sigmoid_cross_entropy_backward(1.0, c_got).reshape(logits.shape), cache)
     np.testing.assert_allclose(dscores.reshape(-1, 2), losses.softmax_cross_entropy_backward(1.0, c_want), atol=1e-14)
 
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_losses_by_hand(dtype):
     """Per sampled anchor, also where fewer are positive; each gradient is that of its own loss."""

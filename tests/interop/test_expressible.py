@@ -1,0 +1,34 @@
+"""What the files of others have no word for is refused in one line that names the setting."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tiny_model import tiny_config
+
+from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.interop import expressible
+from tinymaskrcnn.interop.onnx import onnx_model
+from tinymaskrcnn.interop.torchvision import to_state_dict
+from tinymaskrcnn.models.build import build_model
+
+UNKNOWN = [
+    {"kind": "vgg", "norm": ""},
+    {"kind": "plain", "norm": ""},
+    *({"fpn": fpn} for fpn in ("no_lateral", "no_top_down", "p2", "c4", "c5")),
+    *({"mask_kind": kind} for kind in ("agnostic", "softmax", "fc")),
+]
+
+
+@pytest.mark.parametrize("changes", UNKNOWN, ids=str)
+def test_no_way_out_says_something_else(changes):
+    model = build_model(tiny_config(**changes), rng=np.random.default_rng(0)).eval()
+    part, given = list(changes.items())[0]
+    for way, who in ((onnx_model, "the ONNX export"), (to_state_dict, "torchvision")):
+        with pytest.raises(ConfigError, match=rf"^{who} has no word for model\.\w+\.{part} '{given}'; it must be"):
+            way(model)
+
+
+def test_the_default_and_what_has_no_mask_head_pass():
+    for config in (tiny_config(), dataclasses.replace(tiny_config(mask_kind="fc"), heads=("box",))):
+        expressible.refuse_unknown(config, who="anybody")
