@@ -64,8 +64,18 @@ def test_no_layer_is_in_between():
 
 
 def test_levels_of_equal_size_share_a_stage():
-    to_pyramid, to_level = stages._levels_by_size()
+    to_pyramid, to_level = stages._levels_by_size(tiny_model().config.backbone)
     maps = [np.zeros((1, side, side, 3)) for side in (8, 4, 2, 1, 1)]
     assert to_pyramid(maps) == stages.BETWEEN
     assert [to_level(x)[-2:] for x in maps] == ["P2", "P3", "P4", "P5", "P5"]
     assert to_level((maps[1], maps[1]), "cache") == "RPN head, P3"
+
+
+@pytest.mark.parametrize("kind, fpn, level", [("resnet", "c4", "C4"), ("vgg", "c5", "C5"), ("plain", "p2", "P2")])
+def test_a_single_map_is_called_by_its_name(kind, fpn, level):
+    trainer = Trainer(tiny_model(kind=kind, fpn=fpn, norm="group").train(), None, TrainConfig())
+    with watching(stages.hooks_of_training(trainer), Recorder()) as recorder:
+        trainer.train_step([scene()])
+    found = {name for name, _ in recorder.seconds}
+    assert {name for name in found if name.startswith("RPN head")} == {f"RPN head, {level}"}
+    assert ("FPN" in found) == (fpn == "p2") and ("stage 4" in found) == (fpn != "c4") and "box head" in found
