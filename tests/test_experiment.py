@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 
 import annotated
 import numpy as np
@@ -18,6 +19,7 @@ from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
 from tinymaskrcnn.models.shapes import detect_bytes
 from tinymaskrcnn.structures import Detections
+from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.zoo import load_tour_detector
 
 TINY = Config(
@@ -49,6 +51,20 @@ def test_an_opened_run_has_the_trained_weights(trained):
     for name, array in trained.model.state_dict().items():
         np.testing.assert_array_equal(opened.model.state_dict()[name], array)
     assert opened.evaluate() == trained.evaluate()
+
+
+def test_training_ends_at_rest(trained):
+    assert not any(part.training for _, part in trained.model.named_modules())
+
+
+def test_weights_that_do_not_fit_are_named_with_their_file(tmp_path, trained):
+    run = RunFolder(shutil.copytree(trained.run.path, tmp_path / "run"), trained.config)
+    state = trained.run.load()
+    name = next(name for name in state.model if name.endswith("cls_score.bias"))
+    run.save({"step": state.step, "model": state.model | {name: np.zeros(3, np.float32)}, "optimizer": state.optimizer})
+    with pytest.raises(CheckpointError, match="cls_score.bias") as caught:
+        Experiment.open(run.path)
+    assert str(caught.value).startswith(f"{run.checkpoint_file}: ")
 
 
 def test_pictures_that_cannot_fit_are_refused_in_bytes(trained, monkeypatch):
@@ -197,6 +213,15 @@ def test_a_run_on_pictures_judges_all_of_them_and_what_they_have(tmp_path, capsy
     with pytest.raises(ArgumentError, match=r"no object has a keypoint, by which to judge keypoints$"):
         experiment.evaluate(kinds=["keypoints"])
     assert json.loads((tmp_path / "found.json").read_text()) == []
+
+
+def test_results_bear_the_ids_of_the_file(tmp_path):
+    experiment = Experiment.start(tmp_path / "run", annotated_config(tmp_path, heads=("box",)))
+    one = Detections(np.array([[1.0, 2, 9, 8]]), np.array([1]), np.array([0.5]))
+    experiment.detect = lambda images, **_: [one for _ in images]
+    experiment.evaluate(save_results=tmp_path / "found.json")
+    entries = json.loads((tmp_path / "found.json").read_text())
+    assert [(e["image_id"], e["category_id"]) for e in entries] == [(10, 3), (20, 3), (30, 3)]
 
 
 def nothing():

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import json
 
 import annotated
@@ -283,6 +284,22 @@ def test_a_file_that_two_pictures_with_objects_claim(tmp_path):
     assert "is the file of 2 pictures" in report.problems[0].what
 
 
+@pytest.mark.parametrize("used", [*itertools.product([False, True], repeat=4)])
+def test_of_all_pictures_of_one_file_that_with_objects_stays(tmp_path, used):
+    """Whichever it is; two of them would be background in each other, and without any the first one stays."""
+    contents = annotated.entries()
+    keys = [10, 40, 50, 60]
+    contents["images"] += [contents["images"][1] | {"id": key} for key in keys[1:]]
+    contents["annotations"] = [annotated.annotation(k, key, 3, [1, 2, 30, 20]) for k, key in enumerate(keys) if used[k]]
+    report = check_coco(*annotated.write(tmp_path, contents))
+    owners = [key for key, has in zip(keys, used) if has]
+    assert [p.picture_id for p in report.problems if "is the file of 4" in p.what] == (keys if len(owners) > 1 else [])
+    stays = [] if len(owners) > 1 else owners or keys[:1]
+    assert [key for key in report.pictures if key in keys] == stays
+    left_out = [key for key in keys if f"picture {key} without objects is left out" in "; ".join(report.notes)]
+    assert left_out == [key for key in keys if key not in owners + stays] if len(owners) < 2 else not left_out
+
+
 def test_categories_that_name_other_keypoints(tmp_path):
     contents = annotated.entries()
     contents["categories"][1]["keypoints"] = ["tail"]
@@ -329,3 +346,11 @@ def test_parts_of_a_file_are_those_that_an_object_has(tmp_path):
     assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box",)  # a crowd does not decide
     contents["annotations"] = [entry for entry in contents["annotations"] if entry["iscrowd"]]
     assert check_coco(*annotated.write(tmp_path, contents)).parts == ("box", "mask")  # unless there is nothing else
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a\udcff.png", "b.png/a.png", "."])
+def test_a_name_that_no_picture_can_have_is_one_problem(tmp_path, name):
+    contents = annotated.entries()
+    contents["images"][1]["file_name"] = name
+    report = check_coco(*annotated.write(tmp_path, contents))
+    assert [p.where for p in report.problems if p.picture_id == 10] == ["picture 10"] and 10 not in report.pictures

@@ -143,6 +143,21 @@ def test_a_corrupted_file_is_never_put_in_place(mirrors, tmp_path):
     assert fetch(mirrors, tmp_path / "file.gz").read_bytes() == CONTENT
 
 
+def test_a_wrong_part_that_somebody_else_removed_is_gone_all_the_same(mirrors, tmp_path):
+    """Another process that fetches the same file, say."""
+    for mirror in mirrors:
+        mirror.files["/file.gz"] = CONTENT
+    urls = [f"{mirror.url}/file.gz" for mirror in mirrors]
+
+    def removed(path):
+        path.unlink()
+        raise DataError("wrong content")
+
+    with pytest.raises(DataError, match="could not be downloaded") as caught:
+        download.fetch(urls, tmp_path / "file.gz", verify=removed, progress=False)
+    assert str(caught.value).count("wrong content") == 2 and os.listdir(tmp_path) == []
+
+
 def test_an_older_file_stays_until_the_new_one_is_whole(mirrors, tmp_path):
     (tmp_path / "file.gz").write_bytes(b"old")
     mirrors[0].files["/file.gz"] = CONTENT[:-1] + b"x"
