@@ -16,7 +16,7 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import blocks, mask_rcnn, roi_heads, rpn
+from tinymaskrcnn.models import blocks, box_pools, exact_joint, mask_rcnn, moving_targets, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import layers, module, more_layers
@@ -130,6 +130,17 @@ PAIRS += [
         level=np.array([1, 1, 0, 1]),
         zero_rows=("rois", "image_index", "level"),
     ),
+    *(
+        pair(
+            "pyramid_roi_align_boxes",
+            note,
+            **dict(PYRAMID, **settings),
+            rois=draw.rois(4, side=4, bins=2, scale=0.25, **({"samples": 2} | settings)),
+            level=np.array([0, 1, 0, 1]),
+            zero_rows=[("rois", "image_index", "level"), ("pyramid", "rois", "image_index", "level")],
+        )
+        for note, settings in (("", {}), ("adaptive", {"samples": 0}), ("old", {"aligned": False}))
+    ),
     pair(
         "roi_pool",
         features=draw.distinct(2, 6, 6, 2),
@@ -199,6 +210,57 @@ PAIRS += [
     pair("squared_error", prediction=(4, 3), target=draw.normal(4, 3)),
     pair("squared_error", "weighted", prediction=(4,), target=draw.normal(4), weight=draw.bits(4)),
 ]  # fmt: skip
+
+# boxes that learn
+CORNERS = draw.rois(5, side=20, bins=2, samples=1)
+WEIGHTS = (10.0, 8.0, 5.0, 4.0)
+CHOSEN = np.array([[4, 0, 2], [1, 3, 4]])
+PAIRS += [
+    pair("decode", deltas=(5, 4), anchors=CORNERS, weights=WEIGHTS),
+    pair("decode", "clamped", deltas=(5, 4), anchors=CORNERS, clamp=0.3),
+    pair("clip", boxes=draw.away_from(0, 9, 12, shape=(6, 4), reach=15.0), height=9.0, width=12.0),
+    pair("encode", boxes=CORNERS, anchors=draw.rois(5, side=18, bins=3, samples=1), weights=WEIGHTS),
+    pair(
+        "move_anchors",
+        deltas=(2, 5, 4),
+        anchors=CORNERS,
+        chosen=CHOSEN,
+        height=np.array([[20.0], [9.0]]),
+        width=np.array([[12.0], [17.0]]),
+    ),
+    pair(
+        "drawn_rois",
+        proposals=(2, 4, 4),
+        image_index=np.array([0, 0, 1, 1, 1]),
+        row=np.array([3, 4, 5, 0, 2]),
+        rois=draw.normal(5, 4),
+        zero_rows=("image_index", "row", "rois"),
+    ),
+    pair("smooth_l1_both", prediction=draw.away_from(-1, 0, 1, shape=(4, 3)), target=np.zeros((4, 3)), beta=1.0),
+    pair("sigmoid_cross_entropy_both", logits=(4, 3), targets=draw.uniform(0, 1, 4, 3)),
+    pair(
+        "sigmoid_cross_entropy_both",
+        "rows",
+        logits=(4, 2, 2),
+        targets=draw.uniform(0, 1, 4, 2, 2),
+        weight=draw.bits(4),
+        normalizer=3.0,
+    ),
+    *(
+        pair(
+            "moving_mask",
+            note,
+            rois=draw.rois(4, side=12, bins=3, samples=0, aligned=aligned),
+            masks=Draw(lambda rng: rng.integers(0, 2, (2, 2, 12, 10)).astype(np.uint8)),
+            matched=np.array([0, 1, 3, 2]),
+            sizes=np.array([[12, 10], [11, 9]]),
+            size=3,
+            aligned=aligned,
+            zero_rows=("rois", "matched"),
+        )
+        for note, aligned in (("", True), ("old", False))
+    ),
+]
 
 # ---------------------------------------------------------------- layers and containers
 
@@ -293,6 +355,7 @@ def roi_samples(rng):
         deltas=rng.uniform(3, 4, (5, 4)),
         weight=np.array([1.0, 1, 0, 1, 1]),
         matched=np.zeros(5, np.int64),
+        row=np.array([0, 1, 2, 4, 3]),
         mask_rows=np.array([0, 1, 2]),
         mask_weight=np.array([1.0, 1, 0]),
     )
@@ -301,6 +364,13 @@ def roi_samples(rng):
 def keypoint_answers(q, j, places):
     """Places of the keypoints of q RoIs; the first counts."""
     return Draw(lambda rng: KeypointTargets(rng.integers(0, places, (q, j)), draw.bits(q, j)(rng)))
+
+
+def moving_answers(rng):
+    """The objects that the five RoIs should be led to, and the masks that these see."""
+    masks = rng.integers(0, 2, (2, 1, 16, 16)).astype(np.uint8)
+    boxes = draw.rois(5, side=4, bins=2, samples=2, scale=0.25)(rng)
+    return {"box": boxes, "mask": moving_targets.MaskAnswers(masks, np.array([[16, 16], [16, 12]]))}
 
 
 def fixed_heatmap_bias(heads):
@@ -330,6 +400,23 @@ def whole_model(**config):
         directions=1,
         note="-".join(str(v) for v in config.values()),
     )
+
+
+def chained_heads(*kinds):
+    """Heads whose RoIs are proposals, and whose pools say how these should move."""
+
+    def make(rng):
+        heads = exact_joint.ChainedHeads([head(kind)(rng) for kind in kinds], ROI_CONFIG)
+        for each in heads.heads.values():
+            each.pool = box_pools.PyramidRoIAlignBoxes(each.pool.output_size, ROI_CONFIG)
+        return heads
+
+    return make
+
+
+def chained_move(rng):
+    module = exact_joint.ChainedRPN(3, RPN_CONFIG, rng=rng)
+    return module.move_forward, module.move_backward
 
 
 def no_images(what):
@@ -427,6 +514,46 @@ MODELS = [
         (2, 3, 4, 2),
         sizes=np.array([[3, 4], [2, 3]]),
     ),
+    # exact joint training
+    layer(
+        lambda rng: box_pools.PyramidRoIAlignBoxes(2, ROI_CONFIG, levels=2),
+        draw.pyramid(2, (6, 3), 2),
+        draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+        image_index=draw.image_index(4, 2),
+        zero_rows=("rois", "image_index"),
+    ),
+    layer(lambda rng: exact_joint.ChainedRPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
+    methods(
+        "ChainedRPN.move",
+        chained_move,
+        (2, 26, 4),
+        pyramid=draw.pyramid(2, (3, 2), 3),
+        chosen=np.array([[25, 0, 7], [3, 18, 20]]),
+        image_size=(12, 12),
+        sizes=np.array([[12, 12], [9, 11]]),
+        skip=no_images("the pyramid and the sizes"),
+    ),
+    layer(
+        chained_heads(box.BoxHead, mask.MaskHead),
+        draw.pyramid(2, (4, 2), 2),
+        draw.rois(8, side=4, bins=2, samples=2, scale=0.25, shape=(2, 4, 4)),
+        samples=Draw(roi_samples),
+        answers=Draw(lambda rng: {"box": None, "mask": draw.bits(3, 4, 4)(rng)}),
+        skip=no_images("the samples"),
+    ),
+    layer(
+        chained_heads(moving_targets.moving(box.BoxHead), moving_targets.moving(mask.MaskHead)),
+        draw.pyramid(2, (4, 2), 2),
+        draw.rois(8, side=4, bins=2, samples=2, scale=0.25, shape=(2, 4, 4)),
+        samples=Draw(roi_samples),
+        answers=Draw(moving_answers),
+        skip=no_images("the samples"),
+        note="targets",
+    ),
+    whole_model(norm="group", box_gradient="features", positive_iou=0.15),
+    whole_model(norm="group", box_gradient="features+targets", positive_iou=0.15),
+    whole_model(norm="frozen", box_gradient="features+targets", positive_iou=0.15, heads=("box", "mask", "keypoint")),
+    whole_model(norm="group", box_gradient="features+targets", positive_iou=0.15, fpn="c4"),
     whole_model(norm="group"),
     whole_model(norm="group", heads=("box",)),
     whole_model(norm="frozen", heads=("box", "keypoint")),

@@ -72,13 +72,14 @@ def signs(*shape):
     return Draw(lambda rng: 2.0 * rng.integers(0, 2, shape) - 1)
 
 
-def rois(count, *, side, bins, samples, scale=1.0, aligned=True, within=0.5):
+def rois(count, *, side, bins, samples, scale=1.0, aligned=True, within=0.5, shape=(-1, 4)):
     """Boxes (count, 4) whose RoIAlign sample points stay MARGIN away from the grid lines of a side x side map.
 
     At a grid line a sample changes the pixels it reads: the crop is continuous there, its derivative by the box is not.
     within: where in its part of a bin a point lies; that of RoIWarp at the start, 0.
     """
-    return Draw(lambda rng: np.stack([_roi(rng, side, bins, samples, scale, aligned, within) for _ in range(count)]))
+    like = side, bins, samples, scale, aligned, within
+    return Draw(lambda rng: np.stack([_roi(rng, *like) for _ in range(count)]).reshape(shape))
 
 
 def _roi(rng, side, bins, samples, scale, aligned, within):

@@ -57,10 +57,12 @@ def training_step(model, images, targets, device):
 
 
 @pytest.mark.parametrize("heads", [("box", "mask"), ("box", "keypoint")])
-def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads):
+@pytest.mark.parametrize("box_gradient", ["none", "features", "features+targets"])
+def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads, box_gradient):
     """Also without kernels: nothing in the text looks at a number to decide what comes next."""
     images, targets = tiny_scene(keypoints=3)
-    cost = training_step(tiny_model(norm="group", heads=heads), images, targets, device)
+    model = tiny_model(norm="group", heads=heads, box_gradient=box_gradient)
+    cost = training_step(model, images, targets, device)
     assert cost.synchronisations == 0
 
 

@@ -19,6 +19,8 @@ def tiny_config(
     kind="resnet",
     fpn="full",
     mask_kind="per_class",
+    box_gradient="none",
+    positive_iou=0.5,
 ):
     """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN.
 
@@ -30,6 +32,7 @@ def tiny_config(
         heads=heads,
         num_classes=3,
         class_names=("background", "flat", "tall"),
+        box_gradient=box_gradient,
         backbone=BackboneConfig(
             kind=kind,
             block=block,
@@ -53,6 +56,7 @@ def tiny_config(
         roi=RoIConfig(
             samples_per_image=6,
             positive_fraction=0.5,
+            positive_iou=positive_iou,
             box_size=3,
             mask_size=4,
             head_width=6,

@@ -123,6 +123,7 @@ class ModelConfig(Settings):
     heads: tuple = ("box", "mask")  # Faster R-CNN: ("box",), Keypoint R-CNN: ("box", "keypoint")
     resize_shorter: int = 0  # pictures are resized to this shorter side, 0 = left alone; torchvision: 800
     resize_longer: int = 0  # ... but no longer than this; torchvision: 1333
+    box_gradient: str = "none"  # proposals are data; "features", "features+targets": the heads move them (exact joint)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     rpn: RPNConfig = field(default_factory=RPNConfig)
     roi: RoIConfig = field(default_factory=RoIConfig)

@@ -102,6 +102,7 @@ RULES = {
         "heads": heads(),
         "resize_shorter": PIXELS,
         "resize_longer": PIXELS,
+        "box_gradient": one_of("none", "features", "features+targets"),
     },
     "SceneConfig": {
         "source": one_of("digits", "mnist"),

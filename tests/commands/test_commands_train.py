@@ -38,13 +38,15 @@ def test_a_run_folder_holds_everything(run):
     assert Image.open(run / "detections.png").size[0] > 200
 
 
-def test_two_steps_and_two_more_equal_four_bit_for_bit(train, tmp_path, capsys):
+@pytest.mark.parametrize("box_gradient", ["none", "features+targets"])
+def test_two_steps_and_two_more_equal_four_bit_for_bit(train, tmp_path, capsys, box_gradient):
     folder = tmp_path / "halves"
-    assert train(folder, train__steps=2, train__schedule="constant") == 0
+    kind = {"train__schedule": "constant", "model__box_gradient": box_gradient}
+    assert train(folder, train__steps=2, **kind) == 0
     assert cli.main(["train", "--out", str(folder), "--resume", "--steps", "4"]) == 0
     assert "continuing after step 2" in capsys.readouterr().err
     whole = tmp_path / "whole"
-    assert train(whole, train__schedule="constant") == 0
+    assert train(whole, **kind) == 0
     assert rows_of(folder) == rows_of(whole)
     a, b = RunFolder.open(folder).load(), RunFolder.open(whole).load()
     for part in ("model", "optimizer"):

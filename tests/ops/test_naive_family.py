@@ -46,3 +46,14 @@ def test_prroi_pool_is_the_mean_over_each_bin():
 @pytest.mark.parametrize("t, wanted", [(-2, 0), (-1, 0), (-0.5, 0.125), (0, 0.5), (0.5, 0.875), (1, 1), (3, 1)])
 def test_tent_integral(t, wanted):
     assert naive_family.tent_integral(t) == wanted
+
+
+def test_roi_align_edges():
+    """On a ramp of slope 1 to the right and 3 down, a point at a share of the way goes that share with each edge."""
+    data = dict(image=RAMP[0], output_size=(1, 1), scale=0.5, aligned=False)
+    edges = naive_family.roi_align_edges(np.full((1, 1, 1), 8.0), box=[1.0, 1, 3, 3], samples=1, **data)
+    assert edges.tolist() == [2, 6, 2, 6]  # 8 * slope * scale, half of it for each edge
+    edges = naive_family.roi_align_edges(np.full((1, 1, 1), 8.0), box=[0.0, 1, 1, 3], samples=1, **data)
+    assert edges.tolist() == [4, 6, 0, 6]  # held at one pixel: the start alone moves it
+    edges = naive_family.roi_align_edges(np.full((1, 1, 1), 8.0), box=[3.0, 1, 6, 3], samples=1, **data)
+    assert edges.tolist() == [0, 6, 0, 6]  # beyond the last centre the map is flat

@@ -4,6 +4,7 @@ from . import (  # noqa: F401  importing registers
     adaptive_weights,
     conv,
     cuda,
+    edge_gradient,
     mask_logits,
     matmul,
     nms,

@@ -7,11 +7,14 @@ from .backbones.plain import PlainCNN
 from .backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
 from .backbones.resnet import ResNet
 from .backbones.vgg import VGG
+from .box_pools import PyramidRoIAlignBoxes
+from .exact_joint import ChainedHeads, ChainedRPN, ExactJointMaskRCNN
 from .heads.box import BoxHead
 from .heads.keypoint import KeypointHead
 from .heads.mask_variants import MASK_HEADS
 from .heads.res5 import Res5BoxHead
 from .mask_rcnn import MaskRCNN
+from .moving_targets import moving
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes
@@ -40,17 +43,17 @@ def build_body(config, *, stages=4, rng):
     return ResNet(depths=config.depths[:stages], widths=config.widths[:stages], **options)
 
 
-def build_heads(config, *, rng):
-    """The heads that a ModelConfig names, box head first, told which maps they look at."""
+def build_heads(config, *, rng, change=lambda kind: kind, together=RoIHeads):
+    """The heads that a ModelConfig names, box head first, told which maps they look at; change: of each one's class."""
     backbone, given = config.backbone, (config.num_classes, config.roi)
     heads = {"box": BoxHead, "mask": MASK_HEADS[config.roi.mask_kind], "keypoint": KeypointHead}
     heads = {name: (head, backbone.channels) for name, head in heads.items() if name in config.heads}
     if backbone.has_res5:
         heads["box"] = Res5BoxHead, backbone
-    built = [head(looks_at, *given, rng=rng) for head, looks_at in heads.values()]
+    built = [change(head)(looks_at, *given, rng=rng) for head, looks_at in heads.values()]
     for head in built:
         head.pool.lowest, head.pool.levels = backbone.levels[0], min(4, len(backbone.levels))
-    return RoIHeads(built, config.roi)
+    return together(built, config.roi)
 
 
 def build_model(config, *, rng):
@@ -58,5 +61,18 @@ def build_model(config, *, rng):
     check_network(config)
     require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
     backbone = build_backbone(config.backbone, rng=rng)
+    if config.box_gradient != "none":
+        return _build_exact_joint(backbone, config, rng=rng)
     rpn = RPN(config.backbone.channels, config.rpn, rng=rng)
     return MaskRCNN(backbone, rpn, build_heads(config, rng=rng), config)
+
+
+def _build_exact_joint(backbone, config, *, rng):
+    """The same weights in parts that hand on what the heads want of a box."""
+    rpn = ChainedRPN(config.backbone.channels, config.rpn, rng=rng)
+    change = {"change": moving} if config.box_gradient == "features+targets" else {}
+    heads = build_heads(config, rng=rng, together=ChainedHeads, **change)
+    for head in heads.heads.values():
+        seen = {"levels": head.pool.levels, "lowest": head.pool.lowest}
+        head.pool = PyramidRoIAlignBoxes(head.pool.output_size, config.roi, **seen)
+    return ExactJointMaskRCNN(backbone, rpn, heads, config)

@@ -1,7 +1,10 @@
-"""Losses that the default model has no use for: the squared error, and the hinge of a support vector machine."""
+"""Losses that the default model has no use for: the squared error, the hinge of a support vector machine, and losses
+whose targets move too.
+"""
 
 from ..backend import array_module, has_kernel
 from ..contract import checked
+from . import losses
 from .losses import _difference, _reduce, _row_weight, _same_shape, _scaled
 
 
@@ -56,3 +59,44 @@ def hinge_backward(dloss, cache):
     """
     towards, weight, normalizer = cache
     return -towards * _scaled(weight, dloss, normalizer)
+
+
+# ---------------------------------------------------------------- targets that move
+
+
+@checked
+def smooth_l1_both_forward(prediction, target, *, beta, weight=None, normalizer=None):
+    """`losses.smooth_l1_forward`, with a target that is not data.
+
+    prediction (..., D), target (..., D), weight (...)  ->  loss ()
+    """
+    return losses.smooth_l1_forward(prediction, target=target, beta=beta, weight=weight, normalizer=normalizer)
+
+
+@checked
+def smooth_l1_both_backward(dloss, cache):
+    """Mirror of smooth_l1_both_forward: only the difference counts, so what pushes one pulls the other.
+
+    dloss 0-d array or number  ->  dprediction (..., D), dtarget (..., D)
+    """
+    dprediction = losses.smooth_l1_backward(dloss, cache)
+    return dprediction, -dprediction
+
+
+@checked
+def sigmoid_cross_entropy_both_forward(logits, targets, *, weight=None, normalizer=None):
+    """`losses.sigmoid_cross_entropy_forward`, with targets that are not data.
+
+    logits (...), targets (...), weight (...)  ->  loss ()
+    """
+    return losses.sigmoid_cross_entropy_forward(logits, targets=targets, weight=weight, normalizer=normalizer)
+
+
+@checked
+def sigmoid_cross_entropy_both_backward(dloss, cache):
+    """Mirror of sigmoid_cross_entropy_both_forward: -t log(s) - (1 - t) log(1 - s) is a straight line of slope -logit.
+
+    dloss 0-d array or number  ->  dlogits (...), dtargets (...)
+    """
+    logits, _, weight, normalizer = cache
+    return losses.sigmoid_cross_entropy_backward(dloss, cache), -logits * _scaled(weight, dloss, normalizer)

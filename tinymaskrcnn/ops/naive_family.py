@@ -1,5 +1,7 @@
 """The definitions of what other members of the family use, as plain loops: the continuation of naive.py."""
 
+import math
+
 import numpy as np
 
 from .naive import bilinear
@@ -62,3 +64,34 @@ def tent_integral(t):
     """The integral of max(0, 1 - |u|) from far away up to t."""
     t = min(max(t, -1.0), 1.0)
     return (1 + t) ** 2 / 2 if t < 0 else 1 - (1 - t) ** 2 / 2
+
+
+def roi_align_edges(dcrop, *, image, box, output_size, scale, samples, aligned):
+    """How sum(dcrop * crop) changes with the edges of one box: dcrop (S, T, C), image (H, W, C) -> dbox (4,).
+
+    Every sample point lies a share of the way from one edge to the other, and moves with both accordingly; between the
+    grid lines the map is straight along each axis, and beyond its border pixels it is flat.
+    """
+    H, W, _ = image.shape
+    S, T = output_size
+    x1, y1, x2, y2 = (float(edge) * scale - (0.5 if aligned else 0) for edge in box)
+    height, width = y2 - y1, x2 - x1
+    held_y, held_x = not aligned and height < 1, not aligned and width < 1
+    height, width = 1 if held_y else height, 1 if held_x else width
+    points_y, points_x = samples or max(0, math.ceil(height / S)), samples or max(0, math.ceil(width / T))
+    dbox = np.zeros(4)
+    for i, j in np.ndindex(S, T):
+        for p, q in np.ndindex(points_y, points_x):
+            down, over = (i + (p + 0.5) / points_y) / S, (j + (q + 0.5) / points_x) / T
+            y, x = y1 + down * height, x1 + over * width
+            down, over = 0 if held_y else down, 0 if held_x else over
+            g = dcrop[i, j] / (points_y * points_x)
+            if 0 < x < W - 1 and -1 <= y <= H:
+                left, right = (bilinear(image, y, float(column)) for column in (int(x), int(x) + 1))
+                dx = scale * float((g * (right - left)).sum())
+                dbox += [(1 - over) * dx, 0, over * dx, 0]
+            if 0 < y < H - 1 and -1 <= x <= W:
+                above, below = (bilinear(image, float(row), x) for row in (int(y), int(y) + 1))
+                dy = scale * float((g * (below - above)).sum())
+                dbox += [0, (1 - down) * dy, 0, down * dy]
+    return dbox

@@ -9,6 +9,7 @@ import numpy as np
 from ..backend import array_module
 from .common import as_pair
 from .roi_align import check_pyramid, find_maps, join_levels, split_levels, transposed
+from .roi_align_boxes import edge_gradient
 from .roi_samples import matrix
 
 
@@ -33,6 +34,7 @@ def weighted_crops(function, along, pyramid, rois, *, output_size, box_gradient,
     x = along(x1, x2, columns, place["width"], scale=scale, longest=longest[2])
     A, pixels = matrix(y[:2], x[:2], **place), join_levels(pyramid)
     crops = (A @ pixels).reshape(len(rois), rows, columns, pixels.shape[1])
+    place = dict(start=place["start"], width=place["width"])
     return crops, (A, shapes, (pixels, y, x, place) if box_gradient else None)
 
 
@@ -40,19 +42,7 @@ def weighted_gradients(dcrops, cache):
     """Mirror of weighted_crops: dcrops (K, S, T, C)  ->  dpyramid [(N, H, W, C)] * L, drois (K, 4) or None"""
     A, shapes, for_boxes = cache
     dpixels = transposed(A, dcrops) @ dcrops.reshape(-1, dcrops.shape[3])
-    return split_levels(dpixels, shapes), None if for_boxes is None else edge_gradient(dcrops, *for_boxes)
-
-
-def edge_gradient(dcrops, pixels, y, x, place):
-    """How the loss changes when an edge of a RoI moves: dcrops (K, S, T, C), pixels (N*P, C)  ->  drois (K, 4)
-
-    An edge acts along one axis. So the derivative of a crop by it is again a sparse matrix times the pixels: with the
-    weights of that axis replaced by their derivatives.
-    """
-    row, by_row, by_top, by_bottom = y
-    column, by_column, by_left, by_right = x
-    drois = []
-    for of_rows, of_columns in ((by_row, by_left), (by_top, by_column), (by_row, by_right), (by_bottom, by_column)):
-        by_edge = matrix((row, of_rows), (column, of_columns), **place) @ pixels
-        drois.append((dcrops * by_edge.reshape(dcrops.shape)).sum(axis=(1, 2, 3)))
-    return array_module(pixels).stack(drois, axis=1)
+    if for_boxes is None:
+        return split_levels(dpixels, shapes), None
+    *taps, place = for_boxes
+    return split_levels(dpixels, shapes), edge_gradient(dcrops, *taps, **place)

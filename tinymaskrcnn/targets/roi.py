@@ -17,8 +17,9 @@ class RoISamples:
     """The RoIs of a training step, flat over the batch.
 
     rois (K, 4), image_index (K,), labels (K,) with 0 = background, deltas (K, 4), weight (K,) 0 for padding,
-    matched (K,) row of the object in the flattened (N*M) targets; mask_rows (Q,) indices of the rows that may be
-    positive: those the mask and the keypoint head see, mask_weight (Q,) 1 where they are.
+    matched (K,) row of the object in the flattened (N*M) targets, row (K,) of the RoI among the proposals of its image,
+    objects behind them; mask_rows (Q,) indices of the rows that may be positive: those the mask and the keypoint head
+    see, mask_weight (Q,) 1 where they are.
     """
 
     rois: Any
@@ -27,6 +28,7 @@ class RoISamples:
     deltas: Any
     weight: Any
     matched: Any
+    row: Any
     mask_rows: Any
     mask_weight: Any
 
@@ -36,7 +38,8 @@ class RoISamples:
 
     def pick(self, rows, **others):
         """Some of the RoIs, rows (n,) int, and what else is then different."""
-        picked = {name: getattr(self, name)[rows] for name in ("rois", "image_index", "labels", "deltas", "matched")}
+        kept = "rois", "image_index", "labels", "deltas", "matched", "row"
+        picked = {name: getattr(self, name)[rows] for name in kept}
         return replace(self, **picked, **others)
 
 
@@ -51,7 +54,8 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     """A balanced random sample, as many rows in each image: positives first, then negatives, then padding.
 
     proposals (N, P, 4), valid (N, P) bool, targets with boxes (N, M, 4)
-    ->  rois (N, S, 4), matched (N, S) row of the object, positive (N, S) bool, weight (N, S) bool: False is padding
+    ->  row (N, S) of the proposal, matched (N, S) row of its object, positive (N, S) bool, weight (N, S) bool: False
+    is padding
     """
     xp = array_module(proposals)
     iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P, M)
@@ -61,9 +65,8 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     count = config.samples_per_image
     chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
     positive = chosen & (label == POSITIVE)
-    order = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]  # keys in 0..1: whoever is chosen comes first
-    rois = xp.take_along_axis(proposals, order[..., None], axis=1)
-    return rois, *(xp.take_along_axis(rows, order, axis=1) for rows in (matched, positive, chosen))
+    row = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]  # keys in 0..1: whoever is chosen comes first
+    return row, *(xp.take_along_axis(of_all, row, axis=1) for of_all in (matched, positive, chosen))
 
 
 def sample_rois(proposals, valid, targets, config, *, rng):
@@ -73,7 +76,8 @@ def sample_rois(proposals, valid, targets, config, *, rng):
     """
     xp = array_module(proposals)
     proposals, valid = append_objects(proposals, valid, targets)
-    rois, matched, positive, weight = draw_rois(proposals, valid, targets, config, rng=rng)
+    row, matched, positive, weight = draw_rois(proposals, valid, targets, config, rng=rng)
+    rois = xp.take_along_axis(proposals, row[..., None], axis=1)
     labels = xp.where(positive, xp.take_along_axis(targets.labels, matched, axis=1), 0)
     objects = xp.where(positive[..., None], xp.take_along_axis(targets.boxes, matched[..., None], axis=1), rois)
     rois = xp.where(weight[..., None], rois, xp.asarray([0, 0, 1, 1], rois.dtype))  # padding: some harmless box
@@ -92,6 +96,7 @@ def sample_rois(proposals, valid, targets, config, *, rng):
             deltas=deltas.reshape(-1, 4),
             weight=weight.reshape(-1).astype(rois.dtype),
             matched=(matched + xp.arange(n)[:, None] * m).reshape(-1),
+            row=row.reshape(-1),
             mask_rows=mask_rows,
             mask_weight=positive[:, :mask_columns].reshape(-1).astype(rois.dtype),
         ),
