@@ -19,7 +19,7 @@ def heads():
     return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)
 
 
-PROCEDURES = ("joint", "alternating")
+PROCEDURES = ("joint", "alternating", "pretrain")
 
 SYSTEMS = ("faster_rcnn", "mask_rcnn")
 HEADS = {"faster_rcnn": {"box"}}  # which heads a system has, where that is no choice

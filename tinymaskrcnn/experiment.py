@@ -37,6 +37,7 @@ from .train.checkpoint import naming
 from .train.diagnose import overflow_named
 from .train.finetune import freeze_stages, load_fitting
 from .train.metrics import read_rows
+from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
@@ -110,18 +111,31 @@ class Experiment(Detector):
         self._said = set()
 
     @classmethod
-    def start(cls, path=None, config=None, *, data_dir=None, device="cpu", threads=None, weights=None, known=None):
+    def start(
+        cls,
+        path=None,
+        config=None,
+        *,
+        data_dir=None,
+        device="cpu",
+        threads=None,
+        weights=None,
+        known=None,
+        backbone=None,
+    ):
         """Begin a new run in an empty folder (runs/001, runs/002, ... when none is named).
 
         weights {name: array} are taken over where they fit (fine-tuning); `experiment.fresh` names what starts anew.
         known: the class names of these weights, background first, where they are not those of config: rows of a class
-        are taken over by its name.
+        are taken over by its name. backbone: a pretrained one instead, see `train.pretrain.load_backbone`.
         """
         config = config or Config()
         check_experiment(config)  # everything that can be wrong is found before a folder is made
         check_memory(config, device=device)
         model = _new_model(config, device)
         fresh = load_fitting(model, weights, class_names=known) if weights is not None else []
+        if backbone is not None:
+            transplant(model, backbone)
         streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
         run = RunFolder.create(path or next_run_path(), config, data_dir=data_dir)
         experiment = cls(run, device=device, threads=threads)
@@ -129,7 +143,7 @@ class Experiment(Detector):
         experiment._streams = {(split, None): stream for split, stream in streams.items()}
         for stream in streams.values():
             experiment._say_left_out(stream)
-        if weights is not None:  # a run that is killed early must not resume from random weights
+        if (weights, backbone) != (None, None):  # a run that is killed early must not resume from random weights
             run.save(Trainer(model, streams["train"], config.train, device=device).state_dict())
         return experiment
 
@@ -137,6 +151,8 @@ class Experiment(Detector):
     def open(cls, path, *, device="cpu", threads=None, weights=True):
         """An existing run with the weights of its last checkpoint, ready to detect, evaluate, draw, or train on."""
         experiment = cls(RunFolder.open(path), device=device, threads=threads)
+        if experiment.config.train.procedure == "pretrain":
+            raise ArgumentError(f"{path} holds a pretrained backbone and no detector; a training can begin with it")
         if weights:
             with naming(experiment.run.checkpoint_file):
                 experiment.model.load_state_dict(experiment.run.load(part="model").model)
@@ -246,6 +262,18 @@ class Experiment(Detector):
                     for evaluator in evaluators.values():
                         evaluator.add(truth, found)
         return {kind: evaluator.summarize() for kind, evaluator in evaluators.items()}
+
+    def crop_accuracy(self, *, scenes=None):
+        """Of a pretrained backbone, how many crops of held-out scenes it names rightly: see `train.pretrain`."""
+        stream, settings = self.stream("test"), self.config.train
+        classifier = new_classifier(self.model, settings.seed, device=self.device)
+        with naming(self.run.checkpoint_file):
+            classifier.load_state_dict(self.run.load().model)
+        scenes = _limited(settings.eval_scenes if scenes is None else scenes, stream)
+        numbers = range(-(-scenes // settings.batch_size))
+        with computing(self.threads):
+            batches = (stream.batch(i).to_device(self.device) for i in counted(numbers, label="naming crops"))
+            return crop_accuracy(classifier, batches, rng=np.random.default_rng(settings.seed))
 
     def _judged(self, split, kinds):
         """The stream of a split, and the kinds of figures that can be had of it: those asked for, or all there are."""

@@ -49,6 +49,7 @@ def add_arguments(parser):
     add_annotations(parser)
     add_picture_options(parser)
     add_system(parser)
+    parser.add_argument("--pretrained", metavar="RUN", help="start from the backbone of a run of procedure pretrain")
     add_backbone(parser)
     parser.add_argument("--scenes", choices=SCENE_PRESETS, help="a kind of scenes (default: clean)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="scenes per step (default: 8)")
@@ -94,7 +95,7 @@ def _begin(experiment, step):
 def _start(args):
     from ..experiment import Experiment
 
-    where = {"device": args.device, "threads": args.threads}
+    where = {"device": args.device, "threads": args.threads, "backbone": _pretrained(args)}
     if args.data != "coco":
         refuse_picture_options(args)
         _, data_dir = data_source(args.data, also=", or 'coco'")
@@ -111,6 +112,18 @@ def _start(args):
         _say(f"starting anew, because they do not fit the weights of {args.model}: {fresh}")
     _say_classes(args.model, experiment.config.model.class_names, start.model.class_names)
     return experiment
+
+
+def _pretrained(args):
+    """The arrays of --pretrained; None without it."""
+    if args.pretrained is None:
+        return None
+    from ..train.pretrain import load_backbone
+    from ..train.run import RunFolder
+
+    if args.model is not None:
+        raise ConfigError("--model and --pretrained both say where to start from; leave one out")
+    return load_backbone(RunFolder.open(args.pretrained))
 
 
 def _say_classes(path, class_names, known):
@@ -132,8 +145,8 @@ def _resumed_folder(args):
     if path is None:
         raise ArgumentError("--resume: there is no run in runs/; name one with --out")
     folder = RunFolder.open(path)
-    fixed = ("seed", "system", "backbone", "data", "scenes", "batch_size", "learning_rate", "config", "preset", "set")
-    fixed += PICTURE_OPTIONS
+    fixed = ("seed", "system", "backbone", "pretrained", "data", "scenes", "batch_size", "learning_rate")
+    fixed += ("config", "preset", "set", *PICTURE_OPTIONS)
     if given := given_options(args, [name for name in fixed if name != "skip_broken"]):
         raise ArgumentError(f"--resume continues {path} with its own settings; leave out {', '.join(given)}")
     if args.steps is not None and args.steps != folder.config.train.steps:
@@ -159,6 +172,13 @@ def _show_anchors(experiment):
 def _finish(experiment):
     from .evaluate import figures_table
 
+    if experiment.config.train.procedure == "pretrain":
+        shares = experiment.crop_accuracy()
+        experiment.run.write_json("evaluation.json", shares)
+        print(f"named rightly of {shares['crops']} held-out crops: ", end="")
+        print(f"objects {shares['objects']:.3f}, windows without one {shares['no_object']:.3f}")
+        print(f"a detector begins with it: tinymaskrcnn train --pretrained {experiment.run.path}")
+        return
     scenes, what = experiment.config.train.eval_scenes, "held-out scenes"
     if scenes and (files := experiment.config.coco).annotations:
         scenes = len(experiment.stream("test"))

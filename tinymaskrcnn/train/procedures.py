@@ -9,6 +9,7 @@ from typing import Any
 
 from .alternating import alternating
 from .loop import resume, run_training
+from .pretrain import pretrain
 from .progress import Progress
 from .run import RunFolder
 from .trainer import Trainer
@@ -41,4 +42,5 @@ def joint(training, *, on_start=lambda step: None):
         return run_training(trainer, training.run, on_row=progress)
 
 
-PROCEDURES = {"joint": joint, "alternating": alternating}  # config_rules.PROCEDURES has the same names
+# config_rules.PROCEDURES has the same names
+PROCEDURES = {"joint": joint, "alternating": alternating, "pretrain": pretrain}
