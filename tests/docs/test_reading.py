@@ -8,7 +8,7 @@ from docs.reading_path import PACKAGE, STAGES, one_step, shapes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 LISTED = re.findall(r"^\| (\d+) \| `([\w/]+\.py)` \| (\S.*?) \|", PAGE, re.MULTILINE)
-MOST_FILES, MOST_LINES = 26, 3250
+MOST_FILES, MOST_LINES = 26, 3000
 
 
 @pytest.fixture(scope="module")

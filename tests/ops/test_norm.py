@@ -85,8 +85,8 @@ def test_batch_norm2d_is_exact_far_from_zero():
 @pytest.mark.parametrize(
     "options, message",
     [
-        (dict(running_mean=np.zeros(2)), "running_var must be given together with running_mean"),
-        (dict(running_var=np.zeros(2)), "running_mean must be given together with running_var"),
+        (dict(running_mean=np.zeros(2)), "running_mean and running_var must be given together; got only one"),
+        (dict(running_var=np.zeros(2)), "running_mean and running_var must be given together; got only one"),
         (dict(momentum=-0.1), "momentum must lie between 0 and 1; got -0.1"),
         (dict(momentum=1.5), "momentum must lie between 0 and 1; got 1.5"),
         (dict(eps=0), "eps must be above 0, .* got 0"),

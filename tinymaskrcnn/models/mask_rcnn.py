@@ -37,9 +37,9 @@ class Normalize(Module):
         """images (N, H, W, C), sizes (N, 2) before padding  ->  y (N, H, W, C)"""
         xp = array_module(images)
         mean, std = (xp.asarray(values, images.dtype) for values in (self.mean, self.std))
-        heights, widths = sizes.T[:, :, None, None, None]  # (N, 1, 1, 1) each
-        rows = xp.arange(images.shape[1])[:, None, None] < heights  # (N, H, 1, 1): True inside the picture
-        columns = (xp.arange(images.shape[2])[:, None] < widths) / std  # (N, 1, W, C): 1 / std inside, 0 outside
+        rows = xp.arange(images.shape[1]) < sizes[:, 0:1]  # (N, H): True inside the picture
+        columns = xp.arange(images.shape[2]) < sizes[:, 1:2]  # (N, W)
+        rows, columns = rows[:, :, None, None], columns[:, None, :, None] / std  # 1 / std inside, 0 outside
         return (images - mean) * columns * rows, self.keep((columns, rows))
 
     @has_kernel

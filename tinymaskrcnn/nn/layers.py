@@ -92,23 +92,14 @@ class BatchNorm2d(Module):
         self.eps = eps
 
     def forward(self, x):
+        weight, bias = self.weight.value, self.bias.value
+        mean, var = self.running_mean.value, self.running_var.value
         if not self.training:
-            mean, var = self.running_mean.value, self.running_var.value
-            y, _ = more_norms.frozen_batch_norm2d_forward(
-                x, self.weight.value, self.bias.value, mean=mean, var=var, eps=self.eps
-            )
+            y, _ = more_norms.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var, eps=self.eps)
             return y, None
         # The one exception to "forward changes nothing": the running statistics follow the batches.
-        y, cache = norm.batch_norm2d_forward(
-            x,
-            self.weight.value,
-            self.bias.value,
-            running_mean=self.running_mean.value,
-            running_var=self.running_var.value,
-            momentum=self.momentum,
-            eps=self.eps,
-        )
-        return y, cache
+        settings = {"momentum": self.momentum, "eps": self.eps}
+        return norm.batch_norm2d_forward(x, weight, bias, running_mean=mean, running_var=var, **settings)
 
     def backward(self, dy, cache):
         dx, dweight, dbias = norm.batch_norm2d_backward(dy, cache)

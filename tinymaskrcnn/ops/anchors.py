@@ -5,9 +5,9 @@ They are made once per picture size, on the host; callers move them to where the
 
 import numpy as np
 
-from ..backend import array_module
 from ..contract import checked
 from ..errors import ArgumentError
+from .boxes import clip
 
 
 def _positive(function, name, values):
@@ -21,8 +21,8 @@ def base_anchors(sizes, ratios):
     """The anchors of one cell, centred on its corner (0, 0) and rounded to whole pixels.
 
     sizes (number or sequence), ratios (sequence of height / width)  ->  base (A, 4), A = len(ratios) * len(sizes)
-    A ratio r shapes size s to width s / sqrt(r) and height s * sqrt(r), so the area stays s². All sizes of the first
-    ratio come first, then those of the second (the order in which pretrained RPN weights expect them).
+    A ratio r shapes size s to width s / sqrt(r) and height s * sqrt(r), so the area is s² before rounding. All sizes of
+    the first ratio come first, then those of the second (the order in which pretrained RPN weights expect them).
     """
     sizes = _positive("base_anchors", "sizes", sizes)
     ratios = _positive("base_anchors", "ratios", ratios)
@@ -88,6 +88,4 @@ def crosses_border(anchors, *, height, width):
 
     anchors (..., 4)  ->  crosses (...) bool
     """
-    xp = array_module(anchors)
-    low = xp.minimum(anchors[..., 0], anchors[..., 1]) < 0
-    return low | (anchors[..., 2] > width) | (anchors[..., 3] > height)
+    return (clip(anchors, height=height, width=width) != anchors).any(axis=-1)

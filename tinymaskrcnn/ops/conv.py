@@ -8,7 +8,7 @@ from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError
 from .common import add_border, as_pair, check_index, column_sum, count_windows, remove_border, taps
-from .grouped_conv import check_groups, grouped_product, grouped_product_backward
+from .grouped_conv import check_groups, grouped_conv, grouped_conv_backward
 
 # ---------------------------------------------------------------- windows as rows, and back
 
@@ -60,9 +60,8 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     if groups != 1 or C_of_weight != C:
         check_groups(x, weight, groups)
     HO, WO = count_windows("conv2d_forward", "weight", (H, W), (KH, KW), stride, padding, dilation)
-
     if groups > 1:
-        return _grouped_forward(x, weight, bias, stride, padding, dilation, groups=groups, windows=(HO, WO))
+        return grouped_conv(_image_to_columns, x, weight, bias, (stride, padding, dilation), groups, (HO, WO))
 
     # BEGIN SOLUTION hw02.conv2d_forward
     columns = _image_to_columns(x, (KH, KW), stride, padding, dilation, (HO, WO))
@@ -90,7 +89,7 @@ def conv2d_backward(dy, cache):
     KH, KW, _, O = weight.shape
     _, HO, WO, _ = dy.shape
     if groups > 1:
-        return _grouped_backward(dy, cache)
+        return grouped_conv_backward(_image_to_columns, _columns_to_image, dy, cache)
 
     # BEGIN SOLUTION hw02.conv2d_backward
     dbias = column_sum(dy) if has_bias else None  # every window was shifted by the same bias
@@ -106,19 +105,6 @@ def conv2d_backward(dy, cache):
     dx = _columns_to_image(dcolumns, (H, W), stride, padding, dilation)
     return dx, dweight, dbias
     # END SOLUTION
-
-
-def _grouped_forward(x, weight, bias, *geometry, groups, windows):
-    y = grouped_product(_image_to_columns(x, weight.shape[:2], *geometry, windows), weight, groups)
-    return y if bias is None else y + bias, (x, weight, bias is not None, *geometry, groups)
-
-
-def _grouped_backward(dy, cache):
-    x, weight, has_bias, *geometry, groups = cache
-    columns = _image_to_columns(x, weight.shape[:2], *geometry, dy.shape[1:3])
-    dcolumns, dweight = grouped_product_backward(dy, columns, weight, groups)
-    dx = _columns_to_image(dcolumns, x.shape[1:3], *geometry)
-    return dx, dweight, column_sum(dy) if has_bias else None
 
 
 # ---------------------------------------------------------------- transposed convolution

@@ -5,6 +5,22 @@ many groups as channels (depthwise) every channel is a picture of its own.
 """
 
 from ..errors import ArgumentError, ShapeError
+from .common import column_sum
+
+
+def grouped_conv(image_to_columns, x, weight, bias, geometry, groups, windows):
+    """conv2d_forward with more than one group: stride, padding and dilation, and how many windows there are."""
+    y = grouped_product(image_to_columns(x, weight.shape[:2], *geometry, windows), weight, groups)
+    return y if bias is None else y + bias, (x, weight, bias is not None, *geometry, groups)
+
+
+def grouped_conv_backward(image_to_columns, columns_to_image, dy, cache):
+    """Mirror of grouped_conv."""
+    x, weight, has_bias, *geometry, groups = cache
+    columns = image_to_columns(x, weight.shape[:2], *geometry, dy.shape[1:3])
+    dcolumns, dweight = grouped_product_backward(dy, columns, weight, groups)
+    dx = columns_to_image(dcolumns, x.shape[1:3], *geometry)
+    return dx, dweight, column_sum(dy) if has_bias else None
 
 
 def grouped_product(columns, weight, groups):

@@ -47,7 +47,7 @@ def batch_norm2d_backward(dy, cache):
     dy (N, H, W, C)  ->  dx (N, H, W, C), dweight (C,), dbias (C,)
 
     Every pixel also moves the mean and the variance of its channel. Through them the average of dy and the part of dy
-    along xhat are taken away: no shift and no stretch of a channel of x can change y.
+    along xhat are taken away: y does not notice when a channel of x is shifted or, but for eps, stretched.
     """
     centred, inv_std, weight = cache
     N, H, W, _ = dy.shape
@@ -66,8 +66,7 @@ def batch_norm2d_backward(dy, cache):
 def _check_batch_norm(running_mean, running_var, momentum, eps):
     check_eps("batch_norm2d_forward", eps)
     if (running_mean is None) != (running_var is None):
-        given, missing = ("running_mean", "running_var") if running_var is None else ("running_var", "running_mean")
-        raise ArgumentError(f"batch_norm2d_forward: {missing} must be given together with {given}; got None")
+        raise ArgumentError("batch_norm2d_forward: running_mean and running_var must be given together; got only one")
     if not 0 <= momentum <= 1:
         raise ArgumentError(f"batch_norm2d_forward: momentum must lie between 0 and 1; got {momentum!r}")
 

@@ -81,9 +81,9 @@ def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size,
     their map, and in where that starts. No shape depends on which level a RoI is cut from.
     """
     check_pyramid("pyramid_roi_align_forward", pyramid, rois, scales)
-    settings = dict(output_size=output_size, scales=scales, samples=samples, aligned=aligned)
     shapes = [features.shape for features in pyramid]
-    A = pyramid_matrix(rois, image_index=image_index, level=level, shapes=shapes, **settings)
+    place = find_maps("pyramid_roi_align_forward", rois, image_index, level, shapes=shapes, scales=scales)
+    A = bin_matrix(rois, output_size, **place, samples=samples, aligned=aligned)
     crops = A @ join_levels(pyramid)  # (K*S*S, C)
     rows, columns = as_pair("pyramid_roi_align_forward", "output_size", output_size, at_least=1)
     return crops.reshape(len(rois), rows, columns, shapes[0][3]), (A, shapes)
@@ -118,15 +118,6 @@ def split_levels(pixels, shapes):
 def level_ends(shapes):
     """Where each level ends among the P pixels of an image: shapes [(N, H, W, C)] * L  ->  L ints, the last one P."""
     return list(itertools.accumulate(height * width for _, height, width, _ in shapes))
-
-
-def pyramid_matrix(rois, *, image_index, level, shapes, output_size, scales, samples=2, aligned=True):
-    """interpolation_matrix over the pixels of all levels.
-
-    rois (K, 4), image_index (K,) int, level (K,) int, shapes [(N, H, W, C)] * L  ->  A (K*S*S, N*P)
-    """
-    place = find_maps("pyramid_roi_align_forward", rois, image_index, level, shapes=shapes, scales=scales)
-    return bin_matrix(rois, output_size, **place, samples=samples, aligned=aligned)
 
 
 def find_maps(function, rois, image_index, level, *, shapes, scales):

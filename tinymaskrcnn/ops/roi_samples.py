@@ -56,13 +56,13 @@ def neighbours(position, use, length):
 def matrix(y, x, *, start, width, num_pixels):
     """Weights along the rows times weights along the columns, as a sparse matrix: a row for each bin.
 
-    y, x: the pixels (K, S, T) and weights (K, S, T) of an axis, start (K,)  ->  A (K*S*S, num_pixels)
+    y, x: pixel (K, S, n) and weight (K, S, n) of an axis, start (K,)  ->  A (K*S*S, num_pixels)
     start is the first pixel of each RoI's map, width the length of its rows: a number or (K, 1, 1).
     """
     (row, row_weight), (column, column_weight) = y, x
     xp = array_module(row)
-    first = (start[:, None, None] + row * width).astype(np.int32)  # (K, S, T)
-    pixel = first[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, T, T)
+    first = (start[:, None, None] + row * width).astype(np.int32)  # (K, S, n)
+    pixel = first[:, :, None, :, None] + column[:, None, :, None, :]  # (K, S, S, n, n)
     weight = row_weight[:, :, None, :, None] * column_weight[:, None, :, None, :]
     taps = pixel.shape[3] * pixel.shape[4]
     bins = pixel.shape[0] * pixel.shape[1] * pixel.shape[2]

@@ -65,7 +65,8 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     count = config.samples_per_image
     chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)
     positive = chosen & (label == POSITIVE)
-    row = xp.argsort(-(keys + chosen + positive), axis=1)[:, :count]  # keys in 0..1: whoever is chosen comes first
+    rank = keys + chosen + positive  # keys lie in (0, 1]: positives are above 2, negatives above 1, the rest below
+    row = xp.argsort(-rank, axis=1)[:, :count]
     return row, *(xp.take_along_axis(of_all, row, axis=1) for of_all in (matched, positive, chosen))
 
 

@@ -27,7 +27,7 @@ def bottleneck_branch(in_channels, out_channels, *, stride, norm, norm_eps, grou
     )
 
 
-def group_options(block, groups, group_width):
+def group_options(block, *, groups=1, group_width=64):
     """What a block of this name wants to hear about groups; ConfigError where it has none and some are asked for."""
     if block == "bottleneck":
         return {"groups": groups, "group_width": group_width}

@@ -62,7 +62,7 @@ def bottleneck(in_channels, out_channels, *, stride=1, norm="batch", norm_eps=1e
     return ResidualBlock(branch, shortcut(in_channels, out_channels, **options))
 
 
-def stage(block, in_channels, width, depth, stride, **options):
+def make_stage(block, in_channels, width, depth, stride, **options):
     """Blocks of one width, of which the first carries the stride."""
     first = block(in_channels, width, stride=stride, **options)
     return Sequential(first, *(block(width, width, **options) for _ in range(depth - 1)))
@@ -108,29 +108,15 @@ class ResNet(Body):
     """A Body of residual blocks: one stage for each width, three where the fourth is another's (C4).
 
     The stem "7x7" is the paper's (stride 2, then max pooling; stage 1 keeps the resolution); "3x3" is the small
-    pictures' (stride 2; stage 1 halves once more).
+    pictures' (stride 2; stage 1 halves once more). groups: of the bottleneck's 3x3, see `group_options`.
     """
 
-    def __init__(
-        self,
-        *,
-        block,
-        depths,
-        widths,
-        stem,
-        stem_width,
-        norm,
-        in_channels,
-        norm_eps=1e-5,
-        groups=1,
-        group_width=64,
-        rng,
-    ):
+    def __init__(self, *, block, depths, widths, stem, stem_width, norm, in_channels, norm_eps=1e-5, rng, **groups):
         if block not in BLOCKS:
             raise ConfigError(f"block must be one of {sorted(BLOCKS)}; got {block!r}")
         if stem not in STEMS:
             raise ConfigError(f"stem must be one of {STEMS}; got {stem!r}")
-        options = {"norm": norm, "norm_eps": norm_eps, "rng": rng} | group_options(block, groups, group_width)
+        options = {"norm": norm, "norm_eps": norm_eps, "rng": rng} | group_options(block, **groups)
         kernel = int(stem[0])
         stem_layers = Sequential(
             conv1=Conv2d(in_channels, stem_width, kernel, stride=2, padding=kernel // 2, bias=False, rng=rng),
@@ -140,7 +126,7 @@ class ResNet(Body):
         )
         channels, strides = (stem_width, *widths[:-1]), (1 if stem == "7x7" else 2, 2, 2, 2)[: len(widths)]
         stages = zip(channels, widths, depths, strides, strict=True)
-        super().__init__(stem_layers, [stage(BLOCKS[block], *sizes, **options) for sizes in stages])
+        super().__init__(stem_layers, [make_stage(BLOCKS[block], *sizes, **options) for sizes in stages])
 
     def members(self):  # torchvision's names
         return [("", self.stem), *((f"layer{i}", stage) for i, stage in enumerate(self.stages, start=1))]

@@ -3,7 +3,7 @@
 from ...nn.module import Sequential
 from ...nn.more_layers import GlobalAvgPool2d
 from ..backbones.bottleneck import group_options
-from ..backbones.resnet import BLOCKS, stage
+from ..backbones.resnet import BLOCKS, make_stage
 from ..roi_heads import Head, PyramidRoIAlign
 from .box import BoxHead, BoxPredictor
 
@@ -13,9 +13,9 @@ def res5_body(backbone, *, rng):
 
     Its first block halves the crop, so that one of 14 x 14 passes the stage at 7 x 7.
     """
-    groups = group_options(backbone.block, backbone.groups, backbone.group_width)
+    groups = group_options(backbone.block, groups=backbone.groups, group_width=backbone.group_width)
     options = {"norm": backbone.norm, "norm_eps": backbone.norm_eps, "rng": rng} | groups
-    layer4 = stage(BLOCKS[backbone.block], *backbone.widths[2:], backbone.depths[3], 2, **options)
+    layer4 = make_stage(BLOCKS[backbone.block], *backbone.widths[2:], backbone.depths[3], 2, **options)
     return Sequential(layer4=layer4, avgpool=GlobalAvgPool2d())
 
 
