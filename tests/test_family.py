@@ -44,6 +44,7 @@ TINY = {
     "train.steps": 6,
 }
 VARIANTS = {
+    "exact joint": {"model.box_gradient": "features+targets"},
     "four steps": {"train.procedure": "alternating"},
 }
 MEMBERS = {name: system_settings(name) for name in SYSTEMS} | VARIANTS

@@ -281,14 +281,22 @@ def _scenes(config):
 
 def check_data(config):
     """Raise ConfigError when the model of a Config does not fit its data; asked when it is known which data that is."""
-    for wrong in _data(config):
+    for wrong in (*_procedure(config), *_data(config)):
         raise ConfigError(wrong)
 
 
-def _data(config):
-    if config.train.procedure == "alternating" and config.train.steps < 6:
+def _procedure(config):
+    if config.train.procedure != "alternating":
+        return
+    if config.train.steps < 6:
         needs = "train.procedure 'alternating', which divides them among four"
         yield f"train.steps must be at least 6 for {needs}; got {config.train.steps}"
+    if config.model.box_gradient != "none":
+        apart = "where train.procedure 'alternating' trains proposer and heads apart"
+        yield f"model.box_gradient must be 'none' {apart}; got {config.model.box_gradient!r}"
+
+
+def _data(config):
     model, annotated = config.model, bool(config.coco.annotations)
     if not annotated and model.num_classes < 11:
         yield f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}"

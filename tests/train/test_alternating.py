@@ -168,6 +168,8 @@ def test_more_steps_than_it_began_with_are_refused(trained):
         Experiment(longer).train()
     with pytest.raises(ConfigError, match="train.steps must be at least 6 for .*alternating.* got 5"):
         Experiment.start(trained.run.path.parent / "short", config(train__steps=5))
+    with pytest.raises(ConfigError, match="model.box_gradient must be 'none' where .* got 'features'"):
+        Experiment.start(trained.run.path.parent / "short", config(model__box_gradient="features"))
 
 
 def test_a_frozen_stem_stays_frozen(tmp_path):
