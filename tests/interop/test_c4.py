@@ -69,9 +69,9 @@ def test_planted_faults_are_noticed():
 
 
 def test_a_stage_without_its_stride_is_noticed(monkeypatch):
-    def stage(block, channels, width, depth, stride, **options):
+    def make_stage(block, channels, width, depth, stride, **options):
         return plain(block, channels, width, depth, 1, **options)
 
-    plain = res5.stage
-    monkeypatch.setattr(res5, "stage", stage)
+    plain = res5.make_stage
+    monkeypatch.setattr(res5, "make_stage", make_stage)
     assert noticed() > 1e3
