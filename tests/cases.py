@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from strategies import Draw
 
+from tinymaskrcnn.models.poolers import PyramidPool
 from tinymaskrcnn.models.roi_heads import Head
 from tinymaskrcnn.nn import Module
 from tinymaskrcnn.testing import check_layer, check_pair
@@ -16,7 +17,7 @@ from tinymaskrcnn.testing import check_layer, check_pair
 OPTIONS = ("skip", "zero_rows", "without_gradient", "directions", "seed")
 PAIR_PACKAGES = ("ops", "nn", "models")
 MODULE_PACKAGES = ("nn", "models")
-BASES = (Module, Head)  # what has no forward, or no parts, of its own
+BASES = (Module, Head, PyramidPool)  # what has no forward, or no parts, of its own
 
 
 @dataclass(frozen=True)

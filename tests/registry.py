@@ -16,7 +16,7 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import blocks, box_pools, exact_joint, mask_rcnn, moving_targets, roi_heads, rpn
+from tinymaskrcnn.models import blocks, box_pools, exact_joint, mask_rcnn, moving_targets, poolers, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import layers, module, more_layers
@@ -313,6 +313,14 @@ ROIS = dict(
 RESNET = dict(depths=(1, 1, 1, 1), widths=(4, 4, 8, 8), stem_width=4, in_channels=1)
 
 
+BOXES_TOO = dict(image_index=draw.image_index(4, 2), zero_rows=("rois", "image_index"))
+
+
+def learning_pool(kind):
+    """A pool of this kind over two levels, with a gradient for the RoIs."""
+    return lambda rng: kind(2, ROI_CONFIG, levels=2, box_gradient=True)
+
+
 def backbone_with_fpn(rng):
     body = resnet.ResNet(block="basic", stem="3x3", norm="group", rng=rng, **RESNET)
     return fpn.BackboneWithFPN(body, fpn.FPN(RESNET["widths"], 2, rng=rng))
@@ -457,6 +465,30 @@ MODELS = [
         draw.pyramid(2, (6, 3), 2),
         **ROIS,
     ),
+    layer(lambda rng: poolers.PyramidRoIPool(2, ROI_CONFIG, levels=2), draw.pyramid(2, (6, 3), 2), **ROIS),
+    layer(
+        learning_pool(poolers.PyramidRoIPool),
+        draw.pyramid(2, (6, 3, 2), 2),
+        draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+        **BOXES_TOO,
+        note="box",
+    ),
+    layer(lambda rng: poolers.PyramidRoIWarp(2, ROI_CONFIG, levels=2), draw.pyramid(2, (6, 3), 2), **ROIS),
+    layer(
+        learning_pool(poolers.PyramidRoIWarp),
+        draw.pyramid(2, (6, 3, 2), 2),
+        draw.rois(4, side=6, bins=4, samples=1, scale=0.25, within=0),
+        **BOXES_TOO,
+        note="box",
+    ),
+    layer(lambda rng: poolers.PyramidPrRoIPool(2, ROI_CONFIG, levels=2), draw.pyramid(2, (6, 3), 2), **ROIS),
+    layer(
+        learning_pool(poolers.PyramidPrRoIPool),
+        draw.pyramid(2, (6, 3, 2), 2),
+        draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+        **BOXES_TOO,
+        note="box",
+    ),
     layer(lambda rng: box.box_body(2, 2, 5, rng=rng), (4, 2, 2, 2), note="box-body"),
     layer(lambda rng: box.box_body(2, 2, 5, convs=(3, 2), norm="batch", rng=rng), (4, 2, 2, 2), note="box-body-convs"),
     layer(lambda rng: box.BoxPredictor(4, 3, rng=rng), (5, 4)),
@@ -562,6 +594,9 @@ MODELS = [
     whole_model(norm="", kind="vgg", fpn="c4", mask_kind="agnostic"),
     whole_model(norm="", kind="plain", fpn="p2", mask_kind="softmax"),
     whole_model(norm="group", fpn="no_lateral", mask_kind="fc"),
+    whole_model(norm="group", heads=("box",), pooling="pool"),
+    whole_model(norm="group", heads=("box",), pooling="warp"),
+    whole_model(norm="group", heads=("box",), pooling="prroi"),
 ]
 
 CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS

@@ -21,6 +21,7 @@ def tiny_config(
     mask_kind="per_class",
     box_gradient="none",
     positive_iou=0.5,
+    pooling="align",
 ):
     """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN.
 
@@ -70,6 +71,7 @@ def tiny_config(
             keypoint_size=4,
             mask_kind=mask_kind,
             canonical_size=16,
+            pooling=pooling,
         ),
     )
 

@@ -86,7 +86,8 @@ class RPNConfig(Settings):
 class RoIConfig(Settings):
     canonical_size: float = 28.0  # box side that maps to canonical_level; FPN paper, equation 1: 224 (photographs)
     canonical_level: int = 3  # FPN paper: 4
-    sampling_ratio: int = 2  # 0 = adaptive
+    pooling: str = "align"  # RoIAlign; or "pool", "warp" (RoIWarp), "prroi" (PrRoIPool): see models/poolers.py
+    sampling_ratio: int = 2  # of RoIAlign; 0 = adaptive
     aligned: bool = True  # half-pixel RoIAlign; torchvision's detection models: False
     box_size: int = 7
     mask_size: int = 14

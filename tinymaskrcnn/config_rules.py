@@ -67,6 +67,7 @@ RULES = {
     "RoIConfig": {
         "canonical_size": number(1, 1e5),
         "canonical_level": whole(-10, 20),
+        "pooling": one_of("align", "pool", "warp", "prroi"),
         "sampling_ratio": whole(0, 64),
         "aligned": flag(),
         "box_size": whole(1, 128),

@@ -96,6 +96,9 @@ def weights_bytes(config, *, arrays=1):
     return 4 * arrays * sum(math.prod(shape) for shape in expected_shapes(config).values())
 
 
+KEPT = {"align": 1, "pool": 2, "warp": 5, "prroi": 1}  # numbers by crop's number: where its maximum is; what is finer
+
+
 def step_bytes(config, size, *, pictures):
     """Bytes that a training step on `pictures` of size (height, width) keeps at the very least, without the weights.
 
@@ -108,7 +111,7 @@ def step_bytes(config, size, *, pictures):
     numbers += places * len(rpn.anchor_ratios) * len(rpn.anchor_sizes[0]) * 5
     rois = roi.samples_per_image
     crops = min(rois, rpn.post_nms_top_n[0])
-    numbers += crops * (roi.box_size**2 * (channels + sum(roi.box_convs)) + config.num_classes * 5)
+    numbers += crops * (roi.box_size**2 * (channels * KEPT[roi.pooling] + sum(roi.box_convs)) + config.num_classes * 5)
     if backbone.has_res5:
         numbers += crops * math.ceil(roi.box_size / 2) ** 2 * stage_width(backbone, 3)
     return 4 * pictures * numbers

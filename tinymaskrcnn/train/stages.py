@@ -8,11 +8,7 @@ LOSSES = "losses"
 OPTIMIZER = "optimizer"
 DATA = "data"
 
-HEADS = {
-    "box_roi_pool": "RoIAlign for boxes",
-    "mask_roi_pool": "RoIAlign for masks",
-    "keypoint_roi_pool": "RoIAlign for keypoints",
-}
+CROPS = {"box_roi_pool": "boxes", "mask_roi_pool": "masks", "keypoint_roi_pool": "keypoints"}
 
 
 def hooks_of_training(trainer):
@@ -56,8 +52,15 @@ def _network_hooks(model):
     for head in heads.heads.values():
         hooks += _module_hooks(head, BETWEEN)
         for name, member in head.members():
-            hooks += _module_hooks(member, HEADS.get(name, name.replace("_", " ")))
+            hooks += _module_hooks(member, _part_of_head(name, member))
     return hooks
+
+
+def _part_of_head(name, member):
+    """ "box head", "mask predictor"; "RoIAlign for boxes"."""
+    if name in CROPS:
+        return f"{type(member).__name__.removeprefix('Pyramid')} for {CROPS[name]}"
+    return name.replace("_", " ")
 
 
 def _module_hooks(module, stage):

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..errors import ArgumentError
-from ..ops import roi_align
+from ..models.poolers import pooler
 from ..ops.boxes import to_center
 from . import style
 from .boxes import draw_boxes, draw_image
@@ -127,11 +127,11 @@ def _proposal_levels(trace):
 
 
 def roi_grids_figure(trace, proposals=None):
-    """Some RoIs from near with the bins of RoIAlign: on the image, on the level they are cut from, and what is cut out.
+    """Some RoIs from near with their bins: on the image, on the level they are cut from, and what is cut out.
 
     DetectionTrace, proposals: row numbers, by default those of the best detections  ->  Figure
 
-    One channel is drawn, the one that varies most on its level, because RoIAlign treats each on its own: a crop has the
+    One channel is drawn, the one that varies most on its level, because pooling treats each on its own: a crop has the
     colours of the cells it was cut from.
     """
     chosen = _chosen(trace, proposals, trace.origins, "proposals")
@@ -177,16 +177,8 @@ def _look_at(ax, box, *, margin):
 
 
 def _crop(features, roi, level, config):
-    crops, _ = roi_align.roi_align_forward(
-        features[None],
-        rois=roi[None],
-        image_index=np.zeros(1, int),
-        output_size=config.box_size,
-        scale=1 / 2**level,
-        samples=config.sampling_ratio,
-        aligned=config.aligned,
-    )
-    return crops[0]
+    pool = pooler(config.box_size, config, levels=1, lowest=level)
+    return pool.forward([features[None]], rois=roi[None], image_index=np.zeros(1, int))[0][0]
 
 
 def class_scores_figure(trace, proposals=None):

@@ -7,8 +7,9 @@ from ...nn.module import Module, Sequential
 from ...ops import losses
 from ..blocks import convs_and_linear
 from ..found import Found
+from ..poolers import pooler
 from ..postprocess import detections_from_boxes
-from ..roi_heads import Head, PyramidRoIAlign
+from ..roi_heads import Head
 from ..transform import resize_boxes
 
 
@@ -56,7 +57,7 @@ class BoxHead(Head):
             channels, config.box_size, config.head_width, convs=config.box_convs, norm=config.box_norm, rng=rng
         )
         predictor = BoxPredictor(config.head_width, num_classes, rng=rng)
-        super().__init__(PyramidRoIAlign(config.box_size, config), body, predictor)
+        super().__init__(pooler(config.box_size, config), body, predictor)
         self.config = config
 
     def sees(self, samples):

@@ -6,7 +6,8 @@ from ...nn.layers import Conv2d, ConvTranspose2d, ReLU
 from ...nn.module import Module, Sequential
 from ...ops import bilinear, losses
 from ...targets.keypoint import keypoint_targets
-from ..roi_heads import Head, PyramidRoIAlign
+from ..poolers import pooler
+from ..roi_heads import Head
 from ..transform import resize_keypoints
 
 
@@ -50,7 +51,7 @@ class KeypointHead(Head):
     def __init__(self, channels, num_classes, config, *, rng):
         body = keypoint_body(channels, config.keypoint_widths, rng=rng)
         predictor = KeypointPredictor(config.keypoint_widths[-1], config.num_keypoints, rng=rng)
-        super().__init__(PyramidRoIAlign(config.keypoint_size, config), body, predictor)
+        super().__init__(pooler(config.keypoint_size, config), body, predictor)
         self.config = config
 
     def answers(self, seen, targets, *, sizes):

@@ -8,7 +8,8 @@ from ...nn.module import Module, Sequential
 from ...ops import activation, conv, losses
 from ...targets.roi import mask_targets
 from ..blocks import conv_blocks
-from ..roi_heads import Head, PyramidRoIAlign
+from ..poolers import pooler
+from ..roi_heads import Head
 from ..transform import resize_boxes
 
 
@@ -60,7 +61,7 @@ class MaskHead(Head):
     def __init__(self, channels, num_classes, config, *, rng):
         body = mask_body(channels, config.mask_widths, norm=config.mask_norm, rng=rng)
         predictor = MaskPredictor(config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng)
-        super().__init__(PyramidRoIAlign(config.mask_size, config), body, predictor)
+        super().__init__(pooler(config.mask_size, config), body, predictor)
         self.config = config
 
     def question(self, labels):
