@@ -80,6 +80,10 @@ def test_the_bytes_of_a_step_on_paper():
     assert step_bytes(more, size, pictures=1) == 4 * wanted
     few = dataclasses.replace(tiny, rpn=dataclasses.replace(tiny.rpn, post_nms_top_n=(2, 8)))
     assert step_bytes(few, size, pictures=1) == 4 * (backbone + pyramid + heads // 3)
+    for pooling, more in (("pool", 1), ("warp", 4), ("prroi", 0)):  # where the maxima are; the crops twice as fine
+        other = dataclasses.replace(tiny, roi=dataclasses.replace(tiny.roi, pooling=pooling))
+        wanted = backbone + pyramid + heads + 6 * 3**2 * 4 * more
+        assert step_bytes(other, size, pictures=1) == 4 * wanted
     assert weights_bytes(tiny, arrays=4) == 4 * weights_bytes(tiny)
 
 

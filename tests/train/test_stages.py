@@ -46,6 +46,14 @@ def test_every_stage_of_inference(heads, layers):
     assert set(recorder.seconds) == {(name, "forward") for name in [*LAYERS, *layers, *others]}
 
 
+def test_another_pool_is_called_by_its_name():
+    model = tiny_model(pooling="prroi").eval()
+    with watching(stages.hooks_of_inference(model), Recorder()) as recorder:
+        model.detect(scene().images)
+    crops = {name for name, _ in recorder.seconds if " for " in name}
+    assert crops == {"PrRoIPool for boxes", "PrRoIPool for masks"}
+
+
 def test_no_layer_is_in_between():
     """Only those that pass things on have no stage: every other module is, or lies in, one that does."""
     model = tiny_model(heads=("box", "mask", "keypoint"))

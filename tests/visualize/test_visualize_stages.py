@@ -107,6 +107,16 @@ def test_bins_divide_the_roi_and_the_crop_is_what_the_head_reads(trace):
     assert crop.get_title() == "crop: 3×3×4"
 
 
+def test_a_crop_is_cut_as_the_model_cuts_it():
+    """Of RoIPool every value of a crop is one of the map, or 0 beyond it; of RoIAlign it is a mixture."""
+    image, shown = np.random.default_rng(1).random((64, 64, 1)).astype(np.float32), []
+    for pooling in ("pool", "align"):
+        trace = trace_detection(tiny_model(seed=3, pooling=pooling).eval(), image)
+        _, features, crop = (ax.images[0].get_array() for ax in roi_grids_figure(trace, [2]).axes)
+        shown.append(np.isin(crop, np.append(features, 0)).all())
+    assert shown == [True, False]
+
+
 def test_the_image_and_the_map_show_the_same_square_around_the_roi(trace):
     figure = roi_grids_figure(trace, [2, 5])
     for column, row in enumerate((2, 5)):
