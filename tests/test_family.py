@@ -46,6 +46,9 @@ TINY = {
 VARIANTS = {
     "exact joint": {"model.box_gradient": "features+targets"},
     "four steps": {"train.procedure": "alternating"},
+    "RoIPool": {"model.roi.pooling": "pool"},
+    "RoIWarp": {"model.roi.pooling": "warp"},
+    "PrRoIPool": {"model.roi.pooling": "prroi"},
 }
 MEMBERS = {name: system_settings(name) for name in SYSTEMS} | VARIANTS
 
