@@ -17,6 +17,7 @@ UNKNOWN = [
     {"kind": "plain", "norm": ""},
     *({"fpn": fpn} for fpn in ("no_lateral", "no_top_down", "p2", "c4", "c5")),
     *({"mask_kind": kind} for kind in ("agnostic", "softmax", "fc")),
+    *({"pooling": pooling} for pooling in ("pool", "warp", "prroi")),
 ]
 
 

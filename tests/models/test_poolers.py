@@ -68,12 +68,16 @@ def test_other_levels_and_no_rois(name):
     assert crops.shape == (0, 7, 7, 3) and not one.backward(crops, cache)[0].any()
 
 
+@pytest.mark.parametrize("other", [{}, {"mask_kind": "softmax"}, {"mask_kind": "fc"}, {"fpn": "c4"}], ids=str)
 @pytest.mark.parametrize("name", POOLERS)
-def test_every_head_gets_the_pool_that_is_named(name):
-    model = tiny_model(pooling=name, heads=("box", "mask", "keypoint"))
+def test_every_head_gets_the_pool_that_is_named(name, other):
+    model = tiny_model(pooling=name, heads=("box", "mask", "keypoint"), norm="group", **other)
     assert {type(head.pool) for head in model.roi_heads.heads.values()} == {POOLERS[name]}
-    assert (type(pooler(7, RoIConfig(pooling=name))) is PyramidRoIAlign) == (name == "align")
-    assert issubclass(POOLERS[name], PyramidPool) == (name != "align")
+
+
+def test_the_default_is_none_of_them():
+    assert type(pooler(7, RoIConfig())) is PyramidRoIAlign
+    assert [name for name, kind in POOLERS.items() if not issubclass(kind, PyramidPool)] == ["align"]
 
 
 def test_pools_have_no_parameters_so_that_weights_fit_them_all():

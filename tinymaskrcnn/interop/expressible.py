@@ -5,6 +5,7 @@ from ..errors import ConfigError
 KNOWN = {  # dotted setting of a ModelConfig: the only value that can be expressed
     "backbone.kind": "resnet",
     "backbone.fpn": "full",
+    "roi.pooling": "align",
     "roi.mask_kind": "per_class",
 }
 

@@ -5,7 +5,8 @@ from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
 from ...nn.module import Module, Sequential
 from ...ops import activation, losses
-from ..roi_heads import Head, PyramidRoIAlign
+from ..poolers import pooler
+from ..roi_heads import Head
 from .mask import MaskHead, mask_body
 
 
@@ -57,7 +58,7 @@ class SoftmaxMaskHead(MaskHead):
     def __init__(self, channels, num_classes, config, *, rng):
         body = mask_body(channels, config.mask_widths, norm=config.mask_norm, rng=rng)
         predictor = SoftmaxMaskPredictor(config.mask_widths[-1], config.mask_deconv_width, num_classes, rng=rng)
-        Head.__init__(self, PyramidRoIAlign(config.mask_size, config), body, predictor)
+        Head.__init__(self, pooler(config.mask_size, config), body, predictor)
         self.config = config
 
     def question(self, labels):
@@ -131,7 +132,7 @@ class FlatMaskHead(MaskHead):
             layers += [Linear(inputs, width, rng=rng), ReLU()]
             inputs = width
         predictor = FlatMaskPredictor(inputs, 2 * config.mask_size, num_classes, rng=rng)
-        Head.__init__(self, PyramidRoIAlign(config.mask_size, config), Sequential(*layers), predictor)
+        Head.__init__(self, pooler(config.mask_size, config), Sequential(*layers), predictor)
         self.config = config
 
 

@@ -4,7 +4,8 @@ from ...nn.module import Sequential
 from ...nn.more_layers import GlobalAvgPool2d
 from ..backbones.bottleneck import group_options
 from ..backbones.resnet import BLOCKS, make_stage
-from ..roi_heads import Head, PyramidRoIAlign
+from ..poolers import pooler
+from ..roi_heads import Head
 from .box import BoxHead, BoxPredictor
 
 
@@ -28,5 +29,5 @@ class Res5BoxHead(BoxHead):
     def __init__(self, backbone, num_classes, config, *, rng):
         body = res5_body(backbone, rng=rng)
         predictor = BoxPredictor(backbone.widths[3], num_classes, rng=rng)
-        Head.__init__(self, PyramidRoIAlign(config.box_size, config), body, predictor)
+        Head.__init__(self, pooler(config.box_size, config), body, predictor)
         self.config = config
