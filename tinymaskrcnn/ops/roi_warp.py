@@ -1,7 +1,7 @@
 """RoIWarp: one bilinear point for each bin, so that a crop moves smoothly with its box (Dai, He & Sun 2016, MNC).
 
 The first RoI operator with a gradient for the box; its authors use it twice as finely as the crop and then take the
-maximum of every 2 x 2 points.
+maximum of every 2 x 2 points. This is the formula of their paper; their code also rounded the corners of a RoI.
 """
 
 import functools
