@@ -108,11 +108,12 @@ def test_resuming_on_the_device_equals_never_having_stopped(tmp_path, optimizer)
             np.testing.assert_array_equal(array, getattr(b, part)[name], err_msg=name)
 
 
-def counted_step(objects, seed):
+def counted_step(objects, seed, **kind):
     """A training step on two pictures with so many objects: what it cost, and the shapes of all that backward needs."""
     images, targets = tiny_scene(objects=objects, seed=seed)
     batch = ImageBatch(images, np.full((2, 2), 64), targets).to_device("cuda")
-    trainer = Trainer(tiny_model(norm="group").to_device("cuda"), None, TINY.train, device="cuda")
+    model = tiny_model(**{"norm": "group"} | kind).to_device("cuda")
+    trainer = Trainer(model, None, TINY.train, device="cuda")
     shapes, forward = [], trainer.model.forward
 
     def watched(*args, **data):
@@ -134,6 +135,24 @@ def test_what_a_step_does_depends_on_shapes_alone():
         assert shapes == others and len(shapes) > 100
         assert cost.operations == other.operations
     assert cost.synchronisations == 1  # for the numbers of its row
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"fpn": "c4"},
+        {"fpn": "c4", "norm": "frozen", "heads": ("box",)},
+        {"kind": "vgg", "norm": "", "fpn": "c5", "mask_kind": "agnostic"},
+        {"kind": "plain", "norm": "", "fpn": "p2", "mask_kind": "softmax"},
+        {"fpn": "no_lateral", "mask_kind": "fc"},
+        {"fpn": "no_top_down", "norm": "batch"},
+    ],
+    ids=lambda kind: "-".join(map(str, kind.values())),
+)
+def test_a_step_of_other_parts_waits_for_nothing_either(kind):
+    (cost, shapes), (other, others) = counted_step((2, 1), 0, **kind), counted_step((1, 0), 5, **kind)
+    assert shapes == others and cost.operations == other.operations
+    assert cost.synchronisations == other.synchronisations == 1
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,19 @@ def test_what_belongs_to_a_class_follows_its_name(theirs, ours):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("mask_kind", ["agnostic", "softmax", "fc"])
+def test_masks_of_other_kinds_follow_their_classes_or_belong_to_all(mask_kind):
+    """Two classes that change places: rows change places with them, and the one mask of all stays as it is."""
+    old, new = (tiny_model(seed, mask_kind=mask_kind) for seed in (0, 1))
+    swapped = ("background", "tall", "flat")
+    assert load_fitting(new, old.state_dict(), class_names=swapped) == []
+    name = "roi_heads.mask_predictor.mask_fcn_logits.weight"
+    theirs, ours = old.state_dict()[name], new.state_dict()[name]
+    if mask_kind != "agnostic":
+        theirs = theirs.reshape(*theirs.shape[:-1], 3, -1)[..., [0, 2, 1], :].reshape(theirs.shape)
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def test_without_names_the_weights_are_of_the_models_own_classes():
     source, model = tiny_model(), other_model(class_names=("background", "tall", "flat"))
     assert load_fitting(model, source.state_dict()) == []
