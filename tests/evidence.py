@@ -97,7 +97,7 @@ def run_models():
     """[(kind, what was compared, models, arrays, largest error)]; raises when one is above its tolerance."""
     rows = {}
     live = measure.torchvision_installed()
-    for kind, number in itertools.product(small.KINDS, range(MODELS if live else 1)):
+    for kind, number in itertools.product(small.ALL, range(MODELS if live else 1)):
         seed = drawn.seeds(kind, MODELS)[number] if live else 0
         errors = record.measure(drawn.make(kind, seed) if live else record.load(kind))
         if record.excess(errors):

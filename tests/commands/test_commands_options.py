@@ -41,6 +41,16 @@ def test_a_preset_is_where_the_options_start():
     assert shorter.model == config.model and shorter.train.steps == 7
 
 
+def test_faster_rcnn_as_it_was_first_is_a_preset():
+    config = options.build_config(cli.parse(["train", "--preset", "faster_rcnn_c4", "--scenes", "cluttered"]))
+    model = config.model
+    assert (model.system, model.heads, model.backbone.fpn) == ("faster_rcnn", ("box",), "c4")
+    assert len(model.rpn.anchor_sizes[0]) * len(model.rpn.anchor_ratios) == 9
+    vgg = options.build_config(cli.parse(["train", "--preset", "faster_rcnn_c4", "--backbone", "vgg16_bn-c4"])).model
+    assert (vgg.backbone.kind, vgg.backbone.fpn, vgg.roi.box_norm) == ("vgg", "c4", "")
+    assert vgg.rpn.anchor_sizes == model.rpn.anchor_sizes
+
+
 def test_a_preset_and_a_file_cannot_both_be_the_start(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="--config and --preset"):

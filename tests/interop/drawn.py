@@ -11,8 +11,6 @@ from collections import Counter
 import numpy as np
 from interop import record, small
 
-from tinymaskrcnn.interop.torchvision import from_state_dict
-
 
 def drawn_seeds(kind, first):
     """The seeds from `first` on whose models can be compared, and how many were passed over before each.
@@ -44,7 +42,7 @@ def make(kind, seed):
 def has_ties(kind, seed):
     """Whether some anchors of one picture get equal scores, in training or in inference."""
     config, sizes = small.settings(kind, seed), small.drawn_sizes(seed)
-    model = from_state_dict(kind, small.weights(config, seed), config=config)
+    model = record.load_ours(kind, small.weights(config, seed), config)
     images, sizes, _ = small.batch(small.floats(small.pictures(seed, sizes)), small.objects(config, seed, sizes))
     for training in (True, False):
         model.train(training)
@@ -57,10 +55,10 @@ def has_ties(kind, seed):
 
 def compare(count, first):
     """(kind, seed, passed over, errors, those beyond the tolerance) of each drawn model, the kinds in turn."""
-    draws = [drawn_seeds(kind, first) for kind in small.KINDS]
+    draws = [drawn_seeds(kind, first) for kind in small.ALL]
     for i in range(count):
-        kind = small.KINDS[i % len(small.KINDS)]
-        seed, passed = next(draws[i % len(small.KINDS)])
+        kind = small.ALL[i % len(small.ALL)]
+        seed, passed = next(draws[i % len(small.ALL)])
         try:
             errors = record.measure(make(kind, seed))
         except Exception as error:  # a row that fails is a row that says so

@@ -39,7 +39,7 @@ def make(kind, seed=0, sizes=small.SIZES):
     """Ask torchvision, which must be installed."""
     from interop import peer
 
-    config = small.c4_settings(seed) if kind == small.C4 else small.settings(kind, seed)
+    config = small.settings(kind, seed)
     weights, images = small.weights(config, seed), small.pictures(seed, sizes)
     targets = small.objects(config, seed, sizes)
     model = peer.load(config, weights)

@@ -13,6 +13,8 @@ from tinymaskrcnn.interop.shapes import expected_shapes
 from tinymaskrcnn.structures import Target, collate
 
 KINDS = TORCHVISION_KINDS
+C4 = "fasterrcnn_resnet_c4"  # no model of torchvision's own, but one that its parts make
+ALL = (*KINDS, C4)
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SIZES = ((96, 128), (96, 116))  # of the two pictures; the second is padded
 HEIGHT, WIDTH = 96, 128
@@ -21,6 +23,8 @@ NUM_KEYPOINTS = 5
 
 def settings(kind, seed=0):
     """A ModelConfig with random widths; of four seeds in a row one has basic blocks and one grouped convolutions."""
+    if kind == C4:
+        return c4_settings(seed)
     rng = np.random.default_rng([seed, KINDS.index(kind)])
 
     def draw(low, high, count=None, step=1):
@@ -44,9 +48,6 @@ def settings(kind, seed=0):
     classes = draw(2, 6)
     sides = {"resize_shorter": HEIGHT, "resize_longer": WIDTH}
     return torchvision_preset(kind, num_classes=classes, backbone=body, rpn=rpn, roi=roi, **sides)
-
-
-C4 = "fasterrcnn_resnet_c4"  # no model of torchvision's own, but one that its parts make
 
 
 def c4_settings(seed=0):

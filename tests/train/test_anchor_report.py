@@ -6,8 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from tiny_model import tiny_config
 
 from tinymaskrcnn.config import RPNConfig
+from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.structures import Target
 from tinymaskrcnn.train.anchor_report import AnchorReport, all_anchors, anchor_report, worst_shifts
@@ -33,6 +35,20 @@ def test_overlaps_of_known_boxes():
         (8, 12, 1, 0.0, 1.0),
         (16, 24, 1, 1.0, 1.0),
     ]
+
+
+@pytest.mark.parametrize("fpn", ["full", "p2", "c4", "c5"])
+def test_the_anchors_of_a_map_are_those_that_the_model_looks_through(fpn):
+    """On every map: what the report compares with are the model's own anchors, and none of them is shifted."""
+    config = tiny_config(fpn=fpn, norm="group")
+    model = build_model(config, rng=np.random.default_rng(0))
+    pyramid, _ = model.backbone.forward(np.zeros((1, 64, 128, 1), np.float32))
+    wanted = np.concatenate(model.rpn.anchors(pyramid, (64, 128)))
+    np.testing.assert_array_equal(all_anchors((64, 128), config.rpn, config.backbone.levels), wanted)
+    target = Target(np.array([[3, 9, 30, 40], [60, 1, 70, 60]], np.float32), np.array([1, 1]))
+    found = anchor_report([(np.zeros((64, 128, 1)), target)], config.rpn, levels=config.backbone.levels)
+    np.testing.assert_allclose(found.best_iou, iou_matrix(target.boxes, wanted).max(axis=1), rtol=1e-6)
+    assert found.shifted == ()
 
 
 def test_objects_that_no_anchor_fits_are_warned_about():

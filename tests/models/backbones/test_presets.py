@@ -81,9 +81,9 @@ def test_a_single_map_has_the_anchors_of_all_levels():
     photographs = dataclasses.replace(Config(), model=photograph_preset(("background", "cat")))
     model = config_of("resnet18-c4", photographs).model
     assert model.rpn.anchor_sizes == ((16, 32, 64, 128, 256),)
-    assert (model.backbone.norm, model.roi.box_norm, model.roi.box_size) == ("group", "", 14)
+    assert (model.backbone.norm, model.roi.box_norm) == ("group", "")
     assert config_of("resnet18-c4").model.roi.box_norm == "batch"
-    assert config_of("vgg16-c4").model.roi.box_size == 7
+    assert config_of("vgg16_bn-c4").model.roi.box_norm == ""
 
 
 @pytest.mark.parametrize(

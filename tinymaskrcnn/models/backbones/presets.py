@@ -29,10 +29,10 @@ def backbone_settings(name, model):
     network, maps, width = _read(name)
     backbone = _network(network, width, model.backbone.norm or "batch") | {"fpn": maps}
     settings = {f"model.backbone.{setting}": value for setting, value in backbone.items()}
-    if backbone["kind"] == "resnet" and maps == "c4":  # the head is a stage, which halves its crop once more
-        settings |= {"model.roi.box_size": 14, "model.roi.box_norm": "batch" if backbone["norm"] == "batch" else ""}
+    if backbone["kind"] == "resnet" and maps == "c4":  # the last stage is the box head, with its norms
+        settings |= {"model.roi.box_norm": "batch" if backbone["norm"] == "batch" else ""}
     elif model.backbone.has_res5:
-        settings |= {"model.roi.box_size": 7, "model.roi.box_norm": ""}
+        settings |= {"model.roi.box_norm": ""}
     sizes = [size for level in model.rpn.anchor_sizes for size in level]
     one, five = (tuple(sizes),), tuple((size,) for size in sizes)
     return settings | {"model.rpn.anchor_sizes": one if maps in ("p2", "c4", "c5") else five}
