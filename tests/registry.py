@@ -16,7 +16,7 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import blocks, box_pools, exact_joint, mask_rcnn, moving_targets, poolers, roi_heads, rpn
+from tinymaskrcnn.models import blocks, exact_joint, mask_rcnn, moving_targets, poolers, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import layers, module, more_layers
@@ -416,7 +416,7 @@ def chained_heads(*kinds):
     def make(rng):
         heads = exact_joint.ChainedHeads([head(kind)(rng) for kind in kinds], ROI_CONFIG)
         for each in heads.heads.values():
-            each.pool = box_pools.PyramidRoIAlignBoxes(each.pool.output_size, ROI_CONFIG)
+            each.pool = poolers.pooler(each.pool.output_size, ROI_CONFIG, box_gradient=True)
         return heads
 
     return make
@@ -464,6 +464,12 @@ MODELS = [
         lambda rng: roi_heads.PyramidRoIAlign(2, ROI_CONFIG, levels=2),
         draw.pyramid(2, (6, 3), 2),
         **ROIS,
+    ),
+    layer(
+        learning_pool(poolers.PyramidRoIAlignBoxes),
+        draw.pyramid(2, (6, 3), 2),
+        draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
+        **BOXES_TOO,
     ),
     layer(lambda rng: poolers.PyramidRoIPool(2, ROI_CONFIG, levels=2), draw.pyramid(2, (6, 3), 2), **ROIS),
     layer(
@@ -547,13 +553,6 @@ MODELS = [
         sizes=np.array([[3, 4], [2, 3]]),
     ),
     # exact joint training
-    layer(
-        lambda rng: box_pools.PyramidRoIAlignBoxes(2, ROI_CONFIG, levels=2),
-        draw.pyramid(2, (6, 3), 2),
-        draw.rois(4, side=6, bins=2, samples=2, scale=0.25),
-        image_index=draw.image_index(4, 2),
-        zero_rows=("rois", "image_index"),
-    ),
     layer(lambda rng: exact_joint.ChainedRPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),
     methods(
         "ChainedRPN.move",

@@ -54,7 +54,6 @@ TESTED_ELSEWHERE = {
     "ops/roi_samples.py": "ops/test_roi_align.py",
     "ops/softmax.py": "ops/test_activation.py",
     "kernels/edge_gradient.py": "ops/test_pyramid_boxes.py",
-    "models/box_pools.py": "models/test_exact_joint.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/faster_rcnn.py": "models/test_systems.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",

@@ -66,11 +66,13 @@ def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads, b
     assert cost.synchronisations == 0
 
 
+@pytest.mark.parametrize("box_gradient", ["none", "features+targets"])
 @pytest.mark.parametrize("pooling", ["pool", "warp", "prroi"])
-def test_nor_does_one_with_another_pool(device, pooling):
+def test_nor_does_one_with_another_pool(device, pooling, box_gradient):
     """How many pixels the largest bin has is known from the shapes of the maps, not from the RoIs."""
     images, targets = tiny_scene()
-    assert training_step(tiny_model(norm="group", pooling=pooling), images, targets, device).synchronisations == 0
+    model = tiny_model(norm="group", pooling=pooling, box_gradient=box_gradient)
+    assert training_step(model, images, targets, device).synchronisations == 0
 
 
 def test_batch_norms_in_the_heads_wait_for_the_number_of_rows(device):

@@ -9,10 +9,10 @@ from tiny_model import tiny_model, tiny_samples, tiny_scene
 from tinymaskrcnn.config import ModelConfig, RoIConfig
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models import exact_joint, moving_targets
-from tinymaskrcnn.models.box_pools import PyramidRoIAlignBoxes
 from tinymaskrcnn.models.heads.box import BoxHead, BoxPredictor
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
 from tinymaskrcnn.models.moving_targets import moving
+from tinymaskrcnn.models.poolers import pooler
 from tinymaskrcnn.models.rpn import RPN
 from tinymaskrcnn.nn.layers import Flatten
 from tinymaskrcnn.ops import box_gradients
@@ -154,6 +154,22 @@ def test_differences_of_the_whole_loss_on_a_single_map(box_gradient, fpn):
     assert max(errors_along_directions(tiny_model(**TINY, fpn=fpn, box_gradient=box_gradient))) <= 1e-6
 
 
+@pytest.mark.parametrize("box_gradient", EXACT)
+@pytest.mark.parametrize("pooling", ["pool", "warp", "prroi"])
+def test_differences_of_the_whole_loss_with_other_crops(box_gradient, pooling):
+    assert max(errors_along_directions(tiny_model(**TINY, pooling=pooling, box_gradient=box_gradient))) <= 1e-6
+
+
+def test_rounded_crops_tell_boxes_nothing_and_all_others_do():
+    """Through RoIPool no head reaches the proposals' deltas, unless their targets move with the boxes."""
+    reached = {}
+    for pooling in ("pool", "align", "warp", "prroi"):
+        for box_gradient in EXACT:
+            _, gradients = step(tiny_model(**TINY, pooling=pooling, box_gradient=box_gradient), seeds=RPN_SILENT)
+            reached[pooling, box_gradient] = bool(gradients["rpn.head.bbox_pred.weight"].any())
+    assert [case for case, any_gradient in reached.items() if not any_gradient] == [("pool", "features")]
+
+
 FAULTS = {
     "a delta that counts in pixels": (box_gradients, "decode_backward", lambda real: lambda d, c: d),
     "what was clipped moves on": (box_gradients, "clip_backward", lambda real: lambda d, c: d),
@@ -193,7 +209,7 @@ def toy_head(kind, bright):
     """A box head without a body: class 1 likes bright crops, and it never asks a box to move."""
     config = RoIConfig(box_size=4, delta_weights=(1.0, 1.0, 1.0, 1.0))
     head = kind(1, 2, config, rng=np.random.default_rng(0))
-    head.pool = PyramidRoIAlignBoxes(4, config, levels=1)
+    head.pool = pooler(4, config, box_gradient=True, levels=1)
     head.body, head.predictor = Flatten(), BoxPredictor(16, 2, rng=np.random.default_rng(0))
     for p in head.predictor.parameters():
         p.value[...] = 0

@@ -7,7 +7,6 @@ from .backbones.plain import PlainCNN
 from .backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
 from .backbones.resnet import ResNet
 from .backbones.vgg import VGG
-from .box_pools import PyramidRoIAlignBoxes
 from .exact_joint import ChainedHeads, ChainedRPN, ExactJointMaskRCNN
 from .heads.box import BoxHead
 from .heads.keypoint import KeypointHead
@@ -15,6 +14,7 @@ from .heads.mask_variants import MASK_HEADS
 from .heads.res5 import Res5BoxHead
 from .mask_rcnn import MaskRCNN
 from .moving_targets import moving
+from .poolers import pooler
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes
@@ -74,5 +74,5 @@ def _build_exact_joint(backbone, config, *, rng):
     heads = build_heads(config, rng=rng, together=ChainedHeads, **change)
     for head in heads.heads.values():
         seen = {"levels": head.pool.levels, "lowest": head.pool.lowest}
-        head.pool = PyramidRoIAlignBoxes(head.pool.output_size, config.roi, **seen)
+        head.pool = pooler(head.pool.output_size, config.roi, box_gradient=True, **seen)
     return ExactJointMaskRCNN(backbone, rpn, heads, config)

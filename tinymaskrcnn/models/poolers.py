@@ -1,7 +1,7 @@
 """Other ways to cut a crop out of a pyramid than RoIAlign, to see what it is worth; `RoIConfig.pooling` names one."""
 
 from ..backend import array_module
-from ..ops import pool, prroi_pool, roi_pool, roi_warp
+from ..ops import pool, prroi_pool, pyramid_boxes, roi_pool, roi_warp
 from .roi_heads import PyramidRoIAlign, assign_levels
 
 
@@ -79,9 +79,26 @@ class PyramidPrRoIPool(PyramidPool):
         return prroi_pool.pyramid_prroi_pool_backward(dcrops, cache)
 
 
+class PyramidRoIAlignBoxes(PyramidPool):
+    """PyramidRoIAlign for RoIs that learn, too: the same crops.
+
+    pyramid [(N, H, W, C)] * L from the lowest upwards, rois (K, 4), image_index (K,)  ->  crops (K, S, S, C)
+    """
+
+    def cut(self, pyramid, rois, *, box_gradient, **place):
+        settings = dict(samples=self.config.sampling_ratio, aligned=self.config.aligned)
+        return pyramid_boxes.pyramid_roi_align_boxes_forward(pyramid, rois, **place, **settings)
+
+    def cut_backward(self, dcrops, cache):
+        return pyramid_boxes.pyramid_roi_align_boxes_backward(dcrops, cache)
+
+
 POOLERS = {"align": PyramidRoIAlign, "pool": PyramidRoIPool, "warp": PyramidRoIWarp, "prroi": PyramidPrRoIPool}
 
 
-def pooler(output_size, config, **options):
-    """What cuts crops of this size for a head, as RoIConfig.pooling names it; options: those of its class."""
-    return POOLERS[config.pooling](output_size, config, **options)
+def pooler(output_size, config, *, box_gradient=False, **levels):
+    """What cuts crops of this size for a head, as RoIConfig.pooling names it, with a gradient for boxes if asked."""
+    if not box_gradient:
+        return POOLERS[config.pooling](output_size, config, **levels)
+    kind = {**POOLERS, "align": PyramidRoIAlignBoxes}[config.pooling]
+    return kind(output_size, config, box_gradient=True, **levels)
