@@ -88,5 +88,5 @@ assert not set(guard.NATIVE) & set(sys.modules)
 assert getattr(sys.modules.get("subprocess"), "_fork_exec", None) is None
 assert wanted == ("subprocess" in sys.modules)
 """
-    found = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    found = os.environ | {"PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), *sys.path])}
     subprocess.run([sys.executable, "-c", code], check=True, env=found)
