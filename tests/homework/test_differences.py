@@ -2,12 +2,14 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.answer import Answer, local_answer
 from tinymaskrcnn.homework.diagnose import diagnosed
+from tinymaskrcnn.homework.differences import _of_shifts
 from tinymaskrcnn.homework.exercises import find_exercise
 from tinymaskrcnn.homework.judge import judge
 
@@ -126,3 +128,13 @@ def test_zeros_in_some_cases_are_not_said_of_all():
     large = verdict_of(lambda dx, dw, db: (dx, dw, db * (len(dx) < 3)))
     assert large.diagnosis == "dbias is 0 everywhere in this case, and right in others"
     assert verdict_of(lambda dx: 0 * dx, SOFTMAX_BACK).diagnosis == "dx is 0 everywhere"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_offset_is_seen_among_large_numbers_whose_last_digits_it_loses(dtype):
+    want = np.random.default_rng(0).uniform(500, 1000, 40).astype(dtype)
+    off = dtype(0.3)
+    assert re.match(r"every number of x is \+0\.(3|300|299)\d* off$", _of_shifts("x", [(want, want + off)]))
+    spoiled = want + off
+    spoiled[3] += dtype(0.01)
+    assert _of_shifts("x", [(want, spoiled)]) == ""

@@ -90,3 +90,13 @@ assert wanted == ("subprocess" in sys.modules)
 """
     found = os.environ | {"PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), *sys.path])}
     subprocess.run([sys.executable, "-c", code], check=True, env=found)
+
+
+def test_a_place_is_the_innermost_line_of_the_file_or_none():
+    def inner():
+        return guard.place_in("/in/hw01.py")
+
+    text = "def outer(f):\n    return [\n        f()][0]\nfound = outer(inner)"
+    names = {"inner": inner}
+    exec(compile(text, "/in/hw01.py", "exec"), names)
+    assert names["found"] == 3 and inner() == 0

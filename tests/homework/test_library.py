@@ -33,6 +33,7 @@ def test_what_is_needed_is_the_real_thing():
         "import matplotlib.pyplot as plt\nf = plt.imshow",
         "from torch.nn import functional as F\nf = F.relu",
         "from tinymaskrcnn.homework.blanks import find_blank as f",
+        "from tinymaskrcnn.ops.naive import linear as f",
         "from tinymaskrcnn import testing\nf = testing.check_pair",
         "import tinymaskrcnn\nf = tinymaskrcnn.kernels.conv.conv2d_forward",
         "import sys\nf = sys.exit",
