@@ -418,6 +418,30 @@ def test_list_on_self_of_a_child():
     caught("state", words, check_layer, Sequential(Linear(3, 4, rng=np.random.default_rng(0)), Counting()), X)
 
 
+@pytest.mark.parametrize(
+    "memory, remember",
+    [
+        ({}, lambda memory, x: memory.setdefault(id(x))),
+        ({"x": None}, lambda memory, x: memory.update(x=x)),
+        ({0: None}, lambda memory, x: memory.update({max(memory) + 1: memory.pop(max(memory))})),
+        ([None], lambda memory, x: memory.__setitem__(0, x)),
+        (set(), lambda memory, x: memory.add(id(x))),
+    ],
+)
+def test_whatever_a_container_on_self_remembers(memory, remember):
+    """Another entry, another key for the same entry, or something else in its place."""
+
+    class Filling(ReLU):
+        def __init__(self):
+            self.memory = memory
+
+        def forward(self, x):
+            remember(self.memory, x)
+            return super().forward(x)
+
+    caught("state", "Filling stored something in self.memory", check_layer, Filling(), X)
+
+
 class RememberingBackward(Linear):
     def backward(self, dy, cache):
         self.last = dy

@@ -131,3 +131,18 @@ def test_the_same_bits():
     assert trees.same_bits(tree, [a.copy() for a in tree])
     assert not trees.same_bits([tree[0], np.array([1, 3])], tree)
     assert not trees.same_bits([np.array([1.0 + 1e-15, np.nan]), tree[1]], tree)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float16, np.float32, np.float64, bool])
+def test_the_largest_difference_is_that_of_the_numbers_whatever_holds_them(dtype):
+    """Of the smallest int8 there is no absolute value; between unsigned numbers there are no negative differences."""
+    low, high = (
+        (0, 1)
+        if dtype is bool
+        else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if np.dtype(dtype).kind in "iu"
+        else (-3, 5)
+    )
+    want, got = np.array([low, 0, high], dtype), np.array([high, 0, low], dtype)
+    wanted = (float(high) - low) / max(abs(float(low)), float(high))
+    assert trees.largest_difference(got, want) == pytest.approx(wanted)

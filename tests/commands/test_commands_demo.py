@@ -1,11 +1,13 @@
 """`tinymaskrcnn demo` makes a picture, and its tiny model only has one class."""
 
+import json
+
 import numpy as np
 from PIL import Image
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands.demo import OneClass, demo_config
-from tinymaskrcnn.config import Config
+from tinymaskrcnn.config import Config, to_dict
 from tinymaskrcnn.data.loader import SceneStream
 
 
@@ -30,3 +32,35 @@ def test_what_the_demo_trains():
     assert (config.train.seed, config.train.steps, config.model.class_names) == (0, 10**6, ("background", "digit"))
     assert demo_config(seed=3, steps=5).train.seed == 3 and demo_config(seed=3, steps=5).train.steps == 5
     assert config.scenes.image_size < Config().scenes.image_size
+
+
+def test_the_settings_of_the_demo():
+    """Found by trying which model shows something within half a minute: whoever changes one tries again."""
+    theirs, ours = (flat(to_dict(config)) for config in (Config(), demo_config()))
+    assert {name: value for name, value in ours.items() if theirs[name] != value} == {
+        "model.backbone.depths": [1, 1, 1, 1],
+        "model.backbone.widths": [16, 24, 32, 48],
+        "model.backbone.fpn_channels": 32,
+        "model.class_names": ["background", "digit"],
+        "model.num_classes": 2,
+        "model.roi.head_width": 64,
+        "model.roi.mask_widths": [32, 32],
+        "model.roi.mask_deconv_width": 32,
+        "model.roi.samples_per_image": 32,
+        "scenes.image_size": 96,
+        "scenes.digits_per_image": [2, 4],
+        "train.learning_rate": 0.002,
+        "train.optimizer": "adamw",
+        "train.schedule": "constant",
+        "train.steps": 10**6,
+        "train.warmup_steps": 10,
+    }
+
+
+def flat(settings, above=""):
+    """{a.b.c: value} of tables in tables, with lists for tuples."""
+    found = {}
+    for name, value in settings.items():
+        place = f"{above}{name}"
+        found |= flat(value, f"{place}.") if isinstance(value, dict) else {place: json.loads(json.dumps(value))}
+    return found
