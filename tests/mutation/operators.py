@@ -39,6 +39,7 @@ OTHER_FUNCTION = {
 }  # fmt: skip
 NUMBERS = "range", "arange"
 NO_FLOATS = {"array_module", "bool", "len"}
+NO_ARRAYS = set("float int str repr set dict list tuple sorted Path compile read_text read_bytes".split())  # they make
 SYMMETRIC = "maximum", "minimum", "max", "min"
 
 
@@ -299,9 +300,10 @@ def neighbours(node, text):
         return
     mark = "[]" if isinstance(node, ast.List) else "()"
     bare = isinstance(node, ast.Tuple) and text(node)[:1] != "("
+    in_any_order = isinstance(text.parents[node], ast.ExceptHandler)
     for i in range(len(parts) - 1):
         swapped = [*parts[:i], parts[i + 1], parts[i], *parts[i + 2 :]]
-        new = [swapped]
+        new = [] if in_any_order else [swapped]
         if isinstance(node.ctx, ast.Load):
             new += [[*parts[:i], parts[i], parts[i], *parts[i + 2 :]], [*parts[:i], parts[i + 1], *parts[i + 1 :]]]
         for one in new:
@@ -424,7 +426,8 @@ def assigned(node, text):
     if isinstance(node.targets[0], (ast.Subscript, ast.Attribute)):
         yield "+= for =", f"{target} += {text(value)}"
     words = re.findall(r"\w+", text(value))
-    if isinstance(node.targets[0], ast.Name) and isinstance(value, ast.Call) and not NO_FLOATS & set(words):
+    made = isinstance(value, ast.Call) and text(value.func).rpartition(".")[2] not in NO_ARRAYS
+    if isinstance(node.targets[0], ast.Name) and made and not NO_FLOATS & set(words):
         single = f"getattr({target}, 'dtype', None) == 'float64'"  # a mistake that costs digits, or the dtype
         yield "kept in float32", f"{text(node)}; {target} = {target}.astype('float32') if {single} else {target}"
 
