@@ -160,6 +160,12 @@ def test_differences_of_the_whole_loss_with_other_crops(box_gradient, pooling):
     assert max(errors_along_directions(tiny_model(**TINY, pooling=pooling, box_gradient=box_gradient))) <= 1e-6
 
 
+@pytest.mark.parametrize("mask_kind", ["agnostic", "softmax", "fc"])
+def test_differences_of_the_whole_loss_with_other_masks(mask_kind):
+    model = tiny_model(1, **TINY, mask_kind=mask_kind, box_gradient="features+targets")
+    assert max(errors_along_directions(model)) <= 1e-6
+
+
 def test_rounded_crops_tell_boxes_nothing_and_all_others_do():
     """Through RoIPool no head reaches the proposals' deltas, unless their targets move with the boxes."""
     reached = {}
