@@ -135,7 +135,7 @@ def upsample_nearest2d(rng, number):
     """torch multiplies with a float32 scale where this project divides whole numbers; 1/41 * 41 < 1 is not drawn."""
     x = _image(rng, _count(rng, 1, 4))
     if number % 3 == 0:
-        return dict(x=x), dict(size=tuple(n * f for n, f in zip(x.shape[1:3], _pair(rng, 1, 3))))
+        return dict(x=x), dict(size=tuple(n * f for n, f in zip(x.shape[1:3], _both(_pair(rng, 1, 3)))))
     size = _size(rng, 2, 24)
     while not all(_same_source(n, length) for n, length in zip(size, x.shape[1:3])):
         size = _size(rng, 2, 24)
@@ -168,6 +168,12 @@ def roi_pool(rng, number):
     if _same_bins(arrays["rois"], **settings):
         return arrays, settings
     return roi_pool(rng, number)
+
+
+def learning_regions(rng, number):
+    """With a gradient for the boxes, which torchvision has not: torch's autograd differentiates through grid_sample."""
+    arrays, settings = _regions(rng)
+    return arrays, settings | dict(aligned=number % 2 == 0, box_gradient=True)
 
 
 def _regions(rng):

@@ -77,6 +77,17 @@ def _box_moved(arrays, settings):
     arrays["rois"] = arrays["rois"] + 1 / settings["scale"]
 
 
+def _ends_swapped(right, dy, cache):
+    dfeatures, drois = right(dy, cache)
+    return dfeatures, drois[:, [2, 3, 0, 1]]
+
+
+def _unscaled(right, dy, cache):
+    """A box gradient in pixels of the map, for a map of half the size."""
+    dfeatures, drois = right(dy, cache)
+    return dfeatures, 2 * drois
+
+
 def _rest_at_the_wrong_end(right, dy, cache):
     """The rows that no window reached are put before the image instead of behind it."""
     dx, *others = right(dy, cache)
@@ -143,6 +154,11 @@ FAULTS = [
     Fault("transposed weight", "conv2d", arguments(_transposed), _square),
     Fault("transposed weight", "conv_transpose2d", arguments(_transposed), _square),
     Fault("aligned flag flipped", "roi_align", _setting("aligned", lambda aligned: not aligned)),
+    Fault("aligned flag flipped", "roi_warp", _setting("aligned", lambda aligned: not aligned)),
+    Fault("aligned flag flipped", "prroi_pool", _setting("aligned", lambda aligned: not aligned)),
+    Fault("start and end of a RoI mixed up", "roi_warp", backward(_ends_swapped)),
+    Fault("start and end of a RoI mixed up", "prroi_pool", backward(_ends_swapped)),
+    Fault("the scale left out", "prroi_pool", backward(_unscaled), lambda a, s: s["scale"] != 1),
     Fault("one sample more", "roi_align", _setting("samples", lambda samples: samples + 1), lambda a, s: s["samples"]),
     Fault("beta wrong", "smooth_l1", _setting("beta", lambda beta: beta + 0.01), _counts),
     Fault("eps wrong", "batch_norm2d", _setting("eps", lambda eps: 1.1 * eps)),

@@ -146,6 +146,8 @@ FAMILIES = {
         Family("keypoint_targets", 6, detection.draw_keypoints, ours=detection.keypoint_targets),
         Family("paste_masks", 6, detection.draw_paste_masks, ours=detection.paste_masks),
         Family("resize_picture", 6, detection.draw_resize_picture, ours=detection.resize_picture),
+        Family("roi_warp", 10, draws.learning_regions, pair="roi_warp"),
+        Family("prroi_pool", 10, draws.learning_regions, pair="prroi_pool"),
     ]
 }
 

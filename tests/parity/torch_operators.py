@@ -125,6 +125,49 @@ def roi_pool(features, rois, image_index, output_size, scale):
     return _pixels(ops.roi_pool(_planes(features).contiguous(), rows, output_size, scale))
 
 
+def roi_warp(features, rois, image_index, output_size, scale, aligned, box_gradient):
+    """grid_sample at the first corner of every bin."""
+    y, x = (_edges(rois, axis, bins, scale, aligned)[:, :-1] for axis, bins in zip((1, 0), _both(output_size)))
+    return _sampled(features[image_index], y, x)
+
+
+def prroi_pool(features, rois, image_index, output_size, scale, aligned, box_gradient):
+    """A surface that is straight between grid lines is integrated exactly by its middles there.
+
+    So each axis is cut at its grid lines and at the edges of the bins, whose order autograd does not need to know.
+    """
+    pieces = []
+    for axis, bins in zip((1, 0), _both(output_size)):
+        edges = _edges(rois, axis, bins, scale, aligned)
+        lines = torch.arange(-1.0, features.shape[2 - axis] + 1, dtype=rois.dtype)
+        cuts = edges[:, :-1, None].maximum(edges[:, 1:, None].minimum(lines))
+        cuts = torch.cat([edges[:, :-1, None], cuts, edges[:, 1:, None]], dim=2)  # (K, S, lines + 2), in order
+        pieces.append(((cuts[..., 1:] + cuts[..., :-1]) / 2, cuts.diff(dim=2) / (edges.diff(dim=1)[..., None])))
+    (y, of_y), (x, of_x) = pieces
+    (K, S, n), (_, T, m) = y.shape, x.shape
+    samples = _sampled(features[image_index], y.reshape(K, S * n), x.reshape(K, T * m)).reshape(K, S, n, T, m, -1)
+    return torch.einsum("kinjmc,kin,kjm->kijc", samples, of_y, of_x)
+
+
+def _both(size):
+    return size if isinstance(size, (tuple, list)) else (size, size)
+
+
+def _edges(rois, axis, bins, scale, aligned):
+    """Where bins begin and end along an axis: (K, bins + 1), counted between the centres of pixels."""
+    start, end = (rois[:, [i]] * scale - (0.5 if aligned else 0) for i in (axis, axis + 2))
+    return start + torch.arange(bins + 1, dtype=rois.dtype) / bins * (end - start)
+
+
+def _sampled(features, y, x):
+    """features (K, H, W, C) read bilinearly at the rows y (K, S) and columns x (K, T), 0 outside  ->  (K, S, T, C)"""
+    H, W = features.shape[1:3]
+    shape = (*y.shape, x.shape[1])
+    places = torch.stack([x[:, None].expand(shape) * 2 + 1, y[:, :, None].expand(shape) * 2 + 1], dim=-1)
+    grid = places / torch.tensor([W, H], dtype=x.dtype) - 1  # the outer edges of the map lie at -1 and 1
+    return _pixels(F.grid_sample(_planes(features), grid, mode="bilinear", padding_mode="zeros", align_corners=False))
+
+
 def mask_targets(masks, rois, matched, sizes, size, aligned):
     """RoI by RoI, from the masks of its picture, which torchvision never pads."""
     assert not aligned
@@ -296,4 +339,6 @@ OPERATORS = {
     "keypoint_targets": keypoint_targets,
     "paste_masks": paste_masks,
     "resize_picture": resize_picture,
+    "roi_warp": roi_warp,
+    "prroi_pool": prroi_pool,
 }
