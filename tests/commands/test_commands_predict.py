@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinymaskrcnn import cli, visualize
+from tinymaskrcnn import cli, experiment, visualize
 from tinymaskrcnn.commands import predict
 from tinymaskrcnn.commands.pictures import starting_weights
 from tinymaskrcnn.commands.predict import _unique_names
-from tinymaskrcnn.config import photograph_preset
+from tinymaskrcnn.config import Config, photograph_preset
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.interop.model_file import save_model
@@ -201,3 +201,29 @@ def test_which_score_counts_and_what_a_bright_picture_is_told(run, tmp_path, cap
     assert f"bright.png: no objects  -> {tmp_path}/found/bright.png" in out and "try --invert" in err
     assert cli.main([*words, "--score", "1.1", "--invert"]) == 0
     assert "try --invert" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_is_looked_at_is_the_picture_or_its_negative(dtype, tmp_path, monkeypatch):
+    """And by whom: the model, on the device and with the threads that were asked for."""
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (12, 15)).astype(dtype)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    opened, seen = [], []
+
+    class Finder:
+        model = build_model(Config().model, rng=np.random.default_rng(0))
+        class_names = model.config.class_names
+
+        def detect(self, images, **_):
+            seen.extend(images)
+            return [Detections(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), [])]
+
+    finder = Finder()
+    monkeypatch.setattr(experiment, "open_detector", lambda *words, **data: opened.append((words, data)) or finder)
+    words = ["predict", str(tmp_path / "a.png"), "--model", "mine", "--out", str(tmp_path / "found"), "--threads", "3"]
+    assert cli.main(words) == cli.main([*words, "--invert"]) == 0
+    assert opened == [(("mine",), {"device": "cpu", "threads": 3})] * 2
+    share = pixels[:, :, None] / np.iinfo(dtype).max
+    for image, wanted in zip(seen, (share, 1 - share), strict=True):
+        np.testing.assert_allclose(image, wanted, atol=1e-6)
+
