@@ -39,7 +39,7 @@ def _shown(mask):
     if isinstance(mask, np.ndarray):
         pixels = mask[shown_pixels(*mask.shape)] != 0
         return mask.shape, pixels.shape, (slice(None), slice(None)), pixels
-    size = tuple(mask.size)
+    size = mask.size
     rows, columns = shown_pixels(*size)
     spans = Spans.from_rles([mask], size=size)
     spans = spans if isinstance(rows, slice) else spans.sampled(rows[:, 0], columns[0])
