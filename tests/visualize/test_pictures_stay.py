@@ -9,6 +9,7 @@ import inspect
 import json
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from tinymaskrcnn import visualize
@@ -20,13 +21,18 @@ if __name__ == "__main__":
 from visualize.pictures import PICTURES
 from visualize.record import differences, recorded
 
+VERSION = ".".join(matplotlib.__version__.split(".")[:2])
 KEPT = Path(__file__).parents[1] / "fixtures" / "visualize_pictures.json"
 DRAW_NOTHING = {"Steps", "confusion_matrix", "nms_states", "receptive_field", "save_figure", "use_theme"}
 
 
 @pytest.fixture(scope="module")
 def kept():
-    return json.loads(KEPT.read_text(encoding="utf-8"))
+    """{name: lines}; what an artist remembers of itself is a matter of matplotlib's version."""
+    found = json.loads(KEPT.read_text(encoding="utf-8"))
+    if found["matplotlib"] != VERSION:
+        pytest.skip(f"the record was made with matplotlib {found['matplotlib']}; this is {VERSION}")
+    return found
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -41,5 +47,6 @@ def test_every_drawing_has_its_picture():
 
 
 if __name__ == "__main__":
-    found = {name: recorded(draw, pytest.MonkeyPatch()) for name, draw in PICTURES.items()}
+    found = {"matplotlib": VERSION}
+    found |= {name: recorded(draw, pytest.MonkeyPatch()) for name, draw in PICTURES.items()}
     KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
