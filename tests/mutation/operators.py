@@ -247,8 +247,16 @@ def arithmetic(node, text):
             "divisor too large by a little",
             text.of_binary(node, sign, right=f"{_in_brackets(text(node.right))} + 1e-8"),
         )
-        held = f"__import__('numpy').maximum({text(node.right)}, 1)"
-        yield "divisor held at 1", text.of_binary(node, sign, right=held)
+        if not _is_at_least_1(node.right):
+            held = f"__import__('numpy').maximum({text(node.right)}, 1)"
+            yield "divisor held at 1", text.of_binary(node, sign, right=held)
+
+
+def _is_at_least_1(node):
+    """Whether a divisor is a number above 0 as it stands, or is held at one."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("max", "maximum"):
+        return any(map(_is_at_least_1, node.args))
+    return isinstance(node, ast.Constant) and node.value >= 1
 
 
 @operator(ast.UnaryOp)
@@ -426,8 +434,9 @@ def assigned(node, text):
     if isinstance(node.targets[0], (ast.Subscript, ast.Attribute)):
         yield "+= for =", f"{target} += {text(value)}"
     words = re.findall(r"\w+", text(value))
-    made = isinstance(value, ast.Call) and text(value.func).rpartition(".")[2] not in NO_ARRAYS
-    if isinstance(node.targets[0], ast.Name) and made and not NO_FLOATS & set(words):
+    maker = text(value.func).rpartition(".")[2].lstrip("_") if isinstance(value, ast.Call) else ""
+    may_be_array = maker and not maker[0].isupper() and maker not in NO_ARRAYS  # a name like Workspace is a class
+    if isinstance(node.targets[0], ast.Name) and may_be_array and not NO_FLOATS & set(words):
         single = f"getattr({target}, 'dtype', None) == 'float64'"  # a mistake that costs digits, or the dtype
         yield "kept in float32", f"{text(node)}; {target} = {target}.astype('float32') if {single} else {target}"
 

@@ -200,3 +200,13 @@ def test_another_array_in_the_place_of_one_that_is_gone():
         others.append(np.zeros(10))
     recorder.claim("network", others[-1], last=True)
     assert recorder.kept == {"network": 80}
+
+
+def test_what_a_stage_kept_in_one_step_it_need_not_keep_in_the_next():
+    """An array that lives on, such as the picture, belongs to who keeps it first now."""
+    recorder, picture = Recorder(meter=lambda: 0), np.zeros(10)
+    for stage in ("stem", "head"):
+        recorder.claim(stage, (picture,), last=False)
+        recorder.claim("network", (picture, np.zeros(3)), last=True)
+        assert recorder.kept == {stage: picture.nbytes, "network": 24}
+
