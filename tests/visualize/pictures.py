@@ -178,6 +178,7 @@ PICTURES = {
     "draw_interpolation_matrix": lambda: v.draw_interpolation_matrix(sparse(), (8, 8), row=0, title="A"),
     "draw_matrix_row": lambda: v.draw_matrix_row(sparse(), (8, 8), row=2, title="row"),
     "interpolation_matrix_figure": lambda: v.interpolation_matrix_figure(sparse(), MAP, row=1),
+    "roi_operators_figure": lambda: v.roi_operators_figure(MAP, ROI, bin=(0, 1)),
     "roi_align_steps": lambda: v.roi_align_steps(MAP, ROI, output_size=(1, 2)),
     "profile_figure": lambda: v.profile_figure(training()),
     "profile_figure, of detection": lambda: v.profile_figure(inference()),

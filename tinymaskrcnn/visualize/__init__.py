@@ -34,6 +34,7 @@ from .nms import draw_nms_state, nms_states, nms_steps
 from .pool_windows import pool_gradient_steps, pool_steps
 from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
+from .pooling_operators import roi_operators_figure
 from .pooling_steps import roi_align_steps
 from .receptive_field import draw_receptive_field, receptive_field
 from .stages import (
@@ -114,6 +115,7 @@ __all__ = [
     "receptive_field",
     "roi_align_steps",
     "roi_grids_figure",
+    "roi_operators_figure",
     "save_figure",
     "use_theme",
 ]

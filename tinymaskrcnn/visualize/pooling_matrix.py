@@ -95,11 +95,14 @@ def _dense(function, A, shape, row):
     return dense
 
 
-def _draw_cells(ax, values, *, title=None, blank=False, outline=None):
-    """A map as cells with numbers where there is room; `blank` leaves zeros empty, `outline` frames chosen cells."""
+def _draw_cells(ax, values, *, title=None, blank=False, outline=None, limits=None):
+    """A map as cells with numbers where there is room; `blank` leaves zeros empty, `outline` frames chosen cells.
+
+    limits: the numbers that are black and white, by default the least and the most there are.
+    """
     H, W = values.shape
     shown = np.ma.masked_equal(values, 0) if blank else values
-    norm = Normalize(0 if blank else values.min(), values.max() or 1)
+    norm = Normalize(*(limits or (0 if blank else values.min(), values.max() or 1)))
     colormap = WEIGHTS if blank else "gray"
     ax.imshow(shown, cmap=colormap, norm=norm, extent=(0, W, H, 0), interpolation="nearest")
     if max(H, W) <= MOST_NUMBERS:
