@@ -18,6 +18,7 @@ from tiny_model import tiny_model, tiny_samples, tiny_scene
 from tinymaskrcnn.config import RoIConfig, RPNConfig
 from tinymaskrcnn.models import blocks, exact_joint, mask_rcnn, moving_targets, poolers, roi_heads, rpn
 from tinymaskrcnn.models.backbones import fpn, resnet
+from tinymaskrcnn.models.fast_rcnn import GivenProposals
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import layers, module, more_layers
 from tinymaskrcnn.targets.keypoint import KeypointTargets
@@ -551,6 +552,14 @@ MODELS = [
         lambda rng: mask_rcnn.Normalize((0.1, 0.2), (0.5, 0.4)),
         (2, 3, 4, 2),
         sizes=np.array([[3, 4], [2, 3]]),
+    ),
+    layer(
+        lambda rng: GivenProposals(),
+        draw.pyramid(2, (4, 2), 2),
+        proposals=Draw(lambda rng: rng.random((2, 3, 4), np.float32)),
+        proposals_valid=np.ones((2, 3), bool),
+        skip=no_images("the proposals"),
+        without_gradient=("pyramid",),
     ),
     # exact joint training
     layer(lambda rng: exact_joint.ChainedRPN(3, RPN_CONFIG, rng=rng), draw.pyramid(2, (3, 2), 3)),

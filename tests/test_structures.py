@@ -393,7 +393,9 @@ def test_all_of_a_batch_goes_to_a_device(monkeypatch):
     assert there.images == ("cuda", batch.images) and there.sizes == ("cuda", batch.sizes) and there.names == ("a",)
     for name, values in vars(batch.targets).items():
         assert getattr(there.targets, name)[1] is values
-    assert len(moved) == 7
+    assert len(moved) == 7 and there.given == {}
+    given = dataclasses.replace(batch, given={"proposals": np.ones((1, 2, 4))})
+    assert given.to_device("cuda").given == {"proposals": ("cuda", given.given["proposals"])}
 
 
 def test_an_image_without_objects_has_no_part_unless_all_have_it():

@@ -92,6 +92,7 @@ class RoIConfig(Settings):
     box_size: int = 7
     mask_size: int = 14
     positive_iou: float = 0.5
+    negative_low: float = 0.0  # background overlaps an object by at least this; Fast R-CNN: 0.1, its hard examples
     samples_per_image: int = 64  # Fast R-CNN: 128 / 64 per image; torchvision: 512
     positive_fraction: float = 0.25
     delta_weights: tuple = (10.0, 10.0, 5.0, 5.0)
@@ -115,6 +116,24 @@ class RoIConfig(Settings):
 
 
 @dataclass(frozen=True)
+class ProposalConfig(Settings):
+    """Proposals that come from outside the network, for systems without an RPN.
+
+    Sizes are meant for pictures of 128x128 pixels: areas grow with a picture's area, sides with its root.
+    """
+
+    method: str = "selective_search"  # or "sliding_window"
+    color_spaces: tuple = ("hsv", "lab")  # R-CNN: these; a grey picture has its intensity alone
+    scales: tuple = (50.0, 150.0)  # tolerance of the first regions; R-CNN: 50 and 100 in pictures 500 pixels wide
+    measures: tuple = ("color+texture+size+fill", "texture+size+fill")  # of likeness; R-CNN: these
+    sigma: float = 0.8  # of the smoothing before the first regions are made
+    min_size: int = 8  # pixels of such a region
+    min_side: float = 6.0  # of a box; R-CNN: 20 in pictures 500 pixels wide
+    most: int = 256  # per picture; R-CNN: 2000
+    longer_side: int = 320  # larger pictures are searched at this size; R-CNN: 500
+
+
+@dataclass(frozen=True)
 class ModelConfig(Settings):
     system: str = "mask_rcnn"  # which member of the family: a name of models/systems.py
     num_classes: int = 11  # ten digits and background
@@ -128,6 +147,7 @@ class ModelConfig(Settings):
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     rpn: RPNConfig = field(default_factory=RPNConfig)
     roi: RoIConfig = field(default_factory=RoIConfig)
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
 
 
 @dataclass(frozen=True)
@@ -166,6 +186,7 @@ class TrainConfig(Settings):
     clip_norm: float = 10.0  # 0 = off
     checkpoint_every: int = 100
     seed: int = 0
+    train_scenes: int = 0  # so many different scenes, again and again; 0: every one is new
     eval_scenes: int = 200
     frozen_stages: int = -1  # fine-tuning: 0 keeps the stem as it is, 1 the first stage too, ...; -1 trains everything
 
@@ -180,6 +201,8 @@ class CocoConfig(Settings):
     val_images: str = ""
     train_list: str = ""  # text files with file names or ids, one per line; "" = all pictures
     val_list: str = ""
+    proposals: str = ""  # files of proposals for these pictures; "" = made as model.proposals says
+    val_proposals: str = ""
     category_ids: tuple = ()  # of labels 0, 1, 2, ...; 0 where a label has none
     flip: float = 0.5  # probability that a training picture is mirrored
     crop: int = 0  # side in pixels (before resizing) of the random windows that are trained on; 0 = whole pictures

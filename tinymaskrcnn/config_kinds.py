@@ -57,6 +57,18 @@ def one_of(*words):
     return Rule(f"{', '.join(first)} or {last}" if first else last, take)
 
 
+def some_of(*words):
+    """Words joined by a plus, each once."""
+
+    def take(value):
+        chosen = value.split("+") if isinstance(value, str) else [None]
+        if not set(chosen) <= set(words) or len(set(chosen)) < len(chosen):
+            raise ValueError
+        return value
+
+    return Rule(f"some of {', '.join(words)}, joined by +", take)
+
+
 def text(most=4096):
     """A text that can be a file's name or a title."""
 

@@ -5,7 +5,7 @@ They are held at every way in, because the classes themselves ask for it: `settl
 when a file was read or a network is built.
 """
 
-from .config_kinds import Rule, flag, levels, number, one_line, one_of, row, text, two, whole
+from .config_kinds import Rule, flag, levels, number, one_line, one_of, row, some_of, text, two, whole
 from .errors import ConfigError, shown
 
 
@@ -21,8 +21,9 @@ def heads():
 
 PROCEDURES = ("joint", "alternating", "pretrain")
 
-SYSTEMS = ("faster_rcnn", "mask_rcnn")
-HEADS = {"faster_rcnn": {"box"}}  # which heads a system has, where that is no choice
+SYSTEMS = ("fast_rcnn", "faster_rcnn", "mask_rcnn")
+OUTSIDE = {"fast_rcnn"}  # systems whose proposals come from outside the network (data/proposals)
+HEADS = {"fast_rcnn": {"box"}, "faster_rcnn": {"box"}}  # which heads a system has, where that is no choice
 
 SHARE = number(0, 1)
 WIDTH = whole(1, 65536)
@@ -73,6 +74,7 @@ RULES = {
         "box_size": whole(1, 128),
         "mask_size": whole(1, 256),
         "positive_iou": SHARE,
+        "negative_low": SHARE,
         "samples_per_image": SAMPLES,
         "positive_fraction": SHARE,
         "delta_weights": row(number(1e-3, 1e3), least=4, most=4),
@@ -93,6 +95,17 @@ RULES = {
         "detections_per_image": SAMPLES,
         "mask_threshold": SHARE,
         "paste": one_of("continuous", "integer"),
+    },
+    "ProposalConfig": {
+        "method": one_of("selective_search", "sliding_window"),
+        "color_spaces": row(one_of("hsv", "lab", "rgi", "hue", "intensity"), least=1),
+        "scales": row(number(0, 1e6, above=True), least=1),
+        "measures": row(some_of("color", "texture", "size", "fill"), least=1),
+        "sigma": number(0, 100),
+        "min_size": COUNT,
+        "min_side": number(0, 1e5),
+        "most": SAMPLES,
+        "longer_side": whole(16, 4096),
     },
     "ModelConfig": {
         "system": one_of(*SYSTEMS),
@@ -136,6 +149,7 @@ RULES = {
         "clip_norm": number(0, 1e12),
         "checkpoint_every": whole(1, 10**9),
         "seed": whole(0, 2**128),
+        "train_scenes": COUNT,
         "eval_scenes": COUNT,
         "frozen_stages": whole(-1, 4),
     },
@@ -146,6 +160,8 @@ RULES = {
         "val_images": text(),
         "train_list": text(),
         "val_list": text(),
+        "proposals": text(),
+        "val_proposals": text(),
         "category_ids": row(whole(-(2**63), 2**63 - 1), most=65536),
         "flip": SHARE,
         "crop": PIXELS,
@@ -157,6 +173,7 @@ HOMES = {  # where in a Config the settings of a class lie
     "BackboneConfig": "model.backbone",
     "RPNConfig": "model.rpn",
     "RoIConfig": "model.roi",
+    "ProposalConfig": "model.proposals",
     "ModelConfig": "model",
     "SceneConfig": "scenes",
     "TrainConfig": "train",
@@ -200,7 +217,7 @@ def check_relations(config, where=None):
 
 def check_network(config):
     """What of a ModelConfig's relations a network needs; the names of its classes are nothing to it."""
-    for part, relation in ((config.backbone, _backbone), (config.rpn, _rpn), (config, _model)):
+    for part, relation in ((config.backbone, _backbone), (config.rpn, _rpn), (config.roi, _roi), (config, _model)):
         for wrong in relation(part):
             raise ConfigError(f"{HOMES[type(part).__name__]}.{wrong}")
 
@@ -230,10 +247,18 @@ def _rpn(config):
         yield f"negative_iou must be at most positive_iou; got {config.negative_iou} and {config.positive_iou}"
 
 
+def _roi(config):
+    if config.negative_low > config.positive_iou:
+        yield f"negative_low must be at most positive_iou; got {config.negative_low} and {config.positive_iou}"
+
+
 def _model(config):
     backbone = config.backbone
     if set(config.heads) != (wanted := HEADS.get(config.system, set(config.heads))):
         yield f"heads must be {sorted(wanted)} for system {config.system!r}; got {shown(list(config.heads))}"
+    if config.system in OUTSIDE and config.box_gradient != "none":
+        wanted = f"box_gradient must be 'none' for system {config.system!r}, whose boxes no network made"
+        yield f"{wanted}; got {config.box_gradient!r}"
     for name in ("image_mean", "image_std"):
         if (given := len(getattr(config, name))) != backbone.in_channels:
             yield f"{name} must have as many entries as backbone.in_channels, {backbone.in_channels}; got {given}"
@@ -292,6 +317,8 @@ def _procedure(config):
     if config.train.steps < 6:
         needs = "train.procedure 'alternating', which divides them among four"
         yield f"train.steps must be at least 6 for {needs}; got {config.train.steps}"
+    if config.model.system in OUTSIDE:
+        yield f"train.procedure must be 'joint' for system {config.model.system!r}, which has no RPN; got 'alternating'"
     if config.model.box_gradient != "none":
         apart = "where train.procedure 'alternating' trains proposer and heads apart"
         yield f"model.box_gradient must be 'none' {apart}; got {config.model.box_gradient!r}"
@@ -312,6 +339,7 @@ def _data(config):
 _RELATIONS = {
     "BackboneConfig": [_backbone],
     "RPNConfig": [_rpn],
+    "RoIConfig": [_roi],
     "ModelConfig": [_model, _names],
     "SceneConfig": [_scenes],
 }

@@ -20,6 +20,7 @@ from .config_rules import check_data, check_relations
 from .counting import counted
 from .data.coco import CocoStream
 from .data.loader import open_stream
+from .data.proposals.stream import given_for
 from .data.resizing import resize_to_config, resized_size
 from .devices import to_device
 from .errors import ArgumentError, shown
@@ -58,16 +59,18 @@ class Detector:
     def class_names(self):
         return self.model.config.class_names
 
-    def detect(self, images, *, encoded=False):
+    def detect(self, images, *, encoded=False, proposals=None):
         """Find objects in a list of (H, W, C) float pictures in 0..1 of any sizes; one Detections per picture.
 
-        encoded: masks become a list of RLE instead of an array, and never stand in memory as pixels.
+        encoded: masks become a list of RLE instead of an array, and never stand in memory as pixels. proposals: for
+        each picture boxes (P, 4) in its pixels, best first; without them a model without an RPN has them searched for.
         """
         images = check_pictures(images, channels=self.model.config.backbone.in_channels)
         if len(images) == 0:
             return []
         self._require_memory(images)
         batch = collate([resize_to_config(image, self.model.config) for image in images])
+        given = given_for(images, batch.sizes, self.model.config, found=proposals)
         originals = np.array([image.shape[:2] for image in images], np.int64)
         del images  # large ones need not outlive their resizing
         dtype = self.model.parameters()[0].value.dtype
@@ -79,6 +82,7 @@ class Detector:
             sizes=to_device(batch.sizes, self.device),
             original_sizes=originals,
             paste=paste_encoded if encoded else paste_masks,
+            **{name: to_device(array, self.device) for name, array in given.items()},
         )
         try:
             with computing(self.threads), overflow_named(self.model, find):
@@ -136,8 +140,10 @@ class Experiment(Detector):
         fresh = load_fitting(model, weights, class_names=known) if weights is not None else []
         if backbone is not None:
             transplant(model, backbone)
-        streams = {split: open_stream(config, split=split, data_dir=data_dir) for split in ("train", "test")}
-        run = RunFolder.create(path or next_run_path(), config, data_dir=data_dir)
+        path = Path(path or next_run_path())
+        given = {"data_dir": data_dir, "folder": path / "proposals"}
+        streams = {split: open_stream(config, split=split, **given) for split in ("train", "test")}
+        run = RunFolder.create(path, config, data_dir=data_dir)
         experiment = cls(run, device=device, threads=threads)
         experiment.model, experiment.fresh = model, fresh
         experiment._streams = {(split, None): stream for split, stream in streams.items()}
@@ -188,7 +194,8 @@ class Experiment(Detector):
         parts: those of the heads ("box", "mask", "keypoint") for which annotations must be sound; all when None.
         """
         if (split, parts) not in self._streams:
-            stream = open_stream(self.config, split=split, data_dir=self.data_dir, parts=parts)
+            given = {"data_dir": self.data_dir, "parts": parts, "folder": self.run.path / "proposals"}
+            stream = open_stream(self.config, split=split, **given)
             self._streams[split, parts] = stream
             self._say_left_out(stream)
         return self._streams[split, parts]
@@ -229,6 +236,8 @@ class Experiment(Detector):
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
         check_memory(self.config, device=self.device)
+        if proposals := self.stream().proposals:
+            proposals.prepare(self.config.train.steps * self.config.train.accumulate)
         training = Training(self.model, self.stream(), self.run, self.device)
         with computing(self.threads):
             finished = PROCEDURES[self.config.train.procedure](training, on_start=on_start)
@@ -254,10 +263,13 @@ class Experiment(Detector):
         evaluators = {kind: Evaluator(iou_type=kind, **options) for kind in kinds}
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
+        proposals = stream.proposals and stream.proposals.found(range(scenes))
         with computing(self.threads), _results_writer(save_results, stream, self._say) as add_result:
             for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
                 images, truths = zip(*(stream.encoded(i) for i in range(first, min(first + size, scenes))))
-                for i, (truth, found) in enumerate(zip(truths, self.detect(images, encoded=True)), start=first):
+                given = proposals and proposals[first : first + size]
+                detections = self.detect(images, encoded=True, proposals=given)
+                for i, (truth, found) in enumerate(zip(truths, detections), start=first):
                     add_result(i, found)
                     for evaluator in evaluators.values():
                         evaluator.add(truth, found)
@@ -298,7 +310,8 @@ class Experiment(Detector):
 
         stream = self.stream(split)
         images, truths = zip(*(stream.encoded(i) for i in range(_limited(scenes, stream))))
-        found = self.detect(images, encoded=True)
+        proposals = stream.proposals and stream.proposals.found(range(len(images)))
+        found = self.detect(images, encoded=True, proposals=proposals)
         drawn = {"detections.png": visualize.detections_figure(images, truths, found, self.class_names)}
         if rows := read_rows(self.run.metrics_file):
             drawn["curves.png"] = visualize.curves_figure(rows)

@@ -143,20 +143,23 @@ def _moved(array, device):
 class ImageBatch:
     """N images padded to one size, with their true sizes and, when known, their objects.
 
-    images (N, H, W, C) float32 in 0..1 (the model normalises), sizes (N, 2) as height, width before padding.
+    images (N, H, W, C) float32 in 0..1 (the model normalises), sizes (N, 2) as height, width before padding. given:
+    what else a model wants by name, arrays with N rows: "proposals" (N, P, 4) and "proposals_valid" (N, P) bool.
     """
 
     images: np.ndarray
     sizes: np.ndarray
     targets: TargetBatch | None = None
     names: tuple = field(default=())
+    given: dict = field(default_factory=dict)
 
     def __len__(self):
         return len(self.images)
 
     def to_device(self, device):
         targets = self.targets.to_device(device) if self.targets is not None else None
-        return ImageBatch(to_device(self.images, device), to_device(self.sizes, device), targets, self.names)
+        given = {name: to_device(array, device) for name, array in self.given.items()}
+        return ImageBatch(to_device(self.images, device), to_device(self.sizes, device), targets, self.names, given)
 
 
 @dataclass(frozen=True)

@@ -475,3 +475,33 @@ def test_pictures_and_scenes_do_not_go_together(files):
         build_picture_config(cli.parse(["train", "--data", "coco", "--scenes", "hard"]), None)
     with pytest.raises(ConfigError, match="--data coco needs --annotations JSON and --images DIR"):
         build_picture_config(cli.parse(["train", "--data", "coco"]), None)
+
+
+# ---------------------------------------------------------------- proposals from outside
+
+
+def test_fast_rcnn_learns_from_proposals_of_its_own_or_brought_along(learn, files, tmp_path, capsys):
+    """Halves equal the whole, the file may be told or not; its boxes are those that are judged, too."""
+    path, folder = files
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps([{"image_id": 10, "bbox": [4, 6, 10, 12]}, {"image_id": 20, "bbox": [1, 2, 30, 40]}]))
+    kind = {"coco__proposals": str(mine), "model__roi__score_threshold": 0.0, "coco__flip": 0.5, "coco__crop": 24}
+    assert learn(tmp_path / "whole", "--system", "fast_rcnn", **kind) == 0
+    said = capsys.readouterr().err
+    assert "1 proposals in each of 100 pictures" in said and "anchors" not in said
+    assert not (tmp_path / "whole" / "proposals").exists() and (tmp_path / "whole" / "proposals.png").exists()
+    assert learn(tmp_path / "half", "--system", "fast_rcnn", **kind, train__steps=1, train__schedule="constant") == 0
+    assert learn(tmp_path / "all", "--system", "fast_rcnn", **kind, train__schedule="constant") == 0
+    assert cli.main(["train", "--out", str(tmp_path / "half"), "--resume", "--steps", "4"]) == 0
+    assert equal(state(tmp_path / "half"), state(tmp_path / "all"))
+    capsys.readouterr()
+    mine.write_text(json.dumps([{"image_id": 77, "bbox": [4, 6, 10, 12]}]))
+    assert cli.main(["evaluate", str(tmp_path / "whole")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {mine}: holds proposals of another data set") and said.count("\n") == 1
+    assert learn(tmp_path / "own", "--system", "fast_rcnn", model__roi__score_threshold=0.0) == 0
+    assert len(list((tmp_path / "own" / "proposals").iterdir())) >= 1
+    capsys.readouterr()
+    words = ["--model", str(tmp_path / "own"), "--out", str(tmp_path / "f"), "--score", "0"]
+    assert cli.main(["predict", str(folder / "a.png"), *words]) == 0
+    assert json.loads((tmp_path / "f" / "a.json").read_text())["objects"]

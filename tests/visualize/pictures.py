@@ -14,6 +14,7 @@ from visualize.test_visualize_detections import IMAGE, NAMES, found_of, truth_of
 from visualize.test_visualize_film import TRUTH as SCENE
 from visualize.test_visualize_nms import CHAIN, FALLING
 from visualize.test_visualize_profile import inference, training
+from visualize.test_visualize_recall import RECALL
 
 from tinymaskrcnn import visualize as v
 from tinymaskrcnn.explain.fate import why_missed
@@ -81,6 +82,9 @@ PICTURES = {
         np.linspace(0, 1, 50) ** 2, positive_iou=0.7, negative_iou=0.3, title="Bands"
     ),
     "coverage_figure": lambda: v.coverage_figure(REPORT),
+    "recall_figure": lambda: v.recall_figure(RECALL, IMAGE, TRUTH, FOUND.boxes),
+    "recall_figure, curves alone": lambda: v.recall_figure(RECALL),
+    "draw_best": lambda: v.draw_best(GREY, TRUTH, FOUND.boxes[:1]),
     "draw_array": lambda: v.draw_array(SIGNED, title="array", cmap="viridis", highlight=[(0, 1, 2, 3, style.RED)]),
     "draw_gradient": lambda: v.draw_gradient(SIGNED, title="signs", vmax=2),
     "arrays_figure": lambda: v.arrays_figure(

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 
 from ..config import SCENE_PRESETS
+from ..config_rules import OUTSIDE
 from ..errors import ConfigError, listed
 from .options import (
     PRESETS,
@@ -77,7 +78,7 @@ def run(args):
     path, train = experiment.run.path, experiment.config.train
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")
-    _show_anchors(experiment)
+    (_show_recall if experiment.config.model.system in OUTSIDE else _show_anchors)(experiment)
     if not experiment.train(on_start=lambda step: _begin(experiment, step)):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
@@ -167,6 +168,14 @@ def _show_anchors(experiment):
     for warning in report.warnings():
         _say(f"warning: {warning}")
     save_figure(coverage_figure(report), experiment.run.path / "anchors.png")
+
+
+def _show_recall(experiment):
+    from ..visualize import recall_figure, save_figure
+
+    report = experiment.stream().proposals.report(100)
+    _say(report.table())
+    save_figure(recall_figure(report), experiment.run.path / "proposals.png")
 
 
 def _finish(experiment):

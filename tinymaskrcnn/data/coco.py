@@ -5,6 +5,8 @@ Pictures and annotations: `CocoDataset`. Order, resizing, flips and crops of a t
 
 import dataclasses
 import functools
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +184,7 @@ class CocoStream:
             )
         self.dataset, self.model, self.config = dataset, model, config
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
+        self.proposals = None  # what finds them, where a model wants some: `proposals.stream`
         self.keypoint_order = transforms.mirrored_order(dataset.keypoint_names)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)  # of this epoch and, read ahead, the next
 
@@ -233,6 +236,30 @@ class CocoStream:
             image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
         return image, dataclasses.replace(target, masks=None)
 
+    def whole(self, number):
+        """Picture `number` of the dataset as it is: (H, W, C) float32 in 0..1"""
+        return self.dataset.image(number, channels=self.model.backbone.in_channels)
+
+    def carried(self, i, boxes):
+        """Boxes (P, 4) in the whole picture, as they lie in picture i of the stream: mirrored, cut and resized alike.
+
+        ->  boxes (P', 4) float32; those that are cut off are left out
+        """
+        if not self.augment:
+            return boxes
+        picture = self.dataset.pictures[self.number(i)]
+        image = np.zeros((picture.height, picture.width, 0), np.uint8)
+        target = Target(boxes, np.ones(len(boxes), np.int64))
+        return self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))[1].boxes
+
+    def about(self):
+        """A table of all that the pictures depend on."""
+        files = [(self.dataset.folder / picture.file_name).stat().st_size for picture in self.dataset.pictures]
+        seen = [(p.id, p.file_name, p.height, p.width, size) for p, size in zip(self.dataset.pictures, files)]
+        digest = hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
+        channels = self.model.backbone.in_channels
+        return {"pictures": len(seen), "digest": digest, "channels": channels}
+
     def _augmented(self, image, target, *, rng):
         """Flipped, cut and resized: masks are spans and pixels are bytes until the window is known."""
         image, target = transforms.random_flip(
@@ -252,6 +279,7 @@ class CocoStream:
         names = [self.dataset.name(self.number(n)) for n in numbers]
         bare = [dataclasses.replace(target, masks=None) for target in targets]
         batch = collate(images, bare, names=names, num_classes=len(self.dataset.class_names))
+        batch = dataclasses.replace(batch, given=self.proposals.given(numbers)) if self.proposals else batch
         if not self.dataset.has_masks:
             return batch
         learned = [target.masks[np.flatnonzero(~target.crowd)] for target in targets]  # the rows that collate keeps

@@ -3,14 +3,21 @@
 Photographs with annotations come as the same kind of stream: see `coco.CocoStream`.
 """
 
+import dataclasses
+import functools
+import hashlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counted_from
 
+import numpy as np
+
 from ..capacity import require
+from ..config import to_dict
 from ..errors import ArgumentError, ConfigError
 from ..structures import collate
 from . import coco, digits, mnist, scenes
+from .proposals.stream import attach_proposals
 
 
 def load_bank(source, data_dir=None):
@@ -25,22 +32,45 @@ def load_bank(source, data_dir=None):
 class SceneStream:
     """An endless stream of scenes with random access: batch i is the same whenever and wherever it is asked for.
 
-    A run that stopped after batch i therefore goes on with `batch(i + 1)`; there is no state to save.
+    A run that stopped after batch i therefore goes on with `batch(i + 1)`; there is no state to save. different: so
+    many scenes come again and again, in another order every time; 0: all scenes differ.
     """
 
-    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None):
+    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None, different=0):
         scenes.validate(config)
         if batch_size < 1:
             raise ArgumentError(f"SceneStream: batch_size must be at least 1; got {batch_size}")
         numbers = batch_size * config.image_size**2 * (3 if config.color else 1)
         require(4 * numbers, f"a batch of {batch_size} scenes", advice="; lower batch_size or scenes.image_size")
         self.config, self.split, self.seed, self.batch_size = config, split, seed, batch_size
+        self.different = different
+        self.proposals = None  # what finds them, where a model wants some: `proposals.stream`
         self.bank = bank if bank is not None else load_bank(config.source, data_dir)
         self.bank.members(split)  # an unknown split fails here, not in a background thread
 
+    def number(self, i):
+        """Which scene comes as number i of the stream."""
+        if not self.different:
+            return i
+        epoch, place = divmod(i, self.different)
+        return int(_order(self.different, self.seed, epoch)[place])
+
     def scene(self, i):
-        """Scene i  ->  image (H, W, C) float32 in 0..1, Target"""
-        return scenes.make_scene(i, self.config, bank=self.bank, split=self.split, seed=self.seed)
+        """Scene i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
+        return scenes.make_scene(self.number(i), self.config, bank=self.bank, split=self.split, seed=self.seed)
+
+    def whole(self, number):
+        """The picture of a scene, by its own number: (H, W, C) float32 in 0..1"""
+        return scenes.make_scene(number, self.config, bank=self.bank, split=self.split, seed=self.seed)[0]
+
+    def carried(self, i, boxes):
+        """Boxes (P, 4) in the whole picture, as they lie in number i of the stream: scenes come as they are."""
+        return boxes
+
+    def about(self):
+        """A table of all that the pictures depend on."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.bank.images)).hexdigest()[:16]
+        return {"scenes": to_dict(self.config), "split": self.split, "seed": self.seed, "digits": digest}
 
     encoded = layout = scene  # a scene is small, and has to be made to be known; a picture's objects stand in a file
 
@@ -48,18 +78,30 @@ class SceneStream:
         """Scenes i * batch_size and following as one ImageBatch."""
         numbers = range(i * self.batch_size, (i + 1) * self.batch_size)
         images, targets = zip(*map(self.scene, numbers))
-        return collate(images, targets, names=[f"{self.split} scene {n}" for n in numbers])
+        given = self.proposals.given(numbers) if self.proposals else {}
+        names = [f"{self.split} scene {self.number(n)}" for n in numbers]
+        return dataclasses.replace(collate(images, targets, names=names), given=given)
 
 
-def open_stream(config, *, split, data_dir=None, parts=None):
+@functools.lru_cache(maxsize=4)
+def _order(count, seed, epoch):
+    """The order in which `count` scenes come in an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def open_stream(config, *, split, data_dir=None, parts=None, folder=None):
     """The stream of a split that a Config describes: annotated pictures where it names some, else generated scenes.
 
-    parts: see `coco.open_coco`; scenes have all of them.
+    parts: see `coco.open_coco`; scenes have all of them. folder: where proposals are kept, for a model that wants some.
     """
     if config.coco.annotations:
-        return coco.open_coco(config, split=split, parts=parts)
+        stream = coco.open_coco(config, split=split, parts=parts)
+        return attach_proposals(stream, config, split=split, folder=folder)
     train = config.train
-    return SceneStream(config.scenes, split=split, seed=train.seed, batch_size=train.batch_size, data_dir=data_dir)
+    different = train.train_scenes if split == "train" else 0
+    stated = {"split": split, "seed": train.seed, "batch_size": train.batch_size, "data_dir": data_dir}
+    stream = SceneStream(config.scenes, **stated, different=different)
+    return attach_proposals(stream, config, split=split, folder=folder)
 
 
 def prefetch(stream, *, start=0, count=None, depth=2):

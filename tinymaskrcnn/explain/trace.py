@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import ModelConfig
+from ..config_rules import OUTSIDE
 from ..errors import ArgumentError
 from ..models.postprocess import paste_masks
 from ..models.roi_heads import assign_levels
@@ -89,6 +90,8 @@ def trace_detection(model, image):
     """
     if model.training:
         raise ArgumentError("trace_detection: call model.eval() first, so that nothing is kept and statistics rest")
+    if model.config.system in OUTSIDE:
+        raise ArgumentError(f"trace_detection: needs a model with an RPN; got one of system {model.config.system!r}")
     batch = collate(check_pictures([image], channels=model.config.backbone.in_channels))
     images, sizes = batch.images, batch.sizes
     x, _ = model.normalize.forward(images, sizes=sizes)

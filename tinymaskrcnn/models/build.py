@@ -1,13 +1,14 @@
 """From a configuration to a network."""
 
 from ..capacity import require
-from ..config_rules import check_network
+from ..config_rules import OUTSIDE, check_network
 from .backbones.fpn import FPN, BackboneWithFPN
 from .backbones.plain import PlainCNN
 from .backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
 from .backbones.resnet import ResNet
 from .backbones.vgg import VGG
 from .exact_joint import ChainedHeads, ChainedRPN, ExactJointMaskRCNN
+from .fast_rcnn import GivenProposals
 from .heads.box import BoxHead
 from .heads.keypoint import KeypointHead
 from .heads.mask_variants import MASK_HEADS
@@ -56,15 +57,19 @@ def build_heads(config, *, rng, change=lambda kind: kind, together=RoIHeads):
     return together(built, config.roi)
 
 
+def build_proposer(config, *, rng):
+    """An RPN, or what hands on the proposals that come with a batch, by ModelConfig."""
+    return GivenProposals() if config.system in OUTSIDE else RPN(config.backbone.channels, config.rpn, rng=rng)
+
+
 def build_model(config, *, rng):
-    """A Faster, Mask or Keypoint R-CNN by ModelConfig, with fresh weights drawn from rng."""
+    """A Fast, Faster, Mask or Keypoint R-CNN by ModelConfig, with fresh weights drawn from rng."""
     check_network(config)
     require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
     backbone = build_backbone(config.backbone, rng=rng)
     if config.box_gradient != "none":
         return _build_exact_joint(backbone, config, rng=rng)
-    rpn = RPN(config.backbone.channels, config.rpn, rng=rng)
-    return MaskRCNN(backbone, rpn, build_heads(config, rng=rng), config)
+    return MaskRCNN(backbone, build_proposer(config, rng=rng), build_heads(config, rng=rng), config)
 
 
 def _build_exact_joint(backbone, config, *, rng):

@@ -2,6 +2,7 @@
 
 import math
 
+from ..config_rules import OUTSIDE
 from .backbone_shapes import (
     body_shapes,
     conv_norm,
@@ -19,13 +20,8 @@ from .backbone_shapes import (
 def expected_shapes(config):
     """{name: shape} of a model with these settings, in torchvision's layout, without the counters of batch norms."""
     backbone, roi, channels = config.backbone, config.roi, config.backbone.channels
-    anchors = len(config.rpn.anchor_ratios) * len(config.rpn.anchor_sizes[0])
-    logits = anchors if config.rpn.objectness == "sigmoid" else 2 * anchors
     shapes = body_shapes("backbone.body", backbone) | pyramid_shapes("backbone.fpn", backbone)
-    for i in range(config.rpn.conv_depth):
-        shapes |= conv_norm(f"rpn.head.conv.{i}", channels, channels, 3)
-    shapes |= with_bias("rpn.head.cls_logits", (logits, channels, 1, 1))
-    shapes |= with_bias("rpn.head.bbox_pred", (anchors * 4, channels, 1, 1))
+    shapes |= {} if config.system in OUTSIDE else _rpn(channels, config.rpn)
     width = roi.head_width
     if backbone.has_res5:
         shapes |= stage_shapes("roi_heads.box_head.layer4", 3, backbone)
@@ -39,6 +35,16 @@ def expected_shapes(config):
     if "keypoint" in config.heads:
         shapes |= _keypoint_head(channels, roi)
     return shapes
+
+
+def _rpn(channels, rpn):
+    anchors = len(rpn.anchor_ratios) * len(rpn.anchor_sizes[0])
+    logits = anchors if rpn.objectness == "sigmoid" else 2 * anchors
+    shapes = {}
+    for i in range(rpn.conv_depth):
+        shapes |= conv_norm(f"rpn.head.conv.{i}", channels, channels, 3)
+    shapes |= with_bias("rpn.head.cls_logits", (logits, channels, 1, 1))
+    return shapes | with_bias("rpn.head.bbox_pred", (anchors * 4, channels, 1, 1))
 
 
 def _box_head(channels, roi):
@@ -107,10 +113,12 @@ def step_bytes(config, size, *, pictures):
     backbone, rpn, roi, channels = config.backbone, config.rpn, config.roi, config.backbone.channels
     numbers = size[0] * size[1] * backbone.in_channels + _numbers(size, kept_maps(backbone))
     places = _numbers(size, [(stride, 1) for stride in looked_at(backbone)])
-    numbers += places * channels * (rpn.conv_depth + (0 if backbone.fpn in ("c4", "c5") else 2))
-    numbers += places * len(rpn.anchor_ratios) * len(rpn.anchor_sizes[0]) * 5
-    rois = roi.samples_per_image
-    crops = min(rois, rpn.post_nms_top_n[0])
+    numbers += places * channels * (0 if backbone.fpn in ("c4", "c5") else 2)
+    proposals = config.proposals.most
+    if config.system not in OUTSIDE:
+        numbers += places * (channels * rpn.conv_depth + len(rpn.anchor_ratios) * len(rpn.anchor_sizes[0]) * 5)
+        proposals = rpn.post_nms_top_n[0]
+    crops = min(roi.samples_per_image, proposals)
     numbers += crops * (roi.box_size**2 * (channels * KEPT[roi.pooling] + sum(roi.box_convs)) + config.num_classes * 5)
     if backbone.has_res5:
         numbers += crops * math.ceil(roi.box_size / 2) ** 2 * stage_width(backbone, 3)

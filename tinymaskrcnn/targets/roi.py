@@ -60,7 +60,8 @@ def draw_rois(proposals, valid, targets, config, *, rng):
     xp = array_module(proposals)
     iou = boxes.iou_matrix(proposals, targets.boxes)  # (N, P, M)
     matched, label = match(iou, targets.valid, positive_iou=config.positive_iou, negative_iou=config.positive_iou)
-    label = xp.where(valid, label, NEUTRAL)  # padding is never drawn
+    drawn = valid & (iou.max(axis=2) >= config.negative_low)  # no padding, and nothing too far off to teach anything
+    label = xp.where(drawn, label, NEUTRAL)
     keys = draw_keys(label.shape, rng=rng, like=proposals)
     count = config.samples_per_image
     chosen = balanced_sample(label, keys, count=count, positive_fraction=config.positive_fraction)

@@ -73,7 +73,8 @@ def _bad_pass(model, batches, rng):
     try:
         with _watched(model):
             for batch in batches:
-                losses, cache = model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=rng)
+                data = {"targets": batch.targets, "sizes": batch.sizes, "rng": rng, **batch.given}
+                losses, cache = model.forward(batch.images, **data)
                 for name, loss in losses.items():
                     if count := _count(loss):
                         return f"loss {name!r} is {count}, though every layer's output was finite"

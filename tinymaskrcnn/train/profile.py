@@ -7,11 +7,12 @@ import statistics
 import time
 import tracemalloc
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from ..backend import array_module
+from ..data.proposals.stream import given_for
 from ..data.resizing import resize_to_config
 from ..structures import collate
 from .metrics import resident_megabytes
@@ -98,10 +99,13 @@ def profile_inference(model, stream, *, steps=10, device="cpu", clock=time.perf_
         numbers = range(i * stream.batch_size, (i + 1) * stream.batch_size)
         images = [stream.scene(n)[0] for n in numbers]
         originals.append([image.shape[:2] for image in images])
-        return [collate([resize_to_config(image, model.config) for image in images]).to_device(device)]
+        batch = collate([resize_to_config(image, model.config) for image in images])
+        given = given_for(images, batch.sizes, model.config)
+        return [replace(batch, given=given).to_device(device)]
 
     def step(batches):
-        model.detect(batches[0].images, sizes=batches[0].sizes, original_sizes=np.array(originals[-1]))
+        [batch] = batches
+        model.detect(batch.images, sizes=batch.sizes, original_sizes=np.array(originals[-1]), **batch.given)
 
     originals = []
     options = {"steps": steps, "clock": clock, "progress": progress, "device": device}

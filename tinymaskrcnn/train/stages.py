@@ -1,6 +1,7 @@
 """The stages of Mask R-CNN and the functions that make them up, for those who want to watch them."""
 
 from ..models.heads import box
+from ..models.rpn import RPN
 from .recorder import Hook
 
 BETWEEN = "in between"  # sums of gradients, choosing rows, joining levels
@@ -46,8 +47,9 @@ def _network_hooks(model):
     hooks += _module_hooks(model.backbone.fpn, "FPN" if model.backbone.fpn.parameters() else BETWEEN)
     hooks += [Hook(model.rpn, "forward", to_pyramid, "forward", keeps=True)]
     hooks += [Hook(model.rpn, "backward", BETWEEN, "backward")]
-    hooks += _module_hooks(model.rpn.head, to_level)
-    hooks += [Hook(model.rpn, name, "proposals, NMS", "forward") for name in ("anchors", "propose")]
+    hooks += [Hook(model.rpn, "propose", "proposals, NMS", "forward")]
+    if isinstance(model.rpn, RPN):  # what comes with a batch has neither
+        hooks += [*_module_hooks(model.rpn.head, to_level), Hook(model.rpn, "anchors", "proposals, NMS", "forward")]
     hooks += _module_hooks(heads, BETWEEN)
     for head in heads.heads.values():
         hooks += _module_hooks(head, BETWEEN)

@@ -22,7 +22,7 @@ class Trainer:
     What step n does depends only on the weights, the optimizer and (seed, n): its batches and its random draws are
     functions of n. A run that stops and resumes therefore computes, bit for bit, what an uninterrupted one computes.
 
-    The model is asked for three things: `forward(images, targets=, sizes=, rng=) -> (losses, cache)`,
+    The model is asked for three things: `forward(images, targets=, sizes=, rng=, **given) -> (losses, cache)`,
     `backward(dlosses, cache)`, and the names of its parameters. The stream for one: `batch(i) -> ImageBatch`.
     """
 
@@ -80,7 +80,8 @@ class Trainer:
         total = {}
         self.optimizer.zero_grad()
         for batch in batches:
-            losses, cache = self.model.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=rng)
+            data = {"targets": batch.targets, "sizes": batch.sizes, "rng": rng, **batch.given}
+            losses, cache = self.model.forward(batch.images, **data)
             self.model.backward({name: share for name in losses}, spend(cache))  # memory is freed as it passes
             del cache
             for name, loss in losses.items():

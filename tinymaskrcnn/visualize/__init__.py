@@ -36,6 +36,7 @@ from .pooling import draw_pooling_grid
 from .pooling_matrix import draw_interpolation_matrix, draw_matrix_row, interpolation_matrix_figure
 from .pooling_operators import roi_operators_figure
 from .pooling_steps import roi_align_steps
+from .recall import draw_best, recall_figure
 from .receptive_field import draw_receptive_field, receptive_field
 from .stages import (
     class_scores_figure,
@@ -65,6 +66,7 @@ __all__ = [
     "draw_anchor_labels",
     "draw_array",
     "draw_bars",
+    "draw_best",
     "draw_boxes",
     "draw_confusion",
     "draw_deltas",
@@ -112,6 +114,7 @@ __all__ = [
     "profile_figure",
     "proposals_figure",
     "pyramid_figure",
+    "recall_figure",
     "receptive_field",
     "roi_align_steps",
     "roi_grids_figure",
