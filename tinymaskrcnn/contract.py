@@ -1,11 +1,6 @@
 """The shape line of a docstring, enforced: `@checked` reads it once and checks every call at the door.
 
-    @checked
-    def linear_forward(x, weight, bias):
-        '''Multiply by a matrix and shift.
-
-        x (K, C), weight (C, O), bias (O,)  ->  y (K, O)
-        '''
+    x (K, C), weight (C, O), bias (O,)  ->  y (K, O)
 
 A letter stands for one length throughout the line, a number for itself, `...` for any axes; a dimension that is an
 expression (`A*4`) is not checked. After the shape may stand `int`, `bool` or `float`. Positional arrays are floating

@@ -38,20 +38,13 @@ class PyramidRoIAlign(Module):
     def forward(self, pyramid, *, rois, image_index):
         config = self.config
         cut, unused = pyramid[: self.levels], pyramid[self.levels :]
-        limits = dict(lowest=self.lowest, highest=self.lowest + len(cut) - 1)
-        level = assign_levels(
-            rois, canonical_size=config.canonical_size, canonical_level=config.canonical_level, **limits
-        )
-        crops, cache = roi_align.pyramid_roi_align_forward(
-            cut,
-            rois=rois,
-            image_index=image_index,
-            level=level - self.lowest,
-            output_size=self.output_size,
-            scales=[1.0 / 2 ** (self.lowest + i) for i in range(len(cut))],
-            samples=config.sampling_ratio,
-            aligned=config.aligned,
-        )
+        highest = self.lowest + len(cut) - 1
+        canonical = dict(canonical_size=config.canonical_size, canonical_level=config.canonical_level)
+        level = assign_levels(rois, **canonical, lowest=self.lowest, highest=highest)
+        place = dict(rois=rois, image_index=image_index, level=level - self.lowest)
+        place["scales"] = [1.0 / 2**i for i in range(self.lowest, highest + 1)]
+        settings = dict(output_size=self.output_size, samples=config.sampling_ratio, aligned=config.aligned)
+        crops, cache = roi_align.pyramid_roi_align_forward(cut, **place, **settings)
         return crops, self.keep((cache, [p.shape for p in unused]))
 
     def backward(self, dcrops, cache):

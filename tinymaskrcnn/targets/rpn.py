@@ -29,13 +29,8 @@ def assign_anchors(anchors, targets, config, *, image_size=None):
     xp = array_module(anchors)
     iou = boxes.iou_matrix(targets.boxes, anchors[None])  # (N, M, A): in memory, anchors lie side by side
     iou = iou.transpose(0, 2, 1)  # (N, A, M)
-    matched, label = match(
-        iou,
-        targets.valid,
-        positive_iou=config.positive_iou,
-        negative_iou=config.negative_iou,
-        low_quality=True,
-    )
+    thresholds = {"positive_iou": config.positive_iou, "negative_iou": config.negative_iou}
+    matched, label = match(iou, targets.valid, **thresholds, low_quality=True)
     if config.ignore_border_anchors:
         outside = anchor_ops.crosses_border(anchors, height=image_size[0], width=image_size[1])
         label = xp.where(outside, NEUTRAL, label)

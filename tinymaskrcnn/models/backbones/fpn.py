@@ -2,7 +2,7 @@
 
 from ...backend import has_kernel
 from ...nn.init import lecun_uniform
-from ...nn.module import Module
+from ...nn.module import Module, Sequential
 from ...ops import resize
 from ..blocks import conv_block
 
@@ -57,18 +57,9 @@ def _each_backward(layers, doutputs, caches):
     return [layer.backward(d, c) for layer, d, c in zip(layers, doutputs, caches, strict=True)]
 
 
-class BackboneWithFPN(Module):
-    """A backbone and the pyramid built on it: pictures in, pyramid out."""
+class BackboneWithFPN(Sequential):
+    """A backbone and behind it the pyramid that is built of its maps: pictures in, pyramid out."""
 
     def __init__(self, body, fpn):
-        self.body = body
-        self.fpn = fpn
-
-    def forward(self, x):
-        features, c_body = self.body.forward(x)
-        pyramid, c_fpn = self.fpn.forward(features)
-        return pyramid, self.keep((c_body, c_fpn))
-
-    def backward(self, dpyramid, cache):
-        c_body, c_fpn = cache
-        return self.body.backward(self.fpn.backward(dpyramid, c_fpn), c_body)
+        super().__init__(body=body, fpn=fpn)
+        self.body, self.fpn = body, fpn
