@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import array_module
+from ..contract import checked
 from ..errors import ArgumentError
 from ..ops import box_gradients, more_losses, roi_align
 from ..targets.roi import PIXELS, mask_targets
@@ -21,6 +22,7 @@ from .heads.mask import MaskHead
 # ---------------------------------------------------------------- masks
 
 
+@checked
 def moving_mask_forward(rois, *, masks, matched, sizes, size, aligned):
     """`mask_targets` as a pair.
 
@@ -30,6 +32,7 @@ def moving_mask_forward(rois, *, masks, matched, sizes, size, aligned):
     return mask_targets(masks, rois, matched, **settings), (rois, masks, matched, settings)
 
 
+@checked
 def moving_mask_backward(dtargets, cache):
     """Mirror of moving_mask_forward: targets = rows @ mask @ columns.T, and an edge moves the points of its axis.
 

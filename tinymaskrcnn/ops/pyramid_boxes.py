@@ -12,6 +12,7 @@ def pyramid_roi_align_boxes_forward(pyramid, rois, *, image_index, level, output
 
     pyramid [(N, H, W, C)] * L, rois (K, 4), image_index (K,) int, level (K,) int  ->  crops (K, S, S, C)
     """
+    roi_align.check_pyramid("pyramid_roi_align_boxes_forward", pyramid, rois, scales)
     settings = dict(image_index=image_index, level=level, output_size=output_size, scales=scales)
     settings |= dict(samples=samples, aligned=aligned)
     crops, cache = roi_align.pyramid_roi_align_forward(pyramid, rois=rois, **settings)
