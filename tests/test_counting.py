@@ -1,7 +1,9 @@
 """In a terminal a bar, in a log file lines that can be read."""
 
 import io
+import types
 
+from tinymaskrcnn import counting
 from tinymaskrcnn.counting import counted
 
 
@@ -29,3 +31,17 @@ def test_a_bar_knows_how_many_there_are_when_it_is_told():
     assert list(counted(iter("abcd"), label="x", total=4, file=with_total)) == list("abcd")
     list(counted(iter("abcd"), label="x", file=without))
     assert "0/4" in with_total.getvalue() and "/4" not in without.getvalue()
+
+
+def test_a_line_after_a_second_and_then_seldom(monkeypatch):
+    """To the moment: a second is over when a second has passed."""
+    now, file = [7.0], io.StringIO()
+    monkeypatch.setattr(counting, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+
+    def slowly():
+        for moment in (0.5, 0.9, 1.0, 5.0, 15.9, 16.0, 16.1, 31.0):
+            now[0] = 7.0 + moment
+            yield moment
+
+    assert len(list(counted(slowly(), label="x", file=file))) == 8
+    assert file.getvalue() == "x: 2\nx: 5\nx: 7\n"

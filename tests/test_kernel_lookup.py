@@ -114,3 +114,9 @@ def test_a_missing_kernels_folder_is_fine_and_a_broken_one_is_not(monkeypatch):
     monkeypatch.setattr(kernel_lookup, "importlib", raising("numba"))
     with pytest.raises(ModuleNotFoundError, match="numba"):
         kernel_lookup._load_kernels.__wrapped__()
+
+
+def test_kernels_are_loaded_when_the_first_one_is_asked_for(kernels, monkeypatch):
+    load = lambda: kernel_lookup.register_kernel("scale")(lambda x: "fast")  # noqa: E731
+    monkeypatch.setattr(kernel_lookup, "_load_kernels", load)
+    assert scale(HOST) == "fast"

@@ -3,13 +3,14 @@
 import dataclasses
 import itertools
 import re
+import types
 
 import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.answer import Answer, local_answer
 from tinymaskrcnn.homework.diagnose import diagnosed
-from tinymaskrcnn.homework.differences import _of_shifts
+from tinymaskrcnn.homework.differences import _of_shapes, _of_shifts
 from tinymaskrcnn.homework.exercises import find_exercise
 from tinymaskrcnn.homework.judge import judge
 
@@ -138,3 +139,21 @@ def test_an_offset_is_seen_among_large_numbers_whose_last_digits_it_loses(dtype)
     spoiled = want + off
     spoiled[3] += dtype(0.01)
     assert _of_shifts("x", [(want, spoiled)]) == ""
+
+
+@pytest.mark.parametrize(
+    "want, got, words",
+    [
+        ((3, 1), (3,), "an axis of length 1 is lost in m: is keepdims=True missing?"),
+        ((1, 4), (4,), "an axis of length 1 is lost in m"),
+        ((2, 1, 1), (2,), "an axis of length 1 is lost in m"),
+        ((3, 4), (3,), "m has 1 axis instead of 2: is one axis summed too little or too much?"),
+        ((3,), (3, 3), "m has 2 axes instead of 1"),
+        ((2, 3, 4), (4, 2, 3), "m has its axes in the wrong order"),
+        ((2, 3, 4), (4,), ""),
+        ((2, 3), (2, 5), ""),
+    ],
+)
+def test_shapes_in_words(want, got, words):
+    said = _of_shapes(types.SimpleNamespace(name="m", want=np.zeros(want), got=np.zeros(got)))
+    assert said.startswith(words) and bool(said) == bool(words)

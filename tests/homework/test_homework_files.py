@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.homework.files import LARGEST, NOTEBOOK_FILE, read_program, write_file, write_new
+from tinymaskrcnn.homework.files import LARGEST, NOTEBOOK_FILE, read_program, set_aside, write_file, write_new
 
 
 def test_writing_replaces_and_leaves_nothing_behind(tmp_path):
@@ -88,3 +88,14 @@ def test_a_notebook_is_told_by_what_is_in_it(tmp_path, contents):
 def test_a_set_at_the_top_is_no_notebook(tmp_path):
     (tmp_path / "a.py").write_text("{1, 2}\ncells = [3]\n")
     assert read_program(tmp_path / "a.py") == "{1, 2}\ncells = [3]\n"
+
+
+def test_what_is_there_moves_to_a_folder_of_its_own(tmp_path):
+    assert set_aside(tmp_path, ["a.txt"]) is None and os.listdir(tmp_path) == []
+    for number in (1, 2):
+        for name in ("a.txt", "b.txt"):
+            (tmp_path / name).write_text(f"{name} {number}")
+        place = set_aside(str(tmp_path), ["a.txt", "none.txt"])
+        assert place.parent == tmp_path and place.name.endswith(f"-{number}") and os.listdir(place) == ["a.txt"]
+        assert (place / "a.txt").read_text() == f"a.txt {number}" and not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "b.txt").read_text() == "b.txt 2"

@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tinymaskrcnn.models.backbones.fpn import FPN
+from tinymaskrcnn.models.backbones.fpn import FPN, BackboneWithFPN
+from tinymaskrcnn.models.backbones.resnet import ResNet
 from tinymaskrcnn.ops import resize
 
 
@@ -93,3 +94,21 @@ def test_inference_lets_the_largest_map_of_a_pyramid_go():
     second.forward = lambda x: alive.append(watched[0]() is not None) or forwards[1](x)
     fpn.forward([np.ones((1, 4, 4, 2), np.float32), np.ones((1, 2, 2, 2), np.float32)])
     assert alive == [False]
+
+
+def test_pictures_go_through_the_body_into_the_pyramid_and_gradients_back():
+    rng = np.random.default_rng(0)
+    settings = dict(block="basic", depths=(1, 1, 1, 1), widths=(2, 3, 4, 5), stem="3x3", stem_width=2, norm="frozen")
+    body, fpn = ResNet(**settings, in_channels=1, rng=rng), FPN((2, 3, 4, 5), 6, rng=rng)
+    both, x = BackboneWithFPN(body, fpn).astype(np.float64), rng.standard_normal((1, 64, 64, 1))
+    pyramid, cache = both.forward(x)
+    features, c_body = body.forward(x)
+    wanted, c_fpn = fpn.forward(features)
+    for level, want in zip(pyramid, wanted, strict=True):
+        np.testing.assert_array_equal(level, want)
+    dpyramid = [rng.standard_normal(level.shape) for level in pyramid]
+    dx = body.backward(fpn.backward(dpyramid, c_fpn), c_body)
+    np.testing.assert_array_equal(both.backward(dpyramid, cache), dx)
+    assert dx.shape == x.shape and dx.any()
+    names = {name.split(".")[0] for name, _ in both.named_parameters()}
+    assert names == {"body", "fpn"}

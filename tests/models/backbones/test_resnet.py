@@ -150,3 +150,12 @@ def test_frozen_stages_are_counted_from_the_stem():
     for count in (-1, 5, 1.5, None):
         with pytest.raises(ConfigError, match="frozen stages must be 0 .. 4; got"):
             freeze_stages(resnet(), count)
+
+
+@pytest.mark.parametrize("norm", ["batch", "frozen", "group"])
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_every_norm_has_the_eps_that_is_asked_for(norm, block):
+    for settings, wanted in (({}, 1e-5), ({"norm_eps": 1e-3}, 1e-3)):
+        model = resnet(norm=norm, block=block, **settings)
+        found = [part.eps for _, part in model.named_modules() if hasattr(part, "eps")]
+        assert len(found) >= 9 and set(found) == {wanted}

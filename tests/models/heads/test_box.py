@@ -5,7 +5,9 @@ import types
 import numpy as np
 
 from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.models.found import Found
 from tinymaskrcnn.models.heads.box import BoxHead, BoxPredictor, box_body
+from tinymaskrcnn.models.postprocess import detections_from_boxes
 
 
 def head(beta):
@@ -103,3 +105,19 @@ def test_convolutions_before_one_fully_connected_layer():
     shapes = {name: value.shape for name, value in head.state_dict().items()}
     assert shapes["0.0.weight"] == (3, 3, 4, 6) and shapes["3.1.running_var"] == (3,) and "0.0.bias" not in shapes
     assert shapes["5.weight"] == (7 * 7 * 3, 16)  # the flattening is layer 4
+
+
+def test_what_is_found_is_made_of_the_proposals_and_what_is_said_about_them():
+    rng = np.random.default_rng(0)
+    pyramid = [rng.standard_normal((2, 16 >> k, 16 >> k, 2)).astype(np.float32) for k in range(4)]
+    corner = rng.uniform(0, 40, (2, 5, 2))
+    proposals = np.concatenate([corner, corner + rng.uniform(8, 24, (2, 5, 2))], axis=2).astype(np.float32)
+    valid = np.array([[True] * 5, [True, True, False, False, True]])
+    config, sizes = RoIConfig(head_width=4, score_threshold=0.0), np.array([[64, 64], [50, 64]])
+    head = BoxHead(2, 3, config, rng=rng)
+    found = head.detect(pyramid, Found(proposals, None, None, valid), sizes=sizes)
+    said, _ = head.forward(pyramid, rois=proposals.reshape(-1, 4), image_index=np.repeat([0, 1], 5))
+    wanted = detections_from_boxes(*said, proposals, valid, config, sizes=sizes)
+    for got, want in zip((found.boxes, found.labels, found.scores, found.valid), wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert found.valid.sum() > 5 and found.said == {} and (found.boxes[1, :, 3] <= 50).all()

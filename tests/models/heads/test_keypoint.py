@@ -1,11 +1,13 @@
 """Heatmaps: their size, their loss by hand, and the places read from them."""
 
 import itertools
+import types
 
 import numpy as np
 import pytest
 
 from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models.heads.keypoint import (
     KeypointHead,
     KeypointPredictor,
@@ -147,3 +149,18 @@ def test_bicubic_weights_halfway():
     """Keys' cubic at distances 3/2 and 1/2 with a = -0.75; the border pixel stands in for those beyond it."""
     weights = _bicubic_weights(np, 2, 4, np.dtype(np.float64))  # outputs at 0.5 and 2.5
     np.testing.assert_allclose(weights, [[0.5, 0.59375, -0.09375, 0], [0, -0.09375, 0.59375, 0.5]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 17])
+def test_as_many_keypoints_as_the_head_has(count):
+    """3 is also how many numbers each of them has."""
+    rois, rng = np.array([[0.0, 0, 8, 8]], np.float32), np.random.default_rng(0)
+    seen = types.SimpleNamespace(rois=rois, matched=np.array([0]), weight=np.ones(1, np.float32))
+    for given in (2, 3, 4, 17):
+        head = KeypointHead(2, 2, RoIConfig(keypoint_widths=(2,), num_keypoints=count), rng=rng)
+        targets = types.SimpleNamespace(keypoints=np.full((1, 1, given, 3), 4.0, np.float32))
+        if given == count:
+            assert head.answers(seen, targets, sizes=None).position.shape == (1, count)
+            continue
+        with pytest.raises(ArgumentError, match=f"must have {count} keypoints each, roi.num_keypoints; got {given}"):
+            head.answers(seen, targets, sizes=None)
