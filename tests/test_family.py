@@ -72,6 +72,17 @@ def same(one, other):
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
+def test_a_backbone_learns_alone_whatever_proposes_later(tmp_path, capsys):
+    """That of Fast R-CNN needs no proposals to learn single objects, and becomes that of a detector."""
+    words = [word for name, value in TINY.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    pretrain = ["--set", "train.procedure=pretrain", "--out", str(tmp_path / "backbone")]
+    assert cli.main(["train", "--system", "fast_rcnn", *words, *pretrain]) == 0
+    assert not (tmp_path / "backbone" / "proposals").exists()
+    start = ["--pretrained", str(tmp_path / "backbone"), "--out", str(tmp_path / "detector")]
+    assert cli.main(["train", "--system", "fast_rcnn", *words, *start]) == 0
+    assert "MABO" in capsys.readouterr().err
+
+
 def test_an_opened_run_is_the_trained_one(member):
     _, experiment = member
     opened = Experiment.open(experiment.run.path)

@@ -78,7 +78,10 @@ def run(args):
     path, train = experiment.run.path, experiment.config.train
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")
-    (_show_recall if experiment.config.model.system in OUTSIDE else _show_anchors)(experiment)
+    if experiment.stream().proposals:
+        _show_recall(experiment)
+    elif experiment.config.model.system not in OUTSIDE:
+        _show_anchors(experiment)
     if not experiment.train(on_start=lambda step: _begin(experiment, step)):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED

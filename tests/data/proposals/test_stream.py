@@ -53,6 +53,8 @@ def test_every_batch_of_scenes_brings_its_own(tmp_path):
         assert not batch.given["proposals"][row][~valid].any()  # and none of them twice
     without = open_stream(override(CONFIG, system_settings("mask_rcnn")), split="train", folder=tmp_path)
     assert without.proposals is None and without.batch(0).given == {}
+    alone = open_stream(override(CONFIG, {"train.procedure": "pretrain"}), split="train", folder=tmp_path)
+    assert alone.proposals is None and alone.batch(0).given == {}
 
 
 def test_so_many_scenes_come_again_and_again_in_another_order():

@@ -61,9 +61,9 @@ def attach_proposals(stream, config, *, split, folder=None):
     """Let a stream that a Config describes bring proposals, where the model has no RPN; returns the stream.
 
     They come from the file that the Config names, or are found and kept in a folder: each data set, with its settings,
-    has one of its own in `folder`. Without a folder nothing is written.
+    has one of its own in `folder`. Without a folder nothing is written. A backbone that learns alone wants none.
     """
-    if config.model.system not in OUTSIDE:
+    if config.model.system not in OUTSIDE or config.train.procedure == "pretrain":
         return stream
     settings = config.model.proposals
     if isinstance(stream, CocoStream) and (path := _file(config.coco, split)):
