@@ -43,9 +43,10 @@ class BackboneConfig(Settings):
     @property
     def stage_channels(self):
         """The channels of C2 to C5."""
-        return {"resnet": self.widths, "vgg": (*self.widths[2:], *self.widths[-1:])}.get(
-            self.kind, (*self.widths[1:], *self.widths[-1:])
-        )
+        if self.kind == "resnet":
+            return self.widths
+        before = {"vgg": 2, "plain": 1}[self.kind]  # the layers of the stem; C5 is C4, pooled
+        return (*self.widths[before:], self.widths[-1])
 
     @property
     def channels(self):
