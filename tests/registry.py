@@ -12,6 +12,7 @@ import numpy as np
 import strategies as draw
 from cases import layer, methods, pair
 from registry_backbones import BACKBONES, MASKS
+from registry_crops import CROPS
 from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
@@ -607,7 +608,7 @@ MODELS = [
     whole_model(norm="group", heads=("box",), pooling="prroi"),
 ]
 
-CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS
+CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS + CROPS
 
 
 ROOMS = "ops", "nn", "models"

@@ -42,6 +42,7 @@ STATE_ALLOWED = set()
 
 # Files whose test is that of something else.
 TESTED_ELSEWHERE = {
+    "train/rcnn_fits.py": "train/test_rcnn_stages.py",
     "data/proposals/smoothing.py": "data/proposals/test_segmentation.py",
     "config_kinds.py": "test_config_rules.py",
     "__main__.py": "test_cli.py",

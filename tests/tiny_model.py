@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig
+from tinymaskrcnn.config import BackboneConfig, ModelConfig, RCNNConfig, RoIConfig, RPNConfig
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.structures import TargetBatch
 
@@ -79,7 +79,12 @@ def tiny_config(
 def tiny_model(seed=0, **config):
     """Weights and biases are all drawn, so that no ReLU sits exactly on its kink."""
     rng = np.random.default_rng(seed)
-    model = build_model(tiny_config(**config), rng=rng)
+    return drawn(build_model(tiny_config(**config), rng=rng), rng)
+
+
+def drawn(model, seed):
+    """The model with weights and biases that are all drawn; seed: a number, or a generator to go on with."""
+    rng = np.random.default_rng(seed)
     for p in model.parameters():
         p.value += rng.normal(0, 0.1, p.value.shape).astype(np.float32)
     return model
@@ -112,13 +117,34 @@ def tiny_scene(objects=(2, 1), size=64, seed=0, keypoints=0):
     return images, TargetBatch(boxes, labels, masks, valid, points)
 
 
-def tiny_samples(model, images, targets, seed=0):
+def tiny_rcnn(seed=0, norm="group", **settings):
+    """An R-CNN of the same kind; its boxes come from outside: `tiny_proposals`."""
+    config = tiny_config(norm=norm, heads=("box",))
+    roi, rcnn = dataclasses.replace(config.roi, nms_iou=0.3), RCNNConfig(warp_size=32, context=3, **settings)
+    config = dataclasses.replace(config, system="rcnn", roi=roi, rcnn=rcnn)
+    return drawn(build_model(config, rng=np.random.default_rng(seed)), seed)
+
+
+def tiny_proposals(targets, count=8, size=64, seed=0):
+    """Boxes (N, count, 4) of which some lie near objects, and valid (N, count), False where rows are padding."""
+    rng = np.random.default_rng(seed)
+    n, m = targets.valid.shape
+    corner = rng.uniform(0, size - 12, (n, count, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(8, 30, (n, count, 2))], axis=2)
+    near = min(m, count // 2)
+    boxes[:, :near] = targets.boxes[:, :near] + rng.uniform(-2, 2, (n, near, 4))
+    valid = np.ones((n, count), bool)
+    valid[:, :near] = targets.valid[:, :near]
+    return np.clip(boxes, 0, size).astype(np.float32), valid
+
+
+def tiny_samples(model, images, targets, seed=0, **given):
     """The decisions of one training step: with them held fixed, the losses are a differentiable function."""
     kept = []
     choose = model.choose_samples
     model.choose_samples = lambda *args, **data: kept.append(choose(*args, **data)) or kept[0]
     try:
-        model.forward(images, targets=targets, rng=np.random.default_rng(seed))
+        model.forward(images, targets=targets, rng=np.random.default_rng(seed), **given)
     finally:
         del model.choose_samples
     return kept[0]

@@ -135,6 +135,24 @@ class ProposalConfig(Settings):
 
 
 @dataclass(frozen=True)
+class RCNNConfig(Settings):
+    """Of R-CNN alone: what its network sees, and what is learned from its features afterwards."""
+
+    warp_size: int = 64  # of a crop; R-CNN: 227
+    context: int = 5  # pixels of the crop that lie around the box, on each side; R-CNN: 16
+    classifier: str = "svm"  # what scores a box: "svm", or "softmax", the one that the network learned by (appendix B)
+    regress: bool = True  # whether boxes are moved at last
+    feature_norm: float = 20.0  # features are scaled to this mean length before anything is fitted to them
+    svm_c: float = 1e-3  # how much a margin counts that is missed
+    svm_positive_weight: float = 2.0
+    svm_bias_multiplier: float = 10.0
+    svm_negative_iou: float = 0.3  # boxes below it with every object of a class are negatives of that class
+    svm_retrain_after: int = 2000  # hard negatives
+    ridge_iou: float = 0.6  # boxes that regression learns from
+    ridge_strength: float = 1000.0
+
+
+@dataclass(frozen=True)
 class ModelConfig(Settings):
     system: str = "mask_rcnn"  # which member of the family: a name of models/systems.py
     num_classes: int = 11  # ten digits and background
@@ -149,6 +167,7 @@ class ModelConfig(Settings):
     rpn: RPNConfig = field(default_factory=RPNConfig)
     roi: RoIConfig = field(default_factory=RoIConfig)
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
+    rcnn: RCNNConfig = field(default_factory=RCNNConfig)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ def heads():
     return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)
 
 
-PROCEDURES = ("joint", "alternating", "pretrain")
+PROCEDURES = ("joint", "alternating", "pretrain", "stages")
 
-SYSTEMS = ("fast_rcnn", "faster_rcnn", "mask_rcnn")
-OUTSIDE = {"fast_rcnn"}  # systems whose proposals come from outside the network (data/proposals)
-HEADS = {"fast_rcnn": {"box"}, "faster_rcnn": {"box"}}  # which heads a system has, where that is no choice
+SYSTEMS = ("rcnn", "fast_rcnn", "faster_rcnn", "mask_rcnn")
+OUTSIDE = {"rcnn", "fast_rcnn"}  # systems whose proposals come from outside the network (data/proposals)
+HEADS = dict.fromkeys(("rcnn", "fast_rcnn", "faster_rcnn"), {"box"})  # what a system has, where that is no choice
 
 SHARE = number(0, 1)
 WIDTH = whole(1, 65536)
@@ -107,6 +107,20 @@ RULES = {
         "most": SAMPLES,
         "longer_side": whole(16, 4096),
     },
+    "RCNNConfig": {
+        "warp_size": whole(32, 1024),
+        "context": whole(0, 511),
+        "classifier": one_of("svm", "softmax"),
+        "regress": flag(),
+        "feature_norm": number(0, 1e6, above=True),
+        "svm_c": number(0, 1e6, above=True),
+        "svm_positive_weight": number(0, 1e6, above=True),
+        "svm_bias_multiplier": number(0, 1e6, above=True),
+        "svm_negative_iou": SHARE,
+        "svm_retrain_after": whole(1, 10**9),
+        "ridge_iou": SHARE,
+        "ridge_strength": number(0, 1e12, above=True),
+    },
     "ModelConfig": {
         "system": one_of(*SYSTEMS),
         "num_classes": whole(1, 65536),
@@ -174,6 +188,7 @@ HOMES = {  # where in a Config the settings of a class lie
     "RPNConfig": "model.rpn",
     "RoIConfig": "model.roi",
     "ProposalConfig": "model.proposals",
+    "RCNNConfig": "model.rcnn",
     "ModelConfig": "model",
     "SceneConfig": "scenes",
     "TrainConfig": "train",
@@ -217,9 +232,10 @@ def check_relations(config, where=None):
 
 def check_network(config):
     """What of a ModelConfig's relations a network needs; the names of its classes are nothing to it."""
-    for part, relation in ((config.backbone, _backbone), (config.rpn, _rpn), (config.roi, _roi), (config, _model)):
-        for wrong in relation(part):
-            raise ConfigError(f"{HOMES[type(part).__name__]}.{wrong}")
+    for part in (config.backbone, config.rpn, config.roi, config.rcnn):
+        check_relations(part)
+    for wrong in _model(config):
+        raise ConfigError(f"model.{wrong}")
 
 
 def _backbone(config):
@@ -250,6 +266,13 @@ def _rpn(config):
 def _roi(config):
     if config.negative_low > config.positive_iou:
         yield f"negative_low must be at most positive_iou; got {config.negative_low} and {config.positive_iou}"
+
+
+def _rcnn(config):
+    if config.warp_size % 32:
+        yield f"warp_size must be a multiple of 32, the stride of a network's last map; got {config.warp_size}"
+    if 2 * config.context >= config.warp_size:
+        yield f"context must be less than half of warp_size, {config.warp_size}; got {config.context}"
 
 
 def _model(config):
@@ -312,6 +335,12 @@ def check_data(config):
 
 
 def _procedure(config):
+    procedure, system = config.train.procedure, config.model.system
+    if (procedure == "stages") != (system == "rcnn") and procedure != "pretrain":
+        wanted = "'stages'" if system == "rcnn" else "another than 'stages', which is R-CNN's,"
+        yield f"train.procedure must be {wanted} for system {system!r}; got {procedure!r}"
+    if procedure == "stages" and not config.coco.annotations and not config.train.train_scenes:
+        yield "train.train_scenes must be above 0 for R-CNN, whose stages go through the same scenes again; got 0"
     if config.train.procedure != "alternating":
         return
     if config.train.steps < 6:
@@ -340,6 +369,7 @@ _RELATIONS = {
     "BackboneConfig": [_backbone],
     "RPNConfig": [_rpn],
     "RoIConfig": [_roi],
+    "RCNNConfig": [_rcnn],
     "ModelConfig": [_model, _names],
     "SceneConfig": [_scenes],
 }

@@ -16,6 +16,7 @@ from .heads.res5 import Res5BoxHead
 from .mask_rcnn import MaskRCNN
 from .moving_targets import moving
 from .poolers import pooler
+from .rcnn import build_rcnn
 from .roi_heads import RoIHeads
 from .rpn import RPN
 from .shapes import weights_bytes
@@ -63,9 +64,11 @@ def build_proposer(config, *, rng):
 
 
 def build_model(config, *, rng):
-    """A Fast, Faster, Mask or Keypoint R-CNN by ModelConfig, with fresh weights drawn from rng."""
+    """Any member of the family by ModelConfig, with fresh weights drawn from rng."""
     check_network(config)
     require(weights_bytes(config), "a model with these settings", advice="; make it narrower or less deep")
+    if config.system == "rcnn":
+        return build_rcnn(build_body(config.backbone, rng=rng), config, rng=rng)
     backbone = build_backbone(config.backbone, rng=rng)
     if config.box_gradient != "none":
         return _build_exact_joint(backbone, config, rng=rng)

@@ -19,6 +19,8 @@ from .backbone_shapes import (
 
 def expected_shapes(config):
     """{name: shape} of a model with these settings, in torchvision's layout, without the counters of batch norms."""
+    if config.system == "rcnn":
+        return _rcnn(config)
     backbone, roi, channels = config.backbone, config.roi, config.backbone.channels
     shapes = body_shapes("backbone.body", backbone) | pyramid_shapes("backbone.fpn", backbone)
     shapes |= {} if config.system in OUTSIDE else _rpn(channels, config.rpn)
@@ -61,6 +63,18 @@ def _box_head(channels, roi):
 def flatten_layer(roi):
     """The name of the linear layer that reads a flattened crop: fc6, or a position behind convolutions and Flatten."""
     return f"roi_heads.box_head.{len(roi.box_convs) + 1 if roi.box_convs else 'fc6'}"
+
+
+def _rcnn(config):
+    """R-CNN's: the network's last map is flattened, and two kinds of classifiers read what follows."""
+    width, classes = config.roi.head_width, config.num_classes - 1
+    flat = config.backbone.stage_channels[3] * (config.rcnn.warp_size // 32) ** 2
+    shapes = body_shapes("backbone.body", config.backbone)
+    shapes |= with_bias("roi_heads.box_head.fc6", (width, flat)) | with_bias("roi_heads.box_head.fc7", (width, width))
+    name = "roi_heads.box_predictor"
+    shapes |= with_bias(f"{name}.cls_score", (config.num_classes, width))
+    shapes |= {f"{name}.svm_weight": (width, classes), f"{name}.svm_bias": (classes,)}
+    return shapes | {f"{name}.bbox_weight": (flat, classes * 4), f"{name}.bbox_bias": (classes * 4,)}
 
 
 def _mask_head(channels, roi, num_classes):
@@ -111,6 +125,9 @@ def step_bytes(config, size, *, pictures):
     Counted are the pictures, what the layers of the backbone, the pyramid and the heads put out, and the anchors.
     """
     backbone, rpn, roi, channels = config.backbone, config.rpn, config.roi, config.backbone.channels
+    if config.system == "rcnn":  # every crop is a picture
+        numbers = _numbers((config.rcnn.warp_size,) * 2, kept_maps(backbone)) * roi.samples_per_image
+        return 4 * pictures * (numbers + size[0] * size[1] * backbone.in_channels)
     numbers = size[0] * size[1] * backbone.in_channels + _numbers(size, kept_maps(backbone))
     places = _numbers(size, [(stride, 1) for stride in looked_at(backbone)])
     numbers += places * channels * (0 if backbone.fpn in ("c4", "c5") else 2)
@@ -132,6 +149,8 @@ def detect_bytes(config, size, *, pictures):
     the stages of the backbone do, what the pyramid does.
     """
     backbone = config.backbone
+    if config.system == "rcnn":
+        return 4 * pictures * size[0] * size[1] * backbone.in_channels
     picture = size[0] * size[1] * backbone.in_channels
     first, stages = _numbers(size, [first_map(backbone)]), _numbers(size, last_maps(backbone))
     maps = _numbers(size, [(stride, backbone.channels) for stride in looked_at(backbone)])

@@ -6,9 +6,10 @@ A system is a backbone, a proposer and a list of heads. What it adds to its ance
 import functools
 
 from ..config import Config
-from . import fast_rcnn, faster_rcnn
+from . import fast_rcnn, faster_rcnn, rcnn
 
 SYSTEMS = {  # config_rules.SYSTEMS has the same names, in the same order
+    "rcnn": rcnn.SETTINGS,
     "fast_rcnn": fast_rcnn.SETTINGS,
     "faster_rcnn": faster_rcnn.SETTINGS,
     "mask_rcnn": {"model.heads": ("box", "mask")},

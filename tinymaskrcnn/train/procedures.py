@@ -7,6 +7,7 @@ folder's checkpoint. Files of its own lie in a folder beside it.
 from dataclasses import dataclass
 from typing import Any
 
+from . import rcnn_stages
 from .alternating import alternating
 from .loop import resume, run_training
 from .pretrain import pretrain
@@ -43,4 +44,4 @@ def joint(training, *, on_start=lambda step: None):
 
 
 # config_rules.PROCEDURES has the same names
-PROCEDURES = {"joint": joint, "alternating": alternating, "pretrain": pretrain}
+PROCEDURES = {"joint": joint, "alternating": alternating, "pretrain": pretrain, "stages": rcnn_stages.run}

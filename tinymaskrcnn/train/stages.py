@@ -1,5 +1,6 @@
 """The stages of Mask R-CNN and the functions that make them up, for those who want to watch them."""
 
+from ..models.crops import CropNetwork
 from ..models.heads import box
 from ..models.rpn import RPN
 from .recorder import Hook
@@ -44,7 +45,8 @@ def _network_hooks(model):
     hooks = [*_module_hooks(model.normalize, "normalize"), *_module_hooks(body, "stem")]
     for i, stage in enumerate(body.stages, start=1):
         hooks += _module_hooks(stage, f"stage {i}")
-    hooks += _module_hooks(model.backbone.fpn, "FPN" if model.backbone.fpn.parameters() else BETWEEN)
+    if hasattr(model.backbone, "fpn"):
+        hooks += _module_hooks(model.backbone.fpn, "FPN" if model.backbone.fpn.parameters() else BETWEEN)
     hooks += [Hook(model.rpn, "forward", to_pyramid, "forward", keeps=True)]
     hooks += [Hook(model.rpn, "backward", BETWEEN, "backward")]
     hooks += [Hook(model.rpn, "propose", "proposals, NMS", "forward")]
@@ -55,6 +57,8 @@ def _network_hooks(model):
         hooks += _module_hooks(head, BETWEEN)
         for name, member in head.members():
             hooks += _module_hooks(member, _part_of_head(name, member))
+        if isinstance(head.body, CropNetwork):
+            hooks += [Hook(head.body, "features", "box head", "forward")]
     return hooks
 
 

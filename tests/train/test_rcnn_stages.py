@@ -1,0 +1,288 @@
+"""R-CNN's stages: the same bits however often they are stopped, nothing of another run, nothing out of turn."""
+
+import dataclasses
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn import Experiment
+from tinymaskrcnn.commands.options import override
+from tinymaskrcnn.config import Config
+from tinymaskrcnn.errors import ArgumentError, CheckpointError
+from tinymaskrcnn.models.systems import system_settings
+from tinymaskrcnn.train import rcnn_stages
+from tinymaskrcnn.train.procedures import Training
+from tinymaskrcnn.train.rcnn_stages import STAGES, Stages
+from tinymaskrcnn.train.run import RunFolder
+from tinymaskrcnn.train.stage_files import StageFiles
+from tinymaskrcnn.train.trainer import Trainer
+
+SMALL = {
+    "model.backbone.depths": (1, 1, 1, 1),
+    "model.backbone.widths": (4, 4, 4, 8),
+    "model.backbone.stem_width": 4,
+    "model.rcnn.warp_size": 32,
+    "model.rcnn.context": 2,
+    "model.rcnn.svm_retrain_after": 20,
+    "model.proposals.most": 30,
+    "model.roi.head_width": 6,
+    "scenes.image_size": 64,
+    "train.train_scenes": 5,
+    "train.batch_size": 2,
+    "train.steps": 3,
+    "train.warmup_steps": 1,
+    "train.checkpoint_every": 2,
+    "train.eval_scenes": 2,
+}
+
+
+def config(**changes):
+    named = {key.replace("__", "."): value for key, value in changes.items()}
+    return override(Config(), system_settings("rcnn") | SMALL | named)
+
+
+@pytest.fixture(autouse=True)
+def two_pictures_a_file(monkeypatch):
+    monkeypatch.setattr(rcnn_stages, "PICTURES", 2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing interrupted; tests copy it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rcnn_stages, "PICTURES", 2)
+        experiment = Experiment.start(tmp_path_factory.mktemp("rcnn") / "whole", config())
+        assert experiment.train() is True
+    return experiment.run.path
+
+
+def training(experiment):
+    return Training(experiment.model, experiment.stream(), experiment.run)
+
+
+def reopened(path, **changes):
+    run = RunFolder.open(path)
+    return Experiment(dataclasses.replace(run, config=override(run.config, changes)) if changes else run)
+
+
+def contents(path):
+    """{file and array: numbers} of the checkpoint and of all that the stages wrote."""
+    arrays = {}
+    for file in sorted([path / "checkpoint.npz", *(path / "stages").iterdir()]):
+        with np.load(file) as loaded:
+            arrays |= {(file.name, name): loaded[name] for name in loaded.files}
+    return arrays
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_all_stages_leave_their_files(whole):
+    names = [f"features-{first:06d}.npz" for first in (0, 2, 4)]
+    names += [f"classifiers-{label:05d}.npz" for label in range(1, 11)] + ["regression.npz"]
+    assert sorted(os.listdir(whole / "stages")) == sorted(names)
+    opened = Experiment.open(whole)
+    predictor = opened.model.roi_heads.heads["box"].predictor
+    assert predictor.svm_weight.value.any() and predictor.bbox_weight.value.any()
+    assert list(opened.evaluate(scenes=2)) == ["bbox"]
+
+
+def without(whole, tmp_path, *names):
+    """A copy of a run that lost some of its files, as if it had been stopped before them."""
+    path = shutil.copytree(whole, tmp_path / "run")
+    for name in names:
+        shutil.rmtree(path / name) if (path / name).is_dir() else (path / name).unlink()
+    return path
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last", [1, 2, 4, 9, 13, 14])
+def test_killed_while_it_wrote_a_file_and_again(whole, tmp_path, monkeypatch, last):
+    """Killed before file number `last`, and once more at the very next one."""
+    write, written = StageFiles.write, []
+
+    def killed(self, name, arrays, **options):
+        written.append(name)
+        if len(written) in (last, last + 2):
+            raise Killed
+        write(self, name, arrays, **options)
+
+    path = without(whole, tmp_path, "stages")
+    with monkeypatch.context() as patch:
+        patch.setattr(StageFiles, "write", killed)
+        for _ in range(1 if last == 14 else 2):
+            with pytest.raises(Killed):
+                reopened(path).train()
+    assert reopened(path).train() is True
+    assert equal(contents(path), contents(whole))
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_killed_while_the_network_learned(whole, tmp_path, monkeypatch, step):
+    real, path = Trainer.train_step, without(whole, tmp_path, "stages", "checkpoint.npz", "metrics.jsonl")
+
+    def killed(self, batches):
+        if self.step == step:
+            raise Killed
+        return real(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", killed)
+        with pytest.raises(Killed):
+            reopened(path).train()
+    assert reopened(path).train() is True
+    assert equal(contents(path), contents(whole))
+
+
+def test_ctrl_c_between_files(whole, tmp_path, monkeypatch):
+    write, path = StageFiles.write, without(whole, tmp_path, "stages")
+
+    def interrupted(self, name, arrays, **options):
+        write(self, name, arrays, **options)
+        if name.startswith("features"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StageFiles, "write", interrupted)
+        assert reopened(path).train() is False
+        assert os.listdir(path / "stages") == ["features-000000.npz"]
+    assert reopened(path).train() is True
+    assert equal(contents(path), contents(whole))
+
+
+def test_a_finished_run_has_nothing_left_to_do(whole, tmp_path, monkeypatch):
+    path = shutil.copytree(whole, tmp_path / "run")
+    before = contents(path)
+    monkeypatch.setattr(StageFiles, "write", lambda *_, **__: pytest.fail("nothing is missing"))
+    assert reopened(path).train() is True
+    assert equal(contents(path), before)
+
+
+# ---------------------------------------------------------------- out of turn, and of another run
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_stage_does_not_start_before_the_one_it_needs(whole, tmp_path, stage):
+    before = STAGES[STAGES.index(stage) - 1]
+    file = {"proposals": "proposals", "network": "checkpoint.npz"}.get(before)
+    path = without(whole, tmp_path, file or sorted((whole / "stages").glob(f"{before}*"))[-1].relative_to(whole))
+    stages = Stages(training(reopened(path)))
+    with pytest.raises(ArgumentError) as caught:
+        stages.run(stage)
+    said = str(caught.value)
+    assert f"stage {stage!r} of R-CNN starts from what stage {before!r} makes" in said and len(said) < 500
+
+
+def refused(path, **changes):
+    with pytest.raises(CheckpointError) as caught:
+        reopened(path, **changes).train()
+    said = str(caught.value)
+    assert "was made from something else" in said and len(said) < 500 and "\n" not in said
+    return said
+
+
+def test_features_of_other_pictures_are_refused(whole, tmp_path):
+    other = Experiment.start(tmp_path / "other", config(scenes__noise=0.2)).run.path
+    shutil.copytree(whole / "stages", other / "stages")
+    (other / "stages" / "regression.npz").unlink()
+    assert "; pictures is" in refused(other)
+
+
+def test_features_of_another_network_are_refused(whole, tmp_path):
+    path = without(whole, tmp_path, "stages/regression.npz")
+    assert "network is" in refused(path, **{"train.steps": 4})
+
+
+@pytest.mark.parametrize("setting", ["svm_c", "ridge_strength", "context"])
+def test_files_made_with_other_settings_are_refused(whole, tmp_path, setting):
+    path = shutil.copytree(whole, tmp_path / "run")
+    value = {"svm_c": 0.5, "ridge_strength": 7.0, "context": 3}[setting]
+    stages = Stages(training(reopened(path)))
+    settings = dataclasses.replace(stages.config.model.rcnn, **{setting: value})
+    stages.config = dataclasses.replace(stages.config, model=dataclasses.replace(stages.config.model, rcnn=settings))
+    with pytest.raises(CheckpointError, match=f"rcnn.{setting} is .* there and {value} here"):
+        stages.install()
+
+
+# ---------------------------------------------------------------- what is learned from
+
+
+def test_positives_are_objects_and_negatives_lie_away_from_the_class(whole, tmp_path, monkeypatch):
+    from tinymaskrcnn.ops.naive import iou
+    from tinymaskrcnn.train import rcnn_fits
+    from tinymaskrcnn.train.svm import LinearSVM
+
+    stages = Stages(training(reopened(shutil.copytree(whole, tmp_path / "run"))))
+    seen = []
+
+    def watched(positives, pictures, **options):
+        seen.append((positives, list(pictures)))
+        return LinearSVM(np.zeros(positives.shape[1]), 0.0)
+
+    monkeypatch.setattr(rcnn_fits, "mine_svm", watched)
+    some = 0
+    for label in range(1, 11):
+        rcnn_fits.classifier(stages, label)
+        positives, negatives = seen[-1]
+        assert len(positives) == sum((labels == label).sum() for _, labels, _ in stages.pictures[0])
+        for (objects, labels, proposals), rows in zip(stages.pictures[0], negatives, strict=True):
+            own = objects[labels == label]
+            away = [all(iou(box, other) < 0.3 for other in own) for box in proposals]
+            assert len(rows) == sum(away)
+            some += len(rows) < len(proposals)
+    assert some > 0
+    lengths = [np.linalg.norm(positives, axis=1) for positives, _ in seen if len(positives)]
+    assert 5 < np.concatenate(lengths).mean() < 60  # scaled: over objects and boxes together the mean is 20
+
+
+def test_regression_learns_from_boxes_near_an_object(whole, tmp_path):
+    from tinymaskrcnn.ops.naive import encode, iou
+
+    stages = Stages(training(reopened(shutil.copytree(whole, tmp_path / "run"))))
+    expected = []
+    for objects, labels, proposals in stages.pictures[0]:
+        for box in proposals:
+            overlaps = [iou(box, other) for other in objects]
+            if overlaps and max(overlaps) >= 0.6:
+                best = int(np.argmax(overlaps))
+                expected.append((labels[best], encode(objects[best].astype(float), box.astype(float))))
+    files = list(stages.read("features"))
+    labels, deltas = (np.concatenate([f[name] for f in files]) for name in ("near_labels", "near_deltas"))
+    assert len(expected) > 3 and labels.tolist() == [label for label, _ in expected]
+    np.testing.assert_allclose(deltas, [d for _, d in expected], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_fitted_to_scaled_features_is_told_for_features_as_they_come(whole, tmp_path, monkeypatch):
+    """The mean length that machines and ridges see is feature_norm, and what is written needs no scaling any more."""
+    from tinymaskrcnn.train import rcnn_fits
+    from tinymaskrcnn.train.ridge import fit_ridge
+    from tinymaskrcnn.train.svm import LinearSVM
+
+    stages = Stages(training(reopened(shutil.copytree(whole, tmp_path / "run"))))
+    files = list(stages.read("features"))
+    fc7, pool5 = (np.concatenate([f[name] for f in files]).astype(float) for name in ("fc7", "near_pool5"))
+    plane = LinearSVM(np.arange(1.0, 7), 0.25)
+    monkeypatch.setattr(rcnn_fits, "mine_svm", lambda *_, **__: plane)
+    told, scale = rcnn_fits.classifier(stages, 1), 20 / np.linalg.norm(fc7, axis=1).mean()
+    np.testing.assert_allclose(fc7 @ told["weight"] + told["bias"], plane.scores(fc7 * scale), rtol=1e-6)
+
+    told, scale = rcnn_fits.regression(stages, None), 20 / np.linalg.norm(pool5, axis=1).mean()
+    labels, deltas = (np.concatenate([f[name] for f in files]) for name in ("near_labels", "near_deltas"))
+    said = (pool5 @ told["weight"] + told["bias"]).reshape(len(pool5), 10, 4)
+    for label in set(labels.tolist()):
+        rows = labels == label
+        weight, bias = fit_ridge(pool5[rows] * scale, deltas[rows], strength=1000.0)
+        np.testing.assert_allclose(said[:, label - 1], pool5 * scale @ weight + bias, rtol=1e-5, atol=1e-7)
+
+
+def test_the_same_seed_gives_the_same_bits(whole, tmp_path):
+    again = Experiment.start(tmp_path / "again", config())
+    again.train()
+    assert equal(contents(tmp_path / "again"), contents(whole))
