@@ -527,7 +527,7 @@ print(f"loss {float(((crop - target) ** 2).sum()):.1f}, gradient for the box", t
 # of the heads also pull at the proposals, through the box gradient, on through the decoding of the deltas into the RPN.
 # The usual, *approximate* joint training treats proposals as data, and `roi_align_backward` therefore returns `None`
 # for the RoIs unless `box_gradient=True`. That is the whole difference, one line. With RoIPool there is nothing to
-# switch on.
+# switch on. `models/exact_joint.py` goes the whole way: `tinymaskrcnn train --set model.box_gradient=features`.
 #
 # ## On which level?
 #

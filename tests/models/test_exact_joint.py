@@ -109,7 +109,7 @@ def errors_along_directions(model, seed=0, count=3):
 
     All decisions are those of one step, in which objects that stay and proposals that move are both positive.
     """
-    images, targets = tiny_scene()
+    images, targets = tiny_scene(keypoints=3)
     model = model.astype(np.float64)
     images = images.astype(np.float64)
     targets = dataclasses.replace(targets, boxes=targets.boxes.astype(np.float64))
@@ -158,6 +158,12 @@ def test_differences_of_the_whole_loss_on_a_single_map(box_gradient, fpn):
 @pytest.mark.parametrize("pooling", ["pool", "warp", "prroi"])
 def test_differences_of_the_whole_loss_with_other_crops(box_gradient, pooling):
     assert max(errors_along_directions(tiny_model(**TINY, pooling=pooling, box_gradient=box_gradient))) <= 1e-6
+
+
+@pytest.mark.parametrize("heads", [("box",), ("box", "keypoint"), ("box", "mask", "keypoint")])
+def test_differences_of_the_whole_loss_with_other_heads(heads):
+    model = tiny_model(3, **TINY, heads=heads, box_gradient="features+targets")
+    assert max(errors_along_directions(model)) <= 1e-6
 
 
 @pytest.mark.parametrize("mask_kind", ["agnostic", "softmax", "fc"])
