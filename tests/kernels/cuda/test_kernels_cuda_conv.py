@@ -168,3 +168,18 @@ def test_planted_faults_are_seen(normal, old, new):
         got, cache = conv.conv2d_forward(x, weight, bias, **data)
         got = got, *conv.conv2d_backward(dy, cache), conv.conv_transpose2d_forward(x, weight, bias, **transposed)[0]
     assert not all(np.allclose(a.get(), b.get(), atol=1e-4) for a, b in zip(got, wanted))
+
+
+def test_which_convolutions_the_device_kernel_takes():
+    """float32 in each array, something in each, one group, and at least one window along each axis."""
+    takes, shapes = device_conv._takes_forward, [(2, 5, 4, 3), (3, 3, 3, 4), (4,)]
+    arrays = [np.ones(shape, np.float32) for shape in shapes]
+    assert takes(*arrays) and takes(*arrays[:2], None) and takes(*arrays, padding=1, stride=(2, 1), dilation=1)
+    for i in range(3):
+        for other in (arrays[i].astype(np.float64), arrays[i].astype(int), arrays[i][:0]):
+            assert not takes(*arrays[:i], other, *arrays[i + 1 :]), (i, other.dtype, other.shape)
+    assert not takes(*arrays, groups=3) and not takes(arrays[0][..., :2], *arrays[1:])
+    for height, width in ((2, 4), (5, 2), (1, 1)):
+        assert not takes(np.ones((2, height, width, 3), np.float32), *arrays[1:])
+        assert takes(np.ones((2, height, width, 3), np.float32), *arrays[1:], padding=1)
+
