@@ -11,6 +11,7 @@ from tiny_model import tiny_config, tiny_samples, tiny_scene
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, ConfigError, ShapeError
+from tinymaskrcnn.experiment import Detector
 from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.interop.onnx import onnx_model
 from tinymaskrcnn.interop.torchvision import to_state_dict
@@ -137,6 +138,24 @@ def test_what_is_found_lies_in_the_picture_and_padding_is_not_looked_at():
     again = model.detect(images, sizes=np.array([[64, 64], [50, 40]]), **nonsense)
     for one, other in zip(found, again):
         np.testing.assert_array_equal(one.boxes, other.boxes)
+
+
+def test_a_model_of_another_type_takes_the_same_proposals():
+    images, targets = tiny_scene()
+    given = around(targets)
+    model = fast_rcnn().astype(np.float64)
+    finer = dataclasses.replace(targets, boxes=targets.boxes.astype(np.float64))
+    data = {"targets": finer, "rng": np.random.default_rng(0)}
+    losses, cache = model.forward(images.astype(np.float64), **data, **given)
+    model.backward(dict.fromkeys(losses, 1.0), cache)
+    assert {loss.dtype for loss in losses.values()} == {np.dtype(np.float64)}
+    wanted, _ = fast_rcnn().forward(images, targets=targets, rng=np.random.default_rng(0), **given)
+    for name, loss in wanted.items():
+        np.testing.assert_allclose(losses[name], loss, rtol=1e-4)
+    one, other = Detector(model), Detector(fast_rcnn())
+    for a, b in zip(one.detect(list(images)), other.detect(list(images)), strict=True):
+        assert len(a) == len(b) > 0
+        np.testing.assert_allclose(a.boxes, b.boxes, atol=1e-2)
 
 
 def test_a_step_on_a_device_waits_for_nothing_but_its_row():

@@ -222,7 +222,10 @@ def test_the_number_of_steps_may_change(path):
 
 MAY_CHANGE = {  # how long a run is, what is looked at, and where its files lie; all else made the weights what they are
     "train": {"steps", "checkpoint_every", "eval_scenes"},
-    "coco": {"annotations", "images", "val_annotations", "val_images", "train_list", "val_list", "skip_broken"},
+    "coco": {
+        *("annotations", "images", "val_annotations", "val_images", "train_list", "val_list", "skip_broken"),
+        *("proposals", "val_proposals"),
+    },
 }
 
 

@@ -23,7 +23,10 @@ class GivenProposals(Module):
     """The proposer of Fast R-CNN: boxes that come with the batch. It has no parameters, no losses and no gradient."""
 
     def forward(self, pyramid, *, proposals=None, proposals_valid=None):
-        """pyramid [(N, H, W, C)] * L, proposals (N, P, 4) in pixels, proposals_valid (N, P) bool  ->  the two"""
+        """The two, in the type of the features.
+
+        pyramid [(N, H, W, C)] * L, proposals (N, P, 4) in pixels, proposals_valid (N, P) bool
+        """
         if proposals is None:
             raise ArgumentError("GivenProposals: a model without an RPN needs proposals (N, P, 4); got none")
         if proposals.ndim != 3 or proposals.shape[::2] != (len(pyramid[0]), 4):
@@ -31,7 +34,7 @@ class GivenProposals(Module):
             raise ShapeError(f"GivenProposals: proposals must be {wanted}; got {tuple(proposals.shape)}")
         if proposals_valid is None:
             proposals_valid = array_module(proposals).ones(proposals.shape[:2], bool)
-        return (proposals, proposals_valid), None
+        return (proposals.astype(pyramid[0].dtype), proposals_valid), None
 
     def backward(self, dsaid, cache):
         """Nothing that the network computed has a part in them."""

@@ -26,6 +26,7 @@ LARGEST_DESCRIPTION = 1 << 22  # bytes of JSON
 LARGEST_INFLATION = 20  # checkpoints are written as they are; one that was packed later is smaller, but not so much
 MOST_STEPS = 1 << 53
 PLACES = ("annotations", "images", "val_annotations", "val_images", "train_list", "val_list")  # files may be moved
+PLACES += ("proposals", "val_proposals")
 FREE_TO_CHANGE = (  # do not touch what was learned so far
     *("train.steps", "train.checkpoint_every", "train.eval_scenes"),
     *(f"coco.{place}" for place in PLACES),
