@@ -69,7 +69,7 @@ def matrix(y, x, *, start, width, num_pixels):
     row_ends = xp.arange(0, bins * taps + 1, taps, dtype=np.int32)
     A = sparse(xp).csr_matrix((weight.reshape(-1), pixel.reshape(-1), row_ends), shape=(bins, num_pixels))
     if xp is np:  # on a device this would wait for the number of entries that are left
-        A.sum_duplicates()  # points that read the same pixel
+        A.sum_duplicates()  # points of a bin that read the same pixel
         A.eliminate_zeros()
     return A
 
