@@ -144,6 +144,29 @@ def test_parts_that_do_not_fit(config, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         Experiment.start(tmp_path / "run", config)
     assert os.listdir(tmp_path) == []
+    RunFolder.create(tmp_path / "old", config)
+    with pytest.raises(ConfigError, match=message):
+        Experiment.open(tmp_path / "old")
+
+
+def test_a_run_of_which_nothing_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begun = Experiment.start()
+    assert begun.config == Config() and begun.run.path.resolve() == tmp_path / "runs" / "001"
+
+
+def test_a_run_begins_with_the_backbone_that_is_given(tmp_path, monkeypatch):
+    given = []
+
+    def move_in(model, backbone):
+        given.append(backbone)
+        model.parameters()[0].value[...] = 7
+
+    monkeypatch.setattr(tinymaskrcnn.experiment, "transplant", move_in)
+    begun = Experiment.start(tmp_path / "run", TINY, backbone="pretrained")
+    for experiment in (begun, Experiment.open(tmp_path / "run")):  # also after it was killed before its first step
+        assert (experiment.model.parameters()[0].value == 7).all()
+    assert given == ["pretrained"]
 
 
 def test_the_package_offers_names_without_importing_them():
@@ -274,6 +297,10 @@ def test_broken_pictures_can_be_left_out(tmp_path, capsys):
     assert start.leave_out_broken() is start and start.config.coco.skip_broken
     assert len(start.stream("test")) == 2
     assert capsys.readouterr().err == ""
+    opened = Experiment.open(tmp_path / "run", weights=False)
+    for split in ("test", "train", "test"):
+        opened.stream(split)
+    assert capsys.readouterr().err.splitlines() == said, "said once, as at the start"
 
 
 def test_the_anchor_report_says_where_it_looked(tmp_path, trained):

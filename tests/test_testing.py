@@ -375,6 +375,15 @@ def test_cache_taken_apart():
     caught("twice", "must not take the cache apart", check_pair, lambda x: (2 * x, [2.0]), backward, [X])
 
 
+def test_a_cache_that_counts_how_often_it_was_used():
+    def backward(dy, cache):
+        cache.append(2.0)
+        return sum(cache) * dy
+
+    words = "called twice with the same dy and cache returns two different gradients"
+    caught("twice", words, check_pair, lambda x: (2 * x, []), backward, [X], skip={"linearity": "calls it twice, too"})
+
+
 def test_gradient_in_a_shared_buffer():
     buffers = {np.dtype(t): np.zeros((5, 3), t) for t in (np.float32, np.float64)}
 
