@@ -66,6 +66,19 @@ def test_damage_and_strangers(tmp_path):
         files.read("a", made_from=MADE_FROM)
 
 
+def test_arrays_that_were_changed_are_refused(tmp_path):
+    files = StageFiles(tmp_path)
+    files.write("a", ARRAYS, made_from=MADE_FROM)
+    stored = dict(np.load(files.path("a")))
+    for change in ({"counts": np.array([2, 1])}, {"counts": np.array([[2, 0]])}, {"more": np.zeros(1)}):
+        np.savez(files.path("a"), **(stored | change))
+        with pytest.raises(CheckpointError, match=r"a.npz: the checksum of its arrays does not match"):
+            files.read("a", made_from=MADE_FROM)
+    np.savez(files.path("a"), **{name: array for name, array in stored.items() if name != "none"})
+    with pytest.raises(CheckpointError, match="checksum"):
+        files.read("a", made_from=MADE_FROM)
+
+
 def test_a_killed_writer_leaves_the_old_file(tmp_path, monkeypatch):
     files = StageFiles(tmp_path)
     files.write("a", ARRAYS, made_from=MADE_FROM)

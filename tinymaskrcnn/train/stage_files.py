@@ -33,7 +33,8 @@ class StageFiles:
     def write(self, name, arrays, *, made_from):
         """Write {name: array}, in one move."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = np.frombuffer(json.dumps(made_from, sort_keys=True).encode(), np.uint8)
+        about = {"made_from": made_from, "arrays": {key: digest(array) for key, array in arrays.items()}}
+        about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         with whole_file(self.path(name)) as file:
             np.savez(file, about=about, **arrays)
 
@@ -46,8 +47,13 @@ class StageFiles:
             if "about" not in file.names:
                 raise CheckpointError(f"{path}: does not say what it was made from")
             text = decode(file.read("about", largest=LARGEST_DESCRIPTION).tobytes(), path, error=CheckpointError)
-            _compare(path, parse_json(text, path, error=CheckpointError), json.loads(json.dumps(made_from)))
-            return {name: native(file.read(name)) for name in file.names if name != "about"}
+            about = parse_json(text, path, error=CheckpointError)
+            about = about if isinstance(about, dict) else {}
+            _compare(path, about.get("made_from"), json.loads(json.dumps(made_from)))
+            arrays = {name: file.read(name) for name in file.names if name != "about"}
+        if about.get("arrays") != {name: digest(array) for name, array in arrays.items()}:
+            raise CheckpointError(f"{path}: the checksum of its arrays does not match: the file was changed or damaged")
+        return {name: native(array) for name, array in arrays.items()}
 
     def clean(self):
         """Remove what killed processes left half-written."""
