@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tiny_model import tiny_config, tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.backend import to_host
-from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.models import moving_targets
 from tinymaskrcnn.models.heads.box import BoxHead
 from tinymaskrcnn.models.heads.keypoint import KeypointHead
@@ -104,6 +104,15 @@ def test_what_only_jumps_stays_as_it_is():
         moved = moving_targets.moving(kind)
         assert issubclass(moved, kind) and moved is moving_targets.moving(kind)
         assert (moved.detect, moved.question, moved.report) == (kind.detect, kind.question, kind.report)
+
+
+def test_a_head_of_another_loss_has_to_say_what_its_answers_do():
+    class OtherBoxHead(BoxHead):
+        def loss_forward(self, y, *, seen, answers=None):
+            return super().loss_forward(y, seen=seen)
+
+    with pytest.raises(ConfigError, match="must be 'none' or 'features' with a OtherBoxHead, whose answers do not"):
+        moving_targets.moving(OtherBoxHead)
 
 
 def test_a_mask_head_needs_masks():

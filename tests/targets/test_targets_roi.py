@@ -52,6 +52,25 @@ def test_samples_are_consistent(seed):
     np.testing.assert_array_equal(samples.labels[rows], flat_labels[samples.matched[rows]])
 
 
+@pytest.mark.parametrize("where", ["here", "device"])
+def test_every_roi_knows_its_row(where, device):
+    """Among the proposals of its image and the objects behind them; none is drawn twice."""
+    proposals, valid, targets = batch(np.random.default_rng(8), empty=(1,))
+    valid[:, 9:] = False
+    together, _ = roi.append_objects(proposals, valid, targets)
+    arrays = proposals, valid, targets
+    if where == "device":
+        moved = TargetBatch(*(device.asarray(x) for x in (targets.boxes, targets.labels, targets.masks, targets.valid)))
+        arrays = device.asarray(proposals), device.asarray(valid), moved
+    samples = sample_rois(*arrays, CONFIG, rng=np.random.default_rng(9))
+    names = "rois", "image_index", "row", "weight"
+    rois, image, row, weight = (to_host(getattr(samples, name)) for name in names)
+    np.testing.assert_array_equal(rois[weight > 0], together[image, row][weight > 0])
+    assert len(set(zip(image.tolist(), row.tolist()))) == len(row) and (row >= proposals.shape[1]).any()
+    picked = samples.positives()
+    np.testing.assert_array_equal(to_host(picked.row), row[to_host(samples.mask_rows)])
+
+
 def test_objects_themselves_are_proposals():
     rng = np.random.default_rng(0)
     proposals, valid, targets = batch(rng)

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..backend import array_module
 from ..contract import checked
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ConfigError
 from ..ops import box_gradients, more_losses, roi_align
 from ..targets.roi import PIXELS, mask_targets
 from .heads.box import BoxHead
+from .heads.keypoint import KeypointHead
 from .heads.mask import MaskHead
+from .heads.mask_variants import SoftmaxMaskHead
 
 # ---------------------------------------------------------------- masks
 
@@ -144,11 +146,20 @@ class MovingMasks:
         return dpyramid, drois + moving_mask_backward(dcrops, c_crops)
 
 
-SMOOTH = {BoxHead.loss_forward: MovingBoxes, MaskHead.loss_forward: MovingMasks}  # losses whose answers are no decision
+SMOOTH = {BoxHead.loss_forward: MovingBoxes, MaskHead.loss_forward: MovingMasks}  # losses whose answers move
+JUMPS = {KeypointHead.loss_forward, SoftmaxMaskHead.loss_forward}  # losses whose answers are decisions: a cell, a class
 
 
 @functools.cache
 def moving(kind):
-    """The class of a head whose answers follow its RoIs; `kind` itself where they only jump, as a class for a pixel."""
-    moves = SMOOTH.get(kind.loss_forward)
-    return type(f"Moving{kind.__name__}", (moves, kind), {"__doc__": moves.__doc__}) if moves else kind
+    """The class of a head whose answers follow its RoIs; `kind` itself where they only jump.
+
+    Raises ConfigError for a head of which nobody has said what its answers do.
+    """
+    if kind.loss_forward in JUMPS:
+        return kind
+    if kind.loss_forward not in SMOOTH:
+        wanted = "model.box_gradient must be 'none' or 'features' with"
+        raise ConfigError(f"{wanted} a {kind.__name__}, whose answers do not follow its RoIs; got 'features+targets'")
+    moves = SMOOTH[kind.loss_forward]
+    return type(f"Moving{kind.__name__}", (moves, kind), {"__doc__": moves.__doc__})
