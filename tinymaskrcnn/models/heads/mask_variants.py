@@ -1,4 +1,4 @@
-"""Other mask heads, to see what the one of the paper is worth (Mask R-CNN, tables 2b and 2e and section 4.4)."""
+"""Other mask heads, to see what the one of the paper is worth (Mask R-CNN, tables 2b and 2e and section 4.2)."""
 
 from ...backend import array_module
 from ...nn.init import lecun_uniform
