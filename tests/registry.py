@@ -17,12 +17,22 @@ from strategies import Draw
 from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.config import RoIConfig, RPNConfig
-from tinymaskrcnn.models import blocks, exact_joint, mask_rcnn, moving_targets, poolers, roi_heads, rpn
+from tinymaskrcnn.models import (
+    blocks,
+    exact_joint,
+    mask_rcnn,
+    mask_scoring_rcnn,
+    moving_targets,
+    poolers,
+    roi_heads,
+    rpn,
+)
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.fast_rcnn import GivenProposals
 from tinymaskrcnn.models.heads import box, keypoint, mask
 from tinymaskrcnn.nn import layers, module, more_layers
 from tinymaskrcnn.targets.keypoint import KeypointTargets
+from tinymaskrcnn.targets.mask_iou import ScoredMaskTargets
 from tinymaskrcnn.targets.roi import RoISamples
 from tinymaskrcnn.targets.rpn import RPNTargets
 
@@ -302,6 +312,7 @@ ROI_CONFIG = RoIConfig(
     head_width=5,
     mask_widths=(3,),
     mask_deconv_width=3,
+    mask_iou_widths=(4, 3),
     num_keypoints=2,
     keypoint_widths=(3,),
     keypoint_size=2,
@@ -381,6 +392,11 @@ def moving_answers(rng):
     masks = rng.integers(0, 2, (2, 1, 16, 16)).astype(np.uint8)
     boxes = draw.rois(5, side=4, bins=2, samples=2, scale=0.25)(rng)
     return {"box": boxes, "mask": moving_targets.MaskAnswers(masks, np.array([[16, 16], [16, 12]]))}
+
+
+def scored_masks(rng):
+    """Masks of three RoIs, whose objects reach beyond them."""
+    return ScoredMaskTargets(draw.bits(3, 4, 4)(rng), rng.uniform(16, 30, 3))
 
 
 def fixed_heatmap_bias(heads):
@@ -533,6 +549,22 @@ MODELS = [
         channel=draw.labels(4, 3),
         **(ROIS | {"zero_rows": (*ROIS["zero_rows"], "channel")}),
     ),
+    layer(
+        head(mask_scoring_rcnn.MaskScoringHead),
+        draw.pyramid(2, (4, 2), 2),
+        channel=draw.labels(4, 3),
+        **(ROIS | {"zero_rows": (*ROIS["zero_rows"], "channel")}),
+    ),
+    layer(lambda rng: mask_scoring_rcnn.MaskIoUPredictor(4, 3, rng=rng), (5, 4), channel=draw.labels(5, 3)),
+    layer(lambda rng: mask_scoring_rcnn.mask_iou_body(3, (4, 2), 3, 5, rng=rng), (4, 3, 3, 3), note="mask-iou-body"),
+    methods(
+        "MaskScoringHead.loss",
+        head_losses(mask_scoring_rcnn.MaskScoringHead),
+        Draw(lambda rng: (draw.away_from(0, shape=(3, 4, 4))(rng), rng.standard_normal(3))),
+        seen=Draw(lambda rng: roi_samples(rng).positives()),
+        answers=Draw(scored_masks),
+        skip=no_images("the samples"),
+    ),
     layer(head(keypoint.KeypointHead), draw.pyramid(2, (4, 2), 2), **ROIS),
     layer(
         some_heads(box.BoxHead, mask.MaskHead),
@@ -606,6 +638,9 @@ MODELS = [
     whole_model(norm="group", heads=("box",), pooling="pool"),
     whole_model(norm="group", heads=("box",), pooling="warp"),
     whole_model(norm="group", heads=("box",), pooling="prroi"),
+    whole_model(norm="group", mask_iou_widths=(4, 4)),
+    whole_model(norm="frozen", mask_iou_widths=(4, 4), box_gradient="features", positive_iou=0.15),
+    whole_model(norm="frozen", heads=("box", "mask", "keypoint")),
 ]
 
 CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS + CROPS

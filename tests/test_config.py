@@ -15,6 +15,7 @@ PRESETS = {
     "clean": lambda: config.scene_preset("clean"),
     "cluttered": lambda: config.scene_preset("cluttered"),
     "hard": lambda: config.scene_preset("hard"),
+    "figures": lambda: config.scene_preset("figures"),
     "tour": config.tour_preset,
     "photographs": lambda: config.photograph_preset(("background", "cat")),
     **{kind: lambda kind=kind: config.torchvision_preset(kind) for kind in config.TORCHVISION_KINDS},
@@ -156,5 +157,6 @@ def test_a_preset_for_photographs_takes_what_they_are():
 
 
 def test_an_unknown_preset_of_scenes_is_named():
-    with pytest.raises(ConfigError, match=r"^scenes must be one of \('clean', 'cluttered', 'hard'\); got 'dirty'$"):
+    known = r"\('clean', 'cluttered', 'hard', 'figures'\)"
+    with pytest.raises(ConfigError, match=f"^scenes must be one of {known}; got 'dirty'$"):
         config.scene_preset("dirty")

@@ -129,7 +129,8 @@ def test_every_part_learned(member):
 def test_its_figures_are_those_of_its_heads(member, tmp_path, capsys):
     _, experiment = member
     figures = experiment.evaluate(scenes=3)
-    assert list(figures) == [KINDS[head] for head in experiment.config.model.heads if head in KINDS]
+    added = ["mask_scores"] if experiment.config.model.roi.mask_iou_widths else []
+    assert list(figures) == [KINDS[head] for head in experiment.config.model.heads if head in KINDS] + added
     assert all(-1 <= value <= 1 for part in figures.values() for value in part.values())
     assert cli.main(["evaluate", str(experiment.run.path), "--json", "--scenes", "3"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(figures))

@@ -110,7 +110,8 @@ def test_resuming_on_the_device_equals_never_having_stopped(tmp_path, optimizer)
 
 def counted_step(objects, seed, **kind):
     """A training step on two pictures with so many objects: what it cost, and the shapes of all that backward needs."""
-    images, targets = tiny_scene(objects=objects, seed=seed)
+    keypoints = 3 if "keypoint" in kind.get("heads", ()) else 0
+    images, targets = tiny_scene(objects=objects, seed=seed, keypoints=keypoints)
     batch = ImageBatch(images, np.full((2, 2), 64), targets).to_device("cuda")
     model = tiny_model(**{"norm": "group"} | kind).to_device("cuda")
     trainer = Trainer(model, None, TINY.train, device="cuda")
@@ -146,6 +147,8 @@ def test_what_a_step_does_depends_on_shapes_alone():
         {"kind": "plain", "norm": "", "fpn": "p2", "mask_kind": "softmax"},
         {"fpn": "no_lateral", "mask_kind": "fc"},
         {"fpn": "no_top_down", "norm": "batch"},
+        {"mask_iou_widths": (4, 4)},
+        {"heads": ("box", "mask", "keypoint")},
     ],
     ids=lambda kind: "-".join(map(str, kind.values())),
 )

@@ -22,6 +22,7 @@ def tiny_config(
     box_gradient="none",
     positive_iou=0.5,
     pooling="align",
+    mask_iou_widths=(),
 ):
     """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN.
 
@@ -30,6 +31,7 @@ def tiny_config(
     v2, vgg, one = version == "v2", kind == "vgg", fpn in ("p2", "c4", "c5")
     res5 = kind == "resnet" and fpn == "c4"
     return ModelConfig(
+        system="mask_scoring_rcnn" if mask_iou_widths else "mask_rcnn",
         heads=heads,
         num_classes=3,
         class_names=("background", "flat", "tall"),
@@ -66,6 +68,7 @@ def tiny_config(
             box_convs=(4, 4) if v2 else (),
             box_norm="batch" if v2 or (res5 and norm == "batch") else "",
             mask_norm="batch" if v2 else "",
+            mask_iou_widths=mask_iou_widths,
             num_keypoints=3,
             keypoint_widths=(4, 4),
             keypoint_size=4,

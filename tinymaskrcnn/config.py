@@ -105,6 +105,7 @@ class RoIConfig(Settings):
     mask_norm: str = ""  # "" or "batch"
     mask_deconv_width: int = 64
     mask_kind: str = "per_class"  # or "agnostic", "softmax" (across classes), "fc" (fully connected)
+    mask_iou_widths: tuple = ()  # of the MaskIoU head's convolutions; none: masks get no score of their own
     num_keypoints: int = 17  # COCO's person
     keypoint_widths: tuple = (512,) * 8  # Mask R-CNN, section 5
     keypoint_size: int = 14  # heatmaps are four times as large
@@ -157,6 +158,7 @@ class ModelConfig(Settings):
     system: str = "mask_rcnn"  # which member of the family: a name of models/systems.py
     num_classes: int = 11  # ten digits and background
     class_names: tuple = ("background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    keypoint_names: tuple = ()  # in the order of the keypoint head's, or nothing; known limbs are drawn between them
     image_mean: tuple = (0.1,)  # per channel, for pixels in 0..1
     image_std: tuple = (0.25,)
     heads: tuple = ("box", "mask")  # Faster R-CNN: ("box",), Keypoint R-CNN: ("box", "keypoint")
@@ -174,7 +176,8 @@ class ModelConfig(Settings):
 class SceneConfig(Settings):
     """What the scene generator draws; sizes in pixels, strengths and shares in 0..1 (0 = off)."""
 
-    source: str = "digits"  # "digits" (embedded) or "mnist"
+    source: str = "digits"  # "digits" (embedded), "mnist", or "figures": stick figures with joints, as high as digits
+    extreme_points: bool = False  # digits get four keypoints: the top, left, bottom and right end of what can be seen
     image_size: int = 128  # height and width
     digits_per_image: tuple = (1, 5)  # inclusive, 0..10; a digit that finds no free place is left out
     digit_size: tuple = (20, 36)  # inclusive range of the upright digit's height
@@ -239,11 +242,12 @@ class Config(Settings):
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-SCENE_PRESETS = ("clean", "cluttered", "hard")
+SCENE_PRESETS = ("clean", "cluttered", "hard", "figures")
 
 
 def scene_preset(name):
-    """Scenes by name: "clean" (the default), "cluttered" paper, or "hard" (many sizes, turned, occluded, coloured)."""
+    """Scenes by name: "clean" (the default), "cluttered" paper, "hard" (many sizes, turned, occluded, coloured), or
+    "figures": people, robots and aliens made of sticks, who stand in each other's way."""
     clean = SceneConfig()
     cluttered = dataclasses.replace(clean, clutter=0.4, texture=0.3, grid=0.25, stains=0.3, noise=0.15, rotation=10.0)
     hard = dataclasses.replace(
@@ -256,7 +260,10 @@ def scene_preset(name):
         alpha=(0.6, 1.0),
         color=True,
     )
-    presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard)))
+    figures = dataclasses.replace(
+        clean, source="figures", digits_per_image=(1, 3), digit_size=(44, 72), max_overlap=0.4, min_visible=0.5
+    )
+    presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard, figures)))
     if name not in presets:
         raise ConfigError(f"scenes must be one of {SCENE_PRESETS}; got {name!r}")
     return presets[name]

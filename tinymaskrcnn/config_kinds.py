@@ -142,3 +142,14 @@ def levels():
 def _round(value):
     """A limit as short as it goes: 65536, 0.001, 1e9; the last place of 2**63 helps nobody."""
     return f"{value:g}" if abs(value) < 10**6 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+def heads():
+    """The heads of a model; without a box nothing is found."""
+    def take(value):
+        known = row(one_of("box", "mask", "keypoint"), least=1, most=3).take(value)
+        if "box" not in known or len(set(known)) < len(known):
+            raise ValueError
+        return known
+
+    return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)

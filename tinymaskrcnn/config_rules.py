@@ -5,25 +5,17 @@ They are held at every way in, because the classes themselves ask for it: `settl
 when a file was read or a network is built.
 """
 
-from .config_kinds import Rule, flag, levels, number, one_line, one_of, row, some_of, text, two, whole
+from .config_kinds import flag, heads, levels, number, one_line, one_of, row, some_of, text, two, whole
 from .errors import ConfigError, shown
-
-
-def heads():
-    def take(value):
-        known = row(one_of("box", "mask", "keypoint"), least=1, most=3).take(value)
-        if "box" not in known or len(set(known)) < len(known):
-            raise ValueError
-        return known
-
-    return Rule("a list that holds 'box' and may hold 'mask' and 'keypoint', each once", take)
-
 
 PROCEDURES = ("joint", "alternating", "pretrain", "stages")
 
-SYSTEMS = ("rcnn", "fast_rcnn", "faster_rcnn", "mask_rcnn")
+SYSTEMS = ("rcnn", "fast_rcnn", "faster_rcnn", "mask_rcnn", "mask_scoring_rcnn", "keypoint_rcnn")
 OUTSIDE = {"rcnn", "fast_rcnn"}  # systems whose proposals come from outside the network (data/proposals)
 HEADS = dict.fromkeys(("rcnn", "fast_rcnn", "faster_rcnn"), {"box"})  # what a system has, where that is no choice
+HEADS |= {"mask_scoring_rcnn": {"box", "mask"}, "keypoint_rcnn": {"box", "mask", "keypoint"}}
+JOINTS = {"figures": 13}  # keypoints of a scene's objects, by its source
+KINDS_OF_OBJECTS = {"digits": 10, "mnist": 10, "figures": 3}
 
 SHARE = number(0, 1)
 WIDTH = whole(1, 65536)
@@ -86,6 +78,7 @@ RULES = {
         "mask_norm": one_of("", "batch"),
         "mask_deconv_width": WIDTH,
         "mask_kind": one_of("per_class", "agnostic", "softmax", "fc"),
+        "mask_iou_widths": row(WIDTH),
         "num_keypoints": whole(1, 1000),
         "keypoint_widths": row(WIDTH),
         "keypoint_size": whole(1, 128),
@@ -125,6 +118,7 @@ RULES = {
         "system": one_of(*SYSTEMS),
         "num_classes": whole(1, 65536),
         "class_names": row(one_line(), least=1, most=65536),
+        "keypoint_names": row(one_line(), most=1000),
         "image_mean": row(number(-1e3, 1e3), least=1, most=1024),
         "image_std": row(number(1e-6, 1e3), least=1, most=1024),
         "heads": heads(),
@@ -133,7 +127,8 @@ RULES = {
         "box_gradient": one_of("none", "features", "features+targets"),
     },
     "SceneConfig": {
-        "source": one_of("digits", "mnist"),
+        "source": one_of("digits", "mnist", "figures"),
+        "extreme_points": flag(),
         "image_size": whole(16, 4096),
         "digits_per_image": two(whole, 0, 10),
         "digit_size": two(whole, 6, 4094),
@@ -297,6 +292,12 @@ def _model(config):
     for head in ("mask", "keypoint"):
         if head in config.heads and not getattr(config.roi, f"{head}_widths"):
             yield f"roi.{head}_widths must name at least one width for a model with that head; got ()"
+    if (config.system == "mask_scoring_rcnn") != bool(widths := config.roi.mask_iou_widths):
+        yield f"roi.mask_iou_widths must name widths for system 'mask_scoring_rcnn' and for no other; got {widths}"
+    if widths and config.roi.mask_kind != "per_class":
+        yield f"roi.mask_kind must be 'per_class' for masks that are scored; got {config.roi.mask_kind!r}"
+    if widths and config.box_gradient == "features+targets":
+        yield "box_gradient must be 'none' or 'features' for masks that are scored; got 'features+targets'"
 
 
 def _norms_in_heads(config):
@@ -320,6 +321,9 @@ def _names(config):
         yield f"num_classes must count class_names (background first); got {count} and {len(names)} names"
     if double := doubled(names):
         yield f"class_names must tell all classes apart; got {shown(double)} twice"
+    names, joints = config.keypoint_names, config.roi.num_keypoints
+    if "keypoint" in config.heads and names and len(names) != joints:
+        yield f"keypoint_names must count roi.num_keypoints, {joints}, or be left out; got {len(names)}"
 
 
 def _scenes(config):
@@ -354,9 +358,16 @@ def _procedure(config):
 
 
 def _data(config):
-    model, annotated = config.model, bool(config.coco.annotations)
-    if not annotated and model.num_classes < 11:
-        yield f"model.num_classes must be at least 11 for scenes of ten digits; got {model.num_classes}"
+    model, scenes, annotated = config.model, config.scenes, bool(config.coco.annotations)
+    kinds, what = KINDS_OF_OBJECTS[scenes.source], "ten digits" if scenes.source != "figures" else "figures"
+    if not annotated and model.num_classes <= kinds:
+        yield f"model.num_classes must be at least {kinds + 1} for scenes of {what}; got {model.num_classes}"
+    joints = JOINTS.get(scenes.source, 4 if scenes.extreme_points else 0)
+    if not annotated and "keypoint" in model.heads and model.roi.num_keypoints != joints:
+        if joints:
+            yield f"model.roi.num_keypoints must be {joints} for these scenes; got {model.roi.num_keypoints}"
+        else:
+            yield "scenes.extreme_points must be true, or scenes.source 'figures', for a model with a keypoint head"
     channels = model.backbone.in_channels
     if annotated and channels not in (1, 3):
         yield f"model.backbone.in_channels must be 1 (grey) or 3 (colour); got {channels}"

@@ -25,6 +25,7 @@ from .data.resizing import resize_to_config, resized_size
 from .devices import to_device
 from .errors import ArgumentError, shown
 from .evaluation.evaluator import Evaluator
+from .evaluation.mask_quality import MaskQuality
 from .evaluation.oks import default_sigmas
 from .evaluation.paste import paste_encoded
 from .evaluation.results import ResultsWriter
@@ -247,7 +248,8 @@ class Experiment(Detector):
     def evaluate(self, *, scenes=None, split="test", kinds=None, area_ranges=None, save_results=None):
         """COCO's figures for boxes, and for masks and keypoints where model and data have them, on held-out scenes.
 
-        ->  {"bbox": {"AP": ...}, "segm": {...}, "keypoints": {...}}; of a run on annotated pictures, on all of these
+        ->  {"bbox": {"AP": ...}, "segm": {...}, "keypoints": {...}}; of a run on annotated pictures, on all of these;
+        of a model that scores its masks also {"mask_scores": what `MaskQuality` says}
 
         kinds: only these of "bbox", "segm" and "keypoints"; then nothing else about the annotations matters.
         save_results, a path, also writes what was found in COCO's results format, with the ids of the annotation file
@@ -261,6 +263,8 @@ class Experiment(Detector):
         options = {"area_ranges": area_ranges} if area_ranges else {}
         options["sigmas"] = default_sigmas(self.config.model.roi.num_keypoints)
         evaluators = {kind: Evaluator(iou_type=kind, **options) for kind in kinds}
+        if "segm" in kinds and self.config.model.roi.mask_iou_widths:
+            evaluators["mask_scores"] = MaskQuality()
         scenes = _limited(scenes, stream)
         size = self.config.train.batch_size
         proposals = stream.proposals and stream.proposals.found(range(scenes))
@@ -312,7 +316,8 @@ class Experiment(Detector):
         images, truths = zip(*(stream.encoded(i) for i in range(_limited(scenes, stream))))
         proposals = stream.proposals and stream.proposals.found(range(len(images)))
         found = self.detect(images, encoded=True, proposals=proposals)
-        drawn = {"detections.png": visualize.detections_figure(images, truths, found, self.class_names)}
+        names = {"class_names": self.class_names, "keypoint_names": self.model.config.keypoint_names}
+        drawn = {"detections.png": visualize.detections_figure(images, truths, found, **names)}
         if rows := read_rows(self.run.metrics_file):
             drawn["curves.png"] = visualize.curves_figure(rows)
         for name, figure in drawn.items():

@@ -168,7 +168,7 @@ class Detections:
 
     boxes (K, 4) in pixels, labels (K,) integer, scores (K,) in 0..1, masks (K, H, W) bool or a list of K run-length
     encoded ones (or None when not asked for), keypoints (K, J, 3) as x, y in pixels and a score that has no upper limit
-    (or None).
+    (or None), mask_scores (K,) in 0..1 by which masks are ranked (None: by the scores, as boxes are).
     """
 
     boxes: np.ndarray
@@ -176,9 +176,15 @@ class Detections:
     scores: np.ndarray
     masks: np.ndarray | None = None
     keypoints: np.ndarray | None = None
+    mask_scores: np.ndarray | None = None
 
     def __len__(self):
         return len(self.boxes)
+
+    def scores_of(self, iou_type):
+        """The scores (K,) that rank what is compared: "bbox", "segm" or "keypoints"."""
+        own = self.mask_scores if iou_type == "segm" else None
+        return self.scores if own is None else own
 
     def select(self, rows):
         """Some of the detections, in the order of rows (n,) int, or where rows (K,) bool says so."""

@@ -139,7 +139,8 @@ def test_a_model_file_that_knows_the_classes_keeps_them(learn, pictures_run, tmp
 
     config = RunFolder.open(pictures_run).config.model
     names = ("background", "person", "N/A", "cat")  # another order, with a gap
-    config = dataclasses.replace(config, class_names=names, num_classes=4)
+    assert config.keypoint_names == ("nose", "left_eye", "right_eye")  # as the file calls them
+    config = dataclasses.replace(config, class_names=names, num_classes=4, keypoint_names=())
     for points, fresh in ((3, None), (17, "roi_heads.keypoint_predictor.kps_score_lowres.weight")):  # the file has 3
         config = dataclasses.replace(config, roi=dataclasses.replace(config.roi, num_keypoints=points))
         save_model(tmp_path / "model.npz", build_model(config, rng=np.random.default_rng(0)))

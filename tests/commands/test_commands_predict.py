@@ -182,6 +182,8 @@ def test_what_is_found_as_plain_numbers():
     ]
     plain = predict.detections_to_json(Detections(boxes, found.labels, found.scores), ("background", "cat", "dog"))
     assert [set(entry) for entry in plain] == [{"label", "class", "score", "box"}] * 2
+    scored = Detections(boxes, found.labels, found.scores, mask_scores=np.array([0.1234567, 0.5]))
+    assert [entry["mask_score"] for entry in predict.detections_to_json(scored, "abc")] == [0.123457, 0.5]
     assert predict._table([]) == []
     assert predict._table([first | {"class": "long name"}])[0].startswith("  class      score")
 

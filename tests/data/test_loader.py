@@ -64,7 +64,7 @@ def test_a_stream_refuses_what_cannot_work_at_once():
 
 def test_banks_by_name(tmp_path, monkeypatch):
     assert load_bank("digits") is digits.load()
-    with pytest.raises(ConfigError, match="source must be 'digits' or 'mnist'; got 'letters'"):
+    with pytest.raises(ConfigError, match="source must be 'digits', 'mnist' or 'figures'; got 'letters'"):
         load_bank("letters")
     monkeypatch.delenv("TINYMASKRCNN_DATA", raising=False)
     monkeypatch.setenv("TINYMASKRCNN_CACHE", str(tmp_path))

@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from tinymaskrcnn.config import SCENE_PRESETS, SceneConfig, scene_preset
-from tinymaskrcnn.data import digits, scenes
+from tinymaskrcnn.data import digits, figures, scenes
+from tinymaskrcnn.data.transforms import flip_horizontal, mirrored_order
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 
 BANK = digits.load()
 PRESETS = {name: scene_preset(name) for name in SCENE_PRESETS}
+FIGURES = (  # of a scene: pixels, objects
+    "db1308570c2a438f9ab6447b509575e13b0e028e7dbf654945a8aa43aed483c1",
+    "24a7c8960cd6e2c312e06c8fab95959435ea85f4e65aa05103f3a3a45e451070",
+)
 
 
 def draw(index, config=PRESETS["clean"], *, split="train", seed=0, bank=BANK):
@@ -277,13 +282,98 @@ def test_clutter_adds_ink_but_no_objects():
     np.testing.assert_allclose(cluttered[target.masks.any(axis=0)], plain[target.masks.any(axis=0)], atol=0.5)
 
 
+# ---------------------------------------------------------------- keypoints
+
+
+def draw_figures(index, *, seed=0, split="train", **entries):
+    return draw(index, change(PRESETS["figures"], **entries), split=split, seed=seed, bank=figures.load())
+
+
+def test_figures_have_joints_that_are_visible_or_hidden():
+    hidden, seen = 0, set()
+    for index in range(40):
+        image, target = draw_figures(index, digits_per_image=(3, 3), max_overlap=0.6, min_visible=0.3, image_size=96)
+        target.validate(height=96, width=96, num_classes=len(figures.CLASS_NAMES))
+        assert target.keypoints.shape == (len(target), 13, 3) and target.keypoints.dtype == np.float32
+        seen |= set(target.labels.tolist())
+        for k, (points, mask) in enumerate(zip(target.keypoints, target.masks)):
+            later = target.masks[k + 1 :].any(axis=0)
+            for j, (x, y, visibility) in enumerate(points):
+                assert visibility == (1 if later[int(y), int(x)] else 2)
+                if visibility == 2 and (j or target.labels[k] != 2):  # the middle of a robot's head is empty
+                    assert mask[int(y), int(x)]
+                hidden += visibility == 1
+    assert hidden > 20 and seen == {1, 2, 3}
+
+
+def test_the_same_seed_gives_the_same_figures_everywhere():
+    image, target = draw_figures(7, seed=2024)
+    assert hashlib.sha256(np.rint(image * 255).astype(np.uint8).tobytes()).hexdigest() == FIGURES[0]
+    packed = np.rint(target.keypoints * 1000).astype("<i4").tobytes() + np.packbits(target.masks).tobytes()
+    assert hashlib.sha256(packed).hexdigest() == FIGURES[1]
+    assert not np.array_equal(image, draw_figures(7, seed=2024, split="test")[0])
+
+
+def test_a_figure_that_is_taken_out_hides_no_joint():
+    ink, points = np.ones((10, 10), np.float32), np.array([[5.5, 5.5]])
+    low = scenes._Digit(1, ink, 0, 0, 1.0, np.ones(1), points)
+    assert scenes._hidden(points, [placed(4, 4, 3, 3)]).tolist() == [True]
+    assert scenes._hidden(points, [placed(6, 4, 3, 3), placed(0, 0, 5, 10)]).tolist() == [False]
+    points = scenes._keypoints([low], [np.ones((10, 10), bool)], change(), joints=1)
+    assert points.tolist() == [[[5.5, 5.5, 2]]]
+
+
+def test_extreme_points_are_the_ends_of_what_can_be_seen():
+    config = change(PRESETS["hard"], extreme_points=True, color=False)
+    for index in range(10):
+        image, target = draw(index, config)
+        plain_image, plain = draw(index, change(config, extreme_points=False))
+        assert np.array_equal(image, plain_image) and plain.keypoints is None
+        assert target.keypoints.shape == (len(target), 4, 3) and (target.keypoints[..., 2] == 2).all()
+        x1, y1, x2, y2 = target.boxes.T
+        top, left, bottom, right = target.keypoints.transpose(1, 0, 2)
+        assert np.array_equal(top[:, 1], y1 + 0.5) and np.array_equal(bottom[:, 1], y2 - 0.5)
+        assert np.array_equal(left[:, 0], x1 + 0.5) and np.array_equal(right[:, 0], x2 - 0.5)
+        assert (top[:, 0] > x1).all() and (top[:, 0] < x2).all() and (left[:, 1] > y1).all() and (left[:, 1] < y2).all()
+    mask = np.zeros((6, 8), bool)
+    mask[1, 2:5] = mask[2:5, 3] = mask[4, 3:7] = True
+    assert scenes.extreme_points(mask).tolist() == [[3.5, 1.5], [2.5, 1.5], [5.0, 4.5], [6.5, 4.5]]
+
+
+@pytest.mark.parametrize("source", ["figures", "digits"])
+def test_keypoints_in_a_mirror(source):
+    """What is mirrored has the keypoints of the mirrored masks, left and right by their new names."""
+    names = figures.JOINTS if source == "figures" else scenes.EXTREME_POINTS
+    order = mirrored_order(names)
+    for index in range(5):
+        image, target = draw_figures(index) if source == "figures" else draw(index, change(extreme_points=True))
+        _, there = flip_horizontal(image, target, keypoint_order=order)
+        for name, other in zip(names, order):
+            opposite = name.replace("left", "@").replace("right", "left")
+            assert names[other] == opposite.replace("@", "right")
+            wanted = target.keypoints[:, other] * (-1, 1, 1) + (image.shape[1], 0, 0)
+            np.testing.assert_allclose(there.keypoints[:, names.index(name)], wanted, atol=1e-4)
+        if source == "digits":
+            again = [scenes.extreme_points(mask) for mask in there.masks]
+            np.testing.assert_allclose(there.keypoints[..., :2], np.array(again).reshape(-1, 4, 2))
+
+
+def test_scenes_without_figures_have_keypoints_of_no_object():
+    for config in (change(PRESETS["figures"], digits_per_image=(0, 0)), change(PRESETS["figures"], image_size=80)):
+        bank = figures.load()
+        for index in range(3):
+            _, target = draw(index, config, bank=bank)
+            assert target.keypoints.shape == (len(target), 13, 3)
+    assert draw(0, change(extreme_points=True, digits_per_image=(0, 0)))[1].keypoints.shape == (0, 4, 3)
+
+
 # ---------------------------------------------------------------- bad settings
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"source": "letters"}, r"scenes.source must be 'digits' or 'mnist'; got 'letters'"),
+        ({"source": "letters"}, r"scenes.source must be 'digits', 'mnist' or 'figures'; got 'letters'"),
         ({"image_size": 8}, r"scenes.image_size must be a whole number in 16..4096; got 8"),
         ({"image_size": 128.0}, r"scenes.image_size must be a whole number"),
         (
@@ -303,6 +393,7 @@ def test_clutter_adds_ink_but_no_objects():
         ({"clutter": "much"}, r"scenes.clutter must be a number in 0..1; got 'much'"),
         ({"rotation": 270.0}, r"scenes.rotation must be a number in 0..180; got 270.0"),
         ({"color": 1}, r"scenes.color must be true or false; got 1"),
+        ({"extreme_points": "yes"}, r"scenes.extreme_points must be true or false; got 'yes'"),
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(entries, message):

@@ -93,6 +93,26 @@ def test_a_second_detection_of_one_object_is_a_miss():
     assert evaluator.accumulate().precision[0, -1, 0, 0, -1] == 1  # 0.9 and 0.9 come before the repetitions
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_masks_are_ranked_by_their_own_scores_and_boxes_are_not(seed):
+    """As if each kind had been judged alone, with the scores it goes by; limits of detections cut by them, too."""
+    rng = np.random.default_rng(seed)
+    pairs = [draw_image(rng, 2) for _ in range(4)]
+    truths, plain = zip(*pairs)
+    scores = [rng.random(len(found)) for found in plain]
+    both = [replace(found, mask_scores=s) for found, s in zip(plain, scores)]
+    other = [replace(found, scores=s) for found, s in zip(plain, scores)]
+    limits = {"max_detections": (1, 2, 3)}
+    assert evaluate(truths, both, iou_type="segm", **limits) == evaluate(truths, other, iou_type="segm", **limits)
+    assert evaluate(truths, both, **limits) == evaluate(truths, plain, **limits)
+    broken = [replace(both[0], mask_scores=scores[0] * np.nan), *both[1:]]
+    assert evaluate(truths, broken) == evaluate(truths, plain)
+    with pytest.raises(ArgumentError, match="scores must be finite"):
+        evaluate(truths, broken, iou_type="segm")
+    with pytest.raises(ShapeError, match="must count the same objects"):
+        evaluate(truths, [replace(both[0], mask_scores=np.ones(1000)), *both[1:]])
+
+
 def test_area_of_objects_is_a_choice():
     """A 10 x 10 box whose mask has 99 pixels."""
     truth, found = one_image()

@@ -7,7 +7,11 @@ import pytest
 from coco_cases import draw_image
 from coco_oracle import pycocotools_evaluation
 
+from tinymaskrcnn.config import SceneConfig, scene_preset
+from tinymaskrcnn.data.loader import SceneStream
+from tinymaskrcnn.evaluation import evaluate
 from tinymaskrcnn.evaluation.oks import COCO_SIGMAS, default_sigmas, keypoint_extents, keypoint_similarity
+from tinymaskrcnn.structures import Detections
 
 BOX = np.array([[10, 10, 20, 30]], np.float32)  # 10 wide, 20 high
 
@@ -71,6 +75,31 @@ def test_every_similarity_equals_pycocotools(rng):
         np.testing.assert_allclose(ours, np.ravel(oracle.ious[0, 1]), rtol=0, atol=1e-12)
         compared += len(ours)
     assert compared > 150
+
+
+@pytest.mark.parametrize("scenes", ["figures", "ends of digits"])
+def test_keypoint_ap_of_scenes_is_that_of_pycocotools(scenes, rng):
+    """Objects as they are drawn, hidden joints among them; detections whose points are some pixels off."""
+    pytest.importorskip("pycocotools", reason="pycocotools is the oracle of keypoint AP")
+    config = scene_preset("figures") if scenes == "figures" else SceneConfig(extreme_points=True)
+    config = replace(config, max_overlap=0.6, digits_per_image=(2, 3))
+    stream = SceneStream(config, split="test", seed=0, batch_size=1)
+    truths = [stream.scene(i)[1] for i in range(30)]
+    found = []
+    for truth in truths:
+        rows = rng.permutation(np.repeat(np.arange(len(truth)), 2))[: len(truth) + 1]
+        points = truth.keypoints[rows] + rng.normal(
+            0, rng.uniform(0, 4, (len(rows), 1, 1)), (len(rows), *truth.keypoints.shape[1:])
+        )
+        labels = np.where(rng.random(len(rows)) < 0.9, truth.labels[rows], 1)
+        found.append(Detections(truth.boxes[rows], labels, rng.random(len(rows)), keypoints=points))
+    joints = truths[0].keypoints.shape[1]
+    sigmas, ranges = default_sigmas(joints), {"all": (0, 1e10), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+    figures = evaluate(truths, found, iou_type="keypoints", sigmas=sigmas, area_ranges=ranges)
+    oracle = pycocotools_evaluation(truths, found, "keypoints", ranges, (20,), 10, sigmas)
+    assert any((truth.keypoints[..., 2] == 1).any() for truth in truths) == (scenes == "figures")
+    assert 0.1 < figures["AP"] < 0.9
+    np.testing.assert_allclose(list(figures.values()), oracle.stats, atol=1e-12)
 
 
 def test_lists_and_whole_numbers_are_as_good_as_arrays():

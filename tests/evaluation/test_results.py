@@ -58,6 +58,33 @@ def test_what_is_written_is_read(tmp_path):
     assert os.listdir(tmp_path) == ["results.json"]
 
 
+def test_the_scores_of_masks(tmp_path):
+    """Beside those of the boxes, which other programs read; all entries have one, or none is read."""
+    path, scored = tmp_path / "results.json", replace(found(), mask_scores=np.array([0.25, 0.5]))
+    save_results(path, [scored], image_ids=[1])
+    entries = json.loads(path.read_text())
+    assert [(entry["score"], entry["mask_score"]) for entry in entries] == [
+        (pytest.approx(0.9), 0.25),
+        (pytest.approx(0.1), 0.5),
+    ]
+    read = load_results(path)
+    assert (
+        read.detections(1).mask_scores.tolist()
+        == read.detections(1, iou_type="segm").mask_scores.tolist()
+        == [0.25, 0.5]
+    )
+    assert len(read.detections(2).mask_scores) == 0
+    save_results(path, [found()], image_ids=[1])
+    assert load_results(path).detections(1).mask_scores is None
+    for wrong in (None, "high", float("1e101")):
+        entries[1]["mask_score"] = wrong
+        path.write_text(json.dumps(entries))
+        with pytest.raises(DataError, match="entry 1: mask_score must be a"):
+            load_results(path)
+    with pytest.raises(ArgumentError, match="scores must be finite"):
+        save_results(path, [replace(scored, mask_scores=np.array([np.nan, 0]))], image_ids=[1])
+
+
 def test_results_without_boxes(tmp_path):
     """They are put around the masks, else around the keypoints; areas are then left to those."""
     path = tmp_path / "results.json"

@@ -134,6 +134,8 @@ TITLES = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
 
 def figures_table(figures):
     """The figures of boxes, masks and keypoints side by side; "-" where there was nothing to find, said once below."""
+    quality = figures.get("mask_scores")
+    figures = {kind: part for kind, part in figures.items() if kind in TITLES}
     names = list(dict.fromkeys(name for part in figures.values() for name in part))
     rows = [f"{'':<10}" + "".join(f"{TITLES[kind]:>10}" for kind in figures)]
     for name in names:
@@ -141,4 +143,9 @@ def figures_table(figures):
         rows.append(f"{name:<10}" + "".join(f"{cell:>10}" for cell in cells))
     if any(row.endswith(" -") or " - " in row for row in rows):
         rows.append("-: there is no object of this size, so nothing to find (or no such figure for this head)")
+    if quality:
+        rows.append(
+            "rank correlation with the IoU of the mask: "
+            f"mask score {quality['mask_score']:.3f}, class score {quality['class_score']:.3f}"
+        )
     return "\n".join(rows)

@@ -24,13 +24,6 @@ PRESETS = {None: Config, "tour": tour_preset, "faster_rcnn_c4": faster_rcnn_c4_p
 
 SKIP_BROKEN = "leave out the pictures with broken annotations instead of stopping, and say how many"
 
-COLOR_MODEL = {
-    "model.backbone.in_channels": 3,
-    "model.image_mean": (0.1, 0.1, 0.1),
-    "model.image_std": (0.25, 0.25, 0.25),
-}
-
-
 def add_device(parser):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
     parser.add_argument(
@@ -173,12 +166,14 @@ def parse_setting(word):
 
 def build_config(args):
     """The configuration that the options of `train` describe, in this order: preset or file, scenes, options, --set."""
+    from ..models.for_scenes import model_for, still_wanted
+
     if args.config and args.preset:
         raise ConfigError("--config and --preset both say where to start from; leave one out")
     config = load_config_file(args.config) if args.config else PRESETS[args.preset]()
-    config = override(config, system_settings(args.system) | backbone_settings(args.backbone, config.model))
-    if args.scenes:
-        config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
+    config = override(config, system_settings(args.system))
+    scenes = scene_preset(args.scenes) if args.scenes else system_scenes(args.system) or config.scenes
+    config = dataclasses.replace(config, scenes=scenes)
     source, _ = data_source(args.data)
     named = {
         "train.steps": args.steps,
@@ -189,9 +184,9 @@ def build_config(args):
     }
     settings = {name: value for name, value in named.items() if value is not None}
     settings |= dict(parse_setting(word) for word in args.set)
-    if settings.get("scenes.color", config.scenes.color):  # colour scenes need a model with three channels
-        settings = COLOR_MODEL | settings
-    return override(config, settings)
+    scenes = override(config, {name: value for name, value in settings.items() if name.startswith("scenes.")}).scenes
+    config = override(config, still_wanted(model_for(scenes), config))
+    return override(config, backbone_settings(args.backbone, config.model) | settings)
 
 
 def add_system(parser):
@@ -200,12 +195,19 @@ def add_system(parser):
 
 
 def system_settings(name):
-    """What a system sets by its name; nothing without one."""
+    """What a system sets by its name, whatever it is shown on; nothing without one."""
     if name is None:
         return {}
     from ..models.systems import system_settings
 
-    return system_settings(name)
+    return system_settings(name, scenes=False)
+
+
+def system_scenes(name):
+    """The SceneConfig that a system is shown on, None where it is that of all."""
+    from ..models.systems import SCENES
+
+    return SCENES.get(name)
 
 
 def add_backbone(parser):

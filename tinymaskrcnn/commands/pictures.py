@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, ConfigError, ModelConfig, photograph_preset
+from ..config_kinds import is_name
 from .options import (
     SKIP_BROKEN,
     backbone_settings,
@@ -112,9 +113,7 @@ def _model_config(given, start, dataset):
     if known is None:
         return _fresh_model(dataset)
     if "keypoint" in known.heads and dataset.keypoint_names:
-        known = dataclasses.replace(
-            known, roi=dataclasses.replace(known.roi, num_keypoints=len(dataset.keypoint_names))
-        )
+        known = _with_keypoints(known, dataset)
     if {name for name in known.class_names[1:] if name != "N/A"} == set(dataset.class_names[1:]):
         return known
     return dataclasses.replace(known, num_classes=len(dataset.class_names), class_names=dataset.class_names)
@@ -127,7 +126,14 @@ def _fresh_model(dataset):
     model = photograph_preset(dataset.class_names, channels=channels, mean=mean, std=std, heads=dataset.offers)
     if not dataset.keypoint_names:
         return model
-    return dataclasses.replace(model, roi=dataclasses.replace(model.roi, num_keypoints=len(dataset.keypoint_names)))
+    return _with_keypoints(model, dataset)
+
+
+def _with_keypoints(model, dataset):
+    """The model with as many keypoints as the file has, and their names, where they can stand in a line."""
+    names = tuple(dataset.keypoint_names)
+    roi = dataclasses.replace(model.roi, num_keypoints=len(names))
+    return dataclasses.replace(model, roi=roi, keypoint_names=names if all(map(is_name, names)) else ())
 
 
 def _category_ids(model, dataset):

@@ -72,8 +72,10 @@ def _find(detector, path, target, args):
     found = found.select(found.scores >= args.score)
     entries = detections_to_json(found, detector.class_names)
     result = {"image": str(path), "height": image.shape[0], "width": image.shape[1], "objects": entries}
+    if names := detector.model.config.keypoint_names:
+        result["keypoint_names"] = list(names)
     write_whole(f"{target}.json", json.dumps(result, indent=1) + "\n")
-    _draw(f"{target}.png", image, found, detector.class_names)
+    _draw(f"{target}.png", image, found, detector.model.config)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     print(*_table(entries), sep="\n")
     if not entries and not args.invert and image.mean() > 0.5 * white and _is_digits(detector):
@@ -97,7 +99,10 @@ def _is_digits(detector):
 
 
 def detections_to_json(found, class_names):
-    """One plain dictionary per object, best score first; masks as COCO's compressed RLE, keypoints as x, y, score."""
+    """One plain dictionary per object, best score first; masks as COCO's compressed RLE, keypoints as x, y, score.
+
+    mask_score stands there where the model scores its masks.
+    """
     from ..data import rle
 
     entries = []
@@ -108,16 +113,20 @@ def detections_to_json(found, class_names):
     if found.masks is not None:
         for entry, code in zip(entries, rle.encoded(found.masks)):
             entry["mask"] = {"size": list(code.size), "counts": rle.to_string(code)}
+    if found.mask_scores is not None:
+        for entry, score in zip(entries, found.mask_scores.tolist()):
+            entry["mask_score"] = round(score, 6)
     if found.keypoints is not None:
         for entry, points in zip(entries, found.keypoints):
             entry["keypoints"] = [[round(float(v), 3) for v in point] for point in points]
     return entries
 
 
-def _draw(path, image, found, class_names):
+def _draw(path, image, found, config):
     from .. import visualize
 
-    visualize.save_figure(visualize.detections_figure([image], None, [found], class_names), path)
+    names = {"class_names": config.class_names, "keypoint_names": config.keypoint_names}
+    visualize.save_figure(visualize.detections_figure([image], None, [found], **names), path)
 
 
 def _unique_names(paths):

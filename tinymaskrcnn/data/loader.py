@@ -16,17 +16,20 @@ from ..capacity import require
 from ..config import to_dict
 from ..errors import ArgumentError, ConfigError
 from ..structures import collate
-from . import coco, digits, mnist, scenes
+from . import coco, digits, figures, mnist, scenes
 from .proposals.stream import attach_proposals
 
 
 def load_bank(source, data_dir=None):
-    """The source digits called "digits" (embedded) or "mnist" (idx files in data_dir, or where `mnist.find` looks)."""
-    if source == "digits":
-        return digits.load()
+    """The source digits called "digits" (embedded) or "mnist" (idx files in data_dir, or where `mnist.find` looks).
+
+    "figures" are no digits, but stand in their place: see figures.py.
+    """
+    if source in ("digits", "figures"):
+        return (digits if source == "digits" else figures).load()
     if source == "mnist":
         return mnist.load(data_dir)
-    raise ConfigError(f"scenes.source must be 'digits' or 'mnist'; got {source!r}")
+    raise ConfigError(f"scenes.source must be 'digits', 'mnist' or 'figures'; got {source!r}")
 
 
 class SceneStream:

@@ -1,8 +1,9 @@
-"""Scenes of handwritten digits: an image and its true boxes, labels and masks from a seed and a number, nothing else.
+"""Scenes of handwritten digits, or of stick figures: an image and its true objects from a seed and a number alone.
 
 Scene i of a split never depends on scene i - 1. Each ingredient draws from a stream of its own, so turning noise or
 clutter on leaves the digits where they were. Of the random generator only `random` is used, and pixels are rounded to
-k / 255: the same seed gives the same scene on every machine.
+k / 255: the same seed gives the same scene on every machine. What is said of digits holds for figures too, which have
+joints besides: the keypoints of a scene.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from .digits import SPLITS
 
 TRIES = 20  # places tried for a digit before it is given up
 STROKES = 16  # stray strokes at clutter 1
+EXTREME_POINTS = ("top", "left", "bottom", "right")
 _LAYOUT, _TEXTURE, _GRID, _STAINS, _CLUTTER, _NOISE = range(6)  # the streams
 
 
 @dataclass(frozen=True)
 class _Digit:
-    """A digit that has found its place: ink (h, w) with its upper left corner at y, x."""
+    """A digit that has found its place: ink (h, w) with its upper left corner at y, x; joints (J, 2) in the picture."""
 
     label: int
     ink: np.ndarray
@@ -30,6 +32,7 @@ class _Digit:
     x: int
     alpha: float
     color: np.ndarray
+    joints: np.ndarray | None = None
 
     @property
     def window(self):
@@ -60,7 +63,8 @@ def make_scene(index, config, *, bank, split, seed):
     if config.noise:
         image = (1 - config.noise) * image + config.noise * stream(_NOISE).random(image.shape)
     pixels = np.rint(255 * image).astype(np.float32) / np.float32(255)
-    return pixels, _target(digits, masks, config.image_size)
+    keypoints = _keypoints(digits, masks, config, joints=len(getattr(bank, "joint_names", ())))
+    return pixels, _target(digits, masks, keypoints, config.image_size)
 
 
 # ---------------------------------------------------------------- the digits
@@ -72,8 +76,9 @@ def _layout(config, bank, members, rng):
     for _ in range(_between(config.digits_per_image, rng.random())):
         source, height, turn, opacity, *color = rng.random(7).tolist()
         places = rng.random((TRIES, 2)).tolist()
-        i = int(members[int(source * len(members))])
-        ink = bank.render(i, _between(config.digit_size, height), (2 * turn - 1) * config.rotation)
+        drawing = int(members[int(source * len(members))]), _between(config.digit_size, height)
+        drawing += ((2 * turn - 1) * config.rotation,)
+        ink = bank.render(*drawing)
         free = config.image_size - ink.shape[0], config.image_size - ink.shape[1]
         if min(free) < 0:
             continue  # turned or wide, it is larger than the image
@@ -83,7 +88,9 @@ def _layout(config, bank, members, rng):
             if all(_overlap(box, other) <= config.max_overlap for other in boxes):
                 low, high = config.alpha
                 alpha = low + (high - low) * opacity
-                placed.append(_Digit(int(bank.labels[i]) + 1, ink, y, x, alpha, _ink_color(color, config)))
+                label, color = int(bank.labels[drawing[0]]) + 1, _ink_color(color, config)
+                joints = bank.joints(*drawing) + (x, y) if hasattr(bank, "joints") else None
+                placed.append(_Digit(label, ink, y, x, alpha, color, joints))
                 boxes.append(box)
                 break
     return placed
@@ -121,10 +128,46 @@ def _visible(placed, config):
     return digits[::-1], masks[::-1]
 
 
-def _target(digits, masks, size):
+def _keypoints(digits, masks, config, *, joints):
+    """keypoints (M, J, 3): of figures their joints, of digits four ends if asked for, else None.
+
+    A joint that a later figure lies on is hidden, 1; all else is visible, 2.
+    """
+    if joints:
+        points = [np.column_stack([d.joints, 2 - _hidden(d.joints, digits[k + 1 :])]) for k, d in enumerate(digits)]
+        return np.array(points, np.float32).reshape(-1, joints, 3)
+    if config.extreme_points:
+        points = [np.column_stack([extreme_points(mask), np.full(4, 2)]) for mask in masks]
+        return np.array(points, np.float32).reshape(-1, 4, 3)
+    return None
+
+
+def _hidden(joints, later):
+    """Whether a digit that was painted later covers them: joints (J, 2)  ->  hidden (J,) bool"""
+    hidden = np.zeros(len(joints), bool)
+    for digit in later:
+        column, row = joints.astype(np.int64).T - np.array([[digit.x], [digit.y]])
+        h, w = digit.ink.shape
+        inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+        hidden |= inside & (digit.ink[row.clip(0, h - 1), column.clip(0, w - 1)] > 0.5)
+    return hidden
+
+
+def extreme_points(mask):
+    """The middles of the outermost rows and columns of what can be seen of an object, in the order of EXTREME_POINTS.
+
+    mask (H, W)  ->  points (4, 2) as x, y
+    """
+    x1, y1, x2, y2 = _box(mask)
+    top, bottom = (np.median(np.flatnonzero(mask[row])) + 0.5 for row in (y1, y2 - 1))
+    left, right = (np.median(np.flatnonzero(mask[:, column])) + 0.5 for column in (x1, x2 - 1))
+    return np.array([(top, y1 + 0.5), (x1 + 0.5, left), (bottom, y2 - 0.5), (x2 - 0.5, right)])
+
+
+def _target(digits, masks, keypoints, size):
     boxes = np.array([_box(mask) for mask in masks], np.float32).reshape(-1, 4)
     labels = np.array([digit.label for digit in digits], np.int64)
-    return Target(boxes, labels, np.array(masks, bool).reshape(-1, size, size))
+    return Target(boxes, labels, np.array(masks, bool).reshape(-1, size, size), keypoints=keypoints)
 
 
 def _box(mask):

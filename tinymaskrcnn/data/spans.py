@@ -133,6 +133,10 @@ class SpanBatch:
         """The masks in a row, as N * M of them: Spans"""
         return self._flat
 
+    def areas(self):
+        """Pixels of each mask: (N, M) int"""
+        return self._flat.areas().reshape(self.shape[:2])
+
     def __array__(self, dtype=None, copy=None):
         return self._flat.decode(dtype or np.uint8).reshape(self.shape)
 

@@ -28,7 +28,7 @@ class Evaluator:
     Area ranges are in pixels, both ends included, and need an entry "all"; without them, and without max_detections,
     they are COCO's for this iou_type. An object's area is the one of its annotation (Target.areas), else that of its
     mask, for boxes too, else that of its box; truth_area="box" always takes its box's. num_classes counts background;
-    None takes the classes that occur. Masks are arrays or lists of RLE.
+    None takes the classes that occur. Masks are arrays or lists of RLE, ranked by mask_scores where there are some.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class Evaluator:
         name = f"image {self.num_images}"
         truth, detections = (_complete(name, self.iou_type, _on_host(record)) for record in (truth, detections))
         _check(name, truth, detections, self)
-        order = np.argsort(-detections.scores, kind="stable")
+        scores = detections.scores_of(self.iou_type)
+        order = np.argsort(-scores, kind="stable")
         rank = _rank_within_class(detections.labels[order])
         kept = rank < self.max_detections[-1]
         order, rank = order[kept], rank[kept]
@@ -84,7 +85,7 @@ class Evaluator:
             image=np.full(len(order), self.num_images),
             label=detections.labels[order],
             rank=rank,
-            score=detections.scores[order],
+            score=scores[order],
             area=detection_area[order],
         )
         ignored = crowd if self.iou_type != "keypoints" else crowd | _unlabelled(truth)
@@ -248,7 +249,7 @@ def _check(name, truth, detections, evaluator):
     iou_type, num_classes = evaluator.iou_type, evaluator.num_classes
     for what, record, parts in (
         ("truth", truth, ("boxes", "labels", "masks", "crowd", "keypoints")),
-        ("detections", detections, ("boxes", "labels", "scores", "masks", "keypoints")),
+        ("detections", detections, ("boxes", "labels", "scores", "masks", "keypoints", "mask_scores")),
     ):
         counts = {part: len(getattr(record, part)) for part in parts if getattr(record, part) is not None}
         if len(set(counts.values())) > 1:
@@ -263,8 +264,9 @@ def _check(name, truth, detections, evaluator):
             raise ArgumentError(f"{name}: boxes of {what} must be finite with x2 >= x1 and y2 >= y1")
         if iou_type == "keypoints" and len(record):
             _check_keypoints(name, what, record.keypoints, len(evaluator.sigmas))
-    if not np.isfinite(detections.scores).all():
-        raise ArgumentError(f"{name}: scores must be finite; got {np.unique(detections.scores)}")
+    scores = detections.scores_of(iou_type)
+    if not np.isfinite(scores).all():
+        raise ArgumentError(f"{name}: scores must be finite; got {np.unique(scores)}")
 
 
 def _check_keypoints(name, what, keypoints, J):

@@ -2,6 +2,7 @@
 
 {"image_id": 42, "category_id": 18, "score": 0.9, "bbox": [x, y, width, height], "segmentation": {"size": [H, W],
 "counts": "..."}, "keypoints": [x, y, score, ...]}, where of the last three those are given that the model finds.
+A model that scores its masks adds "mask_score", by which they are ranked here; other programs read over it.
 """
 
 import json
@@ -76,7 +77,7 @@ def results_entries(found, *, image_id, category_ids=None):
     boxes, labels, scores = (to_host(values) for values in (found.boxes, found.labels, found.scores))
     boxes = boxes.astype(np.float64)
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    if not np.isfinite(xywh).all() or not np.isfinite(scores).all():
+    if not all(np.isfinite(values).all() for values in (xywh, scores, to_host(found.scores_of("segm")))):
         raise ArgumentError(f"image {image_id}: boxes and scores must be finite to be written")
     entries = []
     for label, score, box in zip(labels.tolist(), scores.tolist(), xywh.tolist()):
@@ -89,6 +90,9 @@ def results_entries(found, *, image_id, category_ids=None):
     if found.keypoints is not None:
         for entry, points in zip(entries, to_host(found.keypoints).tolist(), strict=True):
             entry["keypoints"] = [value for point in points for value in point]
+    if found.mask_scores is not None:
+        for entry, score in zip(entries, to_host(found.mask_scores).tolist(), strict=True):
+            entry["mask_score"] = score
     return [entry for entry in entries if entry["category_id"] is not None]
 
 
@@ -110,13 +114,13 @@ class Results:
     parts are those of "bbox", "segmentation", "keypoints" that the file has; image_ids are in ascending order.
     """
 
-    def __init__(self, name, images, labels, scores, columns):
+    def __init__(self, name, images, labels, scores, columns, mask_scores=None):
         order = np.argsort(images, kind="stable")  # within an image the order of the file, which decides ties
         self.name = name
         self.parts = tuple(columns)
         self.image_ids, first = np.unique(images[order], return_index=True)
         self._rows = dict(zip(self.image_ids.tolist(), np.split(order, first[1:])))
-        self._labels, self._scores, self._columns = labels, scores, columns
+        self._labels, self._scores, self._mask_scores, self._columns = labels, scores, mask_scores, columns
 
     def __len__(self):
         return len(self._labels)
@@ -140,7 +144,8 @@ class Results:
             boxes = rle.to_boxes(masks)
         else:
             boxes = np.concatenate([keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)], axis=1)
-        return Detections(boxes, self._labels[rows], self._scores[rows], masks, keypoints)
+        mask_scores = None if self._mask_scores is None else self._mask_scores[rows]
+        return Detections(boxes, self._labels[rows], self._scores[rows], masks, keypoints, mask_scores)
 
     def areas(self, image_id):
         """The areas of an image's detections (K,), or None to take those of masks or keypoints.
@@ -195,12 +200,14 @@ def load_results(path, *, category_ids=None, sizes=None, skip_unknown=False):
     if not parts:
         raise DataError(f"{name}: entry 0 has neither bbox, segmentation nor keypoints")
     columns = {part: _READ[part](name, entries, images, sizes) for part in parts}
-    return Results(name, images, labels, scores, columns)
+    scored = bool(entries) and "mask_score" in entries[0]
+    mask_scores = _numbers(name, "mask_score", entries) if scored else None
+    return Results(name, images, labels, scores, columns, mask_scores)
 
 
 def _numbers(name, part, entries, *, whole=False):
     """One number of every entry as an array (D,) int64 or float64."""
-    values = [entry[part] for entry in entries]
+    values = [entry.get(part) for entry in entries]
     if not _are_numbers(values, whole):
         i = next(i for i, value in enumerate(values) if not _are_numbers([value], whole))
         wanted = "a whole number" if whole else "a finite number"

@@ -8,6 +8,7 @@ KNOWN = {  # dotted setting of a ModelConfig: the only value that can be express
     "backbone.fpn": "full",
     "roi.pooling": "align",
     "roi.mask_kind": "per_class",
+    "roi.mask_iou_widths": (),
 }
 
 

@@ -14,6 +14,7 @@ from .heads.keypoint import KeypointHead
 from .heads.mask_variants import MASK_HEADS
 from .heads.res5 import Res5BoxHead
 from .mask_rcnn import MaskRCNN
+from .mask_scoring_rcnn import MaskScoringHead
 from .moving_targets import moving
 from .poolers import pooler
 from .rcnn import build_rcnn
@@ -49,6 +50,8 @@ def build_heads(config, *, rng, change=lambda kind: kind, together=RoIHeads):
     """The heads that a ModelConfig names, box head first, told which maps they look at; change: of each one's class."""
     backbone, given = config.backbone, (config.num_classes, config.roi)
     heads = {"box": BoxHead, "mask": MASK_HEADS[config.roi.mask_kind], "keypoint": KeypointHead}
+    if config.roi.mask_iou_widths:
+        heads["mask"] = MaskScoringHead
     heads = {name: (head, backbone.channels) for name, head in heads.items() if name in config.heads}
     if backbone.has_res5:
         heads["box"] = Res5BoxHead, backbone

@@ -34,6 +34,8 @@ def expected_shapes(config):
     shapes |= with_bias("roi_heads.box_predictor.bbox_pred", (config.num_classes * 4, width))
     if "mask" in config.heads:
         shapes |= _mask_head(channels, roi, config.num_classes)
+    if roi.mask_iou_widths:
+        shapes |= _mask_iou_head(channels, roi, config.num_classes)
     if "keypoint" in config.heads:
         shapes |= _keypoint_head(channels, roi)
     return shapes
@@ -96,6 +98,17 @@ def _flat_mask_head(channels, roi, num_classes):
         inputs = width
     pixels = num_classes * (2 * roi.mask_size) ** 2
     return shapes | with_bias("roi_heads.mask_predictor.mask_fcn_logits", (pixels, inputs))
+
+
+def _mask_iou_head(channels, roi, num_classes):
+    shapes, channels, name = {}, channels + 1, "roi_heads.mask_iou_head"
+    for i, width in enumerate(roi.mask_iou_widths):
+        shapes |= with_bias(f"{name}.{2 * i}", (width, channels, 3, 3))  # ReLUs have the odd numbers
+        channels = width
+    first, width = 2 * len(roi.mask_iou_widths) + 1, roi.head_width  # behind Flatten
+    shapes |= with_bias(f"{name}.{first}", (width, channels * ((roi.mask_size + 1) // 2) ** 2))
+    shapes |= with_bias(f"{name}.{first + 2}", (width, width))
+    return shapes | with_bias("roi_heads.mask_iou_predictor.mask_iou", (num_classes, width))
 
 
 def _keypoint_head(channels, roi):

@@ -9,6 +9,7 @@ from ..evaluation.matching import box_areas, box_intersections, intersection_ove
 from . import style
 from .boxes import draw_boxes, draw_image
 from .masks import draw_masks
+from .skeleton import draw_keypoints
 
 MIN_SCORE = 0.5  # a detection below this is not shown beside the truth
 MIN_IOU = 0.5  # of its box with the object's, for a detection to count as having found it
@@ -24,8 +25,8 @@ VERDICTS = {
 TRUTH_COLOR = style.BLUE
 
 
-def draw_truth(image, target, class_names=None, *, ax=None, title=None, color=None):
-    """The objects of one image: masks, boxes, names.
+def draw_truth(image, target, class_names=None, *, ax=None, title=None, color=None, keypoint_names=()):
+    """The objects of one image: masks, boxes, names; keypoints, and between those whose names are known, limbs.
 
     image (H, W, C), Target  ->  axes
     """
@@ -35,21 +36,23 @@ def draw_truth(image, target, class_names=None, *, ax=None, title=None, color=No
     crowd = target.crowd if target.crowd is not None else np.zeros(len(target), bool)
     names = [f"{_name(k, class_names)} {'crowd' if c else ''}".strip() for k, c in zip(target.labels, crowd)]
     draw_boxes(target.boxes, ax=ax, colors=colors, labels=names)
-    _draw_keypoints(target.keypoints, ax=ax, colors=colors, there=lambda points: points[:, 2] > 0)
+    draw_keypoints(target.keypoints, ax=ax, colors=colors, names=keypoint_names, labelled=True)
     if len(target) == 0:
         style.say(ax, "no objects in this image")
     return ax
 
 
-def draw_detections(image, detections, class_names=None, *, ax=None, title=None, min_score=0.0):
-    """The detections of one image: masks, boxes, names and scores, one colour for each class.
+def draw_detections(image, detections, class_names=None, *, ax=None, title=None, min_score=0.0, keypoint_names=()):
+    """The detections of one image: masks, boxes, names and scores, one colour for each class; keypoints and limbs.
 
     image (H, W, C), Detections  ->  axes
+
+    Of a model that scores its masks, the second number is the mask's.
     """
     ax = draw_image(image, ax=ax, title=title)
     shown = _select(detections, min_score)
     colors = [style.color_of(label) for label in shown.labels]
-    _draw_found(ax, shown, colors)
+    _draw_found(ax, shown, colors, keypoint_names)
     draw_boxes(shown.boxes, ax=ax, colors=colors, labels=_captions(shown, class_names))
     if len(shown) == 0:
         style.say(ax, _nothing_found(detections, min_score))
@@ -91,7 +94,7 @@ def match(truth, detections, *, min_iou=MIN_IOU):
     return verdicts.tolist(), objects, ~found
 
 
-def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_score=MIN_SCORE):
+def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_score=MIN_SCORE, keypoint_names=()):
     """The detections of one image with every mistake marked, the missed objects included; counts in the title.
 
     image (H, W, C), Target, Detections  ->  axes
@@ -104,7 +107,7 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     labels = _captions(shown, class_names)
     labels += [f"missed {_name(label, class_names)}".strip() for label in truth.labels[missed]]
     boxes = np.concatenate([shown.boxes.reshape(-1, 4), truth.boxes[missed].reshape(-1, 4)])
-    _draw_found(ax, shown, colors[: len(verdicts)])
+    _draw_found(ax, shown, colors[: len(verdicts)], keypoint_names)
     draw_boxes(boxes, ax=ax, colors=colors, linestyles=lines, labels=labels)
     ax.set_title(count_verdicts(verdicts, missed), fontsize=style.TEXT, loc="left")
     if len(verdicts) == 0 and not missed.any():
@@ -114,7 +117,7 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     return ax
 
 
-def detections_figure(images, truths, detections, class_names=None, *, max_rows=4, min_score=None):
+def detections_figure(images, truths, detections, class_names=None, *, max_rows=4, min_score=None, keypoint_names=()):
     """Truth beside prediction, one image a row; without truths (None) only the predictions, two images a row.
 
     list of images, list of Target or None, list of Detections  ->  Figure
@@ -127,13 +130,13 @@ def detections_figure(images, truths, detections, class_names=None, *, max_rows=
     if len(images) == 0:
         return style.message_figure("there are no images to show")
     if truths is None:
-        return _predictions_figure(images, detections, class_names, max_rows, min_score or 0.0)
+        return _predictions_figure(images, detections, class_names, max_rows, min_score or 0.0, keypoint_names)
     min_score = MIN_SCORE if min_score is None else min_score
     rows = min(len(images), max_rows)
     figure, panels = _grid(images[:rows], columns=2, gap=0.42, top=0.55, bottom=0.85)
     for (left, right), image, truth, found in zip(panels, images, truths, detections):
-        draw_truth(image, truth, class_names, ax=left, color=TRUTH_COLOR)
-        draw_judged(image, truth, found, class_names, ax=right, min_score=min_score)
+        draw_truth(image, truth, class_names, ax=left, color=TRUTH_COLOR, keypoint_names=keypoint_names)
+        draw_judged(image, truth, found, class_names, ax=right, min_score=min_score, keypoint_names=keypoint_names)
         left.set_title(_plural(len(truth), "object"), fontsize=style.TEXT, loc="left")
     height = figure.get_figheight()
     for ax, text in ((panels[0][0], "truth"), (panels[0][1], f"prediction, score ≥ {min_score:g}")):
@@ -144,13 +147,13 @@ def detections_figure(images, truths, detections, class_names=None, *, max_rows=
     return figure
 
 
-def _predictions_figure(images, detections, class_names, max_rows, min_score):
+def _predictions_figure(images, detections, class_names, max_rows, min_score, keypoint_names):
     columns = min(2, len(images))
     shown = min(len(images), columns * max_rows)
     figure, panels = _grid(images[:shown:columns], columns=columns, gap=0.42, top=0.4, bottom=0.1)
     axes = [ax for row in panels for ax in row]
     for ax, image, found in zip(axes, images[:shown], detections):
-        draw_detections(image, found, class_names, ax=ax, min_score=min_score)
+        draw_detections(image, found, class_names, ax=ax, min_score=min_score, keypoint_names=keypoint_names)
         count = int((to_host(found.scores) >= min_score).sum())
         ax.set_title(f"{_plural(count, 'object')} found", fontsize=style.TEXT, loc="left")
     for ax in axes[shown:]:
@@ -178,7 +181,11 @@ def _select(detections, min_score):
 
 
 def _captions(shown, class_names):
-    return [f"{_name(k, class_names)}  {s:.2f}".strip() for k, s in zip(shown.labels, shown.scores)]
+    """Name and score of each; behind a stroke the score of its mask, where masks have their own."""
+    texts = [f"{_name(k, class_names)}  {s:.2f}".strip() for k, s in zip(shown.labels, shown.scores)]
+    if shown.mask_scores is None:
+        return texts
+    return [f"{text} | {score:.2f}" for text, score in zip(texts, shown.mask_scores)]
 
 
 def _name(label, class_names):
@@ -187,19 +194,11 @@ def _name(label, class_names):
     return "" if only_one else style.name_of(label, class_names)
 
 
-def _draw_found(ax, shown, colors):
+def _draw_found(ax, shown, colors, keypoint_names):
     """The masks and keypoints that there are, the best detection on top."""
     worst_first = shown.select(np.arange(len(shown))[::-1])
     draw_masks(worst_first.masks, ax=ax, colors=colors[::-1])
-    _draw_keypoints(worst_first.keypoints, ax=ax, colors=colors[::-1])
-
-
-def _draw_keypoints(keypoints, *, ax, colors, there=lambda points: slice(None)):
-    """A dot at each keypoint of each object that is there; keypoints (K, J, 3), or None where there are none."""
-    style_of_dot = {"marker": "o", "markeredgecolor": "white", "markersize": 4, "linestyle": "none"}
-    for points, color in zip(() if keypoints is None else keypoints, colors):
-        x, y = points[there(points), :2].T
-        ax.plot(x, y, color=color, **style_of_dot)
+    draw_keypoints(worst_first.keypoints, ax=ax, colors=colors[::-1], names=keypoint_names)
 
 
 def _nothing_found(detections, min_score):
