@@ -148,6 +148,14 @@ def test_every_file_of_the_package_has_tests_of_its_own():
     assert {Path(p).parent.name for p in exercise} == {"homework"}
 
 
+def test_a_divisor_is_held_at_1_where_it_may_be_less():
+    may_be_less = {"n": True, "max(n, 0.5)": True, "max(n, 1)": False, "np.maximum(n, 2)": False, "2": False}
+    for text, held in may_be_less.items():
+        names = [mutant.name for mutant in mutants(f"y = x / {text}")]
+        assert ("divisor held at 1" in names) == held, text
+    assert list(mutants("path = folder / 'name'"))  # a path is no number
+
+
 def test_annotations_are_words():
     assert not list(mutants("x: dict[str, int] | None"))
     assert not list(mutants("def f(x: a | b) -> tuple[int, str]: pass"))

@@ -256,7 +256,7 @@ def _is_at_least_1(node):
     """Whether a divisor is a number above 0 as it stands, or is held at one."""
     if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("max", "maximum"):
         return any(map(_is_at_least_1, node.args))
-    return isinstance(node, ast.Constant) and node.value >= 1
+    return isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and node.value >= 1
 
 
 @operator(ast.UnaryOp)
