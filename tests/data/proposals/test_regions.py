@@ -81,3 +81,12 @@ def test_size_and_fill_by_hand():
     labels[0, :4], labels[9, :4] = 1, 2
     known = describe(np.zeros((10, 10, 1)), labels)
     assert alike(known, 1, [2], area=100, measures=["fill"]) == pytest.approx([1 - (40 - 8) / 100])
+
+
+def test_labellings_of_one_picture_share_where_its_values_count():
+    image, labels = drawn(3)
+    places = regions.histogram_places(image)
+    for other in (labels, labels.T.repeat(2, axis=0)[:20, :].repeat(2, axis=1)[:, :24]):
+        alone, shared = describe(image, other), describe(image, other, places=places)
+        for name, values in vars(alone).items():
+            np.testing.assert_array_equal(getattr(shared, name), values)

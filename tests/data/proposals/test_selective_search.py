@@ -193,7 +193,7 @@ def group('''
 MISTAKES = {  # where, what stands there, what stood there, and what tells them apart
     "texture of 0..255 counted on 0..1": ("regions", "high=STEEPEST", "high=STEEPEST / 255", check_texture),
     "colour of 0..1 counted on 0..255": ("regions", "high=1.0", "high=255.0", check_color),
-    "every channel sums to 1": ("regions", "return counts / ", "return features * counts / ", check_sum),
+    "every channel sums to 1": ("regions", "return counts / ", "return length // 25 * counts / ", check_sum),
     "neighbours by the corners of boxes": ("selective_search", "def group(", CORNERS, check_neighbours),
     "sides without the last pixel": ("regions", "(x, y, x + 1, y + 1)", "(x, y, x, y)", check_boxes),
     "a size that is something else": ("regions", "sizes = np.bincount(", "sizes = 0.25 * np.bincount(", check_sizes),

@@ -41,12 +41,23 @@ class Regions:
             histogram[into] = share * histogram[a] + (1 - share) * histogram[b]
 
 
-def describe(image, labels):
-    """The regions of a picture: image (H, W, C) in 0..1, labels (H, W) int from 0  ->  Regions"""
+def describe(image, labels, *, places=None):
+    """The regions of a picture: image (H, W, C) in 0..1, labels (H, W) int from 0  ->  Regions
+
+    places: those of `histogram_places`, where several labellings share them.
+    """
     sizes = np.bincount(labels.ravel())
-    color = _histograms(image, labels, high=1.0, bins=COLOR_BINS)
-    texture = _histograms(_slopes(image), labels, high=STEEPEST, bins=TEXTURE_BINS)
+    color, texture = (_histograms(*each, labels) for each in places or histogram_places(image))
     return Regions(_boxes(labels, len(sizes)), sizes.astype(np.float64), color, texture)
+
+
+def histogram_places(image):
+    """Where in the histogram of its region each value of a picture counts.
+
+    image (H, W, C)  ->  colour and texture, each: places (H, W, F) int, and the length of the histogram
+    """
+    color = _places(image, high=1.0, bins=COLOR_BINS)
+    return color, _places(_slopes(image), high=STEEPEST, bins=TEXTURE_BINS)
 
 
 def _boxes(labels, count):
@@ -66,15 +77,20 @@ def _slopes(image):
     return np.maximum(rising, 0).reshape(*image.shape[:2], -1)
 
 
-def _histograms(values, labels, *, high, bins):
-    """One histogram for each region over all channels together.
-
-    values (H, W, F) in 0..high, labels (H, W)  ->  (R, F * bins), each row of sum 1
-    """
+def _places(values, *, high, bins):
+    """values (H, W, F) in 0..high  ->  places (H, W, F) int, the bins of each feature behind one another; F * bins"""
     features = values.shape[2]
-    bin = np.minimum((values * (bins / high)).astype(np.int64), bins - 1) + bins * np.arange(features)
-    place = bin + features * bins * labels[:, :, None]
-    counts = np.bincount(place.ravel(), minlength=(labels.max() + 1) * features * bins).reshape(-1, features * bins)
+    bin = np.minimum((values * (bins / high)).astype(np.int64), bins - 1)
+    return bin + bins * np.arange(features), features * bins
+
+
+def _histograms(places, length, labels):
+    """One histogram for each region over all features together.
+
+    places (H, W, F) int, labels (H, W)  ->  (R, length), each row of sum 1
+    """
+    counts = np.bincount((places + length * labels[:, :, None]).ravel(), minlength=(labels.max() + 1) * length)
+    counts = counts.reshape(-1, length)
     return counts / counts.sum(axis=1, keepdims=True)
 
 

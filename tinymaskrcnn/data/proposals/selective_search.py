@@ -9,7 +9,7 @@ import heapq
 import numpy as np
 
 from . import colors
-from .regions import alike, describe
+from .regions import alike, describe, histogram_places
 from .segmentation import grid_edges, segment, touching
 
 REFERENCE = 128 * 128  # pixels of the picture for which sizes in a ProposalConfig are meant
@@ -26,11 +26,11 @@ def selective_search(image, config):
     found = []
     for name in _spaces(image, config):
         seen = colors.to_space(image, name)
-        edges = grid_edges(seen, sigma=config.sigma)
+        edges, places = grid_edges(seen, sigma=config.sigma), histogram_places(seen)
         for scale in config.scales:
             size = max(1, round(config.min_size * larger))
             labels = segment(seen, scale=scale * np.sqrt(larger), min_size=size, edges=edges)
-            regions, pairs = describe(seen, labels), neighbours(labels)
+            regions, pairs = describe(seen, labels, places=places), neighbours(labels)
             found += [group(regions, pairs, area=labels.size, measures=m.split("+")) for m in config.measures]
     return in_order(found, min_side=config.min_side * np.sqrt(larger), most=config.most)
 
