@@ -11,7 +11,8 @@ import pytest
 from tinymaskrcnn import Experiment
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config
-from tinymaskrcnn.errors import ArgumentError, CheckpointError
+from tinymaskrcnn.config_rules import check_data
+from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
 from tinymaskrcnn.models.systems import system_settings
 from tinymaskrcnn.train import rcnn_stages
 from tinymaskrcnn.train.procedures import Training
@@ -178,6 +179,20 @@ def test_a_stage_does_not_start_before_the_one_it_needs(whole, tmp_path, stage):
         stages.run(stage)
     said = str(caught.value)
     assert f"stage {stage!r} of R-CNN starts from what stage {before!r} makes" in said and len(said) < 500
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"train.train_scenes": 0}, "train.train_scenes must be above 0 for R-CNN"),
+        ({"train.procedure": "joint"}, "train.procedure must be 'stages' for system 'rcnn'; got 'joint'"),
+        (system_settings("fast_rcnn") | {"train.procedure": "stages"}, "which is R-CNN's, for system 'fast_rcnn'"),
+    ],
+)
+def test_stages_and_the_system_belong_together(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        check_data(override(config(), settings))
+    check_data(override(config(), {"train.procedure": "pretrain"}))  # its backbone may learn first
 
 
 def refused(path, **changes):
