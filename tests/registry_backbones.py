@@ -75,6 +75,7 @@ def positives(rng):
         deltas=np.zeros((3, 4)),
         weight=np.array([1.0, 1, 0]),
         matched=np.zeros(3, np.int64),
+        row=np.arange(3),
         mask_rows=np.array([0, 1, 2]),
         mask_weight=np.array([1.0, 1, 0]),
     )
