@@ -6,7 +6,7 @@ from ..errors import ArgumentError
 
 
 def fit_ridge(x, targets, *, strength):
-    """The W that makes |targets - W x|^2 + strength |W|^2 smallest, targets counted from their mean.
+    """The W that makes (targets - W x)² + strength W² smallest, each summed up; targets counted from their mean.
 
     x (K, D), targets (K, T)  ->  weight (D, T), bias (T,)
     The bias is the weight of a feature that is always 1, and held back like the others. The targets are whitened first,
