@@ -1,7 +1,7 @@
 """Stick figures with named joints: what a keypoint head learns from, drawn from a bank of poses as digits are.
 
-A figure faces us, so its left hand is on the right of the picture. Its kind shows in the head; all kinds have the same
-thirteen joints, and limbs that turn at them.
+A figure faces us, so its left hand is on the right of the picture. Its kind shows in head and body; all kinds have the
+same thirteen joints, and limbs that turn at them.
 """
 
 import functools
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError
 from .digits import SPLITS
 
-KINDS = ("person", "robot", "alien")  # a disc, a hollow square, a small disc with feelers
+KINDS = ("person", "robot", "alien")  # a disc; a hollow square, a hollow body; feelers and a belly
 JOINTS = (
     *("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_hand", "right_hand"),
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_foot", "right_foot"),
@@ -116,7 +116,11 @@ def skeleton(pose, kind):
             turned = angles[upper]
             at[f"{side}_{second}"] = _limb(at[f"{side}_{first}"], out * turned, length)
             at[f"{side}_{third}"] = _limb(at[f"{side}_{second}"], out * (turned + angles[bend]), length)
-    lines = [((0.0, NECK), (0.0, HIPS)), (at["left_shoulder"], at["right_shoulder"]), (at["left_hip"], at["right_hip"])]
+    lines = [(at["left_shoulder"], at["right_shoulder"]), (at["left_hip"], at["right_hip"])]
+    if kind == "robot":
+        lines += [(at[f"{side}_shoulder"], at[f"{side}_hip"]) for side in ("left", "right")]
+    else:
+        lines += [((0.0, NECK), (0.0, HIPS))]
     for side in ("left", "right"):
         for chain in (("shoulder", "elbow", "hand"), ("hip", "knee", "foot")):
             lines += [(at[f"{side}_{a}"], at[f"{side}_{b}"]) for a, b in zip(chain, chain[1:])]
@@ -134,12 +138,13 @@ def _limb(start, angle, length):
 
 
 def _head(kind):
-    """The strokes of a head, and half of their widths."""
+    """The strokes of a head, and of a belly, and half of their widths."""
     if kind == "person":
         return [((0.0, HEAD), (0.0, HEAD))], [HEAD]
     if kind == "alien":
         feelers = [((0.0, HEAD), (side * 0.11, 0.0)) for side in (-1, 1)]
-        return [((0.0, 0.14), (0.0, 0.14)), *feelers], [0.08, STROKE / 1.4, STROKE / 1.4]
+        small, belly = ((0.0, 0.14), (0.0, 0.14)), ((0.0, 0.42), (0.0, 0.42))
+        return [small, belly, *feelers], [0.08, 0.09, STROKE / 1.4, STROKE / 1.4]
     half = HEAD - STROKE
     corners = [(x * half, HEAD + y * half) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     return list(zip(corners, corners[1:] + corners[:1])), [STROKE] * 4
