@@ -8,10 +8,11 @@ import shutil
 import annotated
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from pretended_cupy import pretended
 
 import tinymaskrcnn
-from tinymaskrcnn import Config, Experiment, capacity
+from tinymaskrcnn import Config, Experiment, capacity, visualize
 from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, DataError, NonFiniteError
 from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, check_experiment, check_memory, open_detector
@@ -51,6 +52,14 @@ def test_an_opened_run_has_the_trained_weights(trained):
     for name, array in trained.model.state_dict().items():
         np.testing.assert_array_equal(opened.model.state_dict()[name], array)
     assert opened.evaluate() == trained.evaluate()
+
+
+def test_four_scenes_are_drawn_and_more_on_demand(trained, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(visualize, "detections_figure", lambda images, *_, **__: drawn.append(len(images)) or Figure())
+    trained.draw()
+    trained.draw(scenes=1, split="train")
+    assert drawn == [4, 1]
 
 
 def test_training_ends_at_rest(trained):

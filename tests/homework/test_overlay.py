@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.homework.blanks import find_blank
-from tinymaskrcnn.homework.overlay import MissingFunction, laid_over, student_function
+from tinymaskrcnn.homework.overlay import MissingFunction, function_in, laid_over, student_function
 from tinymaskrcnn.nn.layers import Linear
 from tinymaskrcnn.ops import linear, softmax
 
@@ -56,3 +56,13 @@ def test_a_file_without_the_function_is_told(text):
     with pytest.raises(MissingFunction, match="defines no function linear_backward"):
         student_function(code(text), find_blank("hw01.linear_backward"))
     assert linear.linear_backward.checked
+
+
+def test_the_function_of_another_exercise_is_not_taken_for_a_slip_of_the_pen():
+    blanks = [find_blank(f"hw01.softmax_cross_entropy_{half}") for half in ("forward", "backward")]
+    namespace = {"softmax_cross_entropy_backward": lambda: None}
+    with pytest.raises(MissingFunction, match="no function softmax_cross_entropy_forward$"):
+        function_in(namespace, blanks[0], others=blanks[1:])
+    with pytest.raises(MissingFunction, match="is softmax_cross_entropy_backward meant to be it"):
+        function_in(namespace, blanks[0], others=[])
+

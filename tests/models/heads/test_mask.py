@@ -75,3 +75,14 @@ def test_a_norm_after_every_convolution():
     head = mask_body(4, (6, 5), norm="batch", rng=np.random.default_rng(0))
     names = ["weight", "bias", "running_mean", "running_var"]
     assert list(head.state_dict()) == [f"{i}.{n}" for i in (0, 1) for n in ["0.weight", *(f"1.{n}" for n in names)]]
+
+
+def test_answers_are_twice_as_fine_as_the_crop():
+    head = MaskHead(2, 3, RoIConfig(mask_widths=(2,), mask_deconv_width=2, mask_size=3), rng=np.random.default_rng(0))
+    masks = np.zeros((1, 1, 20, 20), np.uint8)
+    masks[0, 0, :, 10:] = 1
+    rois, matched = np.array([[4.0, 4, 16, 16]], np.float32), np.array([0])
+    seen, targets = types.SimpleNamespace(rois=rois, matched=matched), types.SimpleNamespace(masks=masks)
+    found = head.answers(seen, targets, sizes=np.array([[20, 20]]))
+    np.testing.assert_array_equal(found, np.tile([0, 0, 0, 1, 1, 1], (1, 6, 1)))
+
