@@ -13,7 +13,7 @@ from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config
 from tinymaskrcnn.experiment import KINDS
-from tinymaskrcnn.models.systems import SYSTEMS, system_settings
+from tinymaskrcnn.models.systems import SCENES, SYSTEMS, system_settings
 from tinymaskrcnn.train.profile import profile_inference, profile_training
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.train.trainer import Trainer
@@ -59,6 +59,8 @@ def settings(name):
     small = {key: value for key, value in TINY.items() if key not in own}
     if own.get("train.train_scenes"):
         small["train.train_scenes"] = 6  # the proposals of the first
+    if name in SCENES:
+        small["scenes.digit_size"] = (24, 40)  # figures that fit into so small a picture
     return override(Config(), MEMBERS[name] | small)
 
 
