@@ -176,3 +176,14 @@ def test_what_helps_against_broken_annotations_is_offered_where_it_is():
     assert offered("--iou bbox", skippable=True, parts=("box", "mask")) == ["3 problems", skip]
     assert offered(None, skippable=True, parts=("mask",)) == ["3 problems", skip]
     assert offered("--iou bbox", skippable=False, parts=("mask",)) == ["3 problems"]
+
+
+@pytest.mark.parametrize("wanted", ["0", "-2", "two", "1.5"])
+def test_threads_that_make_no_sense_are_refused_before_anything(wanted, monkeypatch):
+    monkeypatch.setenv("TINYMASKRCNN_THREADS", wanted)
+    with pytest.raises(ConfigError, match="^TINYMASKRCNN_THREADS "):
+        options.check_threads(None)
+    options.check_threads(2)  # the option goes before it
+    for fine in ("3", " 3 ", ""):
+        monkeypatch.setenv("TINYMASKRCNN_THREADS", fine)
+        options.check_threads(None)

@@ -1,9 +1,13 @@
 """The diagnosis names the place where the first NaN was made: parameter, layer output, loss, backward, gradient."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from tinymaskrcnn.train.diagnose import _arrays, _count, explain_nonfinite
+from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.nn.module import Sequential
+from tinymaskrcnn.train.diagnose import _arrays, _count, explain_nonfinite, overflow_named
 
 
 @pytest.fixture
@@ -98,3 +102,13 @@ def test_what_is_not_finite_is_counted():
     assert _count(np.zeros(3)) is None and _count(np.array([1, 2])) is None and _count(np.zeros(0)) is None
     assert _count(np.array([np.nan, np.inf, -np.inf, 1.0])) == "1 NaN and 2 infinite of 4 values"
     assert _count(np.float32([np.nan])) == "NaN" and _count(np.array(-np.inf)) == "infinite"
+
+
+@pytest.mark.parametrize("error", [None, ArgumentError("somebody else's"), ValueError("not ours")])
+def test_without_an_overflow_nothing_is_repeated_and_an_error_stays_itself(error):
+    asked, expected = [], pytest.raises(type(error), match=str(error)) if error else contextlib.nullcontext()
+    with expected, overflow_named(Sequential(), lambda: asked.append(True)):
+        np.ones(3) / 2
+        if error is not None:
+            raise error
+    assert bool(asked) == isinstance(error, ArgumentError)  # which may come of numbers that are too large

@@ -1,6 +1,7 @@
 """The figures of the stages add up to the step, and a network that is watched computes the same bits."""
 
 import dataclasses
+import inspect
 import tracemalloc
 import types
 
@@ -220,3 +221,8 @@ def test_numbers_for_a_file_are_plain(profiles):
     numbers = json.loads(json.dumps(profiles[0].as_dict()))
     assert sum(stage["share"] for stage in numbers["stages"]) == pytest.approx(1, abs=0.05)
     assert numbers["work"] == "training step" and numbers["size"] == [64, 64] and numbers["batch"] == 2
+
+
+def test_ten_steps_are_measured_where_nobody_asks_for_more():
+    for function in (profile.profile_training, profile.profile_inference):
+        assert inspect.signature(function).parameters["steps"].default == 10
