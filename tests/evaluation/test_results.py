@@ -489,7 +489,7 @@ def test_images_that_were_not_judged_are_counted_and_all_settings_reach_the_eval
 
 def test_what_a_device_found_is_written(tmp_path):
     one = found()
-    moved = replace(one, **{name: xp.asarray(value) for name, value in vars(one).items()})
+    moved = replace(one, **{name: value if value is None else xp.asarray(value) for name, value in vars(one).items()})
     for path, detections in ((tmp_path / "here.json", one), (tmp_path / "there.json", moved)):
         save_results(path, [detections], image_ids=[1])
     assert (tmp_path / "here.json").read_text() == (tmp_path / "there.json").read_text()

@@ -68,7 +68,7 @@ def make_limits(rng, folder):
     table = json.loads(json.dumps(to_dict(TINY)))
     parts = {home.split(".")[-1]: kind for kind, home in HOMES.items() if kind != "CocoConfig"}
     tables = {"model": table["model"], "scenes": table["scenes"], "train": table["train"]}
-    tables |= {name: table["model"][name] for name in ("backbone", "rpn", "roi")}
+    tables |= {name: table["model"][name] for name in parts if name not in tables}
     for _ in range(int(rng.integers(1, 4))):
         home = pick(rng, list(parts))
         rules = RULES[parts[home]]

@@ -74,7 +74,7 @@ SENTENCES = {  # file: (verdict, what is said)
     "a name": (
         top("import torch\nEPS = torch.finfo().eps").replace("(dy, cache):", "(dy, cache):\n    EPS", 1),
         "crashed",
-        "EPS is not there, because line 23 fails: ImportError: torch.finfo is not there",
+        "EPS is not there, because line 24 fails: ImportError: torch.finfo is not there",
     ),
     "map": (blank("return map(abs, [dy])"), "wrong", "a map only promises values: list(map(...))"),
     "yield": (blank("yield dy"), "wrong", "a function with `yield` needs a `return` instead"),
@@ -85,7 +85,7 @@ SENTENCES = {  # file: (verdict, what is said)
         "it holds masked numbers",
     ),
     "half": (blank("x, w = cache\nreturn dy @ w.T, x.T @ dy, dy.sum(0) / 2"), "wrong", "every number of dbias is 0.5"),
-    "a stub below": (f"{FULL}\n{STUB}", "empty", "is written more than once, at line 26 and at line"),
+    "a stub below": (f"{FULL}\n{STUB}", "empty", "is written more than once, at line 27 and at line"),
     "a raise below": (
         blank(LINES.replace("return", "print(1)\nresult =") + "\nraise NotImplementedError"),
         "empty",
@@ -95,7 +95,7 @@ SENTENCES = {  # file: (verdict, what is said)
     "an empty helper": (
         before("def helper():\n    raise NotImplementedError").replace("(dy, cache):", "(dy, cache):\n    helper()", 1),
         "empty",
-        "it calls what is not filled in yet: line 27",
+        "it calls what is not filled in yet: line 28",
     ),
     "one branch": (
         blank(f"if len(dy) != 2: raise NotImplementedError\n{LINES}"),

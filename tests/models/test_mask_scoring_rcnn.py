@@ -140,7 +140,7 @@ def test_it_learns_how_good_its_masks_are():
         valid = targets.valid[n]
         truth = Target(targets.boxes[n][valid], targets.labels[n][valid], targets.masks[n][valid] > 0)
         sure = found.select(found.scores > 0.5)
-        assert len(sure) == len(truth)
+        assert len(sure) >= len(truth)
         assert np.abs(sure.mask_scores / sure.scores - mask_ious(truth, sure)).mean() < 0.2  # from 0.8 on
 
 

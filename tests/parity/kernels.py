@@ -6,7 +6,7 @@ import mask_predictor
 import numpy as np
 
 from tinymaskrcnn import kernel_lookup
-from tinymaskrcnn.ops import bilinear, conv, linear, nms, resize, roi_align
+from tinymaskrcnn.ops import bilinear, conv, linear, nms, resize, roi_align, roi_align_boxes
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
@@ -120,6 +120,18 @@ def registered():
 def _error(got, want):
     pairs = zip(leaves(got), leaves(want), strict=True)
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for (_, a), (_, b) in pairs)
+
+
+def edge_gradient_error():
+    """How far the kernel that says how boxes should move is from its text in float64, by its largest number."""
+    rng = np.random.default_rng(0)
+    dcrops, pixels = (rng.standard_normal(shape).astype(np.float32) for shape in ((24, 7, 7, 64), (4 * 32 * 32, 64)))
+    settings = dict(scale=0.25, samples=2, aligned=True)
+    y, x = (roi_align_boxes.moving_taps(ROIS[:, i], ROIS[:, i + 2], 7, 32, **settings) for i in (1, 0))
+    place = dict(start=PLACES["image_index"] * 32 * 32, width=32)
+    wide = map_arrays(_wide, (dcrops, pixels, y, x))
+    want = roi_align_boxes.edge_gradient.readable(*wide, **place)
+    return _error(_with_kernel(roi_align_boxes.edge_gradient, dcrops, pixels, y, x, **place), want)
 
 
 def nms_disagreements(K=2000):

@@ -87,8 +87,9 @@ def _described(args):
     from ..data.coco_check import check_coco
     from ..data.loader import open_stream
     from ..data.proposals.stream import attach_proposals
+    from ..models.for_scenes import COLOR
     from ..models.systems import system_settings
-    from .options import COLOR_MODEL, data_source, override, parse_setting
+    from .options import data_source, override, parse_setting
 
     settings = system_settings("fast_rcnn") | dict(parse_setting(word) for word in args.set)
     if files := given_annotations(args):
@@ -99,7 +100,7 @@ def _described(args):
         return attach_proposals(stream, config, split="train")
     source, data_dir = data_source(args.data)
     settings |= {} if source is None else {"scenes.source": source}
-    settings |= COLOR_MODEL if settings.get("scenes.color") else {}
+    settings |= COLOR if settings.get("scenes.color") else {}
     config = override(Config(), settings | {"train.train_scenes": 0})
     return open_stream(config, split="train", data_dir=data_dir)
 
