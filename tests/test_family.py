@@ -76,6 +76,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.long
 def test_a_backbone_learns_alone_whatever_proposes_later(tmp_path, capsys):
     """That of Fast R-CNN needs no proposals to learn single objects, and becomes that of a detector."""
     words = [word for name, value in TINY.items() for word in ("--set", f"{name}={json.dumps(value)}")]

@@ -24,7 +24,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.long if i > 1 else []) for i, k in enumerate(KINDS)]
+)
 def test_train_evaluate_predict_and_profile(kind, tmp_path, capsys):
     folder, small = tmp_path / "run", [f"{name}={json.dumps(value)}" for name, value in SMALL.items()]
     options = [word for setting in small for word in ("--set", setting)]

@@ -38,7 +38,7 @@ def test_a_run_folder_holds_everything(run):
     assert Image.open(run / "detections.png").size[0] > 200
 
 
-@pytest.mark.parametrize("box_gradient", ["none", "features+targets"])
+@pytest.mark.parametrize("box_gradient", ["none", pytest.param("features+targets", marks=pytest.mark.long)])
 def test_two_steps_and_two_more_equal_four_bit_for_bit(train, tmp_path, capsys, box_gradient):
     folder = tmp_path / "halves"
     kind = {"train__schedule": "constant", "model__box_gradient": box_gradient}

@@ -1,7 +1,6 @@
 """The lessons are what they promise: paired, in form, running as script and notebook, silent about the solutions."""
 
 import json
-import os
 import re
 import types
 
@@ -42,11 +41,15 @@ def test_the_form_of_a_lesson(lesson):
     assert not form.complaints(lesson, SOLUTIONS)
 
 
-# Their cells run twice elsewhere, as notebooks and on the site; as scripts all of them with TINYMASKRCNN_LESSONS=all.
-SCRIPTS = LESSONS if os.environ.get("TINYMASKRCNN_LESSONS") == "all" else [LESSONS[0], LESSONS[-1]]
+def long_but(*numbers):
+    """The lessons, all but some of them marked long: their cells run on the site, too."""
+    return [
+        pytest.param(path, id=path.stem, marks=[] if path.stem[:2] in numbers else pytest.mark.long)
+        for path in pair.sources()
+    ]
 
 
-@pytest.mark.parametrize("lesson", SCRIPTS)
+@pytest.mark.parametrize("lesson", long_but("00", "07"))
 def test_runs_as_a_plain_script(lesson, tmp_path):
     done = running.run_script(lesson, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -55,7 +58,7 @@ def test_runs_as_a_plain_script(lesson, tmp_path):
     assert not solutions.given_away(done.stdout, SOLUTIONS)
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", long_but("00", "02", "07"))
 def test_runs_as_a_notebook(lesson, tmp_path):
     notebook = running.run_notebook(lesson, tmp_path)
     assert not running.errors(notebook)
@@ -157,7 +160,7 @@ def test_pictures_are_counted_also_inside_a_slider():
 
 # ---------------------------------------------------------------- planted faults: solutions
 
-PACKAGE_FILE = '''
+PACKAGE_FILE = """
 def linear_backward(dy, cache):
     # BEGIN SOLUTION hw09.linear_backward
     x, weight = cache
@@ -172,7 +175,7 @@ def other():
     # BEGIN SOLUTION hw09.other
     return np.maximum(0, a - b)
     # END SOLUTION
-'''
+"""
 
 
 def test_a_solution_that_is_given_away_is_noticed(tmp_path):

@@ -22,8 +22,13 @@ LOSSES = ["rpn_objectness", "rpn_box", "box_class", "box_delta", "mask"]
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"norm": "group", "objectness": "softmax"}, {"norm": "frozen", "block": "bottleneck", "stem": "7x7"}],
-    ids=["batch-sigmoid", "group-softmax", "frozen-bottleneck"],
+    [
+        pytest.param({}, id="batch-sigmoid", marks=pytest.mark.long),
+        pytest.param({"norm": "group", "objectness": "softmax"}, id="group-softmax"),
+        pytest.param(
+            {"norm": "frozen", "block": "bottleneck", "stem": "7x7"}, id="frozen-bottleneck", marks=pytest.mark.long
+        ),
+    ],
 )
 def test_gradient_of_every_parameter(config):
     model = tiny_model(**config)
