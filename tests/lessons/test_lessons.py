@@ -49,7 +49,7 @@ def long_but(*numbers):
     ]
 
 
-@pytest.mark.parametrize("lesson", long_but("00", "07"))
+@pytest.mark.parametrize("lesson", long_but("00"))
 def test_runs_as_a_plain_script(lesson, tmp_path):
     done = running.run_script(lesson, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -58,7 +58,7 @@ def test_runs_as_a_plain_script(lesson, tmp_path):
     assert not solutions.given_away(done.stdout, SOLUTIONS)
 
 
-@pytest.mark.parametrize("lesson", long_but("00", "02", "07"))
+@pytest.mark.parametrize("lesson", long_but("00", "07"))
 def test_runs_as_a_notebook(lesson, tmp_path):
     notebook = running.run_notebook(lesson, tmp_path)
     assert not running.errors(notebook)
