@@ -43,9 +43,9 @@ class Case:
 
     @property
     def home(self):
-        """The room that the pair or Module lives in: "ops", "nn" or "models"."""
+        """The room that the pair or Module lives in: "ops" or "models/heads"."""
         built = self.build()
-        return (type(built) if self.kind == "layer" else built[0]).__module__.split(".")[1]
+        return "/".join((type(built) if self.kind == "layer" else built[0]).__module__.split(".")[1:-1])
 
     def drawn(self):
         """(positional arguments, keyword data) as host arrays."""

@@ -646,7 +646,7 @@ MODELS = [
 CASES = PAIRS + LAYERS + MODELS + BACKBONES + MASKS + CROPS
 
 
-ROOMS = "ops", "nn", "models"
+ROOMS = "ops", "nn", "models", "models/backbones", "models/heads"
 
 
 def harness_cases(room):

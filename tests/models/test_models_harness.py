@@ -1,4 +1,4 @@
-"""The harness over every network and head of models/, on NumPy, the strict device array, on CuPy if asked."""
+"""The harness over every whole network and part of models/, on NumPy, the strict device array, on CuPy if asked."""
 
 import pytest
 from other_backends import BACKENDS

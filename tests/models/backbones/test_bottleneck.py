@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.models.backbones.bottleneck import group_options
 from tinymaskrcnn.models.backbones.resnet import ResNet, bottleneck
 
 SMALL = {"depths": (1, 1, 1, 1), "widths": (4, 8, 12, 16), "stem": "3x3", "stem_width": 4, "norm": "batch"}
@@ -32,5 +33,8 @@ def test_width_of_the_grouped_convolution(outputs, groups, group_width, width):
 def test_groups_are_for_bottlenecks_wide_enough():
     with pytest.raises(ConfigError, match="groups need block 'bottleneck'; got 2 of width 64 with 'basic'"):
         ResNet(block="basic", groups=2, **SMALL)
+    with pytest.raises(ConfigError, match="groups need block 'bottleneck'; got 1 of width 32 with 'basic'"):
+        ResNet(block="basic", group_width=32, **SMALL)
+    assert group_options("basic") == {} and group_options("bottleneck") == {"groups": 1, "group_width": 64}
     with pytest.raises(ConfigError, match="group_width must leave a channel per group at 4 outputs; got 4"):
         ResNet(block="bottleneck", groups=32, group_width=4, **SMALL)

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from first_weights import Ones, initialisers
 
 from tinymaskrcnn.models.backbones.fpn import FPN, BackboneWithFPN
 from tinymaskrcnn.models.backbones.resnet import ResNet
@@ -44,6 +45,12 @@ def test_a_level_is_its_own_map_and_the_one_above_enlarged(norm):
         ends = [forward([m + sign * 1e-5 * s for m, s in zip(maps, steps)])[0] for sign in (1, -1)]
         slope = sum(((p - q) * d).sum() for p, q, d in zip(*ends, dpyramid)) / 2e-5
         np.testing.assert_allclose(sum((d * s).sum() for d, s in zip(dmaps, steps)), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["", "batch"])
+def test_first_weights_keep_the_scale_where_no_relu_follows(norm):
+    found = initialisers(FPN((2, 3), 6, norm=norm, rng=Ones))
+    assert len(found) == 4 and set(found.values()) == {"lecun"}
 
 
 def test_p6_is_every_second_pixel_of_p5():

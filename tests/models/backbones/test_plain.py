@@ -1,6 +1,7 @@
 """The handout's plain network: four convolutions, each pooled; its last map has stride 16."""
 
 import numpy as np
+from first_weights import Ones, initialisers
 
 from tinymaskrcnn.models.backbones.frozen import freeze_stages
 from tinymaskrcnn.models.backbones.plain import WIDTHS, PlainCNN
@@ -36,6 +37,17 @@ def test_the_handouts_widths_and_strides():
     assert WIDTHS == (32, 32, 16, 16)
     assert [m.shape for m in maps] == [(1, 64, 64, 32), (1, 32, 32, 16), (1, 16, 16, 16)]
     assert sum(p.value.size for p in body.parameters()) == 9 * (32 + 32 * 32 + 32 * 16 + 16 * 16) + 96
+
+
+def test_norms_have_the_eps_that_is_asked_for_and_that_of_all_norms_otherwise():
+    for settings, wanted in (({}, 1e-5), ({"norm_eps": 0.25}, 0.25)):
+        body = PlainCNN(norm="group", rng=np.random.default_rng(0), **settings)
+        assert [m.eps for _, m in body.named_modules() if hasattr(m, "eps")] == [wanted] * 4
+
+
+def test_first_weights_keep_the_scale_through_relus():
+    assert set(initialisers(PlainCNN(in_channels=3, rng=Ones)).values()) == {"kaiming"}
+    assert len(PlainCNN(rng=Ones).forward(np.zeros((1, 32, 32, 1), np.float32))[0]) == 4
 
 
 def test_norms_replace_biases_and_stages_can_rest():

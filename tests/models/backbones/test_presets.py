@@ -49,6 +49,45 @@ class _Zeros:
     standard_normal = staticmethod(np.zeros)
 
 
+PAPERS = {  # blocks of each stage (He et al. 2016, table 1), the groups of the 3x3 and how wide each is in stage 1
+    "resnet18": ("2222", 1, 64),
+    "resnet34": ("3463", 1, 64),
+    "resnet50": ("3463", 1, 64),
+    "resnet101": ((3, 4, 23, 3), 1, 64),
+    "resnext50_32x4d": ("3463", 32, 4),
+    "resnext101_32x8d": ((3, 4, 23, 3), 32, 8),
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_a_resnet_has_the_stages_and_groups_of_its_paper(name):
+    depths, groups, width = PAPERS[name]
+    backbone = config_of(name).model.backbone
+    assert backbone.depths == tuple(map(int, depths))
+    assert (backbone.groups, backbone.group_width) == (groups, width)
+    assert (backbone.kind, backbone.block) == ("resnet", "basic" if name in ("resnet18", "resnet34") else "bottleneck")
+    assert backbone.stem_width == 16 and backbone.widths[0] == (16 if backbone.block == "basic" else 64)
+    assert [w // backbone.widths[0] for w in backbone.widths] == [1, 2, 4, 8]
+
+
+def test_widths_stay_in_proportion_and_none_becomes_0():
+    assert config_of("plain").model.backbone.widths == (32, 32, 16, 16)
+    assert config_of("plain-c4:64").model.backbone.widths == (64, 64, 32, 32)
+    assert config_of("plain:1").model.backbone.widths == (1, 1, 1, 1)  # a half is rounded to 0
+    assert config_of("vgg11").model.backbone.widths == (16, 32, 64, 128, 128)
+    assert config_of("resnet50:8").model.backbone.widths == (32, 64, 128, 256)
+    assert config_of("plain").model.backbone.depths == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name, norm", [("vgg16_bn", "batch"), ("vgg16", ""), ("plain", ""), ("resnet18", "batch")])
+def test_a_name_says_whether_there_are_norms(name, norm):
+    """A ResNet keeps those it had; it gets batch norms where there were none."""
+    before = config_of("plain") if name == "resnet18" else None
+    assert config_of(name, before).model.backbone.norm == norm
+    kept = dataclasses.replace(Config(), model=photograph_preset(("background", "cat")))
+    assert config_of("resnet50", kept).model.backbone.norm == "group"
+
+
 @pytest.mark.parametrize("maps", presets.MAPS)
 @pytest.mark.parametrize("network", ["resnet18", "resnext50_32x4d", "vgg11", "plain"])
 def test_every_network_fits_every_map_and_back(network, maps):
@@ -92,4 +131,5 @@ def test_a_single_map_has_the_anchors_of_all_levels():
 def test_an_unknown_name_is_named_with_those_that_are_known(name):
     with pytest.raises(ConfigError, match=r"a backbone is NETWORK.*vgg11.*a map of full.*got '") as caught:
         backbone_settings(name, Config().model)
-    assert len(str(caught.value)) <= 500
+    said = str(caught.value)
+    assert len(said) <= 500 and all(network in said for network in presets.NETWORKS)

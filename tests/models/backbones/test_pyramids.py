@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from first_weights import Ones, initialisers
 
 from tinymaskrcnn.models.backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
 from tinymaskrcnn.ops import naive
@@ -110,6 +111,11 @@ def test_gradients_are_those_of_torch(kind):
         np.testing.assert_allclose(ours, wanted.transpose(0, 2, 3, 1), atol=1e-12)
     for name, p in pyramid.named_parameters():
         np.testing.assert_allclose(p.grad, weights[name].grad.numpy(), atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_weights_keep_the_scale_where_no_relu_follows(kind):
+    assert set(initialisers(kind(CHANNELS, 3, rng=Ones)).values()) == {"lecun"}
 
 
 def test_norms_replace_biases():

@@ -4,11 +4,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from first_weights import Ones, initialisers
 
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.models.backbones.frozen import freeze_stages
 from tinymaskrcnn.models.backbones.resnet import ResidualBlock, ResNet, basic_block, bottleneck
+from tinymaskrcnn.nn.init import kaiming_normal
 from tinymaskrcnn.nn.layers import ReLU
+from tinymaskrcnn.ops import naive
 
 
 def resnet(**changes):
@@ -77,6 +80,82 @@ def test_a_block_is_relu_of_branch_and_shortcut(make, training, stride):
             np.testing.assert_allclose(block.backward(dy, cache), dx, rtol=1e-10, atol=1e-12)
         else:
             assert cache is None
+
+
+def drawn(net, rng):
+    """The same in float64 with parameters and statistics that are all drawn."""
+    net = net.astype(np.float64)
+    for member in (*net.parameters(), *(buffer for _, buffer in net.named_buffers())):
+        low = 0.5 if member.value.ndim == 1 else -1.5  # variances stay positive
+        member.value[...] = rng.uniform(low, 1.5, member.value.shape)
+    return net
+
+
+def by_definition(x, state, names, strides, groups=1):
+    """Convolutions and frozen norms one after another, a ReLU between two of them, none behind the last."""
+    for i, (number, stride) in enumerate(zip(names, strides)):
+        weight = state[f"conv{number}.weight"]
+        edge, last = (weight.shape[0] // 2,) * 2, np.zeros(weight.shape[3])
+        of_it = {"groups": groups} if weight.shape[0] == 3 else {}
+        x = naive.conv2d(np.maximum(x, 0) if i else x, weight, last, stride=(stride,) * 2, padding=edge, **of_it)
+        norm = {name: state[f"bn{number}.{name}"] for name in ("weight", "bias", "running_mean", "running_var")}
+        statistics = dict(mean=norm["running_mean"], var=norm["running_var"], eps=1e-5)
+        x = naive.frozen_batch_norm2d(x, norm["weight"], norm["bias"], **statistics)
+    return x
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_a_branch_is_its_convolutions_and_norms_with_relus_between(block, rng):
+    """The stride sits on the first 3x3 (torchvision's place, not the paper's); biases are the norms' alone."""
+    make, settings = (basic_block, {}) if block == "basic" else (bottleneck, dict(groups=2, group_width=64))
+    net = drawn(make(4, 8, stride=2, norm="frozen", rng=rng, **settings), rng)
+    x = rng.standard_normal((1, 5, 4, 4))
+    state = net.state_dict()
+    names, strides = (("1", "2"), (2, 1)) if block == "basic" else (("1", "2", "3"), (1, 2, 1))
+    wanted = by_definition(x, state, names, strides, **{"groups": 2} if settings else {})
+    np.testing.assert_allclose(net.branch.forward(x)[0], wanted, rtol=1e-9)
+    short = {name.removeprefix("downsample."): value for name, value in state.items() if "downsample" in name}
+    renamed = {("conv9" if name[0] == "0" else "bn9") + name[1:]: value for name, value in short.items()}
+    np.testing.assert_allclose(net.downsample.forward(x)[0], by_definition(x, renamed, ("9",), (2,)), rtol=1e-9)
+    assert not any("conv" in name and name.endswith("bias") for name in state) and "downsample.0.bias" not in state
+
+
+@pytest.mark.parametrize("stem", ["3x3", "7x7"])
+def test_the_stem_is_a_convolution_of_stride_2_a_norm_a_relu_and_the_papers_a_pool(stem, rng):
+    net = drawn(resnet(stem=stem, norm="frozen"), rng)
+    x = rng.standard_normal((1, 10, 12, 1))
+    wanted = np.maximum(by_definition(x, net.state_dict(), ("1",), (2,)), 0)
+    if stem == "7x7":
+        wanted = naive.max_pool2d(wanted, kernel=(3, 3), stride=(2, 2), padding=(1, 1))
+    np.testing.assert_allclose(net.stem.forward(x)[0], wanted, rtol=1e-9)
+    assert "conv1.bias" not in net.state_dict()
+
+
+@pytest.mark.parametrize("stem", ["3x3", "7x7"])
+def test_three_widths_make_three_maps(stem):
+    net = resnet(stem=stem, depths=(1, 2, 1), widths=(4, 8, 12))
+    maps, _ = net.forward(np.ones((1, 32, 64, 1), np.float32))
+    assert [m.shape for m in maps] == [(1, 8, 16, 4), (1, 4, 8, 8), (1, 2, 4, 12)]
+    with pytest.raises(ValueError, match="shorter"):
+        resnet(depths=(1, 1, 1))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_first_weights_keep_the_scale_through_relus(block):
+    assert set(initialisers(resnet(block=block, rng=Ones)).values()) == {"kaiming"}
+
+
+@pytest.mark.parametrize("make", [basic_block, bottleneck])
+def test_a_block_of_which_nothing_is_said(make):
+    """Stride 1, batch norm with the eps of all norms; a bottleneck's 3x3 has a quarter of its outputs, in one group."""
+    block = make(256, 256, rng=Ones)
+    x = np.zeros((1, 2, 3, 256), np.float32)
+    assert block.forward(x)[0].shape == x.shape and block.downsample.forward(x)[0] is x
+    eps = {m.eps for _, m in block.named_modules() if hasattr(m, "eps")}
+    assert eps == {1e-5} and any(name.endswith("running_mean") for name in block.state_dict())
+    inner = 256 if make is basic_block else 64
+    assert block.state_dict()["conv2.weight"].shape == (3, 3, inner, inner)
+    assert block.state_dict()["conv2.weight"].flat[0] == kaiming_normal((3, 3, inner, 1), rng=Ones).flat[0]
 
 
 @pytest.mark.parametrize("change", [{"block": "dense"}, {"stem": "5x5"}, {"norm": "layer"}])

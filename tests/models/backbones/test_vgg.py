@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from first_weights import Ones, initialisers
 from models.backbones import vgg_peer
 
 from tinymaskrcnn.models.backbones.frozen import freeze_stages
-from tinymaskrcnn.models.backbones.vgg import DEPTHS, VGG
+from tinymaskrcnn.models.backbones.vgg import DEPTHS, VGG, conv_group
 
 
 def vgg(layers=11, norm="", widths=vgg_peer.WIDTHS, **changes):
@@ -28,6 +29,25 @@ def test_maps_lie_at_strides_4_to_32_and_convolutions_are_counted(layers):
 def test_without_its_last_pooling_there_are_three_maps():
     maps, _ = vgg(stages=3).forward(np.ones((1, 32, 32, 2), np.float32))
     assert [m.shape[1] for m in maps] == [8, 4, 2]
+
+
+def test_groups_of_the_papers_table_1_and_vgg_16_when_nothing_is_said():
+    for layers, depths in {11: "11222", 13: "22222", 16: "22333", 19: "22444"}.items():
+        names = [name for name, p in vgg(layers).named_parameters() if p.value.ndim == 4]
+        assert names == [f"conv{g}_{k}.weight" for g, n in enumerate(depths, 1) for k in range(1, int(n) + 1)]
+    body = VGG(rng=Ones)
+    assert sum(p.value.size for p in body.parameters()) == 14714688 and len(body.stages) == 4
+    assert set(initialisers(body).values()) == {"kaiming"}
+
+
+def test_norms_have_the_eps_that_is_asked_for_and_that_of_all_norms_otherwise():
+    for settings, wanted in (({}, 1e-5), ({"norm_eps": 0.25}, 0.25)):
+        body = vgg(norm="group", **settings)
+        assert [m.eps for _, m in body.named_modules() if hasattr(m, "eps")] == [wanted] * 8
+        assert not any("conv" in name and name.endswith("bias") for name in body.state_dict())
+    group = conv_group(3, 2, 4, 2, norm="batch", rng=np.random.default_rng(0))
+    assert list(group) == ["conv3_1", "bn3_1", "relu3_1", "conv3_2", "bn3_2", "relu3_2"]
+    assert group["bn3_2"].eps == 1e-5 and list(conv_group(1, 2, 4, 1, rng=Ones)) == ["conv1_1", "relu1_1"]
 
 
 def differences(theirs, layers, norm):

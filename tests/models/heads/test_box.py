@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import pytest
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.models.found import Found
@@ -89,6 +90,20 @@ def test_a_loss_says_how_much_it_counts():
         losses, cache = steep.loss_forward((logits.astype(dtype), deltas.astype(dtype)), seen=half)
         gradients = HEAD.loss_backward(losses, cache)
         assert {x.dtype for x in (*losses.values(), *gradients)} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_few_samples_share_their_loss_among_themselves(rows):
+    """The type stays the predictions', whatever type the weights have."""
+    logits, deltas = np.zeros((3, 3), np.float32), np.zeros((3, 3, 4), np.float32)
+    weight = np.arange(3) < rows
+    for dtype in (np.float32, np.float64):
+        few = samples([1, 2, 1])
+        few.weight = weight.astype(dtype)
+        losses, cache = HEAD.loss_forward((logits, deltas), seen=few)
+        np.testing.assert_allclose([losses["box_class"], losses["box_delta"]], [np.log(3), 6], rtol=1e-6)
+        _, ddeltas = HEAD.loss_backward({"box_class": np.float32(1), "box_delta": np.float32(1)}, cache)
+        assert ddeltas.dtype == losses["box_delta"].dtype == np.float32
 
 
 def test_nothing_sampled_costs_nothing():

@@ -15,6 +15,7 @@ from tinymaskrcnn.models.heads.keypoint import (
     decode_keypoints,
     keypoint_body,
 )
+from tinymaskrcnn.ops import naive
 from tinymaskrcnn.targets.keypoint import KeypointTargets
 
 HEAD = KeypointHead(2, 2, RoIConfig(keypoint_widths=(2,)), rng=np.random.default_rng(0))
@@ -29,7 +30,47 @@ def test_heatmaps_are_four_times_as_fine_as_the_crop():
     assert heatmaps.shape == (3, 56, 56, 17) and heatmaps.dtype == np.float32
 
 
+def test_the_predictor_equals_the_definitions_also_on_crops_that_are_not_square():
+    rng = np.random.default_rng(0)
+    predictor = KeypointPredictor(3, 2, rng=rng).astype(np.float64)
+    deconv, x = predictor.kps_score_lowres, rng.standard_normal((2, 3, 2, 3))
+    deconv.bias.value = rng.standard_normal(2)
+    low = naive.conv_transpose2d(x, deconv.weight.value, deconv.bias.value, stride=(2, 2), padding=(1, 1))
+    heatmaps, cache = predictor.forward(x)
+    np.testing.assert_allclose(heatmaps, naive.resize_bilinear(low, size=(12, 8)), atol=1e-12)
+    dheatmaps = rng.standard_normal(heatmaps.shape)
+    dx = predictor.backward(dheatmaps, cache)
+    without_bias = heatmaps - deconv.bias.value  # a linear map: whatever weighs its outputs weighs its inputs
+    np.testing.assert_allclose((dx * x).sum(), (dheatmaps * without_bias).sum(), rtol=1e-10)
+    np.testing.assert_allclose((deconv.weight.grad * deconv.weight.value).sum(), (dx * x).sum(), rtol=1e-10)
+
+
 # ---------------------------------------------------------------- loss
+
+
+@pytest.mark.parametrize("scale", [1.0, -3.0])
+def test_loss_of_several_objects_on_maps_that_are_not_square(scale, rng):
+    """Place by place: the logarithm of a softmax over all places of one map, the mean by weight; small steps back."""
+    heatmaps, weight = rng.standard_normal((3, 2, 4, 2)), np.array([[1, 0.5], [0, 1], [1, 1]])
+    position = rng.integers(0, 8, (3, 2))
+    targets = KeypointTargets(position, weight)
+
+    def by_definition(heatmaps):
+        total = 0.0
+        for q, j in np.ndindex(3, 2):
+            scores = np.exp(heatmaps[q, :, :, j])
+            row, column = divmod(int(position[q, j]), 4)
+            total -= weight[q, j] * np.log(scores[row, column] / scores.sum())
+        return total / weight.sum()
+
+    losses, cache = HEAD.loss_forward(heatmaps, answers=targets)
+    np.testing.assert_allclose(losses["keypoint"], by_definition(heatmaps), rtol=1e-12)
+    dheatmaps = HEAD.loss_backward({"keypoint": scale}, cache)
+    for place in np.ndindex(heatmaps.shape):
+        step = np.zeros(heatmaps.shape)
+        step[place] = 1e-5
+        slope = (by_definition(heatmaps + step) - by_definition(heatmaps - step)) / 2e-5
+        np.testing.assert_allclose(dheatmaps[place], scale * slope, atol=1e-8)
 
 
 def answers(position, weight):

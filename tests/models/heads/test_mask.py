@@ -3,9 +3,11 @@
 import types
 
 import numpy as np
+import pytest
 
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.models.heads.mask import MaskHead, MaskPredictor, mask_body
+from tinymaskrcnn.models.heads.mask_variants import MASK_HEADS
 from tinymaskrcnn.ops import naive
 
 HEAD = MaskHead(2, 3, RoIConfig(mask_widths=(2,), mask_deconv_width=2), rng=np.random.default_rng(0))
@@ -60,6 +62,39 @@ def test_loss_is_the_mean_over_pixels_of_positive_rois():
     dlogits = HEAD.loss_backward({"mask": 1.0}, cache)
     np.testing.assert_allclose(dlogits[0], -0.5 / 16, rtol=1e-6)
     assert (dlogits[1] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["per_class", "softmax"])
+def test_loss_of_a_part_of_a_weight_on_maps_that_are_not_square(kind, rng):
+    """The mean over pixels by weight; the gradient is that of the scale it is asked for, by small steps."""
+    config = RoIConfig(mask_widths=(2,), mask_deconv_width=2)
+    head, weight, labels = MASK_HEADS[kind](2, 3, config, rng=rng), np.array([1, 0.5, 0, 1]), np.array([2, 1, 1, 2])
+    logits, answers = rng.standard_normal((4, 2, 3, 3)[: 3 + (kind == "softmax")]), rng.random((4, 2, 3))
+
+    def by_definition(logits):
+        total = 0.0
+        for q, i, j in np.ndindex(4, 2, 3):
+            if kind == "softmax":
+                scores = np.exp(logits[q, i, j])
+                loss = -np.log(scores[labels[q] if answers[q, i, j] >= 0.5 else 0] / scores.sum())
+            else:
+                p = 1 / (1 + np.exp(-logits[q, i, j]))
+                loss = -answers[q, i, j] * np.log(p) - (1 - answers[q, i, j]) * np.log(1 - p)
+            total += weight[q] * loss
+        return total / (2.5 * 6)
+
+    learnt = types.SimpleNamespace(weight=weight, labels=labels)
+    losses, cache = head.loss_forward(logits, seen=learnt, answers=answers)
+    np.testing.assert_allclose(losses["mask"], by_definition(logits), rtol=1e-12)
+    dlogits = head.loss_backward({"mask": -3.0}, cache)
+    for place in np.ndindex(logits.shape):
+        step = np.zeros(logits.shape)
+        step[place] = 1e-5
+        slope = (by_definition(logits + step) - by_definition(logits - step)) / 2e-5
+        np.testing.assert_allclose(dlogits[place], -3 * slope, atol=1e-8)
+    alone = types.SimpleNamespace(weight=np.array([0.0, 0, 0, 1]), labels=labels)
+    losses, _ = head.loss_forward(logits * 0, seen=alone, answers=answers)
+    np.testing.assert_allclose(losses["mask"], np.log(3 if kind == "softmax" else 2), rtol=1e-12)
 
 
 def test_no_positive_rois_cost_nothing():
