@@ -16,6 +16,8 @@ PRESETS = {
     "cluttered": lambda: config.scene_preset("cluttered"),
     "hard": lambda: config.scene_preset("hard"),
     "figures": lambda: config.scene_preset("figures"),
+    "paper": lambda: config.scene_preset("paper"),
+    "board": lambda: config.scene_preset("board"),
     "tour": config.tour_preset,
     "photographs": lambda: config.photograph_preset(("background", "cat")),
     **{kind: lambda kind=kind: config.torchvision_preset(kind) for kind in config.TORCHVISION_KINDS},
@@ -157,6 +159,6 @@ def test_a_preset_for_photographs_takes_what_they_are():
 
 
 def test_an_unknown_preset_of_scenes_is_named():
-    known = r"\('clean', 'cluttered', 'hard', 'figures'\)"
+    known = r"\('clean', 'cluttered', 'hard', 'figures', 'paper', 'board'\)"
     with pytest.raises(ConfigError, match=f"^scenes must be one of {known}; got 'dirty'$"):
         config.scene_preset("dirty")

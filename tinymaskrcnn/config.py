@@ -164,6 +164,7 @@ class ModelConfig(Settings):
     heads: tuple = ("box", "mask")  # Faster R-CNN: ("box",), Keypoint R-CNN: ("box", "keypoint")
     resize_shorter: int = 0  # pictures are resized to this shorter side, 0 = left alone; torchvision: 800
     resize_longer: int = 0  # ... but no longer than this; torchvision: 1333
+    ink: bool = False  # grey pictures become ink on black before the network sees them: see data/ink.py
     box_gradient: str = "none"  # proposals are data; "features", "features+targets": the heads move them (exact joint)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     rpn: RPNConfig = field(default_factory=RPNConfig)
@@ -191,6 +192,11 @@ class SceneConfig(Settings):
     alpha: tuple = (1.0, 1.0)  # range of the ink's opacity
     color: bool = False  # three channels and coloured inks
     min_visible: float = 0.25  # a digit less visible than this share of its ink is taken out of the scene
+    surface: str = ""  # "" (black, as all above), or photographs of a "paper", a "board" or of "any": see data/pages.py
+    pen: tuple = (0.04, 0.16)  # there: range of a stroke's width, as a share of the digit's height
+    light: float = 0.0  # there: how far light falls off, and how dark shadows are
+    blur: float = 0.0  # there: largest deviation of the blur, in pixels
+    jpeg: int = 0  # there: lowest quality of the compression, 0 = none
 
 
 @dataclass(frozen=True)
@@ -242,12 +248,13 @@ class Config(Settings):
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-SCENE_PRESETS = ("clean", "cluttered", "hard", "figures")
+SCENE_PRESETS = ("clean", "cluttered", "hard", "figures", "paper", "board")
 
 
 def scene_preset(name):
-    """Scenes by name: "clean" (the default), "cluttered" paper, "hard" (many sizes, turned, occluded, coloured), or
-    "figures": people, robots and aliens made of sticks, who stand in each other's way."""
+    """Scenes by name: "clean" (the default), "cluttered" paper, "hard" (many sizes, turned, occluded, coloured),
+    "figures": people, robots and aliens made of sticks, who stand in each other's way; "paper" and "board":
+    photographs of handwriting."""
     clean = SceneConfig()
     cluttered = dataclasses.replace(clean, clutter=0.4, texture=0.3, grid=0.25, stains=0.3, noise=0.15, rotation=10.0)
     hard = dataclasses.replace(
@@ -263,7 +270,26 @@ def scene_preset(name):
     figures = dataclasses.replace(
         clean, source="figures", digits_per_image=(1, 3), digit_size=(44, 72), max_overlap=0.4, min_visible=0.5
     )
-    presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard, figures)))
+    paper = dataclasses.replace(
+        clean,
+        surface="paper",
+        image_size=192,
+        digits_per_image=(2, 10),
+        digit_size=(16, 64),
+        max_overlap=0.1,
+        rotation=12.0,
+        noise=0.06,
+        clutter=0.4,
+        texture=0.3,
+        grid=0.7,
+        stains=0.3,
+        alpha=(0.6, 1.0),
+        light=0.7,
+        blur=1.2,
+        jpeg=30,
+    )
+    board = dataclasses.replace(paper, surface="board")
+    presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard, figures, paper, board)))
     if name not in presets:
         raise ConfigError(f"scenes must be one of {SCENE_PRESETS}; got {name!r}")
     return presets[name]

@@ -124,6 +124,7 @@ RULES = {
         "heads": heads(),
         "resize_shorter": PIXELS,
         "resize_longer": PIXELS,
+        "ink": flag(),
         "box_gradient": one_of("none", "features", "features+targets"),
     },
     "SceneConfig": {
@@ -142,6 +143,11 @@ RULES = {
         "alpha": two(number, 0.05, 1.0),
         "color": flag(),
         "min_visible": SHARE,
+        "surface": one_of("", "paper", "board", "any"),
+        "pen": two(number, 0.01, 0.5),
+        "light": SHARE,
+        "blur": number(0, 100),
+        "jpeg": whole(0, 100),
     },
     "TrainConfig": {
         "procedure": one_of(*PROCEDURES),
@@ -286,6 +292,8 @@ def _model(config):
         wanted = f"each of the {len(levels)} levels {first}..{last}" if len(levels) > 1 else f"the one map, {first}"
         yield f"rpn.anchor_sizes must have an entry for {wanted}; got {given}"
     yield from _norms_in_heads(config)
+    if config.ink and backbone.in_channels != 1:
+        yield f"backbone.in_channels must be 1 for a model that looks at ink; got {backbone.in_channels}"
     if (config.resize_shorter > 0) != (config.resize_longer > 0):
         given = f"{config.resize_shorter} and {config.resize_longer}"
         yield f"resize_shorter and resize_longer must both be above 0, or both 0 to leave pictures alone; got {given}"
@@ -307,10 +315,8 @@ def _norms_in_heads(config):
         if roi.box_convs:
             yield "roi.box_convs must be [] for backbone.fpn 'c4', whose box head is the last stage of the ResNet"
         if roi.box_norm != (wanted := "batch" if backbone.norm == "batch" else ""):
-            yield (
-                f"roi.box_norm must be {wanted!r} where the box head is the last stage of a ResNet with "
-                f"{backbone.norm!r} norms; got {roi.box_norm!r}"
-            )
+            place = f"where the box head is the last stage of a ResNet with {backbone.norm!r} norms"
+            yield f"roi.box_norm must be {wanted!r} {place}; got {roi.box_norm!r}"
     if roi.mask_kind == "fc" and roi.mask_norm and "mask" in config.heads:
         yield f"roi.mask_norm must be '' for roi.mask_kind 'fc'; got {roi.mask_norm!r}"
 
@@ -327,6 +333,8 @@ def _names(config):
 
 
 def _scenes(config):
+    if config.surface and config.source == "figures":
+        yield f"surface must be '' for scenes.source 'figures', which are drawn on black; got {config.surface!r}"
     if config.digit_size[1] > config.image_size - 2:
         most = f"{config.image_size - 2} (image_size less a pixel on each side)"
         yield f"digit_size must be whole numbers in 6..{most}; got {config.digit_size}"

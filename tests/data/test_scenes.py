@@ -13,7 +13,7 @@ from tinymaskrcnn.data.transforms import flip_horizontal, mirrored_order
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 
 BANK = digits.load()
-PRESETS = {name: scene_preset(name) for name in SCENE_PRESETS}
+PRESETS = {name: scene_preset(name) for name in SCENE_PRESETS if not scene_preset(name).surface}
 FIGURES = (  # of a scene: pixels, objects
     "db1308570c2a438f9ab6447b509575e13b0e028e7dbf654945a8aa43aed483c1",
     "24a7c8960cd6e2c312e06c8fab95959435ea85f4e65aa05103f3a3a45e451070",
@@ -406,3 +406,5 @@ def test_bad_numbers_and_splits_are_refused():
         draw(-1)
     with pytest.raises(ArgumentError, match="split must be one of train, validation, test; got 'all'"):
         draw(0, split="all")
+    with pytest.raises(ArgumentError, match="scenes.surface 'board' is drawn by pages.make_page"):
+        draw(0, scene_preset("board"))

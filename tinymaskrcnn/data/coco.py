@@ -18,6 +18,7 @@ from ..structures import Target, collate
 from . import pictures, polygons, transforms
 from .coco_check import BACKGROUND, check_coco, fit_to_model
 from .coco_selection import BrokenAnnotations, select
+from .ink import to_ink
 from .resizing import resized_size
 from .spans import SpanBatch, Spans
 
@@ -212,7 +213,8 @@ class CocoStream:
         target = self.dataset.outlines(number)
         if self.augment:
             image, target = self._augmented(image, target, rng=np.random.default_rng([self.seed, 1, i]))
-        return pictures.to_float(image), target
+        image = pictures.to_float(image)
+        return to_ink(image) if self.augment and self.model.ink else image, target
 
     def encoded(self, i):
         """Picture i whole, as `scene` without augment gives it, but with its masks as a list of RLE.

@@ -56,7 +56,7 @@ class DigitBank:
         left, right = _extent(field.T)
         scale = height / (bottom - top)  # pixels per cell
         ys, xs = _turned_grid((bottom - top) * scale, (right - left) * scale, math.radians(angle))
-        ink = _logistic(_bilinear(field, (top + bottom) / 2 + ys / scale, (left + right) / 2 + xs / scale))
+        ink = _logistic(bilinear(field, (top + bottom) / 2 + ys / scale, (left + right) / 2 + xs / scale))
         return _crop(np.rint(255 * ink)).astype(np.float32) / np.float32(255)
 
 
@@ -85,7 +85,7 @@ def _turned_grid(height, width, angle):
     return c * y + s * x, c * x - s * y
 
 
-def _bilinear(field, ys, xs):
+def bilinear(field, ys, xs):
     """Values of a grid between its nodes; outside the grid, the value of its empty border."""
     ys = np.clip(ys, 0, field.shape[0] - 1)
     xs = np.clip(xs, 0, field.shape[1] - 1)

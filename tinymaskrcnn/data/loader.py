@@ -16,7 +16,8 @@ from ..capacity import require
 from ..config import to_dict
 from ..errors import ArgumentError, ConfigError
 from ..structures import collate
-from . import coco, digits, figures, mnist, scenes
+from . import coco, digits, figures, mnist, pages, scenes
+from .ink import to_ink
 from .proposals.stream import attach_proposals
 
 
@@ -36,17 +37,18 @@ class SceneStream:
     """An endless stream of scenes with random access: batch i is the same whenever and wherever it is asked for.
 
     A run that stopped after batch i therefore goes on with `batch(i + 1)`; there is no state to save. different: so
-    many scenes come again and again, in another order every time; 0: all scenes differ.
+    many scenes come again and again, in another order every time; 0: all scenes differ. ink: batches, and they alone,
+    have what a model looks at that looks at ink (data/ink.py).
     """
 
-    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None, different=0):
+    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None, different=0, ink=False):
         scenes.validate(config)
         if batch_size < 1:
             raise ArgumentError(f"SceneStream: batch_size must be at least 1; got {batch_size}")
         numbers = batch_size * config.image_size**2 * (3 if config.color else 1)
         require(4 * numbers, f"a batch of {batch_size} scenes", advice="; lower batch_size or scenes.image_size")
         self.config, self.split, self.seed, self.batch_size = config, split, seed, batch_size
-        self.different = different
+        self.different, self.ink = different, ink
         self.proposals = None  # what finds them, where a model wants some: `proposals.stream`
         self.bank = bank if bank is not None else load_bank(config.source, data_dir)
         self.bank.members(split)  # an unknown split fails here, not in a background thread
@@ -60,11 +62,15 @@ class SceneStream:
 
     def scene(self, i):
         """Scene i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
-        return scenes.make_scene(self.number(i), self.config, bank=self.bank, split=self.split, seed=self.seed)
+        return self._draw(self.number(i))
+
+    def _draw(self, number):
+        make = pages.make_page if self.config.surface else scenes.make_scene
+        return make(number, self.config, bank=self.bank, split=self.split, seed=self.seed)
 
     def whole(self, number):
         """The picture of a scene, by its own number: (H, W, C) float32 in 0..1"""
-        return scenes.make_scene(number, self.config, bank=self.bank, split=self.split, seed=self.seed)[0]
+        return self._draw(number)[0]
 
     def carried(self, i, boxes):
         """Boxes (P, 4) in the whole picture, as they lie in number i of the stream: scenes come as they are."""
@@ -81,6 +87,7 @@ class SceneStream:
         """Scenes i * batch_size and following as one ImageBatch."""
         numbers = range(i * self.batch_size, (i + 1) * self.batch_size)
         images, targets = zip(*map(self.scene, numbers))
+        images = [to_ink(image) for image in images] if self.ink else images
         given = self.proposals.given(numbers) if self.proposals else {}
         names = [f"{self.split} scene {self.number(n)}" for n in numbers]
         return dataclasses.replace(collate(images, targets, names=names), given=given)
@@ -103,7 +110,7 @@ def open_stream(config, *, split, data_dir=None, parts=None, folder=None):
     train = config.train
     different = train.train_scenes if split == "train" else 0
     stated = {"split": split, "seed": train.seed, "batch_size": train.batch_size, "data_dir": data_dir}
-    stream = SceneStream(config.scenes, **stated, different=different)
+    stream = SceneStream(config.scenes, **stated, different=different, ink=config.model.ink)
     return attach_proposals(stream, config, split=split, folder=folder)
 
 

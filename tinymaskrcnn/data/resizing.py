@@ -4,6 +4,7 @@ import math
 
 from ..errors import ArgumentError
 from ..ops import bilinear
+from .ink import to_ink
 
 
 def resized_size(height, width, config):
@@ -24,11 +25,11 @@ def resized_size(height, width, config):
 
 
 def resize_to_config(image, config):
-    """Resize a picture bilinearly to what config asks for.
+    """Resize a picture bilinearly to what config asks for, and make ink of it for a model that looks at ink.
 
     image (H, W, C)  ->  image (height, width, C); itself when it has that size
     """
     size = resized_size(*image.shape[:2], config)
-    if size == tuple(image.shape[:2]):
-        return image
-    return bilinear.resize_bilinear_forward(image[None], size=size)[0][0]
+    if size != tuple(image.shape[:2]):
+        image = bilinear.resize_bilinear_forward(image[None], size=size)[0][0]
+    return to_ink(image) if config.ink else image

@@ -48,6 +48,8 @@ def make_scene(index, config, *, bank, split, seed):
     less than `min_visible` can be seen is not painted at all, so nothing in a scene goes unlabelled.
     """
     validate(config)
+    if config.surface:
+        raise ArgumentError(f"make_scene draws on black; scenes.surface {config.surface!r} is drawn by pages.make_page")
     if index < 0 or seed < 0:
         raise ArgumentError(f"make_scene: index and seed must be at least 0; got {index} and {seed}")
 
