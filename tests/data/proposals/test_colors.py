@@ -33,10 +33,38 @@ def test_lab_has_its_known_values(rgb, lab):
     np.testing.assert_allclose(found, lab, atol=0.02)
 
 
+def cie_lab(rgb):
+    """One pixel by the standard's own numbers, kappa = 24389 / 27 and epsilon = 216 / 24389."""
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in rgb]
+    rows = (0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041)
+    ratios = [sum(m * v for m, v in zip(row, linear)) / sum(row) for row in rows]
+    x, y, z = (t ** (1 / 3) if t > 216 / 24389 else (24389 / 27 * t + 16) / 116 for t in ratios)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("dark", [1, 10, 40])
+def test_lab_is_the_standards_also_where_it_is_nearly_black(dark):
+    pixels = CUBE[::5, ::2] / dark
+    wanted = np.array([[cie_lab(pixel) for pixel in row] for row in pixels.tolist()])
+    found = to_space(pixels, "lab") * [100, 255, 255] - [0, 128, 128]
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_what_lies_outside_of_0_to_1_counts_as_its_border_and_all_is_double(name):
+    wide = (1.6 * CUBE - 0.3).astype(np.float32)
+    found = to_space(wide, name)
+    np.testing.assert_array_equal(found, to_space(np.clip(wide, 0, 1).astype(np.float64), name))
+    grey = to_space(wide[..., :1], name)
+    np.testing.assert_array_equal(grey, np.clip(wide[..., :1], 0, 1))
+    assert found.dtype == grey.dtype == np.float64
+
+
 def test_shares_of_red_and_green_do_not_know_how_bright_it_is():
     bright, dark = to_space(CUBE, "rgi"), to_space(CUBE / 4, "rgi")
     np.testing.assert_allclose(bright[..., :2], dark[..., :2], atol=1e-12)
     np.testing.assert_allclose(bright[..., 2], CUBE.mean(axis=2))
+    np.testing.assert_allclose(bright[..., :2] * CUBE.sum(axis=2, keepdims=True), CUBE[..., :2], atol=1e-12)
     np.testing.assert_allclose(to_space(CUBE, "intensity")[..., 0], CUBE.mean(axis=2))
 
 

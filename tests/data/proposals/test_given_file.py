@@ -48,6 +48,48 @@ def test_best_first_by_image_id(tmp_path, dataset, write):
     given.flush()
 
 
+def test_a_box_may_reach_a_pixel_beyond_its_picture_and_no_further(tmp_path, dataset):
+    """The first picture is 40 wide and 32 high; the row that is named is the first wrong one of its picture."""
+    for beyond, sound in ((1.0, True), (1.25, False)):
+        for side, edge in ((0, -beyond), (1, -beyond), (2, 40 + beyond), (3, 32 + beyond)):
+            box = np.array([5.0, 6, 7, 8])
+            box[side] = edge
+            x1, y1, x2, y2 = box.tolist()
+            rows = [[1, 1, 2, 2], [x1, y1, x2 - x1, y2 - y1], [0, 0, 50 - 40 * sound, 4]]
+            path = as_json(tmp_path, [{"image_id": 10, "bbox": row} for row in rows])
+            if sound:
+                assert GivenFile(path, dataset).of(0)[1].tolist() == box.tolist()
+                continue
+            with pytest.raises(DataError, match=f"40x32 pixels, its box 1 is x1, y1, x2, y2 = .{x1}, {y1}, {x2}, {y2}"):
+                GivenFile(path, dataset)
+
+
+def test_the_largest_numbers(tmp_path):
+    """Below a million pixels; image ids of 64 bits with their sign."""
+    for x, sound in ((999_999.0, True), (1e6, False), (-999_999.0, True), (-1e6, False)):
+        path = as_json(tmp_path, [{"image_id": 1, "bbox": [0, 0, 2, 2]}, {"image_id": 1, "bbox": [x, 0, 0.5, 1]}])
+        if sound:
+            assert read_proposals(path)[1].shape == (2, 4)
+        else:
+            with pytest.raises(DataError, match="box 1, of image 1, has no area"):
+                read_proposals(path)
+    for number, sound in ((2**63 - 1, True), (2**63, False), (-(2**63), True), (-(2**63) - 1, False), (True, False)):
+        path = as_json(tmp_path, [{"image_id": number, "bbox": [0, 0, 1, 1]}])
+        if sound:
+            assert list(read_proposals(path)) == [number]
+        else:
+            with pytest.raises(DataError, match="entry 0 must have"):
+                read_proposals(path)
+
+
+def test_a_row_without_a_score_has_0_and_scores_may_be_of_any_type(tmp_path):
+    scores = {3: -0.5, 1: None, 2: 0.5, 5: 0}
+    rows = [{"image_id": 7, "bbox": [k, 0, 1, 1]} | ({} if s is None else {"score": s}) for k, s in scores.items()]
+    assert read_proposals(as_json(tmp_path, rows))[7][:, 0].tolist() == [2, 1, 5, 3]
+    path = as_npz(tmp_path, scores=np.array([0, 5, 3, 9], np.uint8), image_id=np.full(4, 20, np.uint16))
+    assert read_proposals(path)[20][:, 0].tolist() == [6, 0, 5, 1]
+
+
 def test_without_scores_in_the_order_of_the_file(tmp_path):
     assert read_proposals(as_npz(tmp_path, scores=None))[20][:, 0].tolist() == [1, 5, 6]
     bare = [{"image_id": 7, "bbox": [k, 0, 1, 1]} for k in (3, 1, 2)]
@@ -88,6 +130,11 @@ def test_what_is_wrong_is_one_line(tmp_path, dataset, entries, said):
         ({"image_id": None}, "image_id is not so"),
         ({"boxes": np.zeros((4, 4), np.int64)}, "boxes is not so"),
         ({"boxes": np.zeros((3, 4))}, "must have as many rows"),
+        ({"boxes": np.zeros((4, 3))}, "must have as many rows"),
+        ({"boxes": np.zeros((4, 1, 4))}, "boxes is not so"),
+        ({"image_id": np.zeros((4, 1), int)}, "image_id is not so"),
+        ({"image_id": np.zeros(4)}, "image_id is not so"),
+        ({"boxes": np.array([[0, 0, 1, 1.0]] * 2 + [[3, 5, 4, 5]] * 2)}, "box 2, of image 20, has no area"),
         ({"scores": np.zeros(3)}, "must have as many rows"),
         ({"scores": np.full(4, np.nan)}, "must have as many rows|finite"),
         ({"boxes": np.full((4, 4), np.nan)}, "box 0, of image 20, has no area"),

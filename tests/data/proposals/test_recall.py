@@ -27,6 +27,21 @@ def test_by_hand():
     assert report.table().splitlines()[-1].split() == ["3", "0.900", "100.0%", "100.0%"]
 
 
+def test_the_numbers_of_boxes_that_are_looked_at():
+    box = np.tile(np.array([[0, 0, 4, 4]]), (1500, 1)).astype(np.float64)
+    report = recall_report([target([0, 0, 4, 4]), target()], [box, box[:101]])
+    assert report.counts == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+    assert report.boxes == 1601 / 2 and report.best.dtype == np.float32 and report.pictures == 2
+    exactly = recall_report([target([0, 0, 4, 4])], [box[:10]])
+    assert exactly.counts == (1, 2, 5, 10)
+
+
+def test_no_pictures_at_all():
+    report = recall_report([], [])
+    assert report.counts == (1,) and report.best.shape == (1, 0) and report.boxes == 0 and report.pictures == 0
+    assert np.isnan(report.recall(0.5)).all() and report.recall(0.5).shape == report.mabo().shape == (1,)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_more_boxes_never_cover_less(seed):
     rng = np.random.default_rng(seed)
@@ -49,7 +64,9 @@ def test_nothing_is_ordinary_and_crowds_do_not_count():
     assert report.counts == (1,) and report.best.tolist() == [[0]] and report.recall(0.5).tolist() == [0]
     bare = recall_report([target()], [np.ones((3, 4), np.float32)])
     assert np.isnan(bare.mabo()).all() and "0 objects" in bare.table()
-    crowd = target([0, 0, 4, 4], [0, 0, 8, 8], crowd=np.array([True, False]))
+    crowd = target([0, 0, 4, 4], [0, 0, 8, 8], labels=[3, 5], crowd=np.array([True, False]))
+    found = recall_report([crowd], [np.array([[0, 0, 4, 4]], np.float32)])
+    assert found.best.tolist() == [[0.25]] and found.labels.tolist() == [5]
     assert recall_report([crowd], [nothing]).best.shape == (1, 1)
     with pytest.raises(ValueError):
         recall_report([target()], [])

@@ -34,6 +34,12 @@ def test_a_large_picture_is_searched_at_a_smaller_size():
     assert not np.array_equal(whole, np.round(whole / 4) * 4)
 
 
+def test_a_thin_picture_keeps_a_row_when_it_is_searched_at_a_smaller_size():
+    for shape in ((2, 400, 3), (400, 2, 1)):
+        boxes = find_proposals(np.zeros(shape, np.float32), ProposalConfig(longer_side=40, min_side=0))
+        assert boxes.tolist() == [[0, 0, shape[1], shape[0]]]
+
+
 def test_boxes_at_another_size():
     boxes = np.array([[0, 0, 10, 20], [5, 10, 7, 20]], np.float32)
     moved = scaled(boxes, old=(20, 10), new=(60, 20))

@@ -87,6 +87,14 @@ def test_regions_are_numbered_as_they_appear_and_none_is_too_small():
     assert 0 < coarse.max() < labels.max()
 
 
+def test_pictures_are_smoothed_as_in_the_paper_when_nothing_is_said():
+    image = KEPT["grey1.image"]
+    for given, wanted in zip(grid_edges(image), grid_edges(image, sigma=0.8), strict=True):
+        np.testing.assert_array_equal(given, wanted)
+    settings = dict(scale=9, min_size=4)
+    np.testing.assert_array_equal(segment(image, **settings), segment(image, sigma=0.8, **settings))
+
+
 def test_edges_can_be_shared_and_touching_pixels_meet_at_corners():
     image = KEPT["grey1.image"]
     edges = grid_edges(image)

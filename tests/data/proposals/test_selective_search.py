@@ -291,6 +291,38 @@ def test_sizes_grow_with_the_picture(factor):
     assert min(covered) > 0.75, covered
 
 
+def test_sizes_are_meant_for_a_picture_of_128_pixels(monkeypatch):
+    """The least region in proportion to the area, tolerance and sides to its root; one of a pixel is the least."""
+    asked = {"segment": [], "in_order": []}
+    for name, calls in asked.items():
+        before = getattr(selective_search, name)
+        said = lambda *a, before=before, calls=calls, **k: calls.append(k) or before(*a, **k)  # noqa: E731
+        monkeypatch.setattr(selective_search, name, said)
+    config = ProposalConfig(scales=(50.0, 150.0), min_size=8, min_side=6.0, most=17)
+    for shape, larger in (((128, 128, 1), 1), ((64, 128, 1), 0.5), ((4, 8, 1), 1 / 512)):
+        selective_search.selective_search(np.zeros(shape), config)
+        np.testing.assert_allclose([k["scale"] for k in asked["segment"]], np.array([50, 150]) * larger**0.5)
+        assert {k["min_size"] for k in asked["segment"]} == {max(1, round(8 * larger))}
+        assert asked["in_order"] == [{"min_side": pytest.approx(6 * larger**0.5, rel=1e-12), "most": 17}]
+        [calls.clear() for calls in asked.values()]
+
+
+def test_one_order_of_the_boxes_of_all_searches():
+    """The last of each search first, by a chance that is the same in every version: stored proposals stay."""
+    first = np.array([[k, 0, k + 10, 10 + k] for k in range(6)], float)
+    second = np.array([[0, k, 10, k + 9 + k % 2] for k in range(5)], float)
+    found = selective_search.in_order([first, second], min_side=10, most=7)
+    assert found.dtype == np.float32
+    rng = np.random.default_rng(0)
+    keys = [
+        (place * rng.random(), tuple(box))
+        for boxes in (first, second)
+        for place, box in zip(range(len(boxes), 0, -1), boxes)
+    ]
+    wide = [box for _, box in sorted(keys, key=lambda pair: pair[0]) if box[2] - box[0] >= 10 and box[3] - box[1] >= 10]
+    assert [tuple(box) for box in found.tolist()] == list(dict.fromkeys(wide))[:7]
+
+
 def test_every_further_way_of_looking_adds_boxes():
     image, _ = scene("cluttered", 2)
     one = ProposalConfig(scales=(100.0,), measures=("fill",), most=5000)

@@ -5,6 +5,8 @@ import pytest
 
 from tinymaskrcnn.config import ProposalConfig, scene_preset
 from tinymaskrcnn.data.loader import SceneStream
+from tinymaskrcnn.data.proposals import sliding_window as module
+from tinymaskrcnn.data.proposals.colors import to_space
 from tinymaskrcnn.data.proposals.sliding_window import contrast, sliding_windows, whole_regions, windows
 from tinymaskrcnn.ops.boxes import iou_matrix
 
@@ -20,12 +22,50 @@ def test_windows_of_every_size_lie_in_the_picture():
     assert windows(5, 5, min_side=16).tolist() == [[0, 0, 5, 5]]
 
 
+@pytest.mark.parametrize("least", [2, 3, 16])
+def test_windows_by_definition(least):
+    """Each side is root 2 of the one before, each step a quarter of a side; squares, and twice as high or wide."""
+    height, width, wanted, side = 24, 33, [], float(least)
+    while side <= width:
+        for ratio in (0.5, 1, 2):
+            h, w = round(side * ratio**0.5), round(side / ratio**0.5)
+            for y in range(0, height - h + 1, max(1, round(h / 4))):
+                wanted += [(x, y, x + w, y + h) for x in range(0, width - w + 1, max(1, round(w / 4)))]
+        side *= 2**0.5
+    assert list(map(tuple, windows(height, width, min_side=least).tolist())) == wanted
+    assert windows(5, 7, min_side=16).tolist() == [[0, 0, 7, 5]]
+
+
+def test_how_many_windows_of_what_size_compete(monkeypatch):
+    """Sizes in the settings are meant for 128 pixels; eight times as many windows as asked for meet in the NMS."""
+    asked = {}
+
+    def spied(owner, name):
+        before = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, **k: asked.update({name: (a, k)}) or before(*a, **k))
+
+    for owner, name in ((module, "segment"), (module, "windows"), (module, "contrast"), (module.nms, "nms")):
+        spied(owner, name)
+    image = np.random.default_rng(0).random((64, 128, 3))
+    config = ProposalConfig(color_spaces=("rgi", "hsv"), scales=(40.0, 90.0), min_size=9, min_side=7.0, most=6)
+    boxes = sliding_windows(image, config)
+    assert len(boxes) == 6 and asked["windows"][0] == (64, 128)
+    assert asked["windows"][1] == {"min_side": pytest.approx(2 * 7 * 0.5**0.5, rel=1e-12)}
+    assert asked["segment"][1] == {"scale": pytest.approx(40 * 0.5**0.5, rel=1e-12), "min_size": 4, "sigma": 0.8}
+    np.testing.assert_array_equal(asked["contrast"][0][0], to_space(image, "rgi"))
+    (met, scores), settings = asked["nms"]
+    assert len(met) == 48 and (np.diff(scores) <= 0).all() and settings == {"iou_threshold": 0.7}
+    sliding_windows(np.zeros((6, 5, 1)), ProposalConfig(min_side=1.0, min_size=9))
+    assert asked["windows"][1] == {"min_side": 2} and asked["segment"][1]["min_size"] == 1
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_cut_regions_and_contrast_are_those_of_plain_loops(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 5, (6, 8)).repeat(3, axis=0).repeat(3, axis=1)
     image = rng.random((18, 24, 2))
-    boxes = windows(18, 24, min_side=6)[::7]
+    image.flat[::5], image.flat[3::5] = 1, 0  # the ends belong to the last and the first bin
+    boxes = np.concatenate([windows(18, 24, min_side=6)[::7], [[0, 0, 24, 18], [4, 3, 5, 4]]])
     whole, differs = whole_regions(labels, boxes), contrast(image, boxes)
     for (x1, y1, x2, y2), cut, different in zip(boxes.tolist(), whole, differs):
         inside = labels[y1:y2, x1:x2]

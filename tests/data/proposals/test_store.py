@@ -68,13 +68,43 @@ def test_parts_are_written_as_it_goes_and_an_interruption_loses_one_at_most(tmp_
     with pytest.raises(KeyboardInterrupt):
         for number in range(12):
             store.of(number)
-    (tmp_path / "p" / ".part-00002.npz.999999-0.tmp").write_bytes(b"half")  # what a killed process leaves
+    for name in (".part-00002.npz.999999-0.tmp", ".about.json.999999-1.tmp"):
+        (tmp_path / "p" / name).write_bytes(b"half")  # what a killed process leaves
     store = ProposalStore(tmp_path / "p", ABOUT, Finder())
+    assert not list(tmp_path.glob("p/.*"))
     assert store.missing(range(12)) == [8, 9, 10, 11]
     same(store, Finder(), range(12))
-    assert not list(tmp_path.glob("p/.*"))
     store = ProposalStore(tmp_path / "p", ABOUT, None)
     same(store, Finder(), range(12))
+
+
+def test_every_64_searches_are_written_and_parts_are_counted_on(tmp_path):
+    folder = tmp_path / "a" / "b"
+    store = ProposalStore(folder, ABOUT, Finder())
+    for number in range(63):
+        store.of(number)
+    assert not folder.exists()
+    store.of(63)
+    assert [path.name for path in folder.glob("part-*")] == ["part-00000.npz"]
+    store = ProposalStore(folder, ABOUT, Finder())
+    store.of(64)
+    store.flush()
+    assert sorted(path.name for path in folder.glob("part-*")) == ["part-00000.npz", "part-00001.npz"]
+    about = (folder / "about.json").read_text()
+    assert about == json.dumps({"format": 1, **ABOUT}, indent=1) + "\n"  # to be read by people, too
+    arrays = dict(np.load(folder / "part-00000.npz"))
+    assert {name: a.dtype.str for name, a in arrays.items()} == {"numbers": "<i8", "counts": "<i8", "boxes": "<f4"}
+
+
+def test_what_differs_is_named_shortly(tmp_path):
+    """Three settings at most, long values cut."""
+    written(tmp_path / "p")
+    other = {"proposals": {"method": "x" * 80, **dict.fromkeys("abcd", 1)}}
+    with pytest.raises(DataError, match="other settings") as caught:
+        ProposalStore(tmp_path / "p", ABOUT | other, Finder())
+    said = str(caught.value).partition("other settings: ")[2]
+    assert said.count(" is ") == 3 and said.endswith("and 3 more")
+    assert f"'{'x' * 14} ... {'x' * 9}' here" in said
 
 
 @pytest.mark.parametrize(
@@ -100,11 +130,20 @@ def test_damaged_files_are_named(tmp_path):
     for wrong, said in (
         ({"counts": np.array([9])}, "is no part of a folder of proposals; delete it"),
         ({"numbers": np.array([0.5])}, "is no part"),
+        ({"counts": np.array([2.0])}, "is no part"),
+        ({"counts": np.array([3, -1]), "numbers": np.array([1, 2])}, "is no part"),
+        ({"counts": np.array([1, 1])}, "is no part"),
+        ({"boxes": np.zeros((4, 2), np.float32)}, "is no part"),
+        ({"boxes": np.zeros((2, 5), np.float32)}, "is no part"),
         ({"boxes": good["boxes"].astype(np.float64)}, "its boxes must be finite float32 numbers; delete it"),
         ({"boxes": good["boxes"] * np.nan}, "its boxes must be finite float32"),
     ):
         np.savez(part, **(good | wrong))
         with pytest.raises(DataError, match=f"^{part}: {said}"):
+            ProposalStore(tmp_path / "p", ABOUT, Finder())
+    for gone in good:
+        np.savez(part, **{name: array for name, array in good.items() if name != gone})
+        with pytest.raises(DataError, match=f"^{part}: is no part of a folder of proposals; delete it"):
             ProposalStore(tmp_path / "p", ABOUT, Finder())
     part.write_bytes(b"PK")
     with pytest.raises(DataError, match=f"^{part}: damaged or truncated"):

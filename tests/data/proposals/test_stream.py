@@ -1,6 +1,7 @@
 """Proposals that come with batches: those of the picture that is shown, however it was turned, cut and resized."""
 
 import dataclasses
+import hashlib
 import json
 
 import annotated
@@ -11,6 +12,7 @@ from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import CocoConfig, Config, ModelConfig, SceneConfig, TrainConfig, photograph_preset
 from tinymaskrcnn.data.coco import CocoDataset, CocoStream
 from tinymaskrcnn.data.loader import SceneStream, open_stream
+from tinymaskrcnn.data.proposals import stream as module
 from tinymaskrcnn.data.proposals.search import find_proposals
 from tinymaskrcnn.data.proposals.stream import StreamProposals, attach_proposals, given_for, padded
 from tinymaskrcnn.errors import ArgumentError, DataError
@@ -92,11 +94,53 @@ def test_they_are_found_once_and_kept_by_data_and_settings(tmp_path, capsys):
         open_stream(CONFIG, split="train", folder=tmp_path)
 
 
+def test_what_was_found_before_an_interruption_is_kept(tmp_path):
+    stream = open_stream(CONFIG, split="train", folder=tmp_path)
+    find, order = stream.proposals.source.find, []
+
+    def interrupted(number):
+        order.append(number)
+        if len(order) == 3:
+            raise KeyboardInterrupt
+        return find(number)
+
+    stream.proposals.source.find = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        stream.proposals.found(range(3))
+    assert order == [0, 1, 2]
+    [folder] = tmp_path.iterdir()
+    stored = json.loads((folder / "about.json").read_text())
+    named = json.dumps({name: stored[name] for name in ("data", "proposals")}, sort_keys=True)
+    assert folder.name == f"train-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
+    again = open_stream(CONFIG, split="train", folder=tmp_path)
+    assert again.proposals.source.missing(range(3)) == [2] and len(again.proposals.found([4, 4, 0])) == 3
+
+
+def test_a_line_says_what_is_searched(monkeypatch):
+    labels = []
+    monkeypatch.setattr(module, "counted", lambda items, label: labels.append(label) or items)
+    stream = SceneStream(CONFIG.scenes, split="train", seed=0, batch_size=1)
+    source = Fixed([0, 0, 9, 9])
+    source.missing = lambda numbers: numbers[1:]
+    StreamProposals(stream, source, most=5).found(range(4))
+    image = np.zeros((16, 16, 1), np.float32)
+    for count in (1, 2):
+        given_for([image] * count, np.full((count, 2), 16), CONFIG.model)
+    assert labels == [f"searching {what} for proposals" for what in ("3 pictures", "1 picture", "2 pictures")]
+
+
 def test_only_pictures_that_come_are_searched_beforehand(tmp_path):
     config = override(CONFIG, {"train.train_scenes": 50})
     stream = open_stream(config, split="train", folder=tmp_path)
     stream.proposals.prepare(batches=2)
     assert sorted(stream.proposals.source.known) == sorted(stream.number(i) for i in range(4))
+    for batches, wanted in ((1, 2), (100, 3)):
+        files, asked = pictures(tmp_path), []
+        files.batch_size = 2
+        files.proposals = StreamProposals(files, Fixed(), most=5)
+        files.proposals.found = asked.extend
+        files.proposals.prepare(batches)
+        assert asked == list(range(wanted)) and len(files) == 3
 
 
 def pictures(folder, **coco):
@@ -176,6 +220,9 @@ def test_a_file_by_its_name(tmp_path):
         ({"val_annotations": "y"}, "test", None),
         ({"val_annotations": "y"}, "train", "mine.json"),
         ({"val_annotations": "y", "val_proposals": "none.json"}, "test", "none.json"),
+        ({"val_annotations": "y", "val_proposals": "none.json"}, "train", "mine.json"),
+        ({"val_list": "y"}, "test", None),
+        ({"val_proposals": "none.json"}, "test", "none.json"),
     ):
         config = dataclasses.replace(CONFIG, coco=CocoConfig(**files, **own))
         try:
@@ -192,6 +239,8 @@ def test_short_and_long_lists():
     given = padded([boxes[:1], boxes, boxes[:0]], most=2)
     assert given["proposals_valid"].tolist() == [[True, False], [True, True], [False, False]]
     assert given["proposals"][1].tolist() == boxes[:2].tolist() and not given["proposals"][0][1].any()
+    wide = padded([boxes.astype(np.float64)], most=4)
+    assert wide["proposals"].dtype == np.float32 and wide["proposals_valid"].dtype == bool
 
 
 def test_pictures_without_a_stream():
