@@ -13,13 +13,17 @@ from pretended_cupy import pretended
 
 import tinymaskrcnn
 from tinymaskrcnn import Config, Experiment, capacity, visualize
+from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, DataError, NonFiniteError
 from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, check_experiment, check_memory, open_detector
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
-from tinymaskrcnn.models.shapes import detect_bytes
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.models.shapes import detect_bytes, step_bytes, weights_bytes
+from tinymaskrcnn.models.systems import system_settings
 from tinymaskrcnn.structures import Detections
+from tinymaskrcnn.train.pretrain import new_classifier
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.zoo import load_tour_detector
 
@@ -412,8 +416,6 @@ def test_what_a_training_needs_grows_with_its_settings(monkeypatch):
 
 
 def load_model_of(config):
-    from tinymaskrcnn.models.build import build_model
-
     return build_model(config.model, rng=np.random.default_rng(0))
 
 
@@ -443,3 +445,199 @@ def test_pictures_to_judge_by_are_looked_at_before_a_run_begins(tmp_path):
     with pytest.raises(DataError, match="none.json: there is no such file"):
         Experiment.start(tmp_path / "run", config)
     assert not (tmp_path / "run").exists()
+
+
+# ---------------------------------------------------------------- what is handed on, to whom
+
+
+def spied(monkeypatch, name, answer=None, owner=tinymaskrcnn.experiment):
+    """[(arguments, keywords)] of each call of something that an experiment uses; answer: what it says instead."""
+    calls, before = [], getattr(owner, name)
+
+    def call(*args, **options):
+        calls.append((args, options))
+        return before(*args, **options) if answer is None else answer
+
+    monkeypatch.setattr(owner, name, call)
+    return calls
+
+
+def test_a_run_opens_its_data_once_and_remembers_where_they_are(tmp_path, monkeypatch):
+    opened, told = spied(monkeypatch, "open_stream"), spied(monkeypatch, "load_fitting", ["some"])
+    begun = Experiment.start(tmp_path / "run", TINY, data_dir=tmp_path, weights={"a": 1}, known=("background", "owl"))
+    assert [options for _, options in opened] == [
+        {"split": split, "data_dir": tmp_path, "folder": tmp_path / "run" / "proposals"} for split in ("train", "test")
+    ]
+    assert all(args == (TINY,) for args, _ in opened)
+    for split in ("train", "test", "train"):
+        begun.stream(split)
+    assert len(opened) == 2
+    [(args, options)] = told
+    assert args == (begun.model, {"a": 1}) and options == {"class_names": ("background", "owl")}
+    assert begun.fresh == ["some"] and begun.data_dir == str(tmp_path)
+    again = Experiment.open(tmp_path / "run")
+    assert again.data_dir == str(tmp_path)
+    again.stream("test", parts=("box",))
+    assert opened[-1][1] == opened[1][1] | {"data_dir": str(tmp_path), "parts": ("box",)}
+    first = again.stream("test")
+    assert first is again.stream("test") is not again.stream("test", parts=("box",))
+    assert again.use_data(None).stream("test") is not first and again.config == TINY
+    again.use_data("mnist", "elsewhere")
+    assert again.data_dir == "elsewhere" and again._streams == {}
+
+
+def test_first_weights_come_from_the_seed():
+    for seed in (0, 5):
+        config = changed(train={"seed": seed})
+        wanted = build_model(config.model, rng=np.random.default_rng(seed)).state_dict()
+        for name, array in _new_model(config, "cpu").state_dict().items():
+            np.testing.assert_array_equal(array, wanted[name])
+
+
+def test_what_opens_keeps_the_device(tmp_path, trained):
+    file = tmp_path / "model.npz"
+    save_model(file, trained.model)
+    with pretended():
+        for path in ("tour", file, trained.run.path):
+            opened = open_detector(path, device="cuda", threads=3)
+            assert (opened.device, opened.threads) == ("cuda", 3)
+            assert type(opened.model.parameters()[0].value).__name__ == "StrictArray"
+    with pytest.raises(CheckpointError):
+        Experiment.open(Experiment.start(tmp_path / "empty", TINY).run.path)
+    assert Experiment.open(tmp_path / "empty", weights=False, threads=2).threads == 2
+
+
+def test_pictures_are_looked_at_in_the_precision_of_the_weights(monkeypatch):
+    for dtype in (np.float32, np.float64):
+        detector = Detector(load_model_of(TINY).astype(dtype))
+        seen = spied(monkeypatch, "detect", answer=["found"], owner=type(detector.model))
+        assert detector.detect([np.zeros((40, 33, 1), np.float32)]) == ["found"]
+        (images,), options = seen[0][0][-1:], seen[0][1]
+        assert images.dtype == dtype and images.shape == (1, 64, 64, 1)
+        assert options["sizes"].tolist() == options["original_sizes"].tolist() == [[40, 33]]
+
+
+def outside(**more):
+    """A tiny Fast R-CNN, whose proposals come with its scenes."""
+    settings = {"train.train_scenes": 4, "model.proposals.most": 12, "scenes.image_size": 48, **more}
+    return override(TINY, system_settings("fast_rcnn") | settings)
+
+
+def test_proposals_go_where_their_picture_goes(tmp_path, monkeypatch):
+    """In training as many are found beforehand as steps will want; in an evaluation each batch has its own."""
+    experiment = Experiment.start(tmp_path / "run", outside(**{"train.steps": 3, "train.accumulate": 2}))
+    prepared = spied(monkeypatch, "prepare", answer=True, owner=type(experiment.stream().proposals))
+    monkeypatch.setitem(tinymaskrcnn.experiment.PROCEDURES, "joint", lambda training, on_start: on_start(7) or "done")
+    steps = []
+    assert experiment.train(on_start=steps.append) == "done" and steps == [7] and prepared[0][0][1:] == (6,)
+    seen = []
+    experiment.detect = lambda images, **given: seen.append((len(images), given)) or [nothing() for _ in images]
+    for split in ("test", "train"):
+        seen.clear()
+        wanted = [experiment.stream(split).proposals.of(i) for i in range(3)]
+        experiment.evaluate(split=split)
+        assert [count for count, _ in seen] == [2, 1]
+        found = [boxes for _, given in seen for boxes in given["proposals"]]
+        assert len(found) == 3 and all(map(np.array_equal, found, wanted))
+    assert all(given["encoded"] for _, given in seen)
+    monkeypatch.setattr(visualize, "detections_figure", lambda *_, **__: Figure())
+    seen.clear()
+    experiment.draw(scenes=2, split="train")
+    [(count, given)] = seen
+    assert count == len(given["proposals"]) == 2 and all(map(np.array_equal, given["proposals"], wanted))
+
+
+def test_proposals_may_be_brought_along(monkeypatch):
+    detector = Detector(build_model(outside().model, rng=np.random.default_rng(0)))
+    seen = spied(monkeypatch, "detect", answer=[], owner=type(detector.model))
+    detector.detect([np.zeros((32, 32, 1), np.float32)], proposals=[np.array([[1.0, 2, 9, 8]], np.float32)])
+    assert seen[0][1]["proposals"].shape == (1, 12, 4) and seen[0][1]["proposals_valid"].sum() == 1
+    assert seen[0][1]["proposals"][0, 0].tolist() == [1, 2, 9, 8]
+
+
+def test_what_judges_is_told_what_it_judges(trained, monkeypatch):
+    """The figures' own settings, and whether masks have scores of their own; a line says how many scenes."""
+    made, labels = spied(monkeypatch, "Evaluator"), []
+    monkeypatch.setattr(tinymaskrcnn.experiment, "counted", lambda items, label: labels.append(label) or items)
+    copy = Experiment.open(trained.run.path)
+    copy.detect = lambda images, **_: [nothing() for _ in images]
+    assert set(copy.evaluate(scenes=1)) == {"bbox", "segm"}
+    assert [options["iou_type"] for _, options in made] == ["bbox", "segm"]
+    assert all(len(options["sigmas"]) == 17 and "area_ranges" not in options for _, options in made)
+    copy.evaluate(split="train", kinds=["bbox"], area_ranges={"all": (0, 9.0)})
+    assert made[-1][1]["area_ranges"] == {"all": (0, 9.0)}
+    assert labels == ["evaluating on 1 test scenes", "evaluating on 3 train scenes"]
+    roi = dataclasses.replace(TINY.model.roi, mask_iou_widths=(4,), num_keypoints=5)
+    copy.config = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, roi=roi))
+    monkeypatch.setattr(tinymaskrcnn.experiment, "MaskQuality", Judge)
+    assert copy.evaluate(scenes=1)["mask_scores"] == "judged" and len(made[-1][1]["sigmas"]) == 5
+    assert set(copy.evaluate(scenes=1, kinds=["bbox"])) == {"bbox"}
+
+
+class Judge:
+    def add(self, truth, found):
+        pass
+
+    def summarize(self):
+        return "judged"
+
+
+def test_a_pretrained_backbone_names_crops_and_is_no_detector(tmp_path, monkeypatch):
+    config = changed(train={"procedure": "pretrain", "steps": 1, "seed": 3, "eval_scenes": 5})
+    experiment = Experiment.start(tmp_path / "run", config)
+    assert experiment.train()
+    stored, labels = experiment.run.load().model, []
+    monkeypatch.setattr(tinymaskrcnn.experiment, "counted", lambda items, label: labels.append(label) or items)
+    anew = Experiment(RunFolder.open(tmp_path / "run"), threads=2)
+    called = []
+
+    def watched(classifier, batches, *, rng):
+        batches = list(batches)
+        called.append((classifier, batches, rng.random(), get_threads()))
+        return {"crops": len(batches)}
+
+    monkeypatch.setattr(tinymaskrcnn.experiment, "crop_accuracy", watched)
+    assert anew.crop_accuracy() == {"crops": 3} and anew.crop_accuracy(scenes=2) == {"crops": 1}
+    for classifier, batches, drawn, threads in called:
+        assert drawn == np.random.default_rng(3).random() and threads == 2
+        for name, array in classifier.state_dict().items():
+            np.testing.assert_array_equal(array, stored[name])
+        np.testing.assert_array_equal(batches[0].images, anew.stream("test").batch(0).images)
+    assert labels == ["naming crops"] * 2
+    set_threads(None)
+    with pytest.raises(ArgumentError, match="run holds a pretrained backbone and no detector; a training can begin"):
+        Experiment.open(tmp_path / "run")
+
+
+def test_a_backbone_that_was_pretrained_is_asked_on_as_many_pictures_as_there_are(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    config = annotated_config(tmp_path / "pictures", heads=("box",))
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, procedure="pretrain", steps=1))
+    experiment = Experiment.start(tmp_path / "run", config)
+    experiment.run.save({"step": 0, "model": new_classifier(experiment.model, 0).state_dict(), "optimizer": {}})
+    monkeypatch.setattr(tinymaskrcnn.experiment, "crop_accuracy", lambda _, batches, rng: len(list(batches)))
+    assert experiment.crop_accuracy(scenes=99) == 2  # three pictures, two at a time
+    assert len(experiment.scenes(99)) == 3 and len(experiment.scenes(5, split="train")) == 5  # these come again
+
+
+def test_drawings_know_names_and_there_are_curves_where_there_are_rows(tmp_path, monkeypatch):
+    experiment, drawn = Experiment.start(tmp_path / "run", TINY), []
+    monkeypatch.setattr(visualize, "detections_figure", lambda *_, **names: drawn.append(names) or Figure())
+    assert experiment.draw(scenes=1) == [tmp_path / "run" / "detections.png"]
+    assert drawn == [{"class_names": TINY.model.class_names, "keypoint_names": TINY.model.keypoint_names}]
+    assert (tmp_path / "run" / "detections.png").is_file()
+
+
+def test_anchors_are_compared_with_a_hundred_scenes(trained, monkeypatch):
+    labels = []
+    monkeypatch.setattr(tinymaskrcnn.experiment, "counted", lambda items, label: labels.append(label) or items)
+    seen = spied(monkeypatch, "anchor_report")
+    report = trained.anchor_report()
+    assert labels == ["comparing anchors with 100 scenes"] and report.looked_at == "100 training scenes"
+    [(args, options)] = seen
+    assert args[1] is trained.config.model.rpn and options == {"levels": (2, 3, 4, 5, 6)}
+
+
+def test_what_a_training_needs_is_its_step_and_three_numbers_a_weight(monkeypatch):
+    step = step_bytes(TINY.model, (64, 64), pictures=2)
+    assert needed(monkeypatch, TINY) == step + weights_bytes(TINY.model, arrays=3)
