@@ -16,6 +16,7 @@ from tinymaskrcnn.train import alternating
 from tinymaskrcnn.train.alternating import HeadsStep, ProposerStep, load_weights, step_file, steps_of
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
+from tinymaskrcnn.train.schedule import learning_rate
 
 TINY = {
     "model.backbone.depths": (1, 1, 1, 1),
@@ -108,6 +109,11 @@ def test_each_step_reports_the_losses_of_its_part(trained):
     assert kinds == [rpn] * 4 + [heads] * 2 + [rpn] * 4 + [heads] * 2
     rates = [row["learning_rate"] for row in rows]
     assert rates[0] == rates[4] == rates[6] == rates[10] == config().train.learning_rate  # each begins anew
+    for step in steps_of(12):
+        own = dataclasses.replace(config().train, steps=step.end - step.first)
+        wanted = [learning_rate(k, own) for k in range(own.steps)]
+        np.testing.assert_allclose(rates[step.first : step.end], wanted, rtol=1e-12)
+    assert rates[3] < rates[0] / 2, "the rate falls within a step"
     trained.draw(scenes=1)
 
 

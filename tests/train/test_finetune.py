@@ -51,7 +51,10 @@ def test_another_backbone_is_refused_and_nothing_is_changed():
     backbone = dataclasses.replace(tiny_config().backbone, widths=(4, 4, 8, 4))
     model = other_model(backbone=backbone)
     before = model.state_dict()
-    with pytest.raises(CheckpointError, match="weights are of another network: backbone.body.layer3.*and .* more"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"another network: (backbone.body.layer3\S+, ){3}backbone.body.layer3\S+ and \d+ more are",
+    ):
         load_fitting(model, tiny_model().state_dict())
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
@@ -172,6 +175,19 @@ def test_freezing_keeps_names_and_what_the_network_computes():
     for a, b in zip(*(m.eval().backbone.forward(images)[0] for m in (model, frozen)), strict=True):
         np.testing.assert_array_equal(a, b)
     frozen.load_state_dict(model.state_dict())
+
+
+def test_norms_that_rest_keep_their_eps_wherever_they_are():
+    config = tiny_config()
+    backbone = dataclasses.replace(config.backbone, norm_eps=0.25, depths=(2, 1, 1, 1))
+    models = [other_model(backbone=backbone) for _ in range(2)]
+    freeze_stages(models[1], 3)
+    images = batch().images
+    for a, b in zip(*(m.eval().backbone.forward(images)[0] for m in models), strict=True):
+        np.testing.assert_array_equal(a, b)
+    rest = {name for name, m in models[1].named_modules() if type(m).__name__ == "FrozenBatchNorm2d"}
+    norms = {name for name, m in models[0].named_modules() if type(m).__name__ == "BatchNorm2d"}
+    assert norms - rest == {name for name in norms if "layer4" in name} and rest < norms
 
 
 def test_freezing_nothing_and_too_much():

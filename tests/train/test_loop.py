@@ -73,6 +73,25 @@ def test_ctrl_c_saves_after_the_step_and_resuming_is_bit_for_bit(start):
     assert rows_of(run) == rows_of(straight)
 
 
+def test_a_last_step_between_two_checkpoints_is_kept(start):
+    trainer, run = start(steps=5)
+    assert run_training(trainer, run) and run.load().step == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whatever_asks_it_to_stop_once(start, number):
+    before, (trainer, run) = signal.getsignal(number), start()
+    assert not run_training(trainer, run, on_row=lambda row: row["step"] == 3 and os.kill(os.getpid(), number))
+    assert run.load().step == 3 and signal.getsignal(number) is before
+
+
+def test_what_a_killed_process_left_is_removed_when_a_run_goes_on(start):
+    trainer, run = start()
+    (run.path / ".checkpoint.npz.999999-0.tmp").write_bytes(b"half")
+    resume(trainer, run)
+    assert os.listdir(run.path) == ["config.json"]
+
+
 def test_a_run_that_died_after_its_checkpoint_repeats_the_lost_steps_without_duplicates(start):
     trainer, straight = start("straight")
     run_training(trainer, straight)

@@ -1,6 +1,7 @@
 """A backbone learns single objects first: what is cut out, the gradients, and what a detector takes over."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -12,8 +13,22 @@ from tinymaskrcnn.data.loader import open_stream
 from tinymaskrcnn.errors import ArgumentError, CheckpointError
 from tinymaskrcnn.models.backbones.presets import backbone_settings
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.ops import warp
 from tinymaskrcnn.ops.boxes import iou_matrix
-from tinymaskrcnn.train.pretrain import BODY, FAR, CropClassifier, choose_crops, load_backbone, transplant
+from tinymaskrcnn.structures import TargetBatch
+from tinymaskrcnn.train import pretrain
+from tinymaskrcnn.train.pretrain import (
+    BODY,
+    CONTEXT,
+    FAR,
+    SIZE,
+    CropClassifier,
+    Crops,
+    choose_crops,
+    load_backbone,
+    new_classifier,
+    transplant,
+)
 from tinymaskrcnn.train.run import RunFolder
 
 TINY = {
@@ -66,6 +81,80 @@ def test_objects_and_as_many_windows_of_their_sizes_without_one():
             assert crops.weight[half + k] == free
             seen += free
     assert seen > 50
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_windows_lie_anywhere_in_pictures_of_any_size(dtype):
+    """Each in its own picture's height and width, by the two numbers that were drawn for it."""
+    boxes = np.array([[[4, 2, 14, 40], [0, 0, 0, 0]], [[1, 5, 60, 9], [0, 0, 90, 50]]], dtype)
+    valid = np.array([[True, False], [True, True]])
+    targets = TargetBatch(boxes, np.array([[3, 0], [1, 2]]), None, valid)
+    sizes = np.array([[96, 20], [30, 70]])  # the last object is larger than its picture
+    crops = choose_crops(targets, sizes, rng=np.random.default_rng(7))
+    drawn = np.random.default_rng(7).random((2, 2, 2))
+    for k, (n, m) in enumerate(np.ndindex(2, 2)):
+        own, window = crops.boxes[k], crops.boxes[4 + k]
+        if not valid[n, m]:
+            assert own.tolist() == window.tolist() == [0, 0, 1, 1]
+            continue
+        width, height = boxes[n, m, 2:] - boxes[n, m, :2]
+        x, y = drawn[n, m] * np.maximum(sizes[n, ::-1] - [width, height], 0)
+        np.testing.assert_allclose(window, [x, y, x + width, y + height], rtol=1e-6)
+    assert crops.boxes.dtype == crops.weight.dtype == dtype and crops.labels.tolist() == [3, 0, 1, 2, 0, 0, 0, 0]
+    assert crops.image_index.tolist() == [0, 0, 1, 1] * 2
+    assert (SIZE, CONTEXT, FAR) == (64, 8, 0.3)
+
+
+def test_the_loss_is_the_mean_over_crops_of_what_the_network_says_about_each(monkeypatch):
+    """Normalised, warped to 64 pixels with 8 around, through the body; the mean of the last map; one layer."""
+    model = build_model(config(TINY, model__image_mean=(0.25,)).model, rng=np.random.default_rng(0))
+    classifier = new_classifier(model, 5)
+    rng = np.random.default_rng([5, 1])
+    wanted = (rng.standard_normal(classifier.predictor.weight.value.shape) * 0.01).astype(np.float32)
+    np.testing.assert_array_equal(classifier.predictor.weight.value, wanted)
+    batch = open_stream(config(TINY), split="train").batch(0)
+    crops = choose_crops(batch.targets, batch.sizes, rng=np.random.default_rng(2))
+    classifier.eval()
+    x, _ = model.normalize.forward(batch.images, sizes=batch.sizes)
+    where = dict(boxes=crops.boxes, image_index=crops.image_index, size=64, context=8)
+    last = model.backbone.body.forward(warp.warp_forward(x, **where)[0])[0][-1]
+    logits = last.mean(axis=(1, 2)) @ wanted
+    np.testing.assert_allclose(classifier.name(batch.images, batch.sizes, crops)[0], logits, rtol=1e-4, atol=1e-6)
+    scores = np.exp(logits.astype(float))
+    own = -np.log(scores[np.arange(len(scores)), crops.labels] / scores.sum(axis=1))
+    losses, _ = classifier.forward(batch.images, targets=batch.targets, sizes=batch.sizes, rng=np.random.default_rng(2))
+    np.testing.assert_allclose(losses["class"], (own * crops.weight).sum() / crops.weight.sum(), rtol=1e-5)
+
+
+class Guesses:
+    """In a classifier's place: what it says about the crops of each batch."""
+
+    def __init__(self, *named):
+        self.named, self.rested = list(named), False
+
+    def eval(self):
+        self.rested = True
+
+    def name(self, images, sizes, crops):
+        guess = np.array(self.named.pop(0))
+        return np.eye(9)[guess], None
+
+
+def test_accuracy_of_objects_and_of_windows_without_one_by_hand(monkeypatch):
+    """Over all batches together; padding counts nowhere, and -1 says that there was none of a kind."""
+    labels = [np.array([3, 2, 0, 0, 0]), np.array([1, 1, 4, 0])]
+    weights = [np.array([1.0, 1, 1, 1, 0]), np.array([1.0, 1, 0, 1])]
+    chosen = iter(Crops(None, None, *pair) for pair in zip(labels, weights))
+    asked = []
+    monkeypatch.setattr(pretrain, "choose_crops", lambda *a, rng: asked.append((*a, rng)) or next(chosen))
+    batches = [types.SimpleNamespace(targets=k, sizes=10 + k, images=None) for k in range(2)]
+    guesses = Guesses([3, 1, 0, 5, 0], [1, 0, 4, 0])
+    found = pretrain.crop_accuracy(guesses, batches, rng="rng")
+    assert found == {"objects": 2 / 4, "no_object": 2 / 3, "crops": 7} and guesses.rested
+    assert asked == [(0, 10, "rng"), (1, 11, "rng")]
+    monkeypatch.setattr(pretrain, "choose_crops", lambda *a, rng: Crops(None, None, labels[0], weights[0] * 0))
+    nothing = pretrain.crop_accuracy(Guesses([3, 1, 0, 5, 0]), batches[:1], rng=None)
+    assert nothing == {"objects": -1, "no_object": -1, "crops": 0}
 
 
 def test_pictures_without_objects_cost_nothing_and_learn_nothing():
@@ -156,8 +245,11 @@ def test_a_detector_begins_with_the_pretrained_backbone(pretrained, tmp_path):
 def test_what_does_not_fit_is_named(pretrained, tmp_path):
     arrays = load_backbone(pretrained.run)
     wider = build_model(config(TINY, model__backbone__widths=(4, 4, 4, 8)).model, rng=np.random.default_rng(0))
-    with pytest.raises(CheckpointError, match=r"pretrained backbone is another one: backbone.body.layer4"):
+    four = r"(backbone.body.layer4\S+, ){3}backbone.body.layer4\S+ and \d+ more missing"
+    with pytest.raises(CheckpointError, match=rf"pretrained backbone is another one: {four}"):
         transplant(wider, arrays)
+    with pytest.raises(CheckpointError, match="another one: backbone.body.more missing on one side"):
+        transplant(build_model(config(TINY).model, rng=np.random.default_rng(0)), arrays | {f"{BODY}more": np.ones(1)})
     same = build_model(config(TINY).model, rng=np.random.default_rng(0))
     name = next(iter(arrays))
     with pytest.raises(CheckpointError, match=rf"another one: {name} missing"):

@@ -1,10 +1,15 @@
 """Procedures by name: the settings know all of them, and each goes on where its run stopped, bit for bit."""
 
+import importlib
+
 import numpy as np
 import pytest
+from pretended_cupy import pretended
 
 from tinymaskrcnn import config_rules
+from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config, TrainConfig
+from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.procedures import PROCEDURES, Training, joint
 from tinymaskrcnn.train.run import RunFolder
 
@@ -30,3 +35,45 @@ def test_joint_training_goes_on_where_it_stopped(tmp_path, fakes, stopped):
     began, parts = train("parts", 4)
     assert began == [stopped]
     assert all(np.array_equal(parts[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "name, trainer, steps",
+    [
+        ("joint", "procedures.Trainer", 6),
+        ("pretrain", "pretrain.Trainer", 6),
+        ("alternating", "alternating.StepTrainer", 2),
+    ],
+)
+def test_a_procedure_trains_on_the_device_that_it_is_given(tmp_path, monkeypatch, name, trainer, steps, device):
+    """With the run's own settings, and a bar for all of its steps."""
+    settings = {"train.steps": 6, "train.procedure": name, "model.backbone.widths": (4, 4, 4, 4)}
+    config = override(Config(), settings | {"model.backbone.depths": (1, 1, 1, 1), "model.backbone.stem_width": 4})
+    run = RunFolder.create(tmp_path / "run", config)
+    (tmp_path / "run" / ".checkpoint.npz.999999-0.tmp").write_bytes(b"half")  # what a killed process left
+    seen, bars, began = [], [], []
+
+    place, _, attribute = trainer.partition(".")
+    module = importlib.import_module(f"tinymaskrcnn.train.{place}")
+    real = getattr(module, attribute)
+    with pretended():
+        model = build_model(config.model, rng=np.random.default_rng(0))
+        model = model if device == "cpu" else model.to_device(device)
+
+        def started(*args, **options):
+            made = real(*args, **options)
+            seen.append((made.config, options["device"], type(next(iter(made.model.parameters())).value)))
+            parts = {type(p.value) for p in made.model.parameters()}
+            assert len(parts) == 1, "all of it lives there"
+            return made
+
+        monkeypatch.setattr(module, attribute, started)
+        monkeypatch.setattr(module, "run_training", lambda *_, **__: False)
+        before = module.Progress
+        monkeypatch.setattr(module, "Progress", lambda *a, **k: bars.append((a, k)) or before(*a, **k))
+        assert PROCEDURES[name](Training(model, None, run, device), on_start=began.append) is False
+    [(settings, given, kind)] = seen
+    assert given == device and (kind is np.ndarray) == (device == "cpu") and settings.steps == steps
+    assert bars == [((6,), {"start": 0})] and began == [0]
+    assert not list((tmp_path / "run").glob(".*"))

@@ -69,3 +69,13 @@ def test_without_rows_nothing_moves_and_a_ridge_has_a_strength():
     assert weight.shape == (3, 4) and not weight.any() and not bias.any()
     with pytest.raises(ArgumentError, match="fit_ridge: strength must be above 0; got 0"):
         fit_ridge(*drawn(0), strength=0)
+
+
+def test_single_precision_is_solved_in_double():
+    x, targets = (values.astype(np.float32) for values in drawn(4))
+    got, wanted = fit_ridge(x, targets, strength=2.0), closed_form(x.astype(float), targets.astype(float), 2.0)
+    for ours, theirs in zip(got, wanted, strict=True):
+        assert ours.dtype == np.float64
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for one in whitening(targets):
+        assert one.dtype == np.float64

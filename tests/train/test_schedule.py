@@ -38,6 +38,11 @@ def test_a_run_that_is_shorter_than_its_warm_up():
     assert rate(99) == pytest.approx(0.2)
 
 
+def test_a_run_that_is_all_warm_up_ends_with_its_full_rate():
+    rate = rates(schedule="cosine", warmup_steps=100)
+    assert rate(99) == rate(100) == pytest.approx(0.4) and rate(101) == pytest.approx(0, abs=1e-15)
+
+
 def test_unknown_schedule():
     with pytest.raises(ConfigError, match="'constant', 'step' or 'cosine'; got 'linear'"):
         rates(schedule="linear", warmup_steps=0)(0)

@@ -1,5 +1,6 @@
 """Files between stages: whole or not there, and refused when they were made from something else."""
 
+import json
 import os
 
 import numpy as np
@@ -98,3 +99,41 @@ def test_digest_sees_numbers_types_and_shapes():
     x = np.arange(6.0)
     texts = {digest(x), digest(x.reshape(2, 3)), digest(x.astype(np.float32)), digest(x + 1), digest(x, x), digest()}
     assert len(texts) == 6 and digest(x) == digest(x.copy()) == digest(np.asfortranarray(x.reshape(2, 3)).reshape(6))
+
+
+def test_leftovers_of_killed_writers_are_removed(tmp_path):
+    files = StageFiles(tmp_path)
+    files.write("a", ARRAYS, made_from=MADE_FROM)
+    (tmp_path / ".a.npz.999999-0.tmp").write_bytes(b"half")
+    files.clean()
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_of_many_differences_two_are_named_and_long_values_cut(tmp_path):
+    files = StageFiles(tmp_path)
+    files.write("a", ARRAYS, made_from=dict.fromkeys("wxyz", "n" * 80))
+    with pytest.raises(CheckpointError) as caught:
+        files.read("a", made_from=dict.fromkeys("wxyz", "m" * 80))
+    cut = [f"'{letter * 14} ... {letter * 9}'" for letter in "nm"]
+    said = "; ".join(f"{name} is {cut[0]} there and {cut[1]} here" for name in "wx")
+    assert f"something else: {said}; and 2 more. R" in str(caught.value)
+    with pytest.raises(CheckpointError, match="; and 1 more. R"):
+        files.read("a", made_from=dict.fromkeys("xyz", "m") | {"w": "n" * 80})
+
+
+@pytest.mark.parametrize("more, sound", [(0, True), (1, False)])
+def test_a_description_has_a_megabyte_at_most(tmp_path, more, sound):
+    files = StageFiles(tmp_path)
+    text = json.dumps({"made_from": {}, "arrays": {}})
+    header = 128  # of an .npy file
+    about = np.frombuffer(text.ljust((1 << 20) - header + more).encode(), np.uint8)
+    np.savez(files.path("a"), about=about)
+    if sound:
+        assert files.read("a", made_from={}) == {}
+        return
+    with pytest.raises(CheckpointError, match="about: has 1,048,577 bytes; at most 1,048,576 make sense"):
+        files.read("a", made_from={})
+
+
+def test_a_digest_is_24_letters():
+    assert len(digest(np.arange(3))) == 24 and digest() != digest(np.zeros(0))

@@ -34,9 +34,9 @@ def by_sklearn(x, positive, fit):
     options = dict(loss="hinge", dual=True, tol=1e-7, max_iter=2_000_000, random_state=0)
     with warnings.catch_warnings():  # that it has not converged to the last digit
         warnings.simplefilter("ignore")
-        found = LinearSVC(
-            C=fit["C"], class_weight=weight, intercept_scaling=fit["bias_multiplier"], **options
-        ).fit(x, positive.astype(int))
+        found = LinearSVC(C=fit["C"], class_weight=weight, intercept_scaling=fit["bias_multiplier"], **options).fit(
+            x, positive.astype(int)
+        )
     return LinearSVM(found.coef_[0].astype(np.float64), float(found.intercept_[0]))
 
 
@@ -177,6 +177,41 @@ def test_the_schedule_of_mining(monkeypatch):
     ]
     mine_svm(column(2.0, -9.0), pictures, retrain_after=3, rng=rng(), C=1.0)
     assert fits == [(5, 2), (7, 2), (8, 2)]  # positives stay whatever they score
+
+
+def test_who_is_hard_and_who_is_easy_to_the_last_digit(monkeypatch):
+    """Above -1.0001 a negative is hard, below -1.2 it is let go; every 2000 hard ones the machine is fitted anew."""
+    fits = []
+
+    def watched(x, positive, *, alpha, rng, **fit):
+        fits.append((sorted(x[~positive, 0].tolist()), alpha.tolist()))
+        return LinearSVM(np.array([1.0]), 0.0), np.arange(len(x), dtype=float)
+
+    monkeypatch.setattr("tinymaskrcnn.train.svm.fit_svm", watched)
+    column = lambda *values: np.array(values)[:, None]  # noqa: E731
+    many, more = np.full((1999, 1), 3.0), np.full((2000, 1), 4.0)
+    pictures = [column(-1.2, -1.2001, 0.0), column(-1.0001, -1.00009), many[:1998], many[:1], more]
+    mine_svm(column(2.0), pictures, rng=rng())
+    assert fits[0] == ([-1.2001, -1.2, 0], [0] * 4) and len(fits) == 3
+    assert fits[1][0][:3] == [-1.2, -1.00009, 0] and len(fits[1][0]) == 2 + 2000
+    assert fits[1][1] == [0, 1, 3] + [0] * 2000, "what stays keeps its alpha, what is new begins with 0"
+
+
+def test_the_objective_on_paper():
+    svm, x = LinearSVM(np.array([3.0, -1.0]), 2.0), np.array([[1.0, 0], [0, 1], [0.5, 3]])
+    positive = np.array([False, True, True])  # scores 5, 1, 0.5: lacking 6, 0, 0.5
+    assert svm_objective(svm, x, positive, C=1.0) == pytest.approx(0.5 * (10 + 4) + 6.5)
+    weighted = dict(C=0.5, positive_weight=4.0, bias_multiplier=10.0)
+    assert svm_objective(svm, x, positive, **weighted) == pytest.approx(0.5 * (10 + 0.04) + 0.5 * (6 + 4 * 0.5))
+    fitted, _ = fit_svm(x, positive, C=1.0, tolerance=1e-9, rng=rng())
+    given = dict(positive_weight=1.0, bias_multiplier=1.0)
+    assert fitted.bias == fit_svm(x, positive, C=1.0, tolerance=1e-9, rng=rng(), **given)[0].bias
+
+
+def test_a_fit_ends_within_a_thousandth_of_its_bound_when_nothing_is_said():
+    x, positive, fit = problem(5)
+    one, other = fit_svm(x, positive, rng=rng(), **fit), fit_svm(x, positive, rng=rng(), tolerance=1e-3, **fit)
+    assert one[0].bias == other[0].bias and (one[1] == other[1]).all()
 
 
 def test_without_any_negative_there_is_still_a_machine():
