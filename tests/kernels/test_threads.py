@@ -1,6 +1,8 @@
 """kernels/threads.py: order, errors, nesting, forks, and BLAS kept on one thread."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -137,6 +139,24 @@ def _check_blas(before):
     with pytest.raises(ZeroDivisionError), threads.single_threaded_blas():
         1 / 0  # noqa: B018
     assert blas_threads() == before
+
+
+LATER = """
+import numpy
+from threadpoolctl import threadpool_info, threadpool_limits
+from tinymaskrcnn.kernels.threads import single_threaded_blas
+
+with single_threaded_blas():
+    pass
+import scipy.linalg  # with a BLAS of its own
+with threadpool_limits(2, "blas"), single_threaded_blas():
+    print([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
+"""
+
+
+def test_a_blas_that_is_loaded_later_stays_on_one_thread_too():
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True)
+    assert done.stdout.startswith("[1") and "2" not in done.stdout, done
 
 
 def _in_child(queue):

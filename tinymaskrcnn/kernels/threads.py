@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import itertools
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,19 +141,27 @@ class _Blas:
     def __init__(self):
         self.lock = threading.Lock()
         self.depth = 0
-        self.libraries = None
+        self.libraries = []
         self.before = []
+        self.modules = 0
 
     def enter(self):
         with self.lock:
             self.depth += 1
             if self.depth > 1:
                 return
-            if self.libraries is None:  # looking the libraries up takes a millisecond, setting them a microsecond
-                found = ThreadpoolController().lib_controllers
-                self.libraries = [library for library in found if library.user_api == "blas"]
+            self._look()
             self.before = [library.get_num_threads() for library in self.libraries]
             self._set([1] * len(self.libraries))
+
+    def _look(self):
+        """Find the libraries. That takes a millisecond, setting them a microsecond: so only where a module has come
+        since, which may have brought a BLAS of its own, as SciPy's does.
+        """
+        if self.modules != len(sys.modules):
+            found = ThreadpoolController().lib_controllers
+            self.libraries = [library for library in found if library.user_api == "blas"]
+            self.modules = len(sys.modules)
 
     def leave(self):
         with self.lock:
