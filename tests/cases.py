@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Case:
     note: str = ""
 
     def __str__(self):
-        name = self.what if self.kind == "pair" else type(self.build()).__name__ if self.kind == "layer" else self.note
+        name = self.what if self.kind == "pair" else self.made.__name__ if self.kind == "layer" else self.note
         return f"{name}{'-' + self.note if self.note and self.kind != 'methods' else ''}"
 
     def build(self):
@@ -41,11 +42,16 @@ class Case:
         built = self.what(np.random.default_rng(5))
         return worn(built) if self.kind == "layer" else built
 
+    @cached_property
+    def made(self):
+        """The Module's class, or the pair's forward: what the name and the home of a case are read from."""
+        built = self.build()
+        return type(built) if self.kind == "layer" else built[0]
+
     @property
     def home(self):
         """The room that the pair or Module lives in: "ops" or "models/heads"."""
-        built = self.build()
-        return "/".join((type(built) if self.kind == "layer" else built[0]).__module__.split(".")[1:-1])
+        return "/".join(self.made.__module__.split(".")[1:-1])
 
     def drawn(self):
         """(positional arguments, keyword data) as host arrays."""

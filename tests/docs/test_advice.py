@@ -5,6 +5,7 @@ is held against what it speaks of: an option against the very command beside it.
 """
 
 import ast
+import functools
 import importlib
 import re
 import shlex
@@ -83,15 +84,16 @@ def texts_of(tree):
             yield node.lineno, node.value
 
 
+@functools.cache
 def texts():
-    """(where, text) of everything that is read."""
-    for path in SOURCES:
-        yield from ((f"{path.relative_to(ROOT)}:{line}", text) for line, text in strings(path))
+    """[(where, text)] of everything that is read."""
+    found = [(f"{path.relative_to(ROOT)}:{line}", text) for path in SOURCES for line, text in strings(path)]
     for path in (*PAGES, *LESSONS):
-        yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8").replace("\\\n", " ")
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        found.append((str(path.relative_to(ROOT)), text))
+    return found
 
 
-TEXTS = list(texts())
 CALL = re.compile(r"(?<![\w./-])(?:[\w./]*/)?tinymaskrcnn((?: [^\n`|&>#]*)?)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
@@ -108,7 +110,7 @@ def command_of(words):
 
 
 def test_commands_that_are_spoken_of_exist():
-    found = [(where, words) for where, text in TEXTS for words in calls(text) if words and words[0][0].isalpha()]
+    found = [(where, words) for where, text in texts() for words in calls(text) if words and words[0][0].isalpha()]
     assert len(found) > 100
     wrong = [(w, words) for w, words in found if words[0].strip(".,:;") not in {*cli.COMMANDS, "import"}]
     assert not wrong
@@ -116,7 +118,7 @@ def test_commands_that_are_spoken_of_exist():
 
 def test_an_option_beside_a_command_is_one_of_that_command():
     checked = 0
-    for where, text in TEXTS:
+    for where, text in texts():
         for words in calls(text):
             command = command_of(words)
             for option in OPTION.findall(" ".join(words)) if command in COMMANDS else ():
@@ -157,7 +159,7 @@ def test_what_a_command_says_of_options_is_about_its_own(name):
 
 
 def test_what_the_library_says_of_options_holds_for_every_command_that_shows_it():
-    for where, text in TEXTS:
+    for where, text in texts():
         path = where.partition(":")[0]
         if not path.startswith("tinymaskrcnn/") or path.endswith(NOT_FOR_READERS):
             continue
@@ -178,7 +180,7 @@ def test_what_the_library_says_of_options_holds_for_every_command_that_shows_it(
 
 def test_options_that_pages_and_lessons_speak_of_exist():
     tools = set().union(*(OPTION.findall(path.read_text(encoding="utf-8")) for path in TOOLS))
-    for where, text in TEXTS:
+    for where, text in texts():
         if not where.startswith("tinymaskrcnn/"):
             for option in OPTION.findall(text):
                 assert option in EVERY_OPTION | tools | FOREIGN.get(where, set()), f"{where}: {option}"
@@ -189,7 +191,7 @@ LINE = re.compile(r"^(?:    |\$ )?(?:[A-Z_]+=\S+ )?tinymaskrcnn [a-z].*$", re.MU
 
 def test_lines_to_be_typed_are_understood(capsys):
     """Every line of a code block or of the examples below --help is one that the parser takes."""
-    lines = [(where, line) for where, text in TEXTS for line in LINE.findall(text) if "\n" in text]
+    lines = [(where, line) for where, text in texts() for line in LINE.findall(text) if "\n" in text]
     parsed = 0
     for where, line in lines:
         line = re.split(r"\s{2,}(?=\S)|  #|&&", line.strip().removeprefix("$ "))[0]
@@ -211,7 +213,7 @@ LINK = re.compile(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)")
 
 def test_files_that_are_spoken_of_exist():
     found = 0
-    for where, text in TEXTS:
+    for where, text in texts():
         for path in PATH.findall(text):
             found += 1
             assert (ROOT / path).exists() or path in ELSEWHERE, f"{where}: {path}"
@@ -226,7 +228,7 @@ def test_extras_settings_variables_and_names_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     settings = set(options.flat_names(to_dict(Config())))
     read = "".join(path.read_text(encoding="utf-8") for path in (*SOURCES, *LESSONS, *(ROOT / "tests").rglob("*.py")))
-    for where, text in TEXTS:
+    for where, text in texts():
         for extra in re.findall(r"(?:tinymaskrcnn|\.)\[([a-z]+)\]['\"]", text):
             assert extra in project["optional-dependencies"], f"{where}: {extra}"
         for name in re.findall(r"--set ([a-z_.]+)=", text):
