@@ -56,6 +56,8 @@ TESTED_ELSEWHERE = {
     "ops/roi_samples.py": "ops/test_roi_align.py",
     "ops/softmax.py": "ops/test_activation.py",
     "kernels/edge_gradient.py": "ops/test_pyramid_boxes.py",
+    "kernels/c/correlate.py": "kernels/c/test_kernels_c_conv.py",
+    "kernels/c/winograd.py": "kernels/c/test_kernels_c_conv.py",
     "models/build.py": "models/test_mask_rcnn.py",
     "models/faster_rcnn.py": "models/test_systems.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",

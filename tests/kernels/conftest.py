@@ -5,8 +5,17 @@ import pytest
 
 from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.kernels import threads
+from tinymaskrcnn.kernels.c import library
 
 SHARE = 2e-5  # of the largest number of an array: what float32, and Winograd in it, may be off by
+
+
+@pytest.fixture(autouse=True)
+def kernels_in_numpy():
+    """The public functions find the kernels in NumPy; those in C have a folder of their own."""
+    library.use("numpy")
+    yield
+    library.use(None)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 from parity import kernels
 
+from tinymaskrcnn.kernels.c import library
+
+
+@pytest.fixture(params=["numpy", "c"])
+def lane(request):
+    """Kernels in NumPy, and where they are built those in C."""
+    if request.param == "c" and not library.supported():
+        pytest.skip("no kernels in C")
+    library.use(request.param)
+    yield
+    library.use(None)
+
 
 @pytest.mark.parametrize("work", kernels.WORKS, ids=lambda work: f"{work.functions[0].__name__}-{work.what}")
-def test_a_kernel_is_as_good_as_float32(work):
+def test_a_kernel_is_as_good_as_float32(work, lane):
     errors = kernels.measure(work).values()
     assert max(errors) < 2e-5
     assert max(errors) > 0  # or nothing was compared

@@ -69,9 +69,10 @@ def _blas():
 def _cpu():
     cores = os.cpu_count() or 1
     try:
+        from ..kernels.c.library import described
         from ..kernels.threads import available_cores, get_threads
 
-        line = f"{available_cores()} of {cores} cores may be used, kernels compute on {get_threads()} threads"
+        line = f"{available_cores()} of {cores} cores may be used, {described()}, on {get_threads()} threads"
     except ModuleNotFoundError:
         line = f"{cores} cores, no kernels: everything runs as the plain NumPy text"
     yield True, f"{line}; {_memory()}"

@@ -68,13 +68,13 @@ def run(args):
             profile = profile_inference(model, stream, device=args.device, **options)
         else:
             profile = profile_training(Trainer(model, stream, config.train, device=args.device), **options)
-        print(profile_table(profile, threads=_threads()))
+        print(profile_table(profile, threads=_threads(), kernels=_kernels()))
     for path in filter(None, (args.out, args.json)):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     save_figure(profile_figure(profile), args.out)
     print(f"wrote {args.out}", file=sys.stderr)
     if args.json:
-        numbers = profile.as_dict() | {"threads": _threads()}
+        numbers = profile.as_dict() | {"threads": _threads(), "kernels": _kernels()}
         write_whole(args.json, json.dumps(numbers, indent=1) + "\n")
     return 0
 
@@ -121,13 +121,23 @@ def _threads():
     return get_threads()
 
 
+def _kernels():
+    """Which kernels run, in words; empty where there are none."""
+    try:
+        from ..kernels.c.library import described
+    except ModuleNotFoundError:
+        return ""
+    return described()
+
+
 # ---------------------------------------------------------------- the table
 
 
-def profile_table(profile, *, threads=1):
+def profile_table(profile, *, threads=1, kernels=""):
     """The stages of a Profile line by line, their sum, and what the memory is made of."""
     height, width = profile.size
-    where = f"{threads} thread{'s' if threads > 1 else ''}" if profile.device == "cpu" else profile.device
+    cpu = ", ".join(filter(None, (f"{threads} thread{'s' if threads > 1 else ''}", kernels)))
+    where = cpu if profile.device == "cpu" else profile.device
     lines = [
         f"{profile.work}: {profile.batch} x {width}x{height} pixels, {where}, "
         f"the middle half of {profile.steps} steps: {1e3 * profile.seconds:.1f} ms",

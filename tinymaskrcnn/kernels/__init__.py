@@ -1,7 +1,8 @@
 """Fast twins of readable functions; each registers itself by name. Delete this folder and everything still runs."""
 
-from . import (  # noqa: F401  importing registers
+from . import (  # noqa: F401  importing registers: c before the rest, for the first kernel that applies is taken
     adaptive_weights,
+    c,
     conv,
     cuda,
     edge_gradient,

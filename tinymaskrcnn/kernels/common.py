@@ -1,4 +1,4 @@
-"""What several kernels ask of their arguments, and a matrix that three of them use."""
+"""What several kernels ask of their arguments, a size and a matrix that they share."""
 
 import numpy as np
 
@@ -17,6 +17,12 @@ def is_pair(value, least):
 
 def pair(value):
     return (value, value) if isinstance(value, int) else value
+
+
+def output_size(x_shape, weight_shape, stride, padding, dilation):
+    """Rows and columns of windows that fit: below 1 where none does."""
+    spans = (d * (k - 1) + 1 for d, k in zip(dilation, weight_shape[:2]))
+    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x_shape[1:3], padding, spans, stride))
 
 
 def paint_matrix(weight):

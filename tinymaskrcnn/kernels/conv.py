@@ -4,7 +4,7 @@ import numpy as np
 
 from ..kernel_lookup import register_kernel
 from . import im2col, matmul, winograd
-from .common import is_float32, is_pair, paint_matrix, pair
+from .common import is_float32, is_pair, output_size, paint_matrix, pair
 from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
@@ -53,11 +53,6 @@ def _is_worth_it(pixels, weight):
     """Whether a kernel's preparations pay; and what of a single channel stays in the cache, the text moves as fast."""
     one_channel = weight.shape[2] == 1 and pixels * weight.shape[0] * weight.shape[1] < SMALL
     return pixels >= FEWEST and pixels * weight.size >= LEAST and not one_channel
-
-
-def output_size(x_shape, weight_shape, stride, padding, dilation):
-    spans = (d * (k - 1) + 1 for d, k in zip(dilation, weight_shape[:2]))
-    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x_shape[1:3], padding, spans, stride))
 
 
 @register_kernel("conv2d_forward", applies=_takes_forward)

@@ -1,0 +1,126 @@
+"""kernels/c/library.py: which kernels a process computes with, and that C and Python mean the same by a number."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinymaskrcnn.errors import BackendError, ConfigError
+from tinymaskrcnn.kernels.c import library
+
+SOURCES = Path(library.__file__).parent
+ROOT = SOURCES.parents[2]
+TEXT = {path.name: path.read_text() for path in SOURCES.glob("*.[ch]")}
+
+
+def test_structures_are_those_of_the_c_text():
+    found = {
+        name: re.findall(r"\w+(?=[,;])", re.sub(r"/\*.*?\*/", "", body, flags=re.S))
+        for name, body in re.findall(r"struct (\w+) \{(.*?)\n\};", TEXT["shapes.h"], flags=re.S)
+    }
+    assert found == {
+        "correlation": [name for name, _ in library.Correlation._fields_],
+        "tiles": [name for name, _ in library.Tiles._fields_],
+    }
+
+
+def test_functions_are_called_as_they_are_written():
+    kinds = {"int": library.c_int, "int64_t": library.COUNT}
+    written = {}
+    for name, arguments in re.findall(r"EXPORT void NAME\((\w+)\)\(([^)]*)\)", "".join(TEXT.values())):
+        arguments = [" ".join(argument.split()) for argument in arguments.split(",")]
+        written[name] = [library.POINTER if "*" in one else kinds[one.split()[0]] for one in arguments]
+    assert written == library.FUNCTIONS
+
+
+def test_the_installation_knows_every_file_and_stays_small():
+    [extension] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    assert extension["optional"]
+    assert {Path(name).name for name in extension["sources"] + extension["depends"]} == set(TEXT)
+    assert sum(text.count("\n") for text in TEXT.values()) <= 800
+
+
+@pytest.mark.parametrize("asked", ["numpy", "0"])
+def test_the_lane_can_be_left(asked):
+    library.use(asked)
+    assert library.lane() is None and not library.ON_THE_LANE(np)
+    library.use("c")
+    assert library.ON_THE_LANE(np) and not library.ON_THE_LANE(os)
+
+
+def test_a_variant_can_be_asked_for(variant):
+    assert library.lane().variant == variant and library.described() == f"kernels in C ({variant})"
+
+
+@pytest.mark.parametrize("asked", ["", "1", "c"])
+def test_the_best_measured_variant_runs_unless_another_is_asked_for(asked, monkeypatch):
+    library.use(asked)
+    best = next(name for name in library.VARIANTS if name in library.supported())
+    assert library.lane().variant == best != "plain"  # on any processor of the last ten years
+    monkeypatch.setattr(library, "supported", lambda: ("plain",))
+    if asked == "c":
+        with pytest.raises(BackendError, match="TINYMASKRCNN_KERNELS=c: this processor runs plain"):
+            library.use(asked)
+    else:
+        library.use(asked)
+        assert library.lane() is None and library.described() == "kernels in NumPy"
+
+
+def test_a_setting_that_is_none_is_one_error(monkeypatch):
+    with pytest.raises(ConfigError, match="TINYMASKRCNN_KERNELS must be one of 0, 1, numpy, c, avx512, .*; got 'fast'"):
+        library.use("fast")
+    monkeypatch.setattr(library, "_choice", library._Choice())
+    monkeypatch.setenv("TINYMASKRCNN_KERNELS", "no")
+    with pytest.raises(ConfigError, match="got 'no'"):
+        library.lane()
+
+
+def test_without_a_library_all_runs_and_only_who_insists_is_told(monkeypatch):
+    monkeypatch.setattr(library, "load", lambda *_: None)
+    library.supported.cache_clear()
+    library.use("")
+    assert library.lane() is None and library.described() == "kernels in NumPy"
+    for asked in ("c", "avx2"):
+        with pytest.raises(BackendError, match="there is no library of kernels in C"):
+            library.use(asked)
+
+
+def test_only_a_library_of_this_version_is_taken(built, tmp_path, monkeypatch):
+    monkeypatch.undo()  # the real load
+    load = library.load.__wrapped__
+    assert load(tmp_path) is None
+    broken = tmp_path / f"_lane{library.importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    broken.write_bytes(b"not a library")
+    assert load(tmp_path) is None
+    broken.unlink()
+    folder = Path(built._name).parent
+    assert load(folder) is not None
+    monkeypatch.setattr(library, "VERSION", library.VERSION + 1)
+    assert load(folder) is None
+
+
+def test_kernels_switched_off_are_called_so(monkeypatch):
+    monkeypatch.setenv("TINYMASKRCNN_KERNELS", "0")
+    assert library.described() == "no kernels"
+
+
+SCRIPT = """
+import numpy as np
+from tinymaskrcnn.kernels.c import library
+from tinymaskrcnn.ops import conv
+x = np.ones((4, 16, 16, 16), np.float32)
+y, _ = conv.conv2d_forward(x, np.ones((3, 3, 16, 16), np.float32), None, padding=1)
+print(library.described(), y.sum())
+"""
+
+
+@pytest.mark.parametrize("asked, said", [("numpy", "kernels in NumPy"), ("0", "no kernels")])
+def test_the_environment_chooses(asked, said):
+    env = os.environ | {"TINYMASKRCNN_KERNELS": asked, "PYTHONPATH": str(ROOT)}
+    out = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True).stdout
+    assert out.split(" ")[:-1] == said.split(" ") and float(out.split()[-1]) == 4 * (16 * 3 - 2) ** 2 * 16 * 16

@@ -1,0 +1,76 @@
+"""Functions in C stay inside the arrays that they are given: the compiler watches every access, in every variant."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import COMPILER, ROOT, compiled
+
+WATCHED = """
+import sys
+from pathlib import Path
+import numpy as np
+from tinymaskrcnn.kernels import threads
+from tinymaskrcnn.kernels.c import conv, library
+threads.set_threads(1)
+built = library.load(Path(sys.argv[1]))
+library.load = lambda: built
+conv.LEAST = 0
+def ones(*shape):
+    return np.ones(shape, np.float32)
+if sys.argv[2:]:
+    library.use("plain")
+    library.lane().window(library.address(ones(7)), library.address(ones(64)), 1, 2, 4, 1, 2, 4, 0, 0)
+for variant in library.supported():
+    library.use(variant)
+    for C, O in ((1, 1), (3, 17), (16, 16), (5, 64), (64, 80)):
+        for kernel, options in (
+            ((3, 3), dict(padding=1)),
+            ((3, 3), dict(padding=(0, 3), stride=(2, 3))),
+            ((2, 3), dict(dilation=2)),
+            ((1, 1), dict(stride=2)),
+            ((1, 1), dict()),
+        ):
+            tiled = options == dict(padding=1) and C % 16 == O % 16 == 0
+            for m in ((1, 1), (2, 2), (4, 4)) if tiled else ((1, 1),):
+                conv.choose = lambda *args, m=m, **data: m
+                y, cache = conv.conv2d_forward(ones(2, 7, 9, C), ones(*kernel, C, O), ones(O), **options)
+                conv.conv2d_backward(y, cache)
+        for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (1, 3, 0)):
+            weight = ones(kernel, kernel, C, O)
+            y, cache = conv.conv_transpose2d_forward(ones(2, 5, 4, C), weight, None, stride=stride, padding=padding)
+            conv.conv_transpose2d_backward(y, cache)
+    print(variant)
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    try:
+        folder = compiled(tmp_path_factory.mktemp("watched"), "-O1", "-fsanitize=address")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"the compiler cannot watch memory: {error.stderr[-200:]}")
+    found = subprocess.run([COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True)
+    runtime = found.stdout.strip()
+    if not os.path.isabs(runtime):
+        pytest.skip("the compiler's library that watches memory is not installed")
+    env = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONPATH": str(ROOT)}
+
+    def run(*more):
+        command = [sys.executable, "-c", WATCHED, str(folder), *more]
+        return subprocess.run(command, env=env, capture_output=True, text=True)
+
+    return run
+
+
+def test_no_access_outside_of_an_array(watched, built):
+    out = watched()
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert "plain" in out.stdout.split()
+
+
+def test_one_float_too_many_would_show(watched, built):
+    out = watched("wrong")
+    assert out.returncode != 0 and "heap-buffer-overflow" in out.stderr

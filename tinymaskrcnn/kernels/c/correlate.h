@@ -1,0 +1,133 @@
+/* Correlation without columns: every window reads some stretches of its input where they lie.
+
+   y[pixel, o] = bias[o] + sum over taps t and c of x[pixel's window + taps[t] + c] * w[t, c, o]
+
+   This one sum is a convolution forward (a tap for each row of the kernel), its gradient for the input (taps in the
+   gradient of the output, weights transposed), a 1x1 convolution or a linear layer (one tap), and a transposed convolution (one
+   tap for each spot that a pixel paints). */
+
+/* Weights (taps, run, O), given by their strides, in panels of PANEL vectors: (O / panel, taps * run, panel); the last
+   panel is as narrow as it can be, and filled up with zeros. */
+EXPORT void NAME(pack)(float *packed, const float *w, int64_t taps, int64_t run, int64_t outs, int64_t tap_stride,
+                       int64_t run_stride, int64_t out_stride) {
+  for (int64_t first = 0; first < outs; first += PANEL * LANES) {
+    int64_t left = outs - first, width = left > PANEL * LANES ? PANEL * LANES : (left + LANES - 1) / LANES * LANES;
+    int64_t real = left < width ? left : width;
+    for (int64_t t = 0; t < taps; t++)
+      for (int64_t c = 0; c < run; c++, packed += width) {
+        const float *from = w + t * tap_stride + c * run_stride + first * out_stride;
+        for (int64_t o = 0; o < real; o++) packed[o] = from[o * out_stride];
+        for (int64_t o = real; o < width; o++) packed[o] = 0;
+      }
+  }
+}
+
+INLINE void NAME(store)(float *y, vec v, int64_t floats) {
+  if (floats >= LANES)
+    *(vec *)y = v;
+  else if (floats > 0)
+    memcpy(y, &v, 4 * floats);
+}
+
+INLINE vec NAME(load)(const float *x, int64_t floats) {
+  vec v = {0};
+  if (floats >= LANES)
+    return *(const vec *)x;
+  if (floats > 0)
+    memcpy(&v, x, 4 * floats);
+  return v;
+}
+
+/* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
+INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w, const float *bias,
+                       const int64_t *taps, int64_t count, int64_t run, int64_t floats) {
+  vec sum[ROWS][PANEL];
+  const float *p[ROWS];
+#pragma GCC unroll 8
+  for (int q = 0; q < ROWS; q++) {
+    p[q] = in[q];
+#pragma GCC unroll 8
+    for (int v = 0; v < n; v++) sum[q][v] = (vec){0};
+  }
+  for (int64_t t = 0; t < count; t++) {
+    int64_t step = taps[t];
+    for (int64_t c = 0; c < run; c++, w += n * LANES) {
+      vec weights[PANEL];
+#pragma GCC unroll 8
+      for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
+#pragma GCC unroll 8
+      for (int q = 0; q < ROWS; q++) {
+        float x = p[q][step + c];
+#pragma GCC unroll 8
+        for (int v = 0; v < n; v++) sum[q][v] += x * weights[v];
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < n; v++) {
+    vec shift = bias ? NAME(load)(bias + v * LANES, floats - v * LANES) : (vec){0};
+#pragma GCC unroll 8
+    for (int q = 0; q < ROWS; q++)
+      if (q < real) NAME(store)(out[q] + v * LANES, sum[q][v] + shift, floats - v * LANES);
+  }
+}
+
+static void NAME(tile_of)(int64_t n, const float *const *in, float *const *out, int real, const float *w,
+                          const float *bias, const int64_t *taps, int64_t count, int64_t run, int64_t floats) {
+  switch (n) {
+    case 1: NAME(tile)(1, in, out, real, w, bias, taps, count, run, floats); break;
+    case 2: NAME(tile)(2, in, out, real, w, bias, taps, count, run, floats); break;
+#if PANEL > 2
+    case 3: NAME(tile)(3, in, out, real, w, bias, taps, count, run, floats); break;
+    case 4: NAME(tile)(4, in, out, real, w, bias, taps, count, run, floats); break;
+#endif
+  }
+}
+
+/* A panel of weights at a time, and under it all pixels: the panel stays in the nearest caches. */
+EXPORT void NAME(correlate)(float *y, const float *x, const float *w, const float *bias, const int64_t *taps,
+                            const struct correlation *s) {
+  for (int64_t first = 0; first < s->outs; first += PANEL * LANES) {
+    int64_t floats = s->outs - first;
+    int64_t n = floats > PANEL * LANES ? PANEL : (floats + LANES - 1) / LANES;
+    const float *in[ROWS];
+    float *out[ROWS];
+    int waiting = 0;
+    for (int64_t image = 0; image < s->images; image++)
+      for (int64_t row = 0; row < s->height; row++) {
+        const float *from = x + image * s->in_image + row * s->in_row;
+        float *to = y + image * s->out_image + row * s->out_row + first;
+        for (int64_t column = 0; column < s->width; column++, from += s->in_pixel, to += s->out_pixel) {
+          in[waiting] = from;
+          out[waiting++] = to;
+          if (waiting == ROWS) {
+            NAME(tile_of)(n, in, out, ROWS, w, bias ? bias + first : 0, taps, s->taps, s->run, floats);
+            waiting = 0;
+          }
+        }
+      }
+    if (waiting) {
+      for (int q = waiting; q < ROWS; q++) in[q] = in[0], out[q] = out[0];
+      NAME(tile_of)(n, in, out, waiting, w, bias ? bias + first : 0, taps, s->taps, s->run, floats);
+    }
+    w += s->taps * s->run * n * LANES;
+  }
+}
+
+/* The part of n images (H, W, C) that starts at (top, left), as (n, h, w, C), with zeros where that lies outside. */
+EXPORT void NAME(window)(float *seen, const float *x, int64_t n, int64_t H, int64_t W, int64_t C, int64_t h, int64_t w,
+                         int64_t top, int64_t left) {
+  int64_t first = left < 0 ? -left : 0, last = W - left;
+  first = first > w ? w : first;
+  last = last > w ? w : last < first ? first : last;
+  for (int64_t image = 0; image < n; image++)
+    for (int64_t row = top; row < top + h; row++, seen += w * C) {
+      if (row < 0 || row >= H) {
+        memset(seen, 0, 4 * w * C);
+        continue;
+      }
+      memset(seen, 0, 4 * first * C);
+      if (last > first) memcpy(seen + first * C, x + ((image * H + row) * W + left + first) * C, 4 * (last - first) * C);
+      memset(seen + last * C, 0, 4 * (w - last) * C);
+    }
+}

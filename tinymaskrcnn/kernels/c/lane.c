@@ -1,0 +1,83 @@
+/* Convolutions in C: the same text three times over, for AVX-512, for AVX2 with FMA, and for whatever the compiler takes
+   for granted. Which of them the processor can run, `supports` says; Python chooses (library.py).
+
+   Each file below is one theme and knows two things of its surroundings: `vec`, a vector of LANES floats, and NAME(f),
+   the name of a function in this variant. There is no allocation, no global state and no thread in here: arrays and
+   scratch memory come from Python, which also cuts the work into jobs. */
+
+#if !defined(__GNUC__)
+#error "the lane is written with the vector extensions of GCC and Clang"
+#endif
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define PASTE(a, b) a##_##b
+#define JOIN(a, b) PASTE(a, b)
+#define NAME(function) JOIN(function, VARIANT)
+
+#include "shapes.h"
+
+#if defined(__x86_64__) && defined(__clang__)
+#define BEGIN_AVX512 _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx2,fma\"))), apply_to = function)")
+#define BEGIN_AVX2 _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), apply_to = function)")
+#define END_TARGET _Pragma("clang attribute pop")
+#elif defined(__x86_64__)
+#define BEGIN_AVX512 _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx2,fma,prefer-vector-width=512\")")
+#define BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma\")")
+#define END_TARGET _Pragma("GCC pop_options")
+#endif
+
+/* ROWS x PANEL vectors of sums stay in registers: 28 of 32 with AVX-512, 12 of 16 with AVX2. */
+
+#if defined(__x86_64__)
+#define VARIANT avx512
+#define LANES 16
+#define ROWS 7
+#define PANEL 4
+BEGIN_AVX512
+#include "themes.h"
+END_TARGET
+#undef VARIANT
+#undef LANES
+#undef ROWS
+#undef PANEL
+
+#define VARIANT avx2
+#define LANES 8
+#define ROWS 6
+#define PANEL 2
+BEGIN_AVX2
+#include "themes.h"
+END_TARGET
+#undef VARIANT
+#undef LANES
+#undef ROWS
+#undef PANEL
+#endif
+
+#define VARIANT plain
+#define LANES 4
+#define ROWS 6
+#define PANEL 2
+#include "themes.h"
+
+/* Whether this processor (and its operating system) runs a variant: 0 plain, 1 avx2, 2 avx512. */
+EXPORT int supports(int variant) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (variant == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (variant == 2) return supports(1) && __builtin_cpu_supports("avx512f");
+#endif
+  return variant == 0;
+}
+
+/* Raised with every change of what the functions are called with: an older library is passed over. */
+EXPORT int lane_version(void) { return 1; }

@@ -1,0 +1,112 @@
+/* The gradient for the weights of a correlation (correlate.h), and for its bias:
+
+   dw[t, c, o] += sum over pixels of x[pixel's window + taps[t] + c] * dy[pixel, o],   dbias[o] += sum of dy[pixel, o]
+
+   Some pixels of dy at a time are laid side by side, so that they stay in the nearest cache while all of dw passes. */
+
+#define PIXELS 64
+#define DEPTH 8 /* rows of dw at a time, where a row is one vector wide */
+
+/* `depth` rows of dw, beginning with a stretch's float c, by n vectors of channels. */
+INLINE void NAME(outer)(int depth, int n, float *const *dw, const int64_t *offset, const float *x, const int64_t *in,
+                        const float *dy, int pixels, int64_t floats) {
+  vec sum[DEPTH][PANEL];
+#pragma GCC unroll 8
+  for (int k = 0; k < depth; k++)
+#pragma GCC unroll 8
+    for (int v = 0; v < n; v++) sum[k][v] = NAME(load)(dw[k] + v * LANES, floats - v * LANES);
+  for (int r = 0; r < pixels; r++, dy += n * LANES) {
+    const float *from = x + in[r];
+    vec d[PANEL];
+#pragma GCC unroll 8
+    for (int v = 0; v < n; v++) d[v] = *(const vec *)(dy + v * LANES);
+#pragma GCC unroll 8
+    for (int k = 0; k < depth; k++) {
+      float factor = from[offset[k]];
+#pragma GCC unroll 8
+      for (int v = 0; v < n; v++) sum[k][v] += factor * d[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < depth; k++)
+#pragma GCC unroll 8
+    for (int v = 0; v < n; v++) NAME(store)(dw[k] + v * LANES, sum[k][v], floats - v * LANES);
+}
+
+INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
+                         int64_t run, const int64_t *in, const float *dy, int pixels, int64_t floats) {
+  int64_t all = count * run, offset[DEPTH];
+  float *to[DEPTH];
+  int64_t t = 0, c = 0;
+  for (int64_t k = 0; k < all;) {
+    int some = all - k < depth ? 1 : depth;
+#pragma GCC unroll 8
+    for (int i = 0; i < depth; i++) {
+      if (i >= some) break;
+      offset[i] = taps[t] + c;
+      to[i] = dw + (k + i) * outs;
+      if (++c == run) c = 0, t++;
+    }
+    if (some == depth)
+      NAME(outer)(depth, n, to, offset, x, in, dy, pixels, floats);
+    else
+      NAME(outer)(1, n, to, offset, x, in, dy, pixels, floats);
+    k += some;
+  }
+}
+
+static void NAME(outers_of)(int64_t n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
+                            int64_t run, const int64_t *in, const float *dy, int pixels, int64_t floats) {
+  switch (n) {
+    case 1: NAME(outers)(DEPTH, 1, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+#if PANEL > 2
+    case 2: NAME(outers)(8, 2, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+    case 3: NAME(outers)(6, 3, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+    case 4: NAME(outers)(4, 4, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+#else
+    case 2: NAME(outers)(6, 2, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+#endif
+  }
+}
+
+/* Some pixels of one panel: copied, added to dbias, and multiplied. */
+static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const int64_t *in, const float *const *dy,
+                              int pixels, int64_t n, int64_t floats, const int64_t *taps, const struct correlation *s) {
+  float side_by_side[PIXELS * PANEL * LANES];
+  for (int64_t v = 0; v < n; v++) {
+    vec sum = {0};
+    for (int r = 0; r < pixels; r++) {
+      vec d = NAME(load)(dy[r] + v * LANES, floats - v * LANES);
+      *(vec *)(side_by_side + (r * n + v) * LANES) = d;
+      sum += d;
+    }
+    if (dbias) {
+      sum += NAME(load)(dbias + v * LANES, floats - v * LANES);
+      NAME(store)(dbias + v * LANES, sum, floats - v * LANES);
+    }
+  }
+  NAME(outers_of)(n, dw, s->outs, x, taps, s->taps, s->run, in, side_by_side, pixels, floats);
+}
+
+EXPORT void NAME(weight_gradient)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *taps,
+                                  const struct correlation *s) {
+  for (int64_t first = 0; first < s->outs; first += PANEL * LANES) {
+    int64_t floats = s->outs - first;
+    int64_t n = floats > PANEL * LANES ? PANEL : (floats + LANES - 1) / LANES;
+    float *shift = dbias ? dbias + first : 0;
+    int64_t in[PIXELS];
+    const float *out[PIXELS];
+    int waiting = 0;
+    for (int64_t image = 0; image < s->images; image++)
+      for (int64_t row = 0; row < s->height; row++)
+        for (int64_t column = 0; column < s->width; column++) {
+          in[waiting] = image * s->in_image + row * s->in_row + column * s->in_pixel;
+          out[waiting++] = dy + image * s->out_image + row * s->out_row + column * s->out_pixel + first;
+          if (waiting == PIXELS) {
+            NAME(some_pixels)(dw + first, shift, x, in, out, PIXELS, n, floats, taps, s);
+            waiting = 0;
+          }
+        }
+    if (waiting) NAME(some_pixels)(dw + first, shift, x, in, out, waiting, n, floats, taps, s);
+  }
+}
