@@ -18,7 +18,7 @@ from tinymaskrcnn.train import rcnn_stages
 from tinymaskrcnn.train.procedures import Training
 from tinymaskrcnn.train.rcnn_stages import STAGES, Stages
 from tinymaskrcnn.train.run import RunFolder
-from tinymaskrcnn.train.stage_files import StageFiles
+from tinymaskrcnn.train.stage_files import StageFiles, digest
 from tinymaskrcnn.train.trainer import Trainer
 
 SMALL = {
@@ -43,6 +43,9 @@ SMALL = {
 def config(**changes):
     named = {key.replace("__", "."): value for key, value in changes.items()}
     return override(Config(), system_settings("rcnn") | SMALL | named)
+
+
+PICTURES = rcnn_stages.PICTURES  # as it is when nobody changes it
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +93,62 @@ def test_all_stages_leave_their_files(whole):
     predictor = opened.model.roi_heads.heads["box"].predictor
     assert predictor.svm_weight.value.any() and predictor.bbox_weight.value.any()
     assert list(opened.evaluate(scenes=2)) == ["bbox"]
+
+
+def test_what_was_fitted_is_installed_and_the_checkpoint_keeps_the_rest(whole):
+    run = RunFolder.open(whole)
+    stages, stored = Stages(training(reopened(whole))), run.load()
+    assert stored.step == 3 and "updates" in stored.optimizer and len(stored.optimizer) > 1
+    machines, (ridge,) = list(stages.read("classifiers")), stages.read("regression")
+    predictor = Experiment.open(whole).model.roi_heads.heads["box"].predictor
+    for label, machine in enumerate(machines):
+        np.testing.assert_allclose(predictor.svm_weight.value[:, label], machine["weight"], rtol=1e-6)
+        np.testing.assert_allclose(predictor.svm_bias.value[label], machine["bias"], rtol=1e-6)
+    np.testing.assert_allclose(predictor.bbox_weight.value, ridge["weight"], rtol=1e-6)
+
+
+def test_a_file_depends_on_its_own_pictures_and_the_settings_of_its_stage(whole):
+    stages = Stages(training(reopened(whole)))
+    crop, ridge = {"warp_size", "context"}, {"ridge_iou", "ridge_strength"}
+    svm = {"svm_c", "svm_negative_iou", "svm_positive_weight", "svm_bias_multiplier", "svm_retrain_after"}
+    wanted = {"features": crop | {"ridge_iou"}, "classifiers": crop | svm | {"feature_norm", "ridge_iou"}}
+    wanted["regression"] = crop | ridge | {"feature_norm"}
+    digests = stages.pictures[1]
+    assert len(set(digests)) == 3
+    for stage, names in wanted.items():
+        for name, what in stages.names(stage).items():
+            told = stages.made_from(stage, what)
+            assert set(told["rcnn"]) == names and told["seed"] == 0 and told["network"] == stages.network
+            of = [digests[what.start // 2]] if stage == "features" else digests
+            assert told["pictures"] == digest(np.array(of)), name
+            assert tuple(told["delta_weights"]) == stages.config.model.roi.delta_weights
+    pictures = [stages.stream.scene(number) for number in (2, 3)]
+    given = [stages.stream.proposals.of(number) for number in (2, 3)]
+    arrays = [a for (image, t), boxes in zip(pictures, given) for a in (image, t.boxes, t.labels, boxes)]
+    assert digests[1] == digest(*arrays)
+    state = stages.model.state_dict()
+    assert stages.network == digest(*(state[n] for n in sorted(state) if "box_predictor" not in n))
+
+
+def test_fifty_pictures_a_file_and_a_line_a_stage(whole, tmp_path, capsys):
+    assert PICTURES == 50
+    path = without(whole, tmp_path, "stages/regression.npz")
+    (path / "stages" / ".regression.npz.999999-0.tmp").write_bytes(b"half")
+    began = []
+    assert reopened(path).train(on_start=began.append) is True and began == [3]
+    said = capsys.readouterr().err
+    assert "stage 5 of 5: regression" in said and "stage 4" not in said
+    assert not list((path / "stages").glob(".*"))
+
+
+def test_the_network_learns_on_the_device_of_its_training(whole, tmp_path, monkeypatch):
+    path, seen = without(whole, tmp_path, "stages"), []
+    monkeypatch.setattr(rcnn_stages, "run_training", lambda trainer, run, on_row: seen.append(trainer.device) or False)
+    monkeypatch.setattr(rcnn_stages, "resume", lambda trainer, run: 1)
+    before = rcnn_stages.Progress
+    monkeypatch.setattr(rcnn_stages, "Progress", lambda *a, **k: seen.append((a, k)) or before(*a, **k))
+    stages = Stages(dataclasses.replace(training(reopened(path)), device="somewhere"))
+    assert stages.run("network") is False and seen == [((3,), {"start": 1}), "somewhere"]
 
 
 def without(whole, tmp_path, *names):
