@@ -11,7 +11,10 @@ from . import __version__
 from .commands.options import check_threads
 from .errors import TinyMaskRCNNError, shown
 
-COMMANDS = ("train", "evaluate", "predict", "convert", "export", "demo", "profile", "doctor", "data", "homework")
+COMMANDS = (
+    *("train", "evaluate", "predict", "convert", "export", "demo", "profile", "walk"),
+    *("doctor", "data", "homework"),
+)
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 UNREAD = 141  # and of a program whose output nobody reads any more: `... | head`
 

@@ -2,5 +2,7 @@
 
 from .fate import STAGES, Fate, why_missed
 from .trace import DetectionTrace, trace_detection
+from .walk import walk_step
+from .walked import Walk
 
-__all__ = ["STAGES", "DetectionTrace", "Fate", "trace_detection", "why_missed"]
+__all__ = ["STAGES", "DetectionTrace", "Fate", "Walk", "trace_detection", "walk_step", "why_missed"]

@@ -93,6 +93,19 @@ def find_blank(identifier):
     return all_blanks()[identifier]
 
 
+def places():
+    """{file: [(id, first line, last line)]} of all blanks, markers included; file as a path inside the package."""
+    found = {}
+    for path in sorted({blank.module for blank in all_blanks().values()}):
+        file = PACKAGE.joinpath(*path.split(".")[1:]).with_suffix(".py")
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            if match := BEGIN.fullmatch(line):
+                begin, identifier = number, match.group(1)
+            elif END.fullmatch(line):
+                found.setdefault(file.relative_to(PACKAGE).as_posix(), []).append((identifier, begin, number))
+    return found
+
+
 def _blanks_of(path, text):
     lines = text.splitlines()
     module = ".".join(("tinymaskrcnn", *path.relative_to(PACKAGE).with_suffix("").parts))

@@ -35,8 +35,14 @@ def _rows(cache, without):
     return rows
 
 
-def _memory(array):
-    """(what tells one buffer from another, its bytes): the array that a chain of views ends in."""
+def owner(array):
+    """The array that a chain of views ends in: what stays in memory while one of the views is kept."""
     while isinstance(getattr(array, "base", None), type(array)):
         array = array.base
+    return array
+
+
+def _memory(array):
+    """(what tells one buffer from another, its bytes)"""
+    array = owner(array)
     return id(array), int(array.nbytes)

@@ -1,0 +1,69 @@
+"""`tinymaskrcnn walk`: a page of one step, of a run or a picture; what it cannot use it says."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.homework.blanks import all_blanks, places
+
+
+def test_a_run_is_walked_to_the_same_bytes_twice_and_stays_as_it_is(run, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for name in ("one.html", "two.html"):
+        assert cli.main(["walk", "--model", str(run), "--scene", "1", "--out", str(tmp_path / "new" / name)]) == 0
+    assert "open it in a browser" in capsys.readouterr().out
+    one, two = ((tmp_path / "new" / name).read_bytes() for name in ("one.html", "two.html"))
+    assert one == two and b"scene 1" in one
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_of_ones_own(run, tmp_path):
+    picture = tmp_path / "grey.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40), np.uint8)).save(picture)
+    assert cli.main(["walk", "--model", str(run), "--picture", str(picture), "--out", str(tmp_path / "a.html")]) == 0
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "grey.png" in text and "stands in for the truth" in text and "1×64×64×1" in text
+
+
+def test_blanks_hide_the_answers_and_nothing_else(run, tmp_path):
+    paths = [tmp_path / "whole.html", tmp_path / "blank.html"]
+    for path, more in zip(paths, ([], ["--blanks"])):
+        assert cli.main(["walk", "--model", str(run), "--out", str(path), *more]) == 0
+    whole, blank = (path.read_text(encoding="utf-8") for path in paths)
+    hidden = set(re.findall(r"(hw\d\d\.\w+): this part is homework", blank))
+    assert "this part is homework" not in whole and hidden <= set(all_blanks()) and len(hidden) >= 10
+    lines = {(file, line) for file, found in places().items() for _, *ends in found for line in range(*ends)}
+    assert len(shown(whole) & lines) > 100 and shown(blank) == shown(whole) - lines
+
+
+def shown(text):
+    """{(file, line)} of the lines that ran, by the numbers on a page."""
+    found = set()
+    for card in re.findall(r"<article.*?</article>", text, re.DOTALL):
+        file = re.search(r'class="file">([\w/]+\.py)', card)[1]
+        found |= {(file, int(line)) for line in re.findall(r'class="row ran"><span class="no">(\d+)<', card)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "walk.png"], "--out must end in .html; got 'walk.png'"),
+        (["--model", "nowhere"], "nowhere"),
+        (["--picture", "nothing.png"], "nothing.png: there is no such file"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(words, said, capsys):
+    assert cli.main(["walk", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and len(error) < 500
+
+
+@pytest.mark.parametrize("words", [["--scene", "-1"], ["--scene", "1", "--picture", "a.png"], ["--seed", "x"]])
+def test_options_that_make_no_sense(words, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["walk", *words])
+    assert "Traceback" not in capsys.readouterr().err
