@@ -7,6 +7,7 @@ shuffled order. Every array that is handed to a kernel is copied between two gua
 
 import ctypes
 import functools
+import re
 import shutil
 import subprocess
 import tempfile
@@ -66,7 +67,8 @@ def _compile(*arguments):
 def _entry(code, name, parameters):
     """A C function that finds the kernel's arguments behind an array of pointers."""
     text = code.partition(f"void {name}(")[2].partition("\n}")[0]  # a function ends at a brace in the first column
-    waits = "true" if "__syncthreads" in text else "false"
+    helpers = re.findall(r"^__device__ [\w ]+?(\w+)\((?:(?!\n}).)*?__syncthreads", code, re.MULTILINE | re.DOTALL)
+    waits = "true" if re.search("|".join(rf"\b{word}\(" for word in ["__syncthreads", *helpers]), text) else "false"
     arguments = ", ".join(f"*({p.text}*)arguments[{i}]" for i, p in enumerate(parameters))
     return (
         f'extern "C" int emulate_{name}(unsigned blocks, unsigned threads, unsigned long long seed, void** arguments)'

@@ -5,23 +5,28 @@
     x = xp.asarray(host_array)
     with counting() as cost:
         y, cache = linear_forward(x, weight, bias)
-    cost.synchronisations, cost.operations
+    cost.synchronisations, cost.operations, cost.launches
 
 What a GPU would refuse is refused here: host arrays mixed with device arrays, np functions and np.asarray on device
 arrays, indexing with host arrays, names and keywords that CuPy lacks (from data_cupy_names.txt), and `ufunc.at`, whose
 float atomics are not repeatable. What would make the host wait for the GPU is counted: get, float, int, bool, item,
-tolist, a boolean mask as an index, nonzero and its kin. `with kernels():` lends the device its CUDA kernels, run by
-cuda_emulator; each launch counts as one operation.
+tolist, a boolean mask as an index, nonzero and its kin, and sparse matrices, which CuPy checks by reading them. Every
+operation is written down with what CuPy starts for it (cupy_costs.py) and the line of the package that asked.
+`with kernels():` lends the device its CUDA kernels, run by cuda_emulator; each launch counts as one operation.
 
 The class wraps an array instead of deriving from it: np.asarray takes a subclass of ndarray without asking, but calls
 `__array__` of a wrapper, which refuses.
 """
 
 import functools
+import gc
+import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cuda_emulator
+import cupy_costs
 import cupy_names
 import numpy as np
 import scipy.sparse
@@ -33,10 +38,31 @@ from tinymaskrcnn.testing import Backend
 NAMES = cupy_names.read()
 
 
+class Event(NamedTuple):
+    """One thing that was asked of the device."""
+
+    kind: str  # of cupy_costs.KINDS, or "wait"
+    name: str
+    count: int  # how many of them CuPy starts
+    shapes: tuple  # of what came out, or of what a kernel was given
+    place: str  # module:function of the package that asked
+
+
 @dataclass(eq=False)
 class Cost:
-    synchronisations: int = 0
+    """What was asked of the device: operations are calls, launches what CuPy starts for them."""
+
     operations: int = 0
+    events: list = field(default_factory=list)
+
+    def count(self, kind):
+        return sum(event.count for event in self.events if event.kind == kind)
+
+    synchronisations = property(lambda self: self.count("wait"))
+    launches = property(lambda self: self.count("launch"))
+    products = property(lambda self: self.count("product"))
+    sorts = property(lambda self: self.count("sort"))
+    uploads = property(lambda self: self.count("upload"))
 
 
 _costs = []
@@ -44,7 +70,7 @@ _costs = []
 
 @contextmanager
 def counting():
-    """Count host synchronisations and array operations (each a kernel launch on a GPU) inside the block."""
+    """Count host synchronisations and array operations inside the block, and write down what a GPU has to start."""
     cost = Cost()
     _costs.append(cost)
     try:
@@ -53,14 +79,55 @@ def counting():
         _costs.remove(cost)
 
 
-def _synchronise():
+def _note(*events):
     for cost in _costs:
-        cost.synchronisations += 1
+        cost.events.extend(events)
 
 
-def _operate():
+def _synchronise(name="get"):
+    if _costs:
+        _note(Event("wait", name, 1, (), _place()))
+
+
+def _operate(name, started=cupy_costs.ONE_LAUNCH, shapes=()):
+    if not _costs:
+        return
+    place = _place()
     for cost in _costs:
         cost.operations += 1
+    _note(*(Event(kind, name, count, shapes, place) for kind, count in started))
+
+
+_UNSAID = ("backend.py", "contract.py", "kernel_lookup.py", "launch.py", "devices.py")  # they hand on what others ask
+
+
+def _place():
+    """The function of the package that asked, as "ops/boxes.py:decode"."""
+    frame = sys._getframe(2)
+    while frame:
+        _, found, inside = frame.f_code.co_filename.rpartition("tinymaskrcnn/")
+        if found and not inside.endswith(_UNSAID) and not inside.startswith("tests/"):
+            return f"{inside}:{frame.f_code.co_name}"
+        frame = frame.f_back
+    return "elsewhere"
+
+
+def _shapes(result):
+    parts = result if isinstance(result, (list, tuple)) else [result]
+    return tuple((*part.shape, str(part.dtype)) for part in parts if isinstance(part, (np.ndarray, np.generic)))
+
+
+def live_bytes():
+    """Bytes of all arrays on the device that somebody still holds."""
+    gc.collect()
+    owners = {}
+    for thing in gc.get_objects():
+        if type(thing) is StrictArray:
+            memory = thing._memory
+            while isinstance(memory.base, np.ndarray):
+                memory = memory.base
+            owners[id(memory)] = memory.nbytes
+    return sum(owners.values())
 
 
 @contextmanager
@@ -74,8 +141,9 @@ def kernels(*, seed=1, faults=None, dry=False):
     launched = []
 
     def launch(source, kernel, blocks, block, arguments):
-        _operate()
         launched.append(kernel)
+        shapes = tuple(tuple(a.shape) if isinstance(a, StrictArray) else a.item() for a in arguments)
+        _operate(kernel, shapes=(blocks, *shapes))
         memory = [a._memory if isinstance(a, StrictArray) else a for a in arguments]
         if dry:
             cuda_emulator.clear(source, kernel, memory)
@@ -161,11 +229,11 @@ class StrictArray:
     # ------------------------------------------------------------ the host waits
 
     def get(self):
-        _synchronise()
+        _synchronise("get")
         return self._memory.copy()
 
     def _scalar(self, kind):
-        _synchronise()
+        _synchronise(kind.__name__)
         return kind(self._memory)
 
     def __float__(self):
@@ -187,19 +255,21 @@ class StrictArray:
 
     def __getitem__(self, key):
         if _has_mask(key):
-            _synchronise()
+            _synchronise("mask")
         result = self._memory[_index(key)]
-        if isinstance(result, np.ndarray) and result.base is not None:
+        if isinstance(result, np.ndarray) and np.may_share_memory(result, self._memory):
             return StrictArray(result)  # a view
-        _operate()
+        if _is_plain(key):
+            return StrictArray(np.asarray(result))  # CuPy gives a view of one number, too
+        _operate("getitem", cupy_costs.of_index(_arrays_of(key)), _shapes(result))
         return StrictArray(np.asarray(result))
 
     def __setitem__(self, key, value):
         if _has_mask(key) and getattr(value, "ndim", 0):
-            _synchronise()  # CuPy turns the mask into positions, unless one number fills them all
-        _operate()
+            _synchronise("mask")  # CuPy turns the mask into positions, unless one number fills them all
         if isinstance(value, (list, tuple)):
             raise TypeError("a device array cannot be filled from a list; make an array with xp.asarray first")
+        _operate("setitem", cupy_costs.of_index(_arrays_of(key)), _shapes(self._memory))
         self._memory[_index(key)] = _unwrap(value, "assignment")
 
     def __len__(self):
@@ -209,6 +279,7 @@ class StrictArray:
         return (self[i] for i in range(len(self._memory)))
 
     def __copy__(self):
+        _operate("copy", shapes=_shapes(self._memory))
         return StrictArray(self._memory.copy())
 
     def __deepcopy__(self, memo):
@@ -231,14 +302,16 @@ class StrictArray:
 def _method(array, name, *args, **kwargs):
     parameters = NAMES["cupy"].get(name)
     _check_keywords(f"ndarray.{name}", set(kwargs) - {"copy", "kind", "order"}, parameters)
-    if name in WAITING_METHODS:
-        _synchronise()
-    elif name not in VIEWS:
-        _operate()
     _no_array_repeats(name, args, kwargs)
     args = [_unwrap(a, name) for a in args]
     kwargs = {k: _unwrap(v, name) for k, v in kwargs.items()}
     result = getattr(array._memory, name)(*args, **kwargs)
+    if name in WAITING_METHODS:
+        _synchronise(name)
+    elif name not in VIEWS:
+        _operate(name, cupy_costs.of_call(name, (array._memory, *args), kwargs, result), _shapes(result))
+    elif isinstance(result, np.ndarray) and not np.may_share_memory(result, array._memory):
+        _note(Event("launch", f"copy for {name}", 1, _shapes(result), _place()))  # what has gaps is first copied
     return result if name in ("item", "tolist", "tobytes") else _wrap(result)
 
 
@@ -255,15 +328,28 @@ def _index(key):
     return parts if isinstance(key, tuple) else parts[0]
 
 
+def _is_plain(key):
+    """Whether the index has numbers and slices only."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return not any(isinstance(part, (StrictArray, list)) for part in parts)
+
+
+def _arrays_of(key):
+    parts = key if isinstance(key, tuple) else (key,)
+    return sum(isinstance(part, (StrictArray, list)) for part in parts)
+
+
 def _has_mask(key):
     parts = key if isinstance(key, tuple) else (key,)
     return any(isinstance(part, StrictArray) and part.dtype == bool for part in parts)
 
 
 def _compute(function, *args, **kwargs):
-    _operate()
     name = function.__name__
-    return _wrap(function(*(_unwrap(a, name) for a in args), **{k: _unwrap(v, name) for k, v in kwargs.items()}))
+    args = [_unwrap(a, name) for a in args]
+    result = function(*args, **{k: _unwrap(v, name) for k, v in kwargs.items()})
+    _operate(name, cupy_costs.of_call(name, args, kwargs, result), _shapes(result))
+    return _wrap(result)
 
 
 def _operators():
@@ -366,10 +452,6 @@ class _Namespace:
 
 def _call(name, function, parameters, *args, **kwargs):
     _check_keywords(name, kwargs, parameters)
-    if name in WAITING or (name == "where" and len(args) == 1):
-        _synchronise()
-    elif name not in VIEWS | {"broadcast_to", "expand_dims", "moveaxis", "atleast_1d", "atleast_2d"}:
-        _operate()
     _no_array_repeats(name, args[1:], kwargs)
     if name in CREATORS:
         return _create(name, function, args, kwargs)
@@ -382,6 +464,10 @@ def _call(name, function, parameters, *args, **kwargs):
     host_args = [_unwrap(a, f"cupy.{name}") for a in args]
     host_kwargs = {k: _unwrap(v, f"cupy.{name}") for k, v in kwargs.items()}
     result = function(*host_args, **host_kwargs)
+    if name in WAITING or (name == "where" and len(args) == 1):
+        _synchronise(name)
+    elif name not in VIEWS | ON_HOST | {"broadcast_to", "expand_dims", "moveaxis", "atleast_1d", "atleast_2d"}:
+        _operate(name, cupy_costs.of_call(name, host_args, host_kwargs, result), _shapes(result))
     if isinstance(kwargs.get("out"), StrictArray):
         return kwargs["out"]
     return result if name in ON_HOST else _wrap(result)
@@ -391,14 +477,19 @@ def _create(name, function, args, kwargs):
     """Arrays from shapes, numbers, lists and host arrays: the one door into the device."""
     if name in ("linspace", "arange", "full") and any(isinstance(a, StrictArray) and a.ndim == 0 for a in args):
         if name != "full":
-            _synchronise()
+            _synchronise(name)
     moved = [a._memory if isinstance(a, StrictArray) else a for a in args]
     kwargs = {k: v for k, v in kwargs.items() if k != "blocking"}
     result = np.asarray(function(*moved, **kwargs))
     if name == "empty":
         result.fill(_UNWRITTEN.get(result.dtype.kind, 0))
-    if name == "asarray" and args and isinstance(args[0], StrictArray) and result is args[0]._memory:
-        return args[0]
+    if name in cupy_costs.UPLOADING:
+        if isinstance(args[0], StrictArray) and result is args[0]._memory and name != "array":
+            return args[0]  # it is there, as it is
+        kind = "launch" if isinstance(args[0], StrictArray) else "upload"
+        _operate(name, [cupy_costs.Started(kind, 1)], _shapes(result))
+    else:
+        _operate(name, cupy_costs.of_call(name, moved, kwargs, result), _shapes(result))
     return StrictArray(result.copy() if any(result is m for m in moved) else result)
 
 
@@ -421,10 +512,14 @@ xp = _Module()
 
 
 class StrictSparse:
-    """A scipy.sparse matrix whose parts are device arrays and which multiplies device arrays only."""
+    """A scipy.sparse matrix whose parts are device arrays and which multiplies device arrays only.
+
+    CuPy reads back the ends of the row pointers when a matrix is made and, before the first product, whether the
+    entries of its rows are sorted and distinct; where they are not, it sorts them and waits for how many are left.
+    """
 
     def __init__(self, matrix):
-        self._matrix = matrix
+        self._matrix, self._known = matrix, False
 
     @property
     def T(self):
@@ -435,6 +530,10 @@ class StrictSparse:
             return StrictSparse(self._matrix @ other._matrix)
         if not isinstance(other, StrictArray):
             raise TypeError(f"a device matrix multiplies device arrays only; got {type(other).__name__}")
+        if not self._known:
+            for _ in range(1 if self._matrix.has_canonical_format else 3):
+                _synchronise("sparse product")
+            self._known = True
         return _compute(_sparse_matmul, StrictArray(self._matrix.data), other, matrix=self._matrix)
 
     def __getattr__(self, name):
@@ -449,7 +548,7 @@ def _sparse_matmul(data, dense, *, matrix):
 
 
 def _sparse_method(method, *args, **kwargs):
-    _operate()
+    _operate(method.__name__)
     args = [_unwrap(a, method.__name__) for a in args]
     return _wrap_sparse(method(*args, **kwargs))
 
@@ -471,6 +570,8 @@ class _SparseModule:
 def _make_sparse(name, make, args, kwargs):
     if name in ("csr_matrix", "csc_matrix", "coo_matrix"):
         _only_device(args, name)
+        if isinstance(args[0], tuple):
+            _synchronise(name)
     return StrictSparse(make(*(_unwrap(a, name) for a in args), **kwargs))
 
 

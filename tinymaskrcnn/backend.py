@@ -69,6 +69,18 @@ def move_like(x, like):
     return array_module(like).asarray(x)
 
 
+def constant(numbers, like):
+    """A few numbers (a tuple, or one) where `like` lives and in its dtype, moved there once; not to be written."""
+    return _constant(array_module(like), numbers, like.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(xp, numbers, dtype):
+    array = np.asarray(numbers, dtype)
+    array.flags.writeable = False
+    return xp.asarray(array)
+
+
 def sparse(xp):
     """The sparse matrix module that belongs to an array module: scipy.sparse or cupyx.scipy.sparse."""
     if xp is np:

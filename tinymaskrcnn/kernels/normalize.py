@@ -1,5 +1,9 @@
 """Normalisation of pictures in long rows, where NumPy would do one pixel's few channels at a time."""
 
+import functools
+
+import numpy as np
+
 from ..backend import array_module
 from ..kernel_lookup import register_kernel
 
@@ -14,15 +18,23 @@ def normalize_forward(layer, images, *, sizes):
     """Fast twin of models.mask_rcnn.Normalize.forward."""
     xp = array_module(images)
     n, height, width, channels = images.shape
-    mean, std = (xp.tile(xp.asarray(values, images.dtype), width) for values in (layer.mean, layer.std))  # (W*C,)
-    rows = xp.arange(height) < sizes[:, 0:1]  # (N, H)
-    columns = xp.repeat(xp.arange(width), channels) < sizes[:, 1:2]  # (N, W*C)
+    mean, std, row, column = _rows(xp, layer.mean, layer.std, images.shape[1:], images.dtype)
+    rows = row < sizes[:, 0:1]  # (N, H)
+    columns = column < sizes[:, 1:2]  # (N, W*C)
     scales = columns[:, None] / std, rows[..., None]
     y = images.reshape(n, height, width * channels) - mean
     for scale in scales:
         y *= scale
     cache = scales[0].reshape(n, 1, width, channels), scales[1].reshape(n, height, 1, 1)
     return y.reshape(images.shape), layer.keep(cache)
+
+
+@functools.lru_cache(maxsize=16)
+def _rows(xp, mean, std, shape, dtype):
+    """mean (W*C,), std (W*C,), and which row (H,) and which column (W*C,) a number lies in; made once for a size."""
+    height, width, channels = shape
+    mean, std = (np.tile(np.asarray(values, dtype), width) for values in (mean, std))
+    return *map(xp.asarray, (mean, std)), xp.arange(height), xp.asarray(np.repeat(np.arange(width), channels))
 
 
 @register_kernel("Normalize.backward", module=_everywhere, applies=lambda layer, dy, cache: dy is not None)

@@ -6,7 +6,7 @@ With the box head alone it is Faster R-CNN; with a keypoint head, Keypoint R-CNN
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import array_module, has_kernel, move_like, to_host
+from ..backend import array_module, constant, has_kernel, move_like, to_host
 from ..errors import ArgumentError, ShapeError
 from ..nn.module import Module, sum_grads
 from ..targets.roi import RoISamples
@@ -36,7 +36,7 @@ class Normalize(Module):
     def forward(self, images, *, sizes):
         """images (N, H, W, C), sizes (N, 2) before padding  ->  y (N, H, W, C)"""
         xp = array_module(images)
-        mean, std = (xp.asarray(values, images.dtype) for values in (self.mean, self.std))
+        mean, std = (constant(values, images) for values in (self.mean, self.std))
         rows = xp.arange(images.shape[1]) < sizes[:, 0:1]  # (N, H): True inside the picture
         columns = xp.arange(images.shape[2]) < sizes[:, 1:2]  # (N, W)
         rows, columns = rows[:, :, None, None], columns[:, None, :, None] / std  # 1 / std inside, 0 outside

@@ -3,7 +3,7 @@
 import functools
 import math
 
-from ..backend import array_module, move_like
+from ..backend import array_module
 from ..nn.init import normal
 from ..nn.layers import Conv2d
 from ..nn.module import Identity, Module, Sequential
@@ -82,8 +82,7 @@ class RPN(Module):
         """Anchors of all levels in the order of the logits: a list of (A, 4) in pixels of an image of (H, W)."""
         sizes, ratios = tuple(map(tuple, self.config.anchor_sizes)), tuple(self.config.anchor_ratios)
         grid_sizes = tuple(tuple(level.shape[1:3]) for level in pyramid)
-        levels = _anchors(sizes, ratios, grid_sizes, tuple(image_size), pyramid[0].dtype)
-        return [move_like(level, pyramid[0]) for level in levels]
+        return list(_anchors(sizes, ratios, grid_sizes, tuple(image_size), pyramid[0].dtype, array_module(pyramid[0])))
 
     # ------------------------------------------------------------ the losses
 
@@ -137,19 +136,17 @@ class RPN(Module):
         """
         xp = array_module(logits)
         height, width = sizes[:, 0:1].astype(deltas.dtype), sizes[:, 1:2].astype(deltas.dtype)
-        found, rows, level_of, start = [], [], [], 0
+        rows, level_of, start = [], [], 0
         for i, level in enumerate(anchors):  # the best of each level, so that small objects are not crowded out
             end = start + len(level)
             best = nms.top_n(logits[:, start:end], self._of_mode(self.config.pre_nms_top_n))  # (N, k)
-            level_deltas = xp.take_along_axis(deltas[:, start:end], best[..., None], axis=1)
-            decoded = boxes.decode(level_deltas, level[best])
-            found.append(boxes.clip(decoded, height=height, width=width))
             rows.append(best + start)
             level_of.append(xp.full(best.shape[1], i))
             start = end
         rows = xp.concatenate(rows, axis=1)  # (N, k1 + k2 + ...)
+        decoded = boxes.decode(xp.take_along_axis(deltas, rows[..., None], axis=1), xp.concatenate(anchors)[rows])
         scores, _ = activation.sigmoid_forward(xp.take_along_axis(logits, rows, axis=1))
-        return xp.concatenate(found, axis=1), scores, rows, xp.concatenate(level_of)
+        return boxes.clip(decoded, height=height, width=width), scores, rows, xp.concatenate(level_of)
 
     def suppress(self, proposals, scores, level):
         """NMS in every level of every image on its own; boxes without an area go too.
@@ -170,10 +167,10 @@ class RPN(Module):
 
 
 @functools.lru_cache(maxsize=4)  # pictures mostly have one size; those of a photograph's size take 4 MB
-def _anchors(sizes, ratios, grid_sizes, image_size, dtype):
-    """pyramid_anchors on the host, made once for a size of pictures: everything that they depend on is an argument."""
+def _anchors(sizes, ratios, grid_sizes, image_size, dtype, xp):
+    """pyramid_anchors where xp computes, made once for a size of pictures: all that they depend on is an argument."""
     levels = anchor_ops.pyramid_anchors(sizes, ratios, grid_sizes=grid_sizes, image_size=image_size)
     levels = [level.astype(dtype) for level in levels]
     for level in levels:
         level.flags.writeable = False  # shared by all who ask
-    return levels
+    return [xp.asarray(level) for level in levels]

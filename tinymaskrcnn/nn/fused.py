@@ -87,7 +87,8 @@ def is_fresh(layer):
 def rectify(x):
     """max(x, 0) in the memory of x, which must be the caller's own: x (..., W, C) -> (..., W, C)."""
     xp = array_module(x)
-    return xp.maximum(x, xp.zeros(x.shape[-2:], x.dtype), out=x)  # NumPy compares rows faster than single numbers
+    zero = np.zeros(x.shape[-2:], x.dtype) if xp is np else 0  # NumPy compares rows faster than single numbers
+    return xp.maximum(x, zero, out=x)
 
 
 def add(a, b, *, own):

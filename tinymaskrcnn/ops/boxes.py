@@ -67,6 +67,7 @@ def from_center(centered):
 
 
 @checked
+@has_kernel
 def encode(boxes, anchors, *, weights=(1.0, 1.0, 1.0, 1.0)):
     """The deltas that lead from an anchor to a box (Girshick et al. 2014, appendix C).
 
@@ -86,6 +87,7 @@ def encode(boxes, anchors, *, weights=(1.0, 1.0, 1.0, 1.0)):
 
 
 @checked
+@has_kernel
 def decode(deltas, anchors, *, weights=(1.0, 1.0, 1.0, 1.0), clamp=LARGEST_GROWTH):
     """Apply deltas to anchors, the inverse of `encode`; dw and dh are held at `clamp`.
 
@@ -105,6 +107,7 @@ def decode(deltas, anchors, *, weights=(1.0, 1.0, 1.0, 1.0), clamp=LARGEST_GROWT
 
 
 @checked
+@has_kernel
 def clip(boxes, *, height, width):
     """Move every corner into the picture; `height` and `width` are numbers or arrays that fit the leading axes.
 

@@ -130,6 +130,7 @@ def _looks(sizes, length):
     return min(-(-(length + 1) // sizes.shape[1]) + 1, length)
 
 
+@has_kernel
 def _largest(pixels, rows, columns, looks, *, start, width):
     """The largest value of each bin, its place in the bin counted row by row, and whether the bin has any pixel.
 

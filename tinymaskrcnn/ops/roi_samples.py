@@ -7,7 +7,7 @@ where the points lie on an axis, `neighbours` which of its pixels they read, `ma
 
 import numpy as np
 
-from ..backend import array_module, sparse
+from ..backend import array_module, has_kernel, sparse
 from ..errors import ArgumentError
 from .common import as_pair
 
@@ -53,6 +53,7 @@ def neighbours(position, use, length):
     return pixel, xp.concatenate([use * (1 - share), use * share], axis=2)
 
 
+@has_kernel
 def matrix(y, x, *, start, width, num_pixels):
     """Weights along the rows times weights along the columns, as a sparse matrix: a row for each bin.
 

@@ -1,6 +1,6 @@
 """Which object each box belongs to, if any, and which boxes a step learns from (Faster R-CNN, section 3.1)."""
 
-from ..backend import array_module, move_like
+from ..backend import array_module, has_kernel, move_like
 
 POSITIVE, NEUTRAL, NEGATIVE = 1, 0, -1
 
@@ -39,6 +39,7 @@ def draw_keys(shape, *, rng, like):
     return move_like(1.0 - rng.random(shape), like)
 
 
+@has_kernel
 def balanced_sample(label, keys, *, count, positive_fraction):
     """Choose up to `count` boxes per image, at most count * positive_fraction of them positive.
 

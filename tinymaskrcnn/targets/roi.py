@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, constant
 from ..ops import boxes, roi_align
 from .matcher import NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
 
@@ -82,7 +82,7 @@ def sample_rois(proposals, valid, targets, config, *, rng):
     rois = xp.take_along_axis(proposals, row[..., None], axis=1)
     labels = xp.where(positive, xp.take_along_axis(targets.labels, matched, axis=1), 0)
     objects = xp.where(positive[..., None], xp.take_along_axis(targets.boxes, matched[..., None], axis=1), rois)
-    rois = xp.where(weight[..., None], rois, xp.asarray([0, 0, 1, 1], rois.dtype))  # padding: some harmless box
+    rois = xp.where(weight[..., None], rois, constant((0, 0, 1, 1), rois))  # padding: some harmless box
     objects = xp.where(weight[..., None], objects, rois)
     deltas = boxes.encode(objects, rois, weights=config.delta_weights)
 

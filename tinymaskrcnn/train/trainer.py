@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from ..backend import array_module, to_host
+from ..backend import array_module, constant, to_host
 from ..data.loader import prefetch
 from ..nn.module import spend
 from .diagnose import explain_nonfinite
@@ -82,7 +82,8 @@ class Trainer:
         for batch in batches:
             data = {"targets": batch.targets, "sizes": batch.sizes, "rng": rng, **batch.given}
             losses, cache = self.model.forward(batch.images, **data)
-            self.model.backward({name: share for name in losses}, spend(cache))  # memory is freed as it passes
+            dlosses = {name: constant(share, loss) for name, loss in losses.items()}
+            self.model.backward(dlosses, spend(cache))  # memory is freed as it passes
             del cache
             for name, loss in losses.items():
                 total[name] = total[name] + share * loss if name in total else share * loss

@@ -182,4 +182,3 @@ def test_which_convolutions_the_device_kernel_takes():
     for height, width in ((2, 4), (5, 2), (1, 1)):
         assert not takes(np.ones((2, height, width, 3), np.float32), *arrays[1:])
         assert takes(np.ones((2, height, width, 3), np.float32), *arrays[1:], padding=1)
-

@@ -96,7 +96,8 @@ def test_what_is_left_to_the_text(boxes, threshold):
     [
         ("other = me + 1;", "other = me + 2;"),  # the next box is never compared
         ("> threshold) word", ">= threshold) word"),
-        ("&& !(gone >> row & 1)", ""),  # a suppressed box suppresses
+        ("~(clashes[row] | 1ull << row)", "~(1ull << row)"),  # a box suppresses none of its tile
+        ("living[me] = keep[order[first + me]]", "living[me] = true"),  # a suppressed box suppresses
         ("valid ? valid[order[place]] : true", "true"),
         ("keep[row] = false;", "{}"),  # nothing beyond the tile is suppressed
         ("start > 0 && (!group || group[order[start - 1]] == group[order[start]])", "start > 0"),

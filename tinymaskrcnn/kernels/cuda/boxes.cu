@@ -30,6 +30,63 @@ extern "C" __global__ void iou_matrix(
     iou[i] = overlap(a + image * a_step + i / M % K * 4, b + image * b_step + i % M * 4);
 }
 
+// ---------------------------------------------------------------- boxes and deltas
+
+const float SMALLEST_SIDE = 1e-6f;  // as in ops/boxes.py
+
+struct Centered { float x, y, w, h; };
+
+__device__ Centered to_center(const float* box)
+{
+    return {(box[0] + box[2]) / 2.0f, (box[1] + box[3]) / 2.0f, box[2] - box[0], box[3] - box[1]};
+}
+
+// boxes (count, 4), anchors (some, 4) -> deltas (count, 4), one thread per box; the anchors are those of every image
+extern "C" __global__ void encode(
+    int count, const float* boxes, const float* anchors, float* deltas, int some, float wx, float wy, float ww, float wh)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    Centered g = to_center(boxes + 4 * i), a = to_center(anchors + 4 * (i % some));
+    float gw = larger(g.w, SMALLEST_SIDE), gh = larger(g.h, SMALLEST_SIDE);
+    float aw = larger(a.w, SMALLEST_SIDE), ah = larger(a.h, SMALLEST_SIDE);
+    float* out = deltas + 4 * i;
+    out[0] = wx * (g.x - a.x) / aw;
+    out[1] = wy * (g.y - a.y) / ah;
+    out[2] = ww * logf(gw / aw);
+    out[3] = wh * logf(gh / ah);
+}
+
+// deltas (count, 4), anchors (some, 4) -> boxes (count, 4)
+extern "C" __global__ void decode(
+    int count, const float* deltas, const float* anchors, float* boxes, int some, float wx, float wy, float ww,
+    float wh, float clamp)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    const float* d = deltas + 4 * i;
+    Centered a = to_center(anchors + 4 * (i % some));
+    float cx = a.x + d[0] / wx * a.w, cy = a.y + d[1] / wy * a.h;
+    float w = a.w * expf(smaller(d[2] / ww, clamp)), h = a.h * expf(smaller(d[3] / wh, clamp));
+    float* out = boxes + 4 * i;
+    out[0] = cx - w / 2.0f;
+    out[1] = cy - h / 2.0f;
+    out[2] = cx + w / 2.0f;
+    out[3] = cy + h / 2.0f;
+}
+
+// boxes (count, 4) moved into pictures: a height and a width for each `every` boxes
+extern "C" __global__ void clip(
+    int count, const float* boxes, const float* height, const float* width, float* clipped, int every)
+{
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    for (int corner = 0; corner < 4; ++corner) {
+        float most = corner % 2 ? height[i / every] : width[i / every];
+        clipped[4 * i + corner] = smaller(larger(boxes[4 * i + corner], 0.0f), most);
+    }
+}
+
 // ---------------------------------------------------------------- non-maximum suppression
 
 const int TILE = 64;  // boxes that are decided together: the bits of a word
@@ -37,8 +94,9 @@ const int TILE = 64;  // boxes that are decided together: the bits of a word
 // Rows lie in `order` by group and, within a group, best first. Every block looks for the groups that start among its
 // TILE places and decides each of them alone: no group waits for another, and no K x K matrix is ever stored.
 //
-// A group is decided tile by tile. Row i of a tile writes the word of later rows that it clashes with; one thread walks
-// down the words and decides who stays; then all threads end the rows after the tile that clash with one that stays.
+// A group is decided tile by tile. Row i of a tile writes the word of later rows that it clashes with, and whether it is
+// still alive; one thread goes from one that stays to the next, as many turns as boxes stay, each a word out of shared
+// memory; then all threads end the rows after the tile that clash with one that stays.
 //
 // keep (K,), in the order of the input, is also the list of who is alive. group and valid may be null.
 extern "C" __global__ void nms_groups(
@@ -47,6 +105,7 @@ extern "C" __global__ void nms_groups(
 {
     __shared__ float tile[TILE * 4];
     __shared__ unsigned long long clashes[TILE];
+    __shared__ bool living[TILE];
     __shared__ unsigned long long staying;
     int me = threadIdx.x;
 
@@ -78,16 +137,18 @@ extern "C" __global__ void nms_groups(
                 for (int other = me + 1; other < size; ++other)
                     if (overlap(tile + 4 * me, tile + 4 * other) > threshold) word |= 1ull << other;
                 clashes[me] = word;
+                living[me] = keep[order[first + me]];
             }
             __syncthreads();
 
             if (me == 0) {
-                unsigned long long stay = 0, gone = 0;
-                for (int row = 0; row < size; ++row)
-                    if (keep[order[first + row]] && !(gone >> row & 1)) {
-                        stay |= 1ull << row;
-                        gone |= clashes[row];
-                    }
+                unsigned long long stay = 0, alive = 0;
+                for (int row = 0; row < size; ++row) alive |= (unsigned long long)living[row] << row;
+                while (alive) {
+                    int row = __ffsll(alive) - 1;  // the best that is left
+                    stay |= 1ull << row;
+                    alive &= ~(clashes[row] | 1ull << row);
+                }
                 staying = stay;
             }
             __syncthreads();

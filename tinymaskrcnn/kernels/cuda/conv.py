@@ -9,7 +9,7 @@ from ...devices import DEVICE
 from ...kernel_lookup import register_kernel
 from ..common import is_pair, paint_matrix, pair
 from ..conv import output_size
-from .launch import MOST, contiguous, fits, launch
+from .launch import MOST, contiguous, fits, launch, ones
 
 WORKSPACE = 256 << 20  # bytes of columns at a time; more images than that are done in turn
 
@@ -123,7 +123,7 @@ def conv2d_backward(dy, cache):
     windows = _windows(x, weight, stride, padding, dilation)
     x, matrix = contiguous(x), weight.reshape(windows.row, -1)
     dy = dy.reshape(-1, matrix.shape[1])
-    dbias = xp.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    dbias = ones(xp, len(dy)) @ dy if has_bias else None
     if windows.is_pixel:
         return (dy @ matrix.T).reshape(x.shape), (windows.columns(x).T @ dy).reshape(weight.shape), dbias
 
@@ -180,7 +180,7 @@ def conv_transpose2d_backward(dy, cache):
     windows, matrix = _painted(x, weight, stride, padding), paint_matrix(weight)
     dy = contiguous(dy)
     flat = dy.reshape(-1, O)
-    dbias = xp.ones(len(flat), dy.dtype) @ flat if has_bias else None
+    dbias = ones(xp, len(flat)) @ flat if has_bias else None
 
     dx, dmatrix = [], None
     for images in windows.pieces(len(x)):

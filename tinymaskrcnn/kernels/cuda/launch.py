@@ -104,6 +104,12 @@ def fits(*arrays, dtype=np.float32):
     return all(a is None or (a.dtype == dtype and 0 < a.size < MOST) for a in arrays)
 
 
+@functools.lru_cache(maxsize=64)
+def ones(xp, count):
+    """count ones in float32, made once and not to be written: with them cuBLAS adds up rows."""
+    return xp.ones(count, np.float32)
+
+
 # ---------------------------------------------------------------- CuPy
 
 

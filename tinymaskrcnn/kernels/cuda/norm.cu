@@ -1,70 +1,74 @@
 // Normalisation and ReLU in float32, channels last: x is a matrix (M, C), a row per pixel, and what belongs to a channel is a
-// column. A column is added up by `lanes` threads, lane l taking the rows l, l + lanes, ...; then one thread adds up the
+// column. A column is added up by `lanes` threads, lane l taking the rows l, l + lanes, ...; then one block adds up the
 // lanes. The order never changes, so every run gives the same bits.
 
-__device__ float total(const float* partial, int lanes, int C, int c)
+// The sum of what the 256 threads of a block bring, for all of them; the next call must wait behind __syncthreads.
+__device__ float sum_of_block(float mine)
 {
-    float sum = 0.0f;
-    for (int lane = 0; lane < lanes; ++lane) sum += partial[lane * C + c];
-    return sum;
+    __shared__ float sums[256];
+    sums[threadIdx.x] = mine;
+    for (int half = 128; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+    }
+    __syncthreads();
+    return sums[0];
 }
 
 // ---------------------------------------------------------------- batch normalisation: the batch's mean and variance
 
-// partial (lanes, C): sums of x
-extern "C" __global__ void column_sums(int lanes, int M, int C, const float* x, float* partial)
+// partial (2, lanes, C): of the rows of each lane their sum, and the sum of their squared distances from their own mean
+extern "C" __global__ void column_moments(int lanes, int M, int C, const float* x, float* partial)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= lanes * C) return;
-    float sum = 0.0f;
-    for (int row = i / C; row < M; row += lanes) sum += x[row * C + i % C];
-    partial[i] = sum;
-}
-
-extern "C" __global__ void batch_mean(int lanes, int M, int C, const float* partial, float* mean)
-{
-    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < C) mean[c] = total(partial, lanes, C, c) / M;
-}
-
-// centred (M, C) = x - mean, and partial (lanes, C): sums of its squares
-extern "C" __global__ void centre(
-    int lanes, int M, int C, const float* x, const float* mean, float* centred, float* partial)
-{
-    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= lanes * C) return;
-    float sum = 0.0f, middle = mean[i % C];
-    for (int row = i / C; row < M; row += lanes) {
-        float distance = x[row * C + i % C] - middle;
-        centred[row * C + i % C] = distance;
-        sum += distance * distance;
+    int lane = i / C, c = i % C, rows = (M - lane + lanes - 1) / lanes;
+    float sum = 0.0f, squares = 0.0f;
+    for (int row = lane; row < M; row += lanes) sum += x[row * C + c];
+    float mean = sum / rows;
+    for (int row = lane; row < M; row += lanes) {  // once more, out of the cache
+        float distance = x[row * C + c] - mean;
+        squares += distance * distance;
     }
     partial[i] = sum;
+    partial[lanes * C + i] = squares;
 }
 
-// The variance of each channel, and the running statistics, which may be null. unbiased is M / (M - 1).
-extern "C" __global__ void batch_variance(
-    int lanes, int M, int C, const float* partial, const float* mean, float* inv_std, float* running_mean,
+// The mean and variance of each channel, a block for one, and the running statistics, which may be null. A lane's squares
+// are moved to the mean of all by its rows times the distance of the means (Chan, Golub and LeVeque). unbiased: M / (M - 1)
+extern "C" __global__ void batch_statistics(
+    int lanes, int M, int C, const float* partial, float* mean, float* inv_std, float* running_mean,
     float* running_var, float eps, float momentum, float unbiased)
 {
-    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= C) return;
-    float var = total(partial, lanes, C, c) / M;
+    int c = blockIdx.x;
+    float sum = 0.0f, squares = 0.0f;
+    for (int lane = threadIdx.x; lane < lanes; lane += blockDim.x) sum += partial[lane * C + c];
+    float middle = sum_of_block(sum) / M;
+    for (int lane = threadIdx.x; lane < lanes; lane += blockDim.x) {
+        int rows = (M - lane + lanes - 1) / lanes;
+        float distance = partial[lane * C + c] / rows - middle;
+        squares += partial[(lanes + lane) * C + c] + rows * distance * distance;
+    }
+    __syncthreads();
+    float var = sum_of_block(squares) / M;
+    if (threadIdx.x > 0) return;
+    mean[c] = middle;
     inv_std[c] = 1.0f / sqrtf(var + eps);
     if (!running_mean) return;
-    running_mean[c] += momentum * (mean[c] - running_mean[c]);
+    running_mean[c] += momentum * (middle - running_mean[c]);
     running_var[c] += momentum * (var * unbiased - running_var[c]);
 }
 
-// and ReLU, when asked for
-extern "C" __global__ void scale_and_shift(
-    int count, int C, const float* centred, const float* inv_std, const float* weight, const float* bias, float* y,
-    bool rectify)
+// centred = x - mean, which the way back needs, and y; and ReLU, when asked for
+extern "C" __global__ void normalize(
+    int count, int C, const float* x, const float* mean, const float* inv_std, const float* weight, const float* bias,
+    float* centred, float* y, bool rectify)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
     int c = i % C;
-    float value = centred[i] * (inv_std[c] * weight[c]) + bias[c];
+    float distance = x[i] - mean[c], value = distance * (inv_std[c] * weight[c]) + bias[c];
+    centred[i] = distance;
     y[i] = rectify && value <= 0.0f ? 0.0f : value;
 }
 
@@ -89,14 +93,16 @@ extern "C" __global__ void gradient_sums(
     partial[lanes * C + i] = sum;
 }
 
-// gradients (2, C): dweight, dbias
+// gradients (2, C): dweight, dbias; a block for each number of them
 extern "C" __global__ void parameter_gradients(
     int lanes, int C, const float* partial, const float* inv_std, float* gradients)
 {
-    unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= C) return;
-    gradients[c] = total(partial, lanes, C, c) * inv_std[c];
-    gradients[C + c] = total(partial + lanes * C, lanes, C, c);
+    int c = blockIdx.x % C;
+    const float* of_kind = partial + blockIdx.x / C * lanes * C;
+    float sum = 0.0f;
+    for (int lane = threadIdx.x; lane < lanes; lane += blockDim.x) sum += of_kind[lane * C + c];
+    sum = sum_of_block(sum);
+    if (threadIdx.x == 0) gradients[blockIdx.x] = blockIdx.x < C ? sum * inv_std[c] : sum;
 }
 
 // dx = weight * inv_std * (dy - dbias / M - xhat * dweight / M)

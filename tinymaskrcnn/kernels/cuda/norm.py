@@ -5,16 +5,17 @@ import numpy as np
 from ...backend import array_module
 from ...devices import DEVICE
 from ...kernel_lookup import register_kernel
-from .launch import contiguous, fits, launch
+from .launch import BLOCK, contiguous, fits, launch
 
-LANES = 256  # threads that add up one column
+LANES = 2048  # threads that add up one column, at most
+ROWS = 16  # of a lane, where there are not more than that: few enough to wait for, many enough to be worth a second sum
 
 
 def _shape(x):
-    """x (N, H, W, C) as a matrix: lanes, M pixels, C channels."""
+    """x (N, H, W, C) as a matrix: lanes, M pixels, C channels. The larger it is, the more threads work on it."""
     C = x.shape[-1]
     M = x.size // C
-    return min(LANES, M), M, C
+    return min(LANES, -(-M // ROWS)), M, C
 
 
 def _columns(*arrays):
@@ -46,15 +47,13 @@ def batch_norm2d_relu_forward(x, weight, bias, **data):
 def _forward(x, weight, bias, *, rectify, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
     xp, x = array_module(x), contiguous(x)
     lanes, M, C = size = _shape(x)
-    scratch = xp.empty((lanes + 2, C), x.dtype)
-    mean, inv_std, partial = scratch[0], scratch[1], scratch[2:]
+    partial, of_channels = xp.empty((2, lanes, C), x.dtype), xp.empty((2, C), x.dtype)
+    mean, inv_std = of_channels[0], of_channels[1]
     centred, y = xp.empty(x.shape, x.dtype), xp.empty(x.shape, x.dtype)
     statistics = running_mean, running_var, eps, momentum, M / max(M - 1, 1)
-    launch("norm", "column_sums", lanes * C, *size, x, partial)
-    launch("norm", "batch_mean", C, *size, partial, mean)
-    launch("norm", "centre", lanes * C, *size, x, mean, centred, partial)
-    launch("norm", "batch_variance", C, *size, partial, mean, inv_std, *statistics)
-    launch("norm", "scale_and_shift", x.size, x.size, C, centred, inv_std, weight, bias, y, rectify)
+    launch("norm", "column_moments", lanes * C, *size, x, partial)
+    launch("norm", "batch_statistics", BLOCK * C, *size, partial, mean, inv_std, *statistics)
+    launch("norm", "normalize", x.size, x.size, C, x, mean, inv_std, weight, bias, centred, y, rectify)
     return y, (centred, inv_std, weight)
 
 
@@ -87,7 +86,7 @@ def _backward(dy, y, cache):
     partial, gradients = xp.empty((2, lanes, C), dy.dtype), xp.empty((2, C), dy.dtype)
     dx = xp.empty(dy.shape, dy.dtype)
     launch("norm", "gradient_sums", lanes * C, *size, dy, y, centred, partial)
-    launch("norm", "parameter_gradients", C, lanes, C, partial, inv_std, gradients)
+    launch("norm", "parameter_gradients", 2 * C * BLOCK, lanes, C, partial, inv_std, gradients)
     launch("norm", "batch_norm_dx", dy.size, dy.size, M, C, dy, y, centred, inv_std, weight, gradients, dx)
     return dx, gradients[0], gradients[1]
 

@@ -1,0 +1,114 @@
+"""What a training step starts on a device: few launches, and the same list of them in every step."""
+
+import numpy as np
+import pytest
+import strict_device
+from benchmarks import launches
+from benchmarks.contestants import with_train
+from strict_device import xp
+
+from tinymaskrcnn.config import Config
+
+MOST = 1000
+
+
+@pytest.fixture(scope="module")
+def steps():
+    return launches.counted_steps(Config(), 4)
+
+
+def test_a_default_step_is_at_most_a_thousand_launches(steps):
+    cost = steps[-1]
+    assert cost.launches <= MOST
+    assert cost.products <= 200 and cost.sorts <= 12
+    assert cost.synchronisations == 1  # for the numbers of its row
+
+
+def test_only_what_changes_is_uploaded(steps):
+    """Pictures, their sizes and objects, and the random keys of two samples: constants have been there before."""
+    places = [event.place for event in steps[-1].events if event.kind == "upload"]
+    assert len(places) == 8
+    assert set(places) == {"structures.py:to_device", "structures.py:_moved", "targets/matcher.py:draw_keys"}
+
+
+def test_two_steps_record_the_same_list(steps):
+    """Names, shapes and arguments in the same order: no number on the device and none of the data decides anything.
+
+    The one argument that changes is the learning rate.
+    """
+    third, fourth = (cost.events for cost in steps[2:])
+    assert len(third) == len(fourth) > 1000
+    others = [(a, b) for a, b in zip(third, fourth) if a != b]
+    assert others and all(a._replace(shapes=()) == b._replace(shapes=()) for a, b in others)
+    assert {a.name for a, _ in others} == {"sgd_update"}
+
+
+def test_steps_leave_nothing_behind():
+    """As many bytes are held after a step as before it, and as much is asked for in every one."""
+    held = []
+
+    def after(step):
+        held.append(strict_device.live_bytes())
+
+    costs = launches.counted_steps(with_train(Config(), batch_size=1), 4, after_step=after)
+    assert held[1] == held[2] == held[3] > 0
+    asked = [sum(event.kind == "memory" for event in cost.events) for cost in costs]
+    assert asked[1] == asked[2] == asked[3]
+
+
+# ---------------------------------------------------------------- the counter
+
+
+@pytest.mark.parametrize(
+    ("work", "kinds"),
+    [
+        (lambda x: x + 1, {"launch": 1}),
+        (lambda x: x[:, 1:3].T, {}),
+        (lambda x: x[0, 0], {}),
+        (lambda x: x.T.reshape(-1), {"launch": 1}),  # what has gaps is copied first
+        (lambda x: xp.concatenate([x, x, x]), {"launch": 3}),
+        (lambda x: xp.concatenate([x] * 9), {"launch": 1, "upload": 1}),
+        (lambda x: x[xp.asarray([0, 2])], {"launch": 1, "upload": 1}),
+        (lambda x: xp.take_along_axis(x, x.argsort(axis=1), axis=1), {"launch": 5, "sort": 1}),
+        (lambda x: x @ x.T, {"product": 1}),
+        (lambda x: xp.ones((2, 5, 3), np.float32) @ xp.ones((3, 1), np.float32), {"launch": 2, "product": 1}),
+        (lambda x: xp.repeat(x, 2, axis=0), {"launch": 3}),
+        (lambda x: xp.repeat(x, 2), {"launch": 1}),
+        (lambda x: xp.empty(3), {"memory": 1}),
+        (lambda x: x.get(), {"wait": 1}),
+        (lambda x: x.__setitem__((slice(1), 2), 0.0), {"launch": 1}),
+        (lambda x: xp.asarray(x), {}),
+    ],
+)
+def test_what_cupy_starts_is_known(work, kinds):
+    x = xp.asarray(np.ones((3, 4), np.float32))
+    with strict_device.counting() as cost:
+        work(x)
+    counted = {kind: cost.count(kind) for kind in ("launch", "product", "sort", "upload", "memory", "wait")}
+    assert {kind: count for kind, count in counted.items() if count} == kinds
+
+
+def test_a_step_that_decides_by_a_number_is_seen(monkeypatch):
+    """A fault: with more than so many positives the step does something else."""
+    from tinymaskrcnn.targets import roi
+
+    text = roi.mask_targets
+
+    def deciding(masks, rois, matched, **data):
+        deciding.calls += 1
+        extra = rois + 0 if deciding.calls == 3 else rois
+        return text(masks, extra, matched, **data)
+
+    deciding.calls = 0
+    monkeypatch.setattr("tinymaskrcnn.models.heads.mask.mask_targets", deciding)
+    first, second = launches.counted_steps(with_train(Config(), batch_size=1), 3)[1:]
+    assert [event.name for event in first.events] != [event.name for event in second.events]
+
+
+def test_the_table(capsys):
+    assert launches.main(["--batch", "1"]) == 0
+    head, total, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == list(launches.KINDS) and total.split()[0] == "all"
+    assert any(row.startswith("kernels/cuda/conv.py:conv2d_backward") for row in rows)
+    columns = [[int(row[44 + 9 * i : 53 + 9 * i].strip() or 0) for i in range(5)] for row in (total, *rows)]
+    assert columns[0] == [sum(column) for column in zip(*columns[1:])]
