@@ -59,11 +59,14 @@ class Cost:
         return sum(event.count for event in self.events if event.kind == kind)
 
     synchronisations = property(lambda self: self.count("wait"))
+    sparse_waits = property(lambda self: sum(e.kind == "wait" and e.name.startswith(SPARSE) for e in self.events))
     launches = property(lambda self: self.count("launch"))
     products = property(lambda self: self.count("product"))
     sorts = property(lambda self: self.count("sort"))
     uploads = property(lambda self: self.count("upload"))
 
+
+SPARSE = ("csr_matrix", "csc_matrix", "coo_matrix", "sparse")  # names of waits that CuPy's sparse matrices make
 
 _costs = []
 

@@ -10,9 +10,7 @@ import registry
 import strict_device
 from tiny_model import tiny_model, tiny_scene
 
-from tinymaskrcnn.config import Config, TrainConfig
-from tinymaskrcnn.data.loader import SceneStream
-from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.config import TrainConfig
 from tinymaskrcnn.structures import TargetBatch
 from tinymaskrcnn.train.optimizer import build_optimizer
 
@@ -60,10 +58,10 @@ def training_step(model, images, targets, device):
 @pytest.mark.parametrize("heads", [("box", "mask"), ("box", "keypoint")])
 @pytest.mark.parametrize("box_gradient", ["none", "features", "features+targets"])
 def test_a_training_step_never_makes_the_host_wait_for_a_device(device, heads, box_gradient):
-    """Also without kernels: nothing in the text looks at a number to decide what comes next."""
     images, targets = tiny_scene(keypoints=3)
     model = tiny_model(norm="group", heads=heads, box_gradient=box_gradient)
-    cost = training_step(model, images, targets, device)
+    with strict_device.kernels(dry=True):
+        cost = training_step(model, images, targets, device)
     assert cost.synchronisations == 0
 
 
@@ -73,24 +71,23 @@ def test_nor_does_one_with_another_pool(device, pooling, box_gradient):
     """How many pixels the largest bin has is known from the shapes of the maps, not from the RoIs."""
     images, targets = tiny_scene()
     model = tiny_model(norm="group", pooling=pooling, box_gradient=box_gradient)
-    assert training_step(model, images, targets, device).synchronisations == 0
+    with strict_device.kernels(dry=True):
+        assert training_step(model, images, targets, device).synchronisations == 0
+
+
+@pytest.mark.parametrize("pooling", ["align", "pool"])
+def test_without_kernels_only_sparse_matrices_wait(device, pooling):
+    """Nothing in the text looks at a number to decide what comes next; CuPy looks at the matrices that it is given."""
+    images, targets = tiny_scene()
+    cost = training_step(tiny_model(norm="group", pooling=pooling), images, targets, device)
+    assert cost.synchronisations == cost.sparse_waits > 0
 
 
 def test_batch_norms_in_the_heads_wait_for_the_number_of_rows(device):
     """Their statistics are those of the sampled RoIs alone: how many, and which of them are positive."""
     images, targets = tiny_scene()
-    assert training_step(tiny_model(version="v2"), images, targets, device).synchronisations == 2
-
-
-def test_a_training_step_of_the_default_model_is_few_launches(device):
-    """Batch 8 at 128 x 128, with the kernels of a device: each launch and each array operation counts as one."""
-    config = Config()
-    model = build_model(config.model, rng=np.random.default_rng(0))
-    batch = SceneStream(config.scenes, split="train", seed=0, batch_size=8).batch(0)
-    with strict_device.kernels(dry=True):
-        cost = training_step(model, batch.images, batch.targets, device)
-    assert cost.synchronisations == 0
-    assert cost.operations <= 3000
+    cost = training_step(tiny_model(version="v2"), images, targets, device)
+    assert cost.synchronisations - cost.sparse_waits == 2
 
 
 @pytest.mark.parametrize("heads", [("box", "mask"), ("box", "keypoint")])
@@ -103,7 +100,7 @@ def test_inference_waits_for_a_device_once_and_finds_the_same(device, heads):
     model = model.convert(device.asarray)
     with strict_device.counting() as cost:
         found = model.detect(device.asarray(images), **sizes)
-    assert cost.synchronisations == 1
+    assert cost.synchronisations == 1 + cost.sparse_waits
     assert sum(len(detections) for detections in wanted) > 0
     for a, b in zip(found, wanted, strict=True):
         assert a.labels.dtype == b.labels.dtype and np.array_equal(a.labels, b.labels)

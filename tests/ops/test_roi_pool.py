@@ -126,7 +126,7 @@ def test_float32_device_and_no_rois(rng, device):
         with counting() as cost:
             copy, c_copy = forward(*there[:2], image_index=there[2], **settings)
             dcopy, _ = backward(copy, c_copy)
-        assert cost.synchronisations == 0
+        assert cost.synchronisations == cost.sparse_waits  # which the kernels spare
         np.testing.assert_array_equal(to_host(copy), crops)
         np.testing.assert_array_equal(to_host(dcopy), dfeatures)
 
