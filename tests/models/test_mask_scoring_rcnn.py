@@ -14,6 +14,8 @@ from tinymaskrcnn.evaluation.mask_quality import mask_ious
 from tinymaskrcnn.interop.onnx import export_onnx
 from tinymaskrcnn.interop.torchvision import to_state_dict
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.models.found import Found
+from tinymaskrcnn.models.heads.mask import MaskHead
 from tinymaskrcnn.models.mask_scoring_rcnn import MaskIoUPredictor, MaskScoringHead, mask_iou_body
 from tinymaskrcnn.models.shapes import expected_shapes
 from tinymaskrcnn.structures import Target
@@ -62,6 +64,34 @@ def test_loss_by_hand():
     np.testing.assert_allclose(diou, [3 * -0.5 / 2, 3 * 0.4 / 2, 0, 0], rtol=1e-12)
     alone, _ = super(MaskScoringHead, head()).loss_forward(logits, seen=seen, answers=masks)
     assert losses["mask"] == alone["mask"]
+
+
+def test_answers_are_the_masks_of_mask_rcnn_and_the_areas_of_their_objects():
+    """An object of 60 pixels; a crop of 12 x 8 pixels has 16 cells of 6 pixels each, so it covers 10 of them."""
+    masks = np.zeros((1, 2, 20, 30), np.uint8)
+    masks[0, 1, 4:10, 5:15] = 1
+    seen = types.SimpleNamespace(rois=np.array([[4.0, 3, 16, 11]]), matched=np.array([1]), weight=np.ones(1))
+    targets, sizes = types.SimpleNamespace(masks=masks), np.array([[20, 30]])
+    answers = head().answers(seen, targets, sizes=sizes)
+    np.testing.assert_allclose(answers.areas, [10])
+    np.testing.assert_array_equal(answers.masks, MaskHead.answers(head(), seen, targets, sizes=sizes))
+    assert answers.masks.shape == (1, 4, 4)
+
+
+def test_masks_and_their_ious_are_said_about_the_boxes_in_use():
+    rng = np.random.default_rng(0)
+    pyramid = [rng.standard_normal((2, 16 >> k, 16 >> k, 2)).astype(np.float32) for k in range(4)]
+    corner = rng.uniform(0, 30, (2, 3, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(6, 30, (2, 3, 2))], axis=2).astype(np.float32)
+    valid, labels = np.array([[True, False, True], [False, True, True]]), np.array([[2, 1, 1], [1, 2, 1]])
+    scores = np.array([[0.9, 0.8, 0.7], [0.6, 0.5, 0.4]], np.float32)
+    said = head().detect(pyramid, Found(boxes, labels, scores, valid), sizes=None).said
+    assert said["mask"].shape == (2, 3, 4, 4) and said["mask_iou"].shape == (2, 3)
+    for n, k in np.ndindex(2, 3):
+        one = dict(rois=boxes[n, k][None], image_index=np.zeros(1, int), channel=labels[n, k][None])
+        (logits, iou), _ = head().forward([level[n : n + 1] for level in pyramid], **one)
+        np.testing.assert_allclose(said["mask"][n, k], valid[n, k] / (1 + np.exp(-logits[0])), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(said["mask_iou"][n, k], valid[n, k] * iou[0], rtol=1e-4, atol=1e-6)
 
 
 def test_nothing_to_score_costs_nothing():

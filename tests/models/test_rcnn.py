@@ -35,7 +35,7 @@ def rule(rows):
     return {"iou_threshold": 0.3, "group": np.zeros(len(rows), int)}
 
 
-def by_loops(model, images, proposals, valid, n):
+def by_loops(model, images, proposals, valid, n, size=(64, 64)):
     """What is found in picture n, box by box and class by class: [(score, label, box)], best first."""
     head, config = model.roi_heads.heads["box"], model.config
     picture = (images[n : n + 1] - config.image_mean) / config.image_std
@@ -52,7 +52,9 @@ def by_loops(model, images, proposals, valid, n):
         part = slice(4 * (label - 1), 4 * label)
         deltas = pool5[good] @ head.predictor.bbox_weight.value[:, part] + head.predictor.bbox_bias.value[part]
         moved = geometry.decode(deltas, where["boxes"][good], weights=config.roi.delta_weights)
-        moved = np.clip(moved, 0, 64)
+        moved = np.clip(moved, 0, [*size[::-1]] * 2)
+        wide = (moved[:, 2:] - moved[:, :2] >= config.roi.min_size).all(axis=1)
+        good, moved = good[wide], moved[wide]
         last = naive.nms(moved, scores[good], **rule(good))
         kept += [(scores[good][k], label, moved[k]) for k in np.flatnonzero(last)]
     return sorted(kept, key=lambda found: -found[0])[: config.roi.detections_per_image]
@@ -68,6 +70,22 @@ def test_detections_are_those_of_plain_loops(seed):
         np.testing.assert_allclose(one.scores, [score for score, _, _ in wanted], rtol=1e-4)
         assert one.labels.tolist() == [label for _, label, _ in wanted]
         np.testing.assert_allclose(one.boxes, [box for _, _, box in wanted], atol=1e-3)
+
+
+def test_boxes_end_where_their_picture_ends_and_thin_ones_are_no_objects():
+    model, (images, proposals, valid) = fitted(2), scene(2)
+    roi = dataclasses.replace(model.config.roi, min_size=9.0)
+    model.config = dataclasses.replace(model.config, roi=roi)
+    model.roi_heads.heads["box"].config = roi
+    sizes = np.array([[64, 38], [44, 64]])
+    images[0, :, 38:] = images[1, 44:] = 0
+    found = model.detect(images, sizes=sizes, proposals=proposals, proposals_valid=valid)
+    unbounded = model.detect(images, proposals=proposals, proposals_valid=valid)
+    for n, one in enumerate(found):
+        width, height = (one.boxes[:, 2:] - one.boxes[:, :2]).T
+        assert len(one) and min(width.min(), height.min()) >= 9
+        assert one.boxes[:, 2].max() <= sizes[n, 1] and one.boxes[:, 3].max() <= sizes[n, 0]
+    assert unbounded[0].boxes[:, 2].max() > 38 and unbounded[1].boxes[:, 3].max() > 44
 
 
 def test_boxes_move_once_and_may_stay():
