@@ -45,3 +45,27 @@ def test_a_line_after_a_second_and_then_seldom(monkeypatch):
 
     assert len(list(counted(slowly(), label="x", file=file))) == 8
     assert file.getvalue() == "x: 2\nx: 5\nx: 7\n"
+
+
+def test_a_bar_is_named_and_goes_when_it_is_done(monkeypatch):
+    made = []
+    monkeypatch.setattr(counting, "tqdm", lambda items, **options: made.append((items, options)) or items)
+    file = Terminal()
+    assert counted([1, 2], label="x", file=file) == [1, 2] and counted("ab", label="y", total=9, file=file) == "ab"
+    fixed = {"file": file, "leave": False, "dynamic_ncols": True}
+    assert made == [([1, 2], {"desc": "x", "total": None, **fixed}), ("ab", {"desc": "y", "total": 9, **fixed})]
+
+
+def test_lines_go_to_the_errors_and_know_a_total_that_is_told(monkeypatch, capsys):
+    """With a short pause the first line does not wait for a second."""
+    now = [0.0]
+    monkeypatch.setattr(counting, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+
+    def items():
+        for _ in range(5):
+            now[0] += 0.2
+            yield now[0]
+
+    assert len(list(counted(items(), label="x", total=7, pause=0.5))) == 5
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "x: 2 of 7\n")

@@ -120,3 +120,41 @@ def test_kernels_are_loaded_when_the_first_one_is_asked_for(kernels, monkeypatch
     load = lambda: kernel_lookup.register_kernel("scale")(lambda x: "fast")  # noqa: E731
     monkeypatch.setattr(kernel_lookup, "_load_kernels", load)
     assert scale(HOST) == "fast"
+
+
+def test_what_is_loaded_and_that_a_missing_module_without_a_name_is_no_folder(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(kernel_lookup, "importlib", types.SimpleNamespace(import_module=loaded.append))
+    kernel_lookup._load_kernels.__wrapped__()
+    assert loaded == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused"]
+
+    def nameless(_):
+        raise ModuleNotFoundError("something")
+
+    monkeypatch.setattr(kernel_lookup, "importlib", types.SimpleNamespace(import_module=nameless))
+    with pytest.raises(ModuleNotFoundError, match="something"):
+        kernel_lookup._load_kernels.__wrapped__()
+
+
+def test_a_text_that_somebody_edits_runs_itself(kernels, monkeypatch):
+    """Without the folder of kernels nobody can tell, and nobody needs to."""
+    asked = []
+    texts = types.SimpleNamespace(edited=lambda function: asked.append(function) or len(asked) == 2)
+
+    def importing(name):
+        assert name == "tinymaskrcnn.kernels.texts"
+        return texts
+
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    readable = scale.readable
+    for there, wanted in ((importing, False), (importing, True), (missing, False)):
+        monkeypatch.setattr(kernel_lookup, "importlib", types.SimpleNamespace(import_module=there))
+        assert kernel_lookup._is_edited.__wrapped__(readable) is wanted
+    assert asked == [readable] * 2
+    kernel_lookup.register_kernel("scale")(lambda x: "fast")
+    monkeypatch.setattr(kernel_lookup, "_load_kernels", lambda: None)
+    for edited in (True, False):
+        monkeypatch.setattr(kernel_lookup, "_is_edited", lambda function, edited=edited: edited)
+        assert (scale(HOST) == "fast") != edited

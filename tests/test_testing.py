@@ -767,6 +767,97 @@ def test_the_report_knows_what_was_skipped():
     assert check_pair(double_forward, double_backward, [X], skip=skip) == Report(None, None, {})
 
 
+# ---------------------------------------------------------------- how much is too much
+
+
+def off_by(share, *, when):
+    """A pair whose forward doubles, a share too large where `when` says so, and the right backward of a doubling."""
+
+    def forward(x):
+        return x * x.dtype.type(2 * (1 + share * bool(when(x)))), None
+
+    return forward, lambda dy, _: dy * dy.dtype.type(2)
+
+
+def single(x):
+    return x.dtype == np.float32
+
+
+def elsewhere(x):
+    return array_module(x) is not np
+
+
+def gaps(x):
+    return isinstance(x, np.ndarray) and x.size > 1 and not x.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "check, share, when, options",
+    [
+        ("structure", 1e-3, single, {}),
+        ("structure", 1e-9, gaps, {}),
+        ("backend", 1e-9, elsewhere, {"backends": [strict_device.BACKEND]}),
+    ],
+)
+def test_what_is_forgiven_and_what_is_not(check, share, when, options):
+    """A share of the largest number: 0.8 of the limit passes, 1.25 of it does not; the gradient is not looked at."""
+    skip = {"gradient": "not the point"} if when is not single else {}
+    skip |= {"linearity": "not the point"}
+    check_pair(*off_by(0.8 * share, when=when), [X], skip=skip, **options)
+    caught(check, "", check_pair, *off_by(1.25 * share, when=when), [X], skip=skip, **options)
+
+
+def test_a_device_in_single_precision_may_differ_by_a_thousandth():
+    def when(x):
+        return elsewhere(x) and single(x)
+
+    check_pair(*off_by(0.8e-3, when=when), [X], backends=[strict_device.BACKEND])
+    caught("backend", "", check_pair, *off_by(1.25e-3, when=when), [X], backends=[strict_device.BACKEND])
+
+
+def test_a_millionth_of_a_derivative_is_forgiven():
+    check_pair(double_forward, slightly_wrong(0.8e-6), [X])
+    caught("gradient", "close to a kink", check_pair, double_forward, slightly_wrong(1.25e-6), [X])
+
+
+def test_a_backward_that_is_nearly_linear_or_nearly_adds_up():
+    def bent(share):
+        return lambda dy, _: 2 * dy + share * abs(dy)
+
+    skip = {"gradient": "not the point"}
+    check_pair(double_forward, bent(1e-11), [X], skip=skip)
+    caught("linearity", "", check_pair, double_forward, bent(1e-8), [X], skip=skip)
+
+    class Fading(Linear):
+        share = 0.0
+
+        def backward(self, dy, cache):
+            dx, dweight, dbias = linear.linear_backward(dy, cache)
+            again = bool(self.bias.grad.any())
+            self.weight.grad += dweight
+            self.bias.grad += dbias * (1 + self.share * again)
+            return dx
+
+    skip |= {"linearity": "not the point"}
+    for share, fine in ((1e-11, True), (1e-8, False)):
+        Fading.share = share
+        if fine:
+            check_layer(make(Fading), X, skip=skip)
+        else:
+            caught("twice", "must double bias.grad; it did not", check_layer, make(Fading), X, skip=skip)
+
+
+@pytest.mark.parametrize("shape, words", [((16, 16), "256 of 256"), ((257,), "9 of 9")])
+def test_few_numbers_are_checked_one_by_one_and_ten_of_them_shown(shape, words):
+    x = RNG.standard_normal(shape)
+    with pytest.raises(CheckFailed) as failure:
+        check_pair(double_forward, lambda dy, _: 1 * dy, [x])
+    lines = str(failure.value).splitlines()
+    rows = [line for line in lines if line.endswith("e-01")]
+    assert words in lines[0] and len(rows) == min(10, int(words.split()[0]))
+    assert lines[1].split() == ["where", "backward", "differences", "relative", "error"]
+
+
 # ---------------------------------------------------------------- options
 
 
