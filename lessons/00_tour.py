@@ -270,6 +270,22 @@ show.masks_figure(trace)
 # lesson 07.*
 
 # %% [markdown]
+# ## Back from a detection to where it began
+#
+# Point at a detection, tap it, or move to its name with the Tab key: its proposal, its anchor, the level of the pyramid
+# and the pixels that the anchor's cell heeds light up. (Those are the gradient of the anchor's objectness by the
+# picture: the network's own backward says what it looked at.) Dashed names have scores below 0.5.
+#
+# **Predict.** The 4 and the 0 touch each other. Does the anchor of the 4 heed only the 4?
+
+# %%
+show.touch.trace(model, trace)
+
+# %% [markdown]
+# It heeds most of the picture, faintly, and the place around it clearly, ink of the 0 included. And look at the dashed
+# ones: the second thoughts about the 4 come from other proposals, some of them read from another level.
+
+# %% [markdown]
 # ## The whole way in one picture
 #
 # Thousands of boxes go in, a handful come out. Twice a box is adjusted, by the RPN and by the box head. All the rest is

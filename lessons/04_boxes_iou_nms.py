@@ -44,6 +44,7 @@ from tinymaskrcnn.visualize import (
     nms_states,
     nms_steps,
     style,
+    touch,
 )
 from tinymaskrcnn.visualize.boxes import write_labels
 from tinymaskrcnn.visualize.legends import legend_below, line_handle, picture_axes
@@ -116,6 +117,20 @@ np.testing.assert_allclose(boxes.from_center(centered), target.boxes, rtol=1e-6)
 
 # %%
 draw_iou([0, 0, 20, 30], [10, 10, 40, 30]).figure
+
+# %% [markdown]
+# Here are two boxes for your own hands. Drag them or their corners; with the keyboard, Tab to a box, arrow keys move it
+# and Shift and arrow keys stretch it.
+#
+# **Predict.** Put the smaller box inside the other one. What does moving it around in there do to the IoU? And what is
+# the IoU of a box without any height?
+
+# %%
+touch.iou(image=image)
+
+# %% [markdown]
+# Nothing: as long as one box contains the other, the union is the larger one, and the IoU is the smaller area over the
+# larger, wherever it lies. A box without height shares nothing with anybody, not even with itself.
 
 # %% [markdown]
 # ### On paper
@@ -565,14 +580,11 @@ for threshold in (0.7, 0.5, 0.3):
     left = nms.nms(crowd, certain, iou_threshold=threshold).sum()
     print(f"{len(crowd)} boxes, {left} after NMS at {threshold}")
 
+# %% [markdown]
+# Move the threshold. The box that is marked says what became of it: who suppressed it, and with what IoU.
+
 # %%
-figure = style.new_figure(9.4, 3.4)
-axes = [figure.add_axes((0.01 + 0.33 * k, 0.03, 0.31, 0.86)) for k in range(3)]
-for ax, threshold in zip(axes, (1.0, 0.7, 0.5)):
-    kept = nms.nms(crowd, certain, iou_threshold=threshold)
-    draw_image(image, ax=ax, title=f"NMS at {threshold}: {kept.sum()} boxes")
-    draw_boxes(crowd[kept], ax=ax, colors=style.GREEN, linewidth=1.2)
-figure
+touch.nms(image, crowd, certain, threshold=0.7)
 
 # %% [markdown]
 # About forty boxes per digit: neighbouring cells and neighbouring anchors all see the same digit, and all of them were

@@ -50,6 +50,7 @@ from tinymaskrcnn.visualize import (
     interpolation_matrix_figure,
     roi_align_steps,
     style,
+    touch,
 )
 
 rng = np.random.default_rng(0)
@@ -264,6 +265,23 @@ print("largest difference:", abs(crops[0, :, :, 0] - wanted).max())
 # %% [markdown]
 # Not at all: interpolation of a plane is the plane, and points that lie evenly around the middle of a bin have the
 # middle as their mean. So a plane tells us *where an operator looks*. Let us use that as a measuring instrument.
+#
+# ## Four operators in your hand
+#
+# Here are all of them on the matrix, under one region that you drag: below each crop, how far its edges were moved by
+# rounding, and how far from its true place the chosen bin is read. A fourth one is among them: PrRoIPool (IoU-Net,
+# 2018), which takes the mean over the whole bin instead of a few points. And RoIWarp is the formula of its paper, one
+# point at the first corner of each bin; the box beside it rounds the region first, as above.
+#
+# **Predict.** Move the region to the right by a quarter of a cell, four times. Which of the four crops change each
+# time, and which only once?
+
+# %%
+touch.roi(matrix, (0.6, 2.3, 6.6, 7.4))
+
+# %% [markdown]
+# Whatever interpolates follows every step. RoIPool stays where it is and then jumps by a whole cell, 16 pixels when a
+# cell is 16 pixels wide, and so does RoIWarp once its region is rounded.
 #
 # ## What rounding costs, measured
 #

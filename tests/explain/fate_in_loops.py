@@ -49,6 +49,7 @@ def drawn_trace(rng, lost, label):
     proposals = Proposals(
         fits(P) if reached("proposals") else fits(P, 0),
         _scores(rng, P),
+        np.zeros(P, int),
         rng.integers(2, 5, P),
         scores / scores.sum(axis=1, keepdims=True),
         refined,

@@ -36,6 +36,7 @@ def made_up(**changes):
         "proposals": Proposals(
             f32(FITS, AWAY),
             f32(0.8, 0.3),
+            np.array([0, 1]),
             np.array([2, 2]),
             f32((0.04, 0.06, 0.9), (0.98, 0.01, 0.01)),
             refined,

@@ -49,13 +49,15 @@ class Candidates:
 class Proposals:
     """The RoIs and what the box head made of them: P in all, best first.
 
-    boxes (P, 4), scores (P,) the RPN's, level (P,) int: the one they are cut from, 2 for P2; probabilities
-    (P, num_classes); refined (P, num_classes - 1, 4): for each class, without background, its own box; likely and kept
-    (P, num_classes - 1) bool: the probability is above the threshold, and it survived NMS among those of its class.
+    boxes (P, 4), scores (P,) the RPN's, anchor (P,) int: a row of Anchors, level (P,) int: the one they are cut from, 2
+    for P2; probabilities (P, num_classes); refined (P, num_classes - 1, 4): for each class, without background, its own
+    box; likely and kept (P, num_classes - 1) bool: the probability is above the threshold, and it survived NMS among
+    those of its class.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
+    anchor: np.ndarray
     level: np.ndarray
     probabilities: np.ndarray
     refined: np.ndarray
@@ -166,6 +168,7 @@ def _proposals(model, pyramid, rois, candidates, sizes):
     return Proposals(
         boxes=rois[0],
         scores=candidates.scores[best],
+        anchor=candidates.anchor[best],
         level=assign_levels(
             rois[0],
             canonical_size=config.canonical_size,

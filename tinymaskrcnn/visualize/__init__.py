@@ -6,6 +6,7 @@ work without a screen, and a notebook shows the figures by itself.
 
 from . import screenless  # noqa: F401, I001  before anything of matplotlib
 
+from . import touch
 from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas, draw_label_bands
 from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
@@ -120,5 +121,6 @@ __all__ = [
     "roi_grids_figure",
     "roi_operators_figure",
     "save_figure",
+    "touch",
     "use_theme",
 ]
