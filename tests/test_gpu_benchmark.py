@@ -10,7 +10,8 @@ from benchmarks import gpu, gpu_checks, gpu_speed, gpu_training
 
 from tinymaskrcnn import devices, kernel_lookup
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
-from tinymaskrcnn.ops import activation
+from tinymaskrcnn.ops import activation, linear
+from tinymaskrcnn.testing import checks
 from tinymaskrcnn.train.optimizer import SGD
 
 WORKS = {
@@ -103,21 +104,26 @@ def test_a_part_that_crashes_or_hangs_does_not_stop_the_others(bench, monkeypatc
     """The first writes a row and dies as a crash in the driver would, the second never ends, the third is well."""
     command_of = gpu.command_of
 
-    def command(name, args, file):
+    def command(name, args, file, limit):
         if name == "tf32":
             row = json.dumps({"environment": {}, "rows": [{"work": "gpu_early", "status": "ok"}]})
             return [sys.executable, "-c", f"import os; open({str(file)!r}, 'w').write({row!r}); os.abort()"]
         if name == "compare":
-            args.limit = 1
-            return [sys.executable, "-c", "import time; time.sleep(60)"]
-        args.limit = 100
-        return command_of(name, args, file)
+            return [sys.executable, "-c", "import time; time.sleep(600)"]
+        return command_of(name, args, file, limit)
 
+    waited = gpu.wait_for
+
+    def wait(process, limit, look):
+        limit = 1 if "time.sleep(600)" in process.args[-1] else limit
+        return waited(process, limit, look)
+
+    monkeypatch.setattr(gpu, "wait_for", wait)
     monkeypatch.setattr(gpu, "command_of", command)
     status, rows, _, printed = bench("--only", "tf32", "compare", "repeat")
     assert status == 1 and list(rows) == ["gpu_early", "gpu_tf32", "gpu_compare", "gpu_repeat_fp32", "gpu_repeat_tf32"]
     assert rows["gpu_tf32"]["note"] == "the process ended with status -6 (SIGABRT)"
-    assert rows["gpu_compare"]["note"] == "stopped after 1 s; --limit allows more"
+    assert rows["gpu_compare"]["note"] == "stopped after 180 s; --limit and --minutes allow more"
     assert rows["gpu_repeat_fp32"]["status"] == rows["gpu_early"]["status"] == "ok"
     assert len(printed.out.splitlines()) == 2 + len(rows)
 
@@ -165,17 +171,77 @@ def test_steps_that_differ_from_run_to_run_are_found(bench, monkeypatch):
     assert status == 1 and "differ in" in rows["gpu_repeat_fp32"]["note"]
 
 
-def test_a_failing_harness_is_named(tmp_path):
-    file = tmp_path / "report.xml"
-    file.write_text(
-        '<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase>'
-        '<testcase name="c"><skipped/></testcase></testsuite></testsuites>'
-    )
-    ended = type("Ended", (), {"returncode": 1, "stdout": "what was printed", "stderr": ""})
-    row = gpu_checks.harness_row(ended, gpu_checks.ET.parse(file).getroot())
-    assert (row["status"], row["failed_tests"], row["output"]) == ("failed", ["b"], "what was printed")
-    assert row["note"] == "1 passed, 1 failed, 1 skipped: b"
-    assert gpu_checks.harness_row(ended, None)["note"].endswith("pytest ended with status 1")
+def test_a_failing_harness_is_named(bench, monkeypatch):
+    text = linear.linear_backward
+
+    def wrong(dy, cache):
+        dx, dweight, dbias = text(dy, cache)
+        return (dx * (1 + 1e-5) if on_the_card(dx) else dx), dweight, dbias
+
+    monkeypatch.setattr(linear, "linear_backward", wrong)
+    status, rows, *_ = bench("--only", "harness")
+    row = rows["gpu_harness"]
+    assert status == 1 and row["status"] == "failed" and row["failures"].keys() == {"linear"}
+    assert row["note"].endswith("1 do not: linear") and "differs by" in row["failures"]["linear"]
+
+
+def test_the_harness_asks_the_card_alone(monkeypatch):
+    """Neither NumPy's own checks nor tests of emulated kernels: they say nothing about a card and take its time."""
+    called = []
+    for name in ("check_structure", "check_ownership", "check_repeatable", "check_linearity", "check_strides"):
+        check = getattr(checks, name)
+        monkeypatch.setattr(checks, name, lambda case, name=name, check=check: called.append(name) or check(case))
+    monkeypatch.setattr("tinymaskrcnn.testing.check_gradients", lambda case: called.append("gradient"))
+    run = gpu.Run(gpu.parse(["--pretend"]))
+    [row] = gpu_checks.harness(run)
+    assert row["status"] == "ok" and set(called) == {"check_ownership"}  # of what was moved to the card
+
+
+def test_the_harness_ends_in_time():
+    run = gpu.Run(gpu.parse(["--pretend", "--limit", "1"]))
+    [row] = gpu_checks.harness(run)
+    assert row["status"] == "ok" and row["note"].startswith("0 of ") and "there was no time" in row["note"]
+
+
+# ---------------------------------------------------------------- in time, and again
+
+
+def test_one_run_fits_in_its_minutes_and_another_goes_on(bench, monkeypatch):
+    """What has no time left is skipped, nothing runs beyond the common end, and --resume runs what is not finished."""
+    monkeypatch.setattr(gpu, "SHORTEST", 60)
+    ran = []
+
+    def pretended_part(name, args, limit, report):
+        ran.append((name, limit))
+        clock.now += 100
+        report([{"work": f"gpu_{name}_early", "part": name, "status": "ok", "note": ""}])
+        early = gpu.rows_in(gpu.Path(args.json))
+        assert early[-1]["work"] == f"gpu_{name}_early", "written before the part has ended"
+        if limit < 100:
+            return [gpu.failed(name, f"{gpu.STOPPED} {limit:.0f} s")]
+        return [{"work": f"gpu_{name}", "part": name, "status": "ok", "note": ""}]
+
+    clock = type("Clock", (), {"now": 0.0})
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(gpu, "run_in_a_process", pretended_part)
+    words = ["--minutes", "6"]
+    _, rows, environment, _ = bench(*words)
+    parts = list(gpu.PARTS)
+    assert parts[-1] == "harness"
+    assert ran == [(parts[0], 180), (parts[1], 180), (parts[2], 160), (parts[3], 60)]
+    assert environment["finished"] == parts[:3]
+    assert [rows[f"gpu_{name}"]["status"] for name in parts] == ["ok"] * 3 + ["failed"] + ["skipped"] * 5
+
+    del ran[:]
+    _, rows, environment, _ = bench(*words, "--resume")
+    assert [name for name, _ in ran] == parts[3:7]
+    assert [rows[f"gpu_{name}"]["status"] for name in parts] == ["ok"] * 6 + ["failed"] + ["skipped"] * 2
+
+
+def test_resuming_needs_a_file(capsys):
+    with pytest.raises(SystemExit):
+        gpu.main(["--pretend", "--resume"])
+    assert "--resume needs --json FILE" in capsys.readouterr().err
 
 
 def test_both_libraries_get_the_same_precision(monkeypatch):

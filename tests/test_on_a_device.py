@@ -91,6 +91,17 @@ def test_evaluating_on_the_device_finds_what_the_cpu_finds(both):
         np.testing.assert_allclose(found.boxes, wanted.boxes, atol=1e-3)
 
 
+def test_detection_waits_once_and_copies_nothing_row_by_row(both):
+    """The sizes of the pictures are known on the host; `repeat` along an axis would be a launch for every proposal."""
+    _, (cuda, _) = both
+    on_device = Experiment.open(cuda.run.path, device="cuda")
+    images = [image for image, _ in on_device.scenes(2)]
+    with strict_device.counting() as cost:
+        on_device.detect(images)
+    assert cost.synchronisations == 1 + cost.sparse_waits
+    assert max(event.count for event in cost.events if event.kind == "launch") <= 8
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_resuming_on_the_device_equals_never_having_stopped(tmp_path, optimizer):
     settings = {"optimizer": optimizer, "learning_rate": 0.001, "warmup_steps": 0}

@@ -80,7 +80,7 @@ class Detector:
         find = functools.partial(
             self.model.detect,
             to_device(batch.images.astype(dtype, copy=False), self.device),
-            sizes=to_device(batch.sizes, self.device),
+            sizes=batch.sizes,  # a device would be waited for, to have them back
             original_sizes=originals,
             paste=paste_encoded if encoded else paste_masks,
             **{name: to_device(array, self.device) for name, array in given.items()},

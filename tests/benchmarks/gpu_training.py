@@ -19,7 +19,6 @@ from .contestants import stream_of, with_model, with_train
 from .measure import say
 
 AIM = 0.90  # box AP
-MORE_CLOCK = 300  # seconds of training after which ap90 gives up
 
 # ---------------------------------------------------------------- batches made ahead
 
@@ -97,7 +96,7 @@ def learn(run, config, *, evaluate_at, aim=2.0):
                 run.synchronize()
                 progress.seconds += time.perf_counter() - began
                 evaluate(run, ours, config, progress, step)
-                if progress.history[-1]["box_AP"] >= aim or progress.seconds > MORE_CLOCK:
+                if progress.history[-1]["box_AP"] >= aim or not run.has_time():
                     break
                 began = time.perf_counter()
     return progress

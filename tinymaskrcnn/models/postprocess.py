@@ -18,7 +18,7 @@ def detections_from_boxes(logits, deltas, proposals, valid, config, *, sizes):
     n, p = valid.shape
     classes = logits.shape[1] - 1  # without background, whose score and deltas are not asked for
     scores = softmax.softmax_forward(logits)[0][:, 1:].reshape(n, p * classes)
-    candidate = (scores > config.score_threshold) & xp.repeat(valid, classes, axis=1)
+    candidate = ((scores.reshape(n, p, classes) > config.score_threshold) & valid[:, :, None]).reshape(n, -1)
     deltas, proposals, sizes = deltas[:, 1:].reshape(-1, 4), proposals.reshape(-1, 4), sizes.astype(deltas.dtype)
 
     def box_of(rows):  # rows of N * P * classes
