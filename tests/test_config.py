@@ -8,6 +8,7 @@ import pytest
 
 from tinymaskrcnn import config
 from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.zoo.handwriting import handwriting_preset
 
 KINDS = [value for value in vars(config).values() if dataclasses.is_dataclass(value)]
 KEPT = json.loads((Path(__file__).parent / "fixtures/settings.json").read_text(encoding="utf-8"))
@@ -18,6 +19,7 @@ PRESETS = {
     "figures": lambda: config.scene_preset("figures"),
     "paper": lambda: config.scene_preset("paper"),
     "board": lambda: config.scene_preset("board"),
+    "handwriting": handwriting_preset,
     "tour": config.tour_preset,
     "photographs": lambda: config.photograph_preset(("background", "cat")),
     **{kind: lambda kind=kind: config.torchvision_preset(kind) for kind in config.TORCHVISION_KINDS},

@@ -43,6 +43,8 @@ from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
+from .zoo.handwriting import is_handwriting, load_handwriting_detector
+from .zoo.scales import InSizes
 from .zoo.tour import is_tour, load_tour_detector
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
@@ -60,11 +62,12 @@ class Detector:
     def class_names(self):
         return self.model.config.class_names
 
-    def detect(self, images, *, encoded=False, proposals=None):
+    def detect(self, images, *, encoded=False, proposals=None, original_sizes=None):
         """Find objects in a list of (H, W, C) float pictures in 0..1 of any sizes; one Detections per picture.
 
         encoded: masks become a list of RLE instead of an array, and never stand in memory as pixels. proposals: for
         each picture boxes (P, 4) in its pixels, best first; without them a model without an RPN has them searched for.
+        original_sizes (N, 2): the heights and widths in whose pixels detections are wanted; those of the pictures.
         """
         images = check_pictures(images, channels=self.model.config.backbone.in_channels)
         if len(images) == 0:
@@ -72,7 +75,7 @@ class Detector:
         self._require_memory(images)
         batch = collate([resize_to_config(image, self.model.config) for image in images])
         given = given_for(images, batch.sizes, self.model.config, found=proposals)
-        originals = np.array([image.shape[:2] for image in images], np.int64)
+        originals = np.array([image.shape[:2] for image in images] if original_sizes is None else original_sizes)
         del images  # large ones need not outlive their resizing
         dtype = self.model.parameters()[0].value.dtype
         was_training = self.model.training
@@ -344,7 +347,10 @@ def _results_writer(path, stream, say=print):
 
 
 def open_detector(path, *, device="cpu", threads=None):
-    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, or "tour"."""
+    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, "tour", or
+    "handwriting", as which None counts, too."""
+    if path is None or is_handwriting(path):
+        return InSizes(Detector(load_handwriting_detector(), device=device, threads=threads))
     if is_tour(path):
         return Detector(load_tour_detector(), device=device, threads=threads)
     if Path(path).is_file():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import handwriting
 from PIL import Image
 
 from tinymaskrcnn import cli, experiment, visualize
@@ -16,7 +17,7 @@ from tinymaskrcnn.commands import predict
 from tinymaskrcnn.commands.pictures import starting_weights
 from tinymaskrcnn.commands.predict import _unique_names
 from tinymaskrcnn.config import Config, photograph_preset
-from tinymaskrcnn.data import rle
+from tinymaskrcnn.data import digits, rle
 from tinymaskrcnn.errors import ArgumentError, DataError
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
@@ -106,9 +107,49 @@ def test_the_detector_in_the_package_is_a_model_everywhere(pictures, tmp_path, m
     assert cli.main(["predict", "pictures/grey.png", "--model", "tour", "--out", "found"]) == 0
     assert cli.main(["export", "tour", "--out", "tour.onnx", "--scenes", "1"]) == 0
     assert len(starting_weights("tour").model.class_names) == 11
+    assert starting_weights("handwriting").model.ink
     (tmp_path / "tour").mkdir()
     assert cli.main(["predict", "pictures/grey.png", "--model", "tour", "--out", "found"]) == 2
     assert "tour is not a run folder" in capsys.readouterr().err
+
+
+def test_without_a_model_photographs_of_handwriting_are_read(tmp_path, capsys):
+    """Ink on paper and chalk on a board, large and small, in a file that lies on its side."""
+    images, labels = source_digits()
+    pixels, boxes, names, _ = handwriting.make_picture(1, images, labels, height=300)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise when it is shown
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(pixels)))
+    lying.save(tmp_path / "page.jpg", quality=90, exif=exif)
+    Image.fromarray(255 - np.kron(pixels, np.ones((4, 4, 1), np.uint8))).save(tmp_path / "board.png")
+    out = tmp_path / "found"
+    assert cli.main(["predict", str(tmp_path / "page.jpg"), str(tmp_path / "board.png"), "--out", str(out)]) == 0
+    for name, scale in (("page", 1), ("board", 4)):
+        result = json.loads((out / f"{name}.json").read_text())
+        assert (result["height"], result["width"]) == tuple(scale * n for n in pixels.shape[:2])
+        found = [(entry["box"], entry["label"]) for entry in result["objects"]]
+        right, false, missed = handwriting.counts(scale * boxes, names, *zip(*found))
+        assert right >= 4 and handwriting.f1(right, false, missed) >= 0.6, name
+        assert all(entry["mask"]["size"] == [result["height"], result["width"]] for entry in result["objects"])
+    assert capsys.readouterr().err == ""
+
+
+def source_digits():
+    bank = digits.load()
+    members = bank.members("test")
+    grey = (bank.images[members].astype(np.uint16) * 255 // bank.full).astype(np.uint8)
+    return np.pad(grey, ((0, 0), (1, 1), (1, 1))), bank.labels[members]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(8, "the picture is too dark"), (255, "overexposed"), (140, "hardly any contrast")],
+)
+def test_a_picture_in_which_nothing_is_found_is_told_why(value, said, tmp_path, capsys):
+    Image.fromarray(np.full((120, 160), value, np.uint8)).save(tmp_path / "empty.png")
+    assert cli.main(["predict", str(tmp_path / "empty.png"), "--out", str(tmp_path / "found")]) == 0
+    out, err = capsys.readouterr()
+    assert "empty.png: no objects" in out and said in err and "--invert" not in err
 
 
 def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):

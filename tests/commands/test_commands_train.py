@@ -54,6 +54,24 @@ def test_two_steps_and_two_more_equal_four_bit_for_bit(train, tmp_path, capsys, 
             np.testing.assert_array_equal(array, getattr(b, part)[name])
 
 
+def test_pages_are_learned_from_weights_that_know_digits(run, train, tmp_path, capsys):
+    """A model that looks at ink, on pages of all kinds, from another run's weights: no step changes none."""
+    pages = {"scenes__surface": "any", "scenes__digit_size": [14, 40], "model__ink": True}
+    assert train(tmp_path / "warm", "--model", run, train__steps=0, train__eval_scenes=0, **pages) == 0
+    assert "starting anew" not in capsys.readouterr().err
+    before, after = (RunFolder.open(folder).load().model for folder in (run, tmp_path / "warm"))
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, after[name])
+    assert train(tmp_path / "learned", "--model", run, train__steps=2, train__eval_scenes=1, **pages) == 0
+    assert RunFolder.open(tmp_path / "learned").config.model.ink
+    assert "--freeze needs --data coco" in _refused(train, tmp_path / "frozen", "--freeze", 1, capsys=capsys)
+
+
+def _refused(train, *words, capsys):
+    assert train(*words) == 2
+    return capsys.readouterr().err
+
+
 def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path, tiny_words):
     settings = tiny_words(train__steps=100_000)
     command = [sys.executable, "-m", "tinymaskrcnn", "train", "--out", "run", *settings]

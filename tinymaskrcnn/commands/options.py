@@ -20,7 +20,19 @@ def faster_rcnn_c4_preset():
     return override(Config(), {"model.system": "faster_rcnn"} | C4)
 
 
-PRESETS = {None: Config, "tour": tour_preset, "faster_rcnn_c4": faster_rcnn_c4_preset}  # what `train` starts from
+def handwriting_preset():
+    """The detector of photographed handwriting that the package ships."""
+    from ..zoo.handwriting import handwriting_preset
+
+    return handwriting_preset()
+
+
+PRESETS = {  # what `train` starts from
+    None: Config,
+    "tour": tour_preset,
+    "handwriting": handwriting_preset,
+    "faster_rcnn_c4": faster_rcnn_c4_preset,
+}
 
 SKIP_BROKEN = "leave out the pictures with broken annotations instead of stopping, and say how many"
 

@@ -42,8 +42,8 @@ def stages(text):
 
 
 def refuse_picture_options(args):
-    """Without --data coco these options mean nothing."""
-    if given := given_options(args, PICTURE_OPTIONS):
+    """Without --data coco these options mean nothing, but for weights to start from."""
+    if given := given_options(args, [name for name in PICTURE_OPTIONS if name != "model"]):
         raise ConfigError(f"{', '.join(given)} needs --data coco")
 
 
@@ -57,12 +57,13 @@ class Weights:
 
 def starting_weights(path):
     """The Weights in a run folder, in a file of `tinymaskrcnn convert` or in the package; None without a path."""
+    from ..zoo.handwriting import is_handwriting, load_handwriting_detector
     from ..zoo.tour import is_tour, load_tour_detector
 
     if path is None:
         return None
-    if is_tour(path):
-        model = load_tour_detector()
+    if is_tour(path) or is_handwriting(path):
+        model = (load_tour_detector if is_tour(path) else load_handwriting_detector)()
         return Weights(model.config, model.state_dict())
     if Path(path).is_dir():
         from ..train.run import RunFolder

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from .options import add_device
 
-HELP = "find objects in pictures with a trained run or a converted model"
+HELP = "find handwritten digits in photographs, or what a model of your own was trained on in pictures"
 EXAMPLES = """examples:
+  tinymaskrcnn predict photo.jpg                                        handwritten digits, on paper or on a board
   tinymaskrcnn predict photo.png --model runs/001 --out found
   tinymaskrcnn predict scans/ --model runs/001 --out found --invert     dark ink on bright paper
   tinymaskrcnn predict photo.jpg --model model.npz                      a model of `tinymaskrcnn convert`
@@ -19,7 +20,10 @@ Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE)
 def add_arguments(parser):
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a PNG or JPEG, or a folder of them")
     parser.add_argument(
-        "--model", metavar="RUN|FILE|tour", required=True, help="run folder of `tinymaskrcnn train`, model.npz, or tour"
+        "--model",
+        metavar="RUN|FILE|NAME",
+        help="run folder of `tinymaskrcnn train`, model.npz, or one of the detectors in the package: handwriting "
+        "(default) or tour",
     )
     parser.add_argument("--out", metavar="DIR", default="found", help="folder for the results (default: found)")
     parser.add_argument(
@@ -78,8 +82,8 @@ def _find(detector, path, target, args):
     _draw(f"{target}.png", image, found, detector.model.config)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     print(*_table(entries), sep="\n")
-    if not entries and not args.invert and image.mean() > 0.5 * white and _is_digits(detector):
-        print("  the picture is bright, the training scenes are dark: try --invert", file=sys.stderr)
+    if not entries:
+        _say_why(detector, image, args)
 
 
 def _table(entries):
@@ -94,8 +98,19 @@ def _table(entries):
     return lines
 
 
-def _is_digits(detector):
-    return "0" in detector.class_names
+def _say_why(detector, image, args):
+    """Where nothing was found, say what may be the reason, if there is one to be seen."""
+    from ..data.legibility import complaint
+    from ..data.pictures import to_float
+
+    if detector.model.config.ink:
+        why = complaint(to_float(image))
+    elif "0" in detector.class_names and not args.invert and to_float(image).mean() > 0.5:
+        why = "the picture is bright, the training scenes are dark: try --invert"
+    else:
+        why = None
+    if why:
+        print(f"  {why}", file=sys.stderr)
 
 
 def detections_to_json(found, class_names):

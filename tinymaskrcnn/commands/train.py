@@ -103,11 +103,12 @@ def _start(args):
     if args.data != "coco":
         refuse_picture_options(args)
         _, data_dir = data_source(args.data, also=", or 'coco'")
-        return Experiment.start(args.out, build_config(args), data_dir=data_dir, **where)
-    if args.preset:
-        raise ConfigError("--preset is for scenes of digits; leave it out with --data coco")
-    start = starting_weights(args.model)
-    config = build_picture_config(args, start)
+        where, start, config = where | {"data_dir": data_dir}, starting_weights(args.model), build_config(args)
+    else:
+        if args.preset:
+            raise ConfigError("--preset is for scenes of digits; leave it out with --data coco")
+        start = starting_weights(args.model)
+        config = build_picture_config(args, start)
     if start is None:
         return Experiment.start(args.out, config, **where)
     experiment = Experiment.start(args.out, config, **where, weights=start.arrays, known=start.model.class_names)

@@ -96,7 +96,8 @@ def _metadata(config, licence):
         "class_names": json.dumps(list(config.class_names)),
         "image_mean": json.dumps(list(config.image_mean)),
         "image_std": json.dumps(list(config.image_std)),
-        "input": "image (height, width, channels) float32 in 0..1; resized, normalised and padded inside the model",
+        "input": "image (height, width, channels) float32 in 0..1; resized, normalised and padded inside the model"
+        + ("; ink made by tinymaskrcnn.data.ink.to_ink" if config.ink else ""),
         "licence": licence,
     }
 

@@ -1,0 +1,87 @@
+"""The detector of handwriting that the package ships: small, described by its preset, and it reads photographs."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from benchmarks import handwriting as pages
+
+from tinymaskrcnn.data import digits
+from tinymaskrcnn.experiment import open_detector
+from tinymaskrcnn.zoo.handwriting import FILE, NAME, handwriting_preset, is_handwriting, load_handwriting_detector
+
+PICTURES = 9
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return open_detector(None, threads=2)
+
+
+def test_the_file_is_small_and_holds_plain_arrays():
+    file = files("tinymaskrcnn.zoo").joinpath(FILE)
+    assert len(file.read_bytes()) <= 1_500_000
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        kinds = {arrays[name].dtype.kind for name in arrays.files}
+    assert kinds == {"f", "u"}
+
+
+def test_it_is_the_model_of_its_preset_and_ready_to_detect():
+    model = load_handwriting_detector()
+    assert model.config == handwriting_preset().model and model.config.ink
+    assert not model.training
+    assert all(p.value.dtype == np.float32 for p in model.parameters())
+
+
+def source_digits():
+    """Grey digits of 8x8 cells as pictures like MNIST's, of those that no training draws from by default."""
+    bank = digits.load()
+    members = bank.members("test")
+    grey = (bank.images[members].astype(np.uint16) * 255 // bank.full).astype(np.uint8)
+    return np.pad(grey, ((0, 0), (1, 1), (1, 1))), bank.labels[members]
+
+
+def score(detector, *, invert=False):
+    """F1 on pictures that are made without the code that makes training pages, and whose digits nobody trained on."""
+    images, labels = source_digits()
+    total = np.zeros(3, int)
+    for number in range(PICTURES):
+        pixels, boxes, names, _ = pages.make_picture(number, images, labels, height=300)
+        [found] = detector.detect([pages.grey(pixels, invert)], encoded=True)
+        found = found.select(found.scores >= 0.5)
+        total += pages.counts(boxes, names, found.boxes, found.labels)
+    return pages.f1(*total)
+
+
+def test_it_reads_photographs_of_digits_it_has_not_seen(detector):
+    assert score(detector) >= 0.7  # measured: see docs/handwriting.md
+
+
+def test_a_picture_and_its_negative_are_read_alike(detector):
+    assert score(detector, invert=True) >= 0.7
+
+
+def test_the_measurement_notices_names_that_went_wrong(detector):
+    class Renamed:
+        def detect(self, images, **words):
+            [found] = detector.detect(images, **words)
+            return [found.select(np.arange(len(found))).__class__(found.boxes, found.labels % 10 + 1, found.scores)]
+
+    assert score(Renamed()) < 0.2
+
+
+def test_its_name_is_that_of_a_detector_unless_something_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_handwriting(NAME) and not is_handwriting("tour")
+    (tmp_path / NAME).mkdir()
+    assert not is_handwriting(NAME)
+
+
+def test_counting_takes_each_object_once_and_best_first():
+    boxes = np.array([[0.0, 0, 10, 10], [20, 0, 30, 10]])
+    names = np.array([1, 2])
+    found = np.array([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [50, 50, 60, 60]])
+    assert pages.counts(boxes, names, found, [1, 1, 3, 2]) == (1, 3, 1)
+    assert pages.counts(boxes, names, found[[0, 2]], [1, 2]) == (2, 0, 0)
+    assert pages.counts(boxes, names, np.zeros((0, 4)), []) == (0, 0, 2)
+    assert pages.f1(2, 0, 0) == 1 and pages.f1(0, 0, 0) == 0

@@ -1,0 +1,118 @@
+"""One picture in several sizes: which ones, and what becomes of what was found in each.
+
+A network knows objects of the sizes that it was trained on. So a picture of unknown scale is shown to it larger and
+smaller, halved from one to the next, and every object is met at a size that it knows at least once.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from ..data import rle
+from ..ops.boxes import area
+from ..structures import check_pictures
+
+LONGEST = 1280  # pixels of the longer side in the largest size that is looked at
+ENLARGED = 640  # small pictures are doubled, but not beyond this longer side
+SHORTEST = 128  # no more halving once the shorter side is below this
+KNOWN = (12.0, 80.0)  # heights in pixels that are believed; the largest and the smallest size have to do for the rest
+SAME = 0.4  # boxes whose intersection is more than this share of their union are one object
+INSIDE = 0.7  # ... and so are they when it is more than this share of the smaller one
+
+
+class InSizes:
+    """A detector of grey pictures that is used on each in several sizes; what it has besides `detect` is its own."""
+
+    def __init__(self, detector):
+        self.detector = detector
+
+    def __getattr__(self, name):
+        return getattr(self.detector, name)
+
+    def detect(self, images, *, encoded=False):
+        """Find objects in a list of (H, W, 1) float pictures in 0..1: see `experiment.Detector.detect`."""
+        images = check_pictures(images, channels=1)
+        found = [self._look(image) for image in images]
+        if encoded:
+            return found
+        masks = [rle.decode_many(said.masks, size=image.shape[:2]) for said, image in zip(found, images)]
+        return [dataclasses.replace(said, masks=own) for said, own in zip(found, masks)]
+
+    def _look(self, image):
+        found, larger, original = [], image, image.shape[:2]
+        for size in (sizes := sizes_to_look_at(*original)):
+            larger = resized(larger, size)
+            found += self.detector.detect([larger], encoded=True, original_sizes=[original])
+        return merged(found, sizes, height=original[0])
+
+
+def sizes_to_look_at(height, width):
+    """Sizes (height, width) from the largest to the smallest."""
+    longer = max(height, width)
+    factor = min(1, LONGEST / longer) if longer > ENLARGED else min(2, ENLARGED / longer)
+    sizes = [_scaled(height, width, factor)]
+    while min(sizes[-1]) > SHORTEST:
+        factor /= 2
+        sizes.append(_scaled(height, width, factor))
+    return sizes
+
+
+def _scaled(height, width, factor):
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def resized(image, size):
+    """A grey picture in another size, every pixel a mean of what it covers: (H, W, 1)  ->  (height, width, 1)"""
+    from PIL import Image
+
+    if tuple(image.shape[:2]) == tuple(size):
+        return image
+    picture = Image.fromarray(np.asarray(image[:, :, 0], np.float32))  # PIL counts width first
+    picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return np.asarray(picture)[:, :, None]
+
+
+def merged(found, sizes, *, height):
+    """One Detections of those in several sizes, all in pixels of the picture, which is `height` pixels high.
+
+    A height that a size does not show well counts there for nothing. From the best score down, an object stays unless
+    it overlaps a better one, of whatever class and size, or lies inside it, or around it.
+    """
+    believed = []
+    for place, (said, size) in enumerate(zip(found, sizes)):
+        seen = (said.boxes[:, 3] - said.boxes[:, 1]) * (size[0] / height)
+        low = KNOWN[0] if place else 0.0
+        high = KNOWN[1] if place + 1 < len(sizes) else np.inf
+        believed.append(said.select((seen >= low) & (seen < high)))
+    together = _joined(believed)
+    return together.select(_kept(together.boxes, together.scores))
+
+
+def _joined(found):
+    """Several Detections as one, best score first."""
+    order = np.argsort(-np.concatenate([said.scores for said in found]), kind="stable")
+    first, parts = found[0], {}
+    for field in dataclasses.fields(first):
+        values = [getattr(said, field.name) for said in found]
+        if values[0] is None:
+            continue
+        if isinstance(values[0], list):
+            flat = [value for part in values for value in part]
+            parts[field.name] = [flat[k] for k in order]
+        else:
+            parts[field.name] = np.concatenate(values)[order]
+    return dataclasses.replace(first, **parts)
+
+
+def _kept(boxes, scores):
+    """Which boxes stay, (K,) bool; they come best first."""
+    low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = area(boxes)
+    smaller = np.minimum(areas[:, None], areas)
+    union = areas[:, None] + areas - both
+    clash = (both > SAME * union) | (both > INSIDE * smaller)
+    kept = np.ones(len(boxes), bool)
+    for k in range(len(boxes)):
+        kept[k + 1 :] &= ~(clash[k, k + 1 :] & kept[k])
+    return kept
