@@ -5,9 +5,16 @@ import pytest
 import strict_device
 from benchmarks import launches
 from benchmarks.contestants import with_train
+from pretended_cupy import pretended
 from strict_device import xp
 
+from tinymaskrcnn import Experiment
+from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config
+from tinymaskrcnn.models.systems import SYSTEMS, system_settings
+from tinymaskrcnn.train import rcnn_stages
+from tinymaskrcnn.train.procedures import Training
+from tinymaskrcnn.train.trainer import Trainer
 
 MOST = 1000
 
@@ -54,6 +61,67 @@ def test_steps_leave_nothing_behind():
     assert held[1] == held[2] == held[3] > 0
     asked = [sum(event.kind == "memory" for event in cost.events) for cost in costs]
     assert asked[1] == asked[2] == asked[3]
+
+
+# ---------------------------------------------------------------- every system, every procedure
+
+SMALL = {
+    "model.backbone.depths": (1, 1, 1, 1),
+    "model.backbone.widths": (4, 4, 4, 4),
+    "model.backbone.stem_width": 4,
+    "model.backbone.fpn_channels": 4,
+    "model.roi.head_width": 8,
+    "model.roi.mask_widths": (4,),
+    "model.roi.mask_deconv_width": 4,
+    "model.proposals.most": 30,
+    "model.rcnn.warp_size": 32,
+    "scenes.image_size": 64,
+    "scenes.digit_size": (16, 30),
+    "train.train_scenes": 4,
+    "train.batch_size": 2,
+    "train.eval_scenes": 0,
+    "train.warmup_steps": 1,
+    "train.steps": 6,
+}
+TRAININGS = {
+    **{name: system_settings(name) for name in SYSTEMS},
+    "exact joint": {"model.box_gradient": "features+targets"},
+    "exact joint, RoIWarp": {"model.box_gradient": "features+targets", "model.roi.pooling": "warp"},
+    "RoIPool": {"model.roi.pooling": "pool"},
+    "PrRoIPool": {"model.roi.pooling": "prroi"},
+    "alternating": {"train.procedure": "alternating"},
+    "pretrain": {"train.procedure": "pretrain"},
+}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_no_training_waits_but_for_the_numbers_of_its_rows(name, tmp_path, monkeypatch):
+    """And no sparse matrix is left, whose products CuPy adds up in no fixed order."""
+    config = override(Config(), TRAININGS[name] | SMALL)
+    costs, step = [], Trainer.train_step
+
+    def counted(self, batches):
+        batches = list(batches)
+        with strict_device.counting() as cost:
+            row = step(self, batches)
+        costs.append(cost)
+        return row
+
+    monkeypatch.setattr(Trainer, "train_step", counted)
+    with pretended(), strict_device.kernels(dry=True), np.errstate(all="ignore"):
+        take_the_steps(config, tmp_path)
+    assert costs and [cost.synchronisations for cost in costs] == [1] * len(costs)
+    assert not any(event.name == "_sparse_matmul" for cost in costs for event in cost.events)
+
+
+def take_the_steps(config, folder):
+    """The run of a configuration as far as steps go: what R-CNN fits to its features afterwards is of the host."""
+    experiment = Experiment.start(folder / "run", config, device="cuda")
+    if config.train.procedure == "stages":
+        stages = rcnn_stages.Stages(Training(experiment.model, experiment.stream(), experiment.run, device="cuda"))
+        assert stages.run("proposals") and stages.run("network")
+    else:
+        experiment.train()
 
 
 # ---------------------------------------------------------------- the counter
