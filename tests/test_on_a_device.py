@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cuda_emulator
 import numpy as np
 import pytest
 import strict_device
@@ -100,6 +101,22 @@ def test_detection_waits_once_and_copies_nothing_row_by_row(both):
         on_device.detect(images)
     assert cost.synchronisations == 1 + cost.sparse_waits
     assert max(event.count for event in cost.events if event.kind == "launch") <= 8
+
+
+@pytest.mark.skipif(not cuda_emulator.available(), reason="g++ is missing: the CUDA kernels cannot be run on the host")
+def test_masks_are_pasted_where_they_were_made(both):
+    """One launch for a picture, and what comes to the host, with the boxes and in one wait, are bits."""
+    _, (cuda, _) = both
+    on_device = Experiment.open(cuda.run.path, device="cuda")
+    images = [image for image, _ in on_device.scenes(2)]
+    wanted = on_device.detect(images)
+    with strict_device.kernels() as launched, strict_device.counting() as cost:
+        found = on_device.detect(images)
+    assert cost.synchronisations == 1 and launched.count("paste_bits") == 2
+    assert sum(map(len, wanted)) > 0
+    for f, w in zip(found, wanted, strict=True):
+        assert f.labels.tolist() == w.labels.tolist() and f.masks.dtype == bool and f.masks.shape == w.masks.shape
+        assert (f.masks != w.masks).mean() < 1e-3
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -47,16 +47,16 @@ class Found:
         return Found(*(array[n][rows] for array in arrays), said)
 
     def to_host(self):
-        """The same in NumPy arrays. All come in one array, because a device is waited for at each that is fetched."""
+        """The same in NumPy arrays. All come as bytes of one: a device is waited for at each that is fetched."""
         xp, shape = array_module(self.boxes), self.valid.shape
         if xp is np:
             return self
         arrays = [self.boxes, self.labels, self.scores, self.valid, *self.said.values()]
-        rows = [array.reshape(*shape, -1).astype(self.boxes.dtype) for array in arrays]
+        rows = [xp.ascontiguousarray(array.reshape(*shape, -1)).view(np.uint8) for array in arrays]
         together, start, host = to_host(xp.concatenate(rows, axis=2)), 0, []
         for row, array in zip(rows, arrays):
             end = start + row.shape[2]
-            host.append(together[..., start:end].reshape(array.shape).astype(array.dtype))
+            host.append(np.ascontiguousarray(together[..., start:end]).view(array.dtype).reshape(array.shape))
             start = end
         return Found(*host[:4], dict(zip(self.said, host[4:])))
 

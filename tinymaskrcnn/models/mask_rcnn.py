@@ -10,7 +10,7 @@ from ..backend import array_module, constant, has_kernel, move_like, to_host
 from ..errors import ArgumentError, ShapeError
 from ..nn.module import Module, sum_grads
 from ..targets.roi import RoISamples
-from .postprocess import paste_masks
+from .postprocess import paste_masks, pasted_there
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,10 @@ class MaskRCNN(Module):
         pyramid, _ = self.backbone.forward(x)
         said, _ = self.rpn.forward(pyramid, **given)
         proposals, valid = self.rpn.propose(pyramid, *said, image_size=images.shape[1:3], sizes=sizes)
-        found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes).to_host()  # the one wait for a device
+        found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes)
         originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
+        found, paste = pasted_there(found, paste, old=true_sizes, new=originals, config=self.roi_heads.config)
+        found = found.to_host()  # the one wait for a device
         both = enumerate(zip(true_sizes, originals, strict=True))
         return [self.roi_heads.report(found.of_image(n), old=old, new=new, paste=paste) for n, (old, new) in both]
 

@@ -1,8 +1,10 @@
 """From what the heads say to detections: decode, suppress per class, keep the best, paste the masks."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from ..backend import array_module, to_host
+from ..backend import array_module, has_kernel, to_host
 from ..errors import ArgumentError
 from ..ops import boxes, nms, softmax
 from .found import rows_in_use
@@ -70,6 +72,32 @@ def paste_masks(masks, found, *, height, width, threshold=0.5, mode="continuous"
     for k, (x1, y1, x2, y2), values in pasted_windows(masks, found, **where):
         pasted[k, y1:y2, x1:x2] = values
     return pasted
+
+
+def pasted_there(found, paste, *, old, new, config):
+    """Masks on a device, pasted before they leave it where a kernel can: Found, and what then makes masks of its own.
+
+    found of N images, old and new: of each its size (height, width) that the network saw, and that of the picture
+    """
+    if paste is not paste_masks or "mask" not in found.said:
+        return found, paste
+    settings = {"threshold": config.mask_threshold, "mode": config.paste}
+    bits = paste_bits(found.said["mask"], found.boxes, old=old, new=new, **settings)
+    return (found, paste) if bits is None else (replace(found, said=found.said | {"mask": bits}), unpack_masks)
+
+
+@has_kernel
+def paste_bits(masks, boxes, *, old, new, threshold, mode):
+    """Masks pasted row by row, eight pixels in a byte; None where no kernel does that, and the host is to paste.
+
+    masks (N, D, S, S) in 0..1, boxes (N, D, 4) in pixels of old  ->  bits (N, D, bytes of the largest picture), or None
+    """
+
+
+def unpack_masks(bits, found, *, height, width, **settings):
+    """In the place of paste_masks: bits (K, at least height * ceil(width / 8))  ->  masks (K, height, width) bool"""
+    rows = bits[:, : height * -(-width // 8)].reshape(len(bits), height, -(-width // 8))
+    return np.unpackbits(rows, axis=2, count=width).view(bool)
 
 
 def pasted_windows(masks, found, *, height, width, threshold=0.5, mode="continuous", area=AREA):

@@ -1,10 +1,12 @@
-"""kernels/cuda/masks.py: how a RoI sees a mask, bit for bit as the text has it."""
+"""kernels/cuda/masks.py: how a RoI sees a mask, bit for bit as the text has it; and pasted masks, pixel for pixel."""
 
 import numpy as np
 import pytest
 import strict_device
 from strict_device import xp
 
+from tinymaskrcnn.models.postprocess import paste_bits, paste_masks, unpack_masks
+from tinymaskrcnn.models.transform import resize_boxes
 from tinymaskrcnn.ops.roi_align import adaptive_weights
 
 
@@ -65,3 +67,76 @@ def test_planted_faults_are_seen(rng, old, new):
     with strict_device.kernels(faults={"masks": ((old, new),)}):
         got = both(xp)
     assert not all(np.allclose(g.get(), w, atol=1e-6) for g, w in zip(got, wanted))
+
+
+# ---------------------------------------------------------------- pasting
+
+OLD, NEW = [(40, 50), (64, 30)], [(40, 50), (97, 45)]
+
+
+def predicted(rng, count=6, size=(7, 7)):
+    """Masks of two pictures; boxes inside, partly or wholly outside, of a pixel, of none, larger than the picture."""
+    corner = rng.uniform(-10, 40, (2, count, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(0, 40, (2, count, 2))], axis=2).astype(np.float32)
+    boxes[0, 0], boxes[0, 1], boxes[1, 0], boxes[1, 1] = (
+        (-90, 5, -60, 20),
+        (9, 9, 9, 9),
+        (-30, -40, 90, 99),
+        (3, 4, 4, 5),
+    )
+    return rng.random((2, count, *size), dtype=np.float32), boxes
+
+
+def pasted(where, masks, boxes, threshold, mode):
+    """{picture: masks} by the kernel, or by the text."""
+    if where is np:
+        settings = dict(threshold=threshold, mode=mode)
+        moved = (resize_boxes(b, old=old, new=new) for b, old, new in zip(boxes, OLD, NEW))
+        return [paste_masks(m, b, height=h, width=w, **settings) for m, b, (h, w) in zip(masks, moved, NEW)]
+    bits = paste_bits(where.asarray(masks), where.asarray(boxes), old=OLD, new=NEW, threshold=threshold, mode=mode)
+    return [unpack_masks(b, None, height=h, width=w) for b, (h, w) in zip(bits.get(), NEW)]
+
+
+@pytest.mark.parametrize("mode", ["continuous", "integer"])
+@pytest.mark.parametrize("threshold", [0.5, 0.2])
+def test_pasting(rng, mode, threshold):
+    masks, boxes = predicted(rng)
+    with strict_device.kernels() as launched, strict_device.counting() as cost:
+        got = pasted(xp, masks, boxes, threshold, mode)
+    assert launched == ["paste_bits"] * 2 and cost.synchronisations == 1
+    for g, w in zip(got, pasted(np, masks, boxes, threshold, mode)):
+        assert g.shape == w.shape and g.dtype == bool and w.any()
+        assert (g != w).mean() < 1e-4  # where a value is the threshold but for a rounding
+
+
+def test_without_kernels_the_host_pastes(rng):
+    masks, boxes = predicted(rng)
+    settings = dict(old=OLD, new=NEW, threshold=0.5, mode="integer")
+    assert paste_bits(masks, boxes, **settings) is None and paste_bits(xp.asarray(masks), boxes, **settings) is None
+    with strict_device.kernels() as launched:
+        for more in ({"threshold": None}, {"threshold": 0}, {"mode": "other"}):
+            assert paste_bits(xp.asarray(masks), xp.asarray(boxes), **(settings | more)) is None
+    assert launched == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pixel - first + 0.5f", "pixel - first"),
+        ("place = fminf(fmaxf(place, 0.0f), size + 1.0f);", "place += 0.25f;"),
+        ("fmaxf(last - first + 1.0f, 1.0f)", "fmaxf(last - first, 1.0f)"),
+        ("tap.near = 1.0f - (place - floored)", "tap.near = place - floored"),
+        ("tap.first < size - 1) tap.far", "tap.first < size - 2) tap.far"),
+        ("floored - border", "floored"),
+        ("128 >> bit", "1 << bit"),
+        ("soft >= threshold", "soft > 2 * threshold"),
+        ("rest * step", "rest"),
+        ("y.far * mask[(y.first + 1) * T", "y.far * mask[y.first * T"),
+    ],
+)
+def test_planted_faults_in_pasting_are_seen(rng, old, new):
+    masks, boxes = predicted(rng)
+    with strict_device.kernels(faults={"masks": ((old, new),)}):
+        got = [m for mode in ("continuous", "integer") for m in pasted(xp, masks, boxes, 0.5, mode)]
+    wanted = [m for mode in ("continuous", "integer") for m in pasted(np, masks, boxes, 0.5, mode)]
+    assert any((g != w).mean() > 1e-3 for g, w in zip(got, wanted))
