@@ -353,6 +353,7 @@ def _procedure(config):
         yield f"train.procedure must be {wanted} for system {system!r}; got {procedure!r}"
     if procedure == "stages" and not config.coco.annotations and not config.train.train_scenes:
         yield "train.train_scenes must be above 0 for R-CNN, whose stages go through the same scenes again; got 0"
+    yield from _frozen(config)
     if config.train.procedure != "alternating":
         return
     if config.train.steps < 6:
@@ -363,6 +364,15 @@ def _procedure(config):
     if config.model.box_gradient != "none":
         apart = "where train.procedure 'alternating' trains proposer and heads apart"
         yield f"model.box_gradient must be 'none' {apart}; got {config.model.box_gradient!r}"
+
+
+def _frozen(config):
+    """What is to stay as it is cannot be what is to learn."""
+    frozen = config.train.frozen_stages
+    if config.train.procedure == "pretrain" and frozen != -1:
+        yield f"train.frozen_stages must be -1 for train.procedure 'pretrain', which trains the backbone; got {frozen}"
+    if config.model.backbone.fpn == "c4" and config.model.system != "rcnn" and frozen > 3:
+        yield f"train.frozen_stages must be at most 3 for backbone.fpn 'c4', which has no fourth stage; got {frozen}"
 
 
 def _data(config):

@@ -34,6 +34,7 @@ from .models.build import build_model
 from .models.postprocess import paste_masks
 from .models.shapes import detect_bytes, step_bytes, weights_bytes
 from .structures import check_pictures, collate
+from .train.alternating import stopped_in
 from .train.anchor_report import anchor_report
 from .train.checkpoint import naming
 from .train.diagnose import overflow_named
@@ -41,6 +42,7 @@ from .train.finetune import freeze_stages, load_fitting
 from .train.metrics import read_rows
 from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
+from .train.rcnn_stages import require_fits
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
 from .zoo.handwriting import is_handwriting, load_handwriting_detector
@@ -154,18 +156,28 @@ class Experiment(Detector):
         for stream in streams.values():
             experiment._say_left_out(stream)
         if (weights, backbone) != (None, None):  # a run that is killed early must not resume from random weights
-            run.save(Trainer(model, streams["train"], config.train, device=device).state_dict())
+            learner = new_classifier(model, config.train.seed, device=device) if _learns_crops(config) else model
+            run.save(Trainer(learner, streams["train"], config.train, device=device).state_dict())
+        elif config.train.frozen_stages >= 0:
+            experiment._say(
+                f"warning: train.frozen_stages={config.train.frozen_stages} keeps layers as they were drawn at random; "
+                "weights to begin with are named by --pretrained or --model"
+            )
         return experiment
 
     @classmethod
     def open(cls, path, *, device="cpu", threads=None, weights=True):
         """An existing run with the weights of its last checkpoint, ready to detect, evaluate, draw, or train on."""
         experiment = cls(RunFolder.open(path), device=device, threads=threads)
-        if experiment.config.train.procedure == "pretrain":
+        if _learns_crops(experiment.config):
             raise ArgumentError(f"{path} holds a pretrained backbone and no detector; a training can begin with it")
         if weights:
             with naming(experiment.run.checkpoint_file):
-                experiment.model.load_state_dict(experiment.run.load(part="model").model)
+                checkpoint = experiment.run.load(part="model")
+                experiment.model.load_state_dict(checkpoint.model)
+            require_fits(experiment.run, checkpoint.model)
+            if unfinished := stopped_in(experiment.config, checkpoint.step):
+                experiment._say(f"warning: {path} {unfinished}")
         return experiment
 
     def use_data(self, source, data_dir=None):
@@ -362,6 +374,11 @@ def _new_model(config, device):
     model = build_model(config.model, rng=np.random.default_rng(config.train.seed))
     freeze_stages(model, config.train.frozen_stages)
     return model if device == "cpu" else model.to_device(device)
+
+
+def _learns_crops(config):
+    """Whether a run trains a backbone alone, as a classifier of crops, and no detector."""
+    return config.train.procedure == "pretrain"
 
 
 def _limited(count, stream):

@@ -168,6 +168,16 @@ def test_a_step_without_its_predecessor_is_refused(trained, tmp_path):
             Experiment(run).train()
 
 
+def test_what_is_opened_between_the_steps_says_so(trained, tmp_path, capsys):
+    run = RunFolder.open(shutil.copytree(trained.run.path, tmp_path / "run"))
+    for step, number in ((0, 1), (3, 1), (4, 2), (7, 3), (11, 4)):
+        run.save({"step": step, "model": trained.run.load().model, "optimizer": {}})
+        Experiment.open(run.path)
+        assert f"stopped in step {number} of the 4 of alternating" in capsys.readouterr().err
+    Experiment.open(trained.run.path)
+    assert capsys.readouterr().err == ""
+
+
 def test_more_steps_than_it_began_with_are_refused(trained):
     longer = dataclasses.replace(trained.run, config=override(trained.config, {"train.steps": 24}))
     with pytest.raises(CheckpointError, match="step 1 ended after 4 optimizer steps, and would now after 8"):

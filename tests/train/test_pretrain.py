@@ -10,7 +10,7 @@ from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config
 from tinymaskrcnn.data.loader import open_stream
-from tinymaskrcnn.errors import ArgumentError, CheckpointError
+from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
 from tinymaskrcnn.models.backbones.presets import backbone_settings
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.ops import warp
@@ -240,6 +240,32 @@ def test_a_detector_begins_with_the_pretrained_backbone(pretrained, tmp_path):
     assert body and all(np.array_equal(frozen[name], arrays[name]) for name in body)
     killed = Experiment(RunFolder.open(tmp_path / "run"))  # the first checkpoint has them already
     assert all(np.array_equal(killed.run.load().model[name], arrays[name]) for name in body)
+
+
+def test_pretraining_goes_on_from_an_earlier_one(pretrained, tmp_path):
+    arrays = load_backbone(pretrained.run)
+    more = Experiment.start(tmp_path / "more", config(PRETRAIN), backbone=arrays)
+    stored = more.run.load().model
+    assert all(np.array_equal(stored[name], arrays[name]) for name in arrays)
+    assert more.train() is True and load_backbone(more.run).keys() == arrays.keys()
+
+
+@pytest.mark.parametrize("frozen", [0, 4])
+def test_what_is_frozen_is_not_asked_to_learn(tmp_path, frozen):
+    with pytest.raises(ConfigError, match=f"frozen_stages must be -1 for train.procedure 'pretrain'.* got {frozen}"):
+        Experiment.start(tmp_path / "run", config(PRETRAIN, train__frozen_stages=frozen))
+    assert not (tmp_path / "run").exists()
+    c4 = backbone_settings("resnet18-c4:4", Config().model) | {"train.frozen_stages": 4}
+    with pytest.raises(ConfigError, match="frozen_stages must be at most 3 for backbone.fpn 'c4'.* got 4"):
+        Experiment.start(tmp_path / "run", override(Config(), c4))
+
+
+def test_layers_that_stay_as_they_were_drawn_are_spoken_of(pretrained, tmp_path, capsys):
+    Experiment.start(tmp_path / "random", config(TINY, train__frozen_stages=2))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "train.frozen_stages=2 keeps layers as they were drawn at random" in said
+    Experiment.start(tmp_path / "known", config(TINY, train__frozen_stages=2), backbone=load_backbone(pretrained.run))
+    assert capsys.readouterr().err == ""
 
 
 def test_what_does_not_fit_is_named(pretrained, tmp_path):

@@ -263,15 +263,50 @@ def refused(path, **changes):
 
 
 def test_features_of_other_pictures_are_refused(whole, tmp_path):
-    other = Experiment.start(tmp_path / "other", config(scenes__noise=0.2)).run.path
-    shutil.copytree(whole / "stages", other / "stages")
-    (other / "stages" / "regression.npz").unlink()
-    assert "; pictures is" in refused(other)
+    other = Experiment.start(tmp_path / "other", config(scenes__noise=0.2))
+    shutil.copytree(whole / "stages", other.run.path / "stages")
+    assert "has learned nothing yet" in refused(other.run.path)  # at once, not when it has learned
+    shutil.rmtree(other.run.path / "stages")
+    other.train()
+    shutil.copytree(whole / "stages", other.run.path / "stages", dirs_exist_ok=True)
+    said = refused(other.run.path)
+    assert "network is" in said and "; pictures is" in said
 
 
-def test_features_of_another_network_are_refused(whole, tmp_path):
-    path = without(whole, tmp_path, "stages/regression.npz")
-    assert "network is" in refused(path, **{"train.steps": 4})
+# ---------------------------------------------------------------- more steps
+
+
+def test_with_more_steps_the_network_learns_on_and_the_rest_is_made_anew(whole, tmp_path, monkeypatch, capsys):
+    """Killed as soon as it has learned on, and in what comes after: the same bits as in one go."""
+    in_one_go = reopened(shutil.copytree(whole, tmp_path / "one"), **{"train.steps": 5})
+    in_one_go.run.write_config()
+    assert in_one_go.train() is True and in_one_go.run.load().step == 5
+    assert "the network learns on; what was made from it is made anew" in capsys.readouterr().err
+    before, after = contents(whole), contents(tmp_path / "one")
+    assert before.keys() == after.keys()
+    fits = [name for name in before if name[0].startswith(("features", "classifiers", "regression"))]
+    assert all(not np.array_equal(before[name], after[name]) for name in fits if name[1] in ("fc7", "about"))
+
+    path = shutil.copytree(whole, tmp_path / "parts")
+    longer = reopened(path, **{"train.steps": 5})
+    longer.run.write_config()
+    real = Trainer.train_step
+
+    def killed(self, batches):
+        if self.step == 4:
+            raise Killed
+        return real(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", killed)
+        with pytest.raises(Killed):
+            longer.train()
+    with pytest.raises(ArgumentError, match="R-CNN has no classifiers yet: .*--resume` runs what is left"):
+        Experiment.open(path)
+    stages = Stages(training(reopened(path)))
+    assert stages.run("network") and stages.run("features")
+    assert reopened(path).train() is True
+    assert equal(contents(path), after)
 
 
 @pytest.mark.parametrize("setting", ["svm_c", "ridge_strength", "context"])

@@ -73,6 +73,8 @@ def _proposals(args):
     count = min(args.pictures, len(stream)) if args.annotations else args.pictures
     report = stream.proposals.report(count)
     print(report.table())
+    for warning in report.warnings(most=stream.proposals.most):
+        print(f"warning: {warning}")
     shown = max(range(count), key=lambda i: min(len(stream.layout(i)[1]), 5))
     image, truth = stream.scene(shown)
     figure = recall_figure(report, image, truth, stream.proposals.of(shown))

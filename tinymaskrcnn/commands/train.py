@@ -177,8 +177,11 @@ def _show_anchors(experiment):
 def _show_recall(experiment):
     from ..visualize import recall_figure, save_figure
 
+    model = experiment.config.model
     report = experiment.stream().proposals.report(100)
     _say(report.table())
+    for warning in report.warnings(samples=model.roi.samples_per_image, most=model.proposals.most):
+        _say(f"warning: {warning}")
     save_figure(recall_figure(report), experiment.run.path / "proposals.png")
 
 

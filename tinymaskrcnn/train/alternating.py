@@ -190,6 +190,17 @@ def _teacher(step, run, device):
     return teacher if device == "cpu" else teacher.to_device(device)
 
 
+def stopped_in(config, step):
+    """A sentence about a detector of which a step is still to come; "" for a whole one. step: optimizer steps done."""
+    left = [s.number for s in steps_of(config.train.steps) if s.end > step]
+    if config.train.procedure != "alternating" or not left:
+        return ""
+    return (
+        f"stopped in step {left[0]} of the 4 of alternating training, after {step} of {config.train.steps} optimizer "
+        "steps; its proposer and its heads do not belong together yet"
+    )
+
+
 # ---------------------------------------------------------------- what each step leaves behind
 
 

@@ -6,7 +6,8 @@
     classifiers  a support vector machine for each class (appendix B)
     regression   a ridge for each class (appendix C)
 
-A stage makes what is not there yet: it may be stopped at any time, and ends with the same bits. Everything lies in the
+A stage makes what is not there yet: it may be stopped at any time, and ends with the same bits. With more steps than a
+run was finished with, its network learns on, and what was made from it is made anew. Everything lies in the
 run folder: the network in its checkpoint, features and fits below `stages`, in files that say which pictures, settings
 and weights they were made from. What is learned from the features stands in rcnn_fits.py.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from ..config import to_dict
 from ..counting import counted
 from ..data.coco import CocoStream
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CheckpointError, listed
 from . import rcnn_fits
 from .loop import StopRequest, resume, run_training
 from .progress import Progress
@@ -33,6 +34,19 @@ SETTINGS = {  # of RCNNConfig, by the beginning of their names, that a stage dep
     "classifiers": ("warp_size", "context", "ridge_iou", "feature_norm", "svm_"),
     "regression": ("warp_size", "context", "ridge_", "feature_norm"),
 }
+
+
+FITTED = ("svm_weight", "svm_bias", "bbox_weight", "bbox_bias")  # of the predictor, by the last two stages
+
+
+def require_fits(run, weights):
+    """Raise ArgumentError for the weights {name: array} of an R-CNN whose last stages are still to come."""
+    fits = [array for name, array in weights.items() if name.endswith(FITTED[:2])]
+    if run.config.model.system == "rcnn" and not any(array.any() for array in fits):
+        raise ArgumentError(
+            f"{run.path}: R-CNN has no classifiers yet: its stages {listed(STAGES[2:])} come after its network; "
+            f"`tinymaskrcnn train --out {run.path} --resume` runs what is left"
+        )
 
 
 def run(training, *, on_start=lambda step: None):
@@ -95,8 +109,24 @@ class Stages:
         settings, run = self.config.train, self.training.run
         trainer = Trainer(self.model, self.stream, settings, device=self.training.device)
         start = resume(trainer, run)
+        self._forget(start)
         with Progress(settings.steps, start=start) as progress:
             return run_training(trainer, run, on_row=progress)
+
+    def _forget(self, start):
+        """Remove what was made from a network that now learns on; CheckpointError where it has learned nothing yet."""
+        paths = [self.files.path(name) for stage in STAGES[2:] for name in self.names(stage) if self.files.has(name)]
+        if paths and not start:
+            raise CheckpointError(
+                f"{paths[0]}: was made from something else: the network of this run has learned nothing yet. Remove "
+                f"the folder {paths[0].parent.name} to make it anew"
+            )
+        if paths:
+            print("the network learns on; what was made from it is made anew", file=sys.stderr, flush=True)
+        for path in paths:
+            path.unlink()
+        predictor = self.model.roi_heads.heads["box"].predictor
+        predictor.install(*(np.zeros(getattr(predictor, part).value.shape) for part in FITTED))
 
     def _write(self, stage):
         """The files of a later stage that are not there."""

@@ -90,6 +90,10 @@ def test_a_row_without_a_score_has_0_and_scores_may_be_of_any_type(tmp_path):
     assert read_proposals(path)[20][:, 0].tolist() == [6, 0, 5, 1]
 
 
+def test_counts_of_all_pictures_without_crowds(tmp_path, dataset):
+    assert GivenFile(as_json(tmp_path), dataset).counts() == {"found": (1, 3, 0), "objects": (1, 1, 0)}
+
+
 def test_without_scores_in_the_order_of_the_file(tmp_path):
     assert read_proposals(as_npz(tmp_path, scores=None))[20][:, 0].tolist() == [1, 5, 6]
     bare = [{"image_id": 7, "bbox": [k, 0, 1, 1]} for k in (3, 1, 2)]

@@ -58,6 +58,17 @@ def test_more_boxes_never_cover_less(seed):
     assert report.best.shape == (len(report.counts), sum(map(len, targets)))
 
 
+def test_few_proposals_and_many_are_counted():
+    """Four pictures with 0, 1, 3 and 9 proposals and two objects each, of which a step takes 4 RoIs and at most 8."""
+    boxes = [np.ones((n, 4), np.float32) for n in (0, 1, 3, 9)]
+    report = recall_report([target([0, 0, 4, 4], [5, 5, 9, 9])] * 4, boxes)
+    few, many = report.warnings(samples=4, most=8)
+    assert "of 4 pictures 1 have none, 2 have fewer than objects, 3 have fewer than the 4 of roi.samples_per_im" in few
+    assert "of 4 pictures 1 have more than 8 proposals, of which the first 8 are used (proposals.most)" in many
+    assert len(few) < 500
+    assert recall_report([target()] * 2, boxes[2:]).warnings(samples=3, most=9) == []
+
+
 def test_nothing_is_ordinary_and_crowds_do_not_count():
     nothing = np.zeros((0, 4), np.float32)
     report = recall_report([target([0, 0, 4, 4])], [nothing])

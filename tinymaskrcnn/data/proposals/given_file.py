@@ -32,12 +32,18 @@ class GivenFile:
                 f"{path}: holds proposals of another data set: none of its {len(by_id)} image ids (such as {example}) "
                 f"is that of a picture of {dataset.path}"
             )
-        self.known = {number: by_id[dataset.pictures[number].id] for number in known}
+        self.dataset, self.known = dataset, {number: by_id[dataset.pictures[number].id] for number in known}
         for number, boxes in self.known.items():
             self._check(path, dataset.pictures[number], boxes)
 
     def of(self, number):
         return self.known.get(number, np.zeros((0, 4), np.float32))
+
+    def counts(self):
+        """Of every picture how many proposals and single objects it has: {"found", "objects"}."""
+        entries = [self.dataset.objects[picture.id] for picture in self.dataset.pictures]
+        objects = tuple(sum(not entry.crowd for entry in of_picture) for of_picture in entries)
+        return {"found": tuple(len(self.of(number)) for number in range(len(entries))), "objects": objects}
 
     def missing(self, numbers):
         return []

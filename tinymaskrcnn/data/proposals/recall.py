@@ -13,7 +13,8 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 class RecallReport:
     """The best overlap of each object with the first n proposals of its picture.
 
-    best (len(counts), M) IoU, labels (M,), counts: the numbers n, pictures, boxes: how many a picture has in the mean.
+    best (len(counts), M) IoU, labels (M,), counts: the numbers n, pictures, boxes: how many a picture has in the mean;
+    found and objects: how many of each every picture has, for warnings.
     """
 
     best: np.ndarray
@@ -21,6 +22,8 @@ class RecallReport:
     counts: tuple
     pictures: int
     boxes: float
+    found: tuple = ()
+    objects: tuple = ()
 
     def recall(self, limit):
         """Share of the objects that some box overlaps by at least `limit`  ->  (len(counts),)"""
@@ -40,6 +43,26 @@ class RecallReport:
             lines.append("{:>7}  {:>6.3f}  {:>10.1%}  {:>10.1%}".format(*row))
         return "\n".join(lines)
 
+    def warnings(self, *, most, samples=0):
+        """Sentences for a person about pictures with few proposals, or with more than are used.
+
+        most: proposals that are used of a picture; samples: RoIs that a training step takes from one.
+        """
+        found, objects, said = np.array(self.found, int), np.array(self.objects, int), []
+        few = {"none": found == 0, "fewer than objects": found < objects}
+        few[f"fewer than the {samples} of roi.samples_per_image"] = found < samples
+        if counted := [f"{count} have {name}" for name, rows in few.items() if (count := int(rows.sum()))]:
+            said.append(
+                f"proposals are few: of {len(found)} pictures {', '.join(counted)}. What nobody proposed is not found; "
+                "training learns from what there is, and from the objects themselves, and repeats nothing"
+            )
+        if more := int((found > most).sum()):
+            said.append(
+                f"of {len(found)} pictures {more} have more than {most} proposals, of which the first {most} are used "
+                "(proposals.most)"
+            )
+        return said
+
 
 def recall_report(targets, proposals, *, counts=COUNTS):
     """Compare objects with proposals, picture by picture.
@@ -54,8 +77,10 @@ def recall_report(targets, proposals, *, counts=COUNTS):
         best.append([overlap[:, :n].max(axis=1, initial=0) for n in counts])
         labels.append(target.labels[kept])
         lengths.append(len(boxes))
+    objects = tuple(map(len, labels))
     most = max(lengths, default=0)
     enough = 1 + sum(n < most for n in counts)
     best = np.concatenate(best, axis=1)[:enough] if best else np.zeros((len(counts[:enough]), 0))
     labels = np.concatenate(labels) if labels else np.zeros(0, np.int64)
-    return RecallReport(best, labels, tuple(counts[:enough]), len(lengths), float(np.mean(lengths or [0])))
+    mean = float(np.mean(lengths or [0]))
+    return RecallReport(best, labels, tuple(counts[:enough]), len(lengths), mean, tuple(lengths), objects)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,8 @@ class StreamProposals:
         return padded([self.stream.carried(i, self.of(i)) for i in numbers], most=self.most)
 
     def of(self, i):
-        """Proposals of the whole picture that comes as number i of the stream: boxes (P, 4) in its pixels."""
-        return self.source.of(self.stream.number(i))
+        """Proposals of the whole picture that comes as number i of the stream: boxes (P, 4), P <= most, in its pixels."""
+        return self.source.of(self.stream.number(i))[: self.most]
 
     def found(self, numbers):
         """`of` for several numbers of the stream. What is searched for is kept, and a line says how far that is."""
@@ -52,9 +53,14 @@ class StreamProposals:
         self.found(range(min(different, batches * self.stream.batch_size)))
 
     def report(self, count):
-        """How well they cover the objects of the first pictures of the stream: RecallReport."""
+        """How well they cover the objects of the first pictures of the stream: RecallReport.
+
+        Of a file that somebody brought, it tells how many there are for each of all its pictures.
+        """
+        count = min(count, len(self.stream)) if isinstance(self.stream, CocoStream) else count
         found = [self.stream.carried(i, boxes) for i, boxes in enumerate(self.found(range(count)))]
-        return recall_report([self.stream.layout(i)[1] for i in range(count)], found)
+        report = recall_report([self.stream.layout(i)[1] for i in range(count)], found)
+        return replace(report, **self.source.counts()) if isinstance(self.source, GivenFile) else report
 
 
 def attach_proposals(stream, config, *, split, folder=None):
