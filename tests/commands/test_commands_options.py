@@ -1,15 +1,19 @@
 """From command-line words to a configuration."""
 
 import argparse
+import functools
 import json
 
 import pytest
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands import options
-from tinymaskrcnn.config import SCENE_PRESETS, Config, tour_preset
+from tinymaskrcnn.commands.options import override
+from tinymaskrcnn.config import SCENE_PRESETS, Config, to_dict, tour_preset
 from tinymaskrcnn.data.scenes import validate
 from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.models.for_scenes import model_for
+from tinymaskrcnn.models.systems import SYSTEMS, system_settings
 
 
 def test_overriding_replaces_only_what_is_named():
@@ -32,6 +36,83 @@ def test_options_win_over_the_file_and_set_wins_over_options(tmp_path):
     words = ["train", "--config", str(file), "--seed", "8", "--batch-size", "8", "--set", "train.batch_size=9"]
     train = options.build_config(cli.parse(words)).train
     assert (train.steps, train.seed, train.batch_size) == (7, 8, 9)
+
+
+def built(*words):
+    return options.build_config(cli.parse(["train", *map(str, words)]))
+
+
+def at(config, name):
+    return functools.reduce(getattr, name.split("."), config)
+
+
+def written(folder, entries, name="config.json"):
+    (folder / name).write_text(json.dumps(entries))
+    return folder / name
+
+
+OTHER = {  # than any system sets
+    "model.roi.pooling": "prroi",
+    "model.roi.negative_low": 0.25,
+    "model.roi.nms_iou": 0.45,
+    "model.roi.delta_weights": (3.0, 3.0, 3.0, 3.0),
+    "model.roi.samples_per_image": 24,
+    "model.roi.keypoint_widths": (8, 8),
+    "train.train_scenes": 70,
+    "scenes.noise": 0.7,
+    "scenes.digits_per_image": (2, 3),
+    "model.rpn.anchor_ratios": (0.5, 3.0),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_system_changes_what_was_written(tmp_path, system):
+    """In a file of a few lines, in that of a run of every other system, or after --set."""
+    tables = {}
+    for name, value in OTHER.items():
+        table = tables
+        for part in name.split(".")[:-1]:
+            table = table.setdefault(part, {})
+        table[name.split(".")[-1]] = value
+    words = [word for name, value in OTHER.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    files = [written(tmp_path, tables)]
+    files += [
+        written(tmp_path, to_dict(override(built("--system", name), OTHER)) | {"data_dir": None}, f"{name}.json")
+        for name in SYSTEMS
+    ]
+    for start in (words, *(["--config", file] for file in files)):
+        config = built("--system", system, *start)
+        assert {name: at(config, name) for name in OTHER} == OTHER
+        assert config.model.system == system and config.model.heads == built("--system", system).model.heads
+
+
+def test_a_value_that_is_everybodys_was_written_too(tmp_path):
+    """In a file of a few lines; in that of a run it may be there because everything is."""
+    few = written(tmp_path, {"model": {"roi": {"pooling": "align"}}, "train": {"train_scenes": 0}})
+    config = built("--system", "fast_rcnn", "--config", few)
+    assert (config.model.roi.pooling, config.train.train_scenes, config.model.roi.negative_low) == ("align", 0, 0.1)
+
+
+@pytest.mark.parametrize("before", SYSTEMS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_a_system_set_by_itself_goes_with_it(tmp_path, before, system):
+    run = written(tmp_path, to_dict(built("--system", before)) | {"data_dir": None})
+    config, fresh = built("--system", system, "--config", run), built("--system", system)
+    if "keypoint_rcnn" not in (before, system):
+        assert config == fresh
+    own = system_settings(system, scenes=False)
+    of_scenes = model_for(config.scenes).keys()  # figures stay, and what they ask of a model
+    assert all(at(config, name) == value for name, value in own.items() if name not in of_scenes)
+    assert built("--config", run) == built("--system", before)
+
+
+def test_a_file_or_a_word_may_name_the_system(tmp_path):
+    file = written(tmp_path, {"model": {"system": "fast_rcnn", "roi": {"pooling": "warp"}}})
+    assert built("--config", file) == built("--system", "fast_rcnn", "--set", "model.roi.pooling=warp")
+    assert built("--set", "model.system=rcnn") == built("--system", "rcnn")
+    assert built("--config", file, "--set", "model.system=faster_rcnn").model.system == "faster_rcnn"
+    with pytest.raises(ConfigError, match="model.system must be .* got 'yolo'"):
+        built("--set", "model.system=yolo")
 
 
 def test_a_preset_is_where_the_options_start():

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import difflib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
@@ -133,12 +134,64 @@ def data_source(word, *, also=""):
     return "mnist", word
 
 
-def load_config_file(path):
-    """A Config from a JSON file like a run's config.json; entries that are missing keep their defaults."""
+@dataclass(frozen=True)
+class Start:
+    """A Config to start from, and the names of the settings in it that somebody wrote: no system changes them."""
+
+    config: Config
+    written: frozenset
+
+    @classmethod
+    def of(cls, config):
+        """Whatever differs from what the configuration's system sets by itself was chosen."""
+        from ..models.systems import chosen
+
+        return cls(config, frozenset(chosen(config)))
+
+    def as_system(self, name, *, scenes):
+        """The Config with what a system sets by its name. scenes: also those that the system is shown on."""
+        if name not in SYSTEMS:  # none was named, or what it has to be is said where it is set
+            return self.config
+        return override(self.config, self.without_written(_settings_of(name, scenes=scenes)))
+
+    def without_written(self, settings):
+        """Of {dotted setting: value} what nobody wrote."""
+        return {name: value for name, value in settings.items() if name not in self.written or name == "model.system"}
+
+
+def read_start(path):
+    """A Start from a JSON file like a run's config.json; entries that are missing keep their defaults.
+
+    Such a file says everything, so that of what it says only that was chosen which its system does not say by itself.
+    Of a shorter file, which somebody wrote, it is every entry; the system that it names sets the others.
+    """
     entries = read_json(path, error=ConfigError)
+    of_run = isinstance(entries, dict) and "data_dir" in entries
     if isinstance(entries, dict):
         entries.pop("data_dir", None)
-    return from_dict(Config, entries, str(path))
+    written = frozenset(flat_names(entries)) if isinstance(entries, dict) else frozenset()
+    if of_run or _settings_of("mask_rcnn", scenes=False).keys() <= written:
+        return Start.of(from_dict(Config, entries, str(path)))
+    if "model.system" in written and (name := entries["model"]["system"]) in SYSTEMS:
+        for setting, value in _settings_of(name, scenes=True).items():
+            _add(entries, setting.split("."), value)
+    return Start(from_dict(Config, entries, str(path)), written)
+
+
+def _settings_of(name, *, scenes):
+    from ..models.systems import scene_settings, system_settings
+
+    return system_settings(name, scenes=False) | (scene_settings(name) if scenes else {})
+
+
+def _add(entries, path, value):
+    """Add an entry to tables within tables where it is not there."""
+    *parents, last = path
+    for parent in parents:
+        entries = entries.setdefault(parent, {})
+        if not isinstance(entries, dict):  # what it has to be is said when the file is taken
+            return
+    entries.setdefault(last, value)
 
 
 def override(config, settings):
@@ -182,10 +235,11 @@ def build_config(args):
 
     if args.config and args.preset:
         raise ConfigError("--config and --preset both say where to start from; leave one out")
-    config = load_config_file(args.config) if args.config else PRESETS[args.preset]()
-    config = override(config, system_settings(args.system))
-    scenes = scene_preset(args.scenes) if args.scenes else system_scenes(args.system) or config.scenes
-    config = dataclasses.replace(config, scenes=scenes)
+    words = dict(parse_setting(word) for word in args.set)
+    start = read_start(args.config) if args.config else Start.of(PRESETS[args.preset]())
+    config = start.as_system(words.get("model.system", args.system), scenes=not args.scenes)
+    if args.scenes:
+        config = dataclasses.replace(config, scenes=scene_preset(args.scenes))
     source, _ = data_source(args.data)
     named = {
         "train.steps": args.steps,
@@ -194,32 +248,15 @@ def build_config(args):
         "train.learning_rate": args.learning_rate,
         "scenes.source": source,
     }
-    settings = {name: value for name, value in named.items() if value is not None}
-    settings |= dict(parse_setting(word) for word in args.set)
+    settings = {name: value for name, value in named.items() if value is not None} | words
     scenes = override(config, {name: value for name, value in settings.items() if name.startswith("scenes.")}).scenes
-    config = override(config, still_wanted(model_for(scenes), config))
+    config = override(config, start.without_written(still_wanted(model_for(scenes), config)))
     return override(config, backbone_settings(args.backbone, config.model) | settings)
 
 
 def add_system(parser):
     names = ", ".join(SYSTEMS)
     parser.add_argument("--system", choices=SYSTEMS, metavar="NAME", help=f"{names} (default: mask_rcnn)")
-
-
-def system_settings(name):
-    """What a system sets by its name, whatever it is shown on; nothing without one."""
-    if name is None:
-        return {}
-    from ..models.systems import system_settings
-
-    return system_settings(name, scenes=False)
-
-
-def system_scenes(name):
-    """The SceneConfig that a system is shown on, None where it is that of all."""
-    from ..models.systems import SCENES
-
-    return SCENES.get(name)
 
 
 def add_backbone(parser):

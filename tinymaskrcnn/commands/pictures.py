@@ -9,13 +9,14 @@ from ..config import Config, ConfigError, ModelConfig, photograph_preset
 from ..config_kinds import is_name
 from .options import (
     SKIP_BROKEN,
+    Start,
     backbone_settings,
     given_annotations,
     given_options,
-    load_config_file,
     override,
     override_by_words,
-    system_settings,
+    parse_setting,
+    read_start,
 )
 
 PICTURE_OPTIONS = (
@@ -87,13 +88,18 @@ def build_picture_config(args, start):
         raise ConfigError("--data coco needs --annotations JSON and --images DIR")
     wanted = read_list(args.train_list) if args.train_list else None
     dataset = CocoDataset.open(*files, parts=("box",), wanted=wanted, skip_broken=args.skip_broken)  # heads come later
-    config = load_config_file(args.config) if args.config else Config()
+    given = read_start(args.config) if args.config else None
+    config = given.config if given else Config()
     if not args.config:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=2, learning_rate=0.01))
     model = _model_config(config.model if args.config else None, start, dataset)
-    named = system_settings(args.system) | backbone_settings(args.backbone, model) | _named_settings(args)
+    config = dataclasses.replace(config, model=model)
+    known = given or (Start.of(config) if start else Start(config, frozenset()))
+    system = dict(map(parse_setting, args.set)).get("model.system", args.system)
+    config = dataclasses.replace(known, config=config).as_system(system, scenes=False)
+    named = backbone_settings(args.backbone, model) | _named_settings(args)
     named |= {"coco.category_ids": _category_ids(model, dataset)}
-    return override_by_words(override(dataclasses.replace(config, model=model), named), args.set)
+    return override_by_words(override(config, named), args.set)
 
 
 def _named_settings(args):

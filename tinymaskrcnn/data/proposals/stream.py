@@ -33,7 +33,7 @@ class StreamProposals:
         return padded([self.stream.carried(i, self.of(i)) for i in numbers], most=self.most)
 
     def of(self, i):
-        """Proposals of the whole picture that comes as number i of the stream: boxes (P, 4), P <= most, in its pixels."""
+        """Proposals of the whole picture that comes as number i of the stream: boxes (P <= most, 4) in its pixels."""
         return self.source.of(self.stream.number(i))[: self.most]
 
     def found(self, numbers):
@@ -57,7 +57,8 @@ class StreamProposals:
 
         Of a file that somebody brought, it tells how many there are for each of all its pictures.
         """
-        count = min(count, len(self.stream)) if isinstance(self.stream, CocoStream) else count
+        if isinstance(self.stream, CocoStream) and not self.stream.config.crop:
+            count = min(count, len(self.stream))  # each once; windows differ every time
         found = [self.stream.carried(i, boxes) for i, boxes in enumerate(self.found(range(count)))]
         report = recall_report([self.stream.layout(i)[1] for i in range(count)], found)
         return replace(report, **self.source.counts()) if isinstance(self.source, GivenFile) else report
