@@ -12,9 +12,8 @@ from tinymaskrcnn.interop.onnx import onnx_model
 from tinymaskrcnn.interop.torchvision import to_state_dict
 from tinymaskrcnn.models.build import build_model
 
+BACKBONES = [{"kind": "vgg", "norm": ""}, {"kind": "plain", "norm": ""}]
 UNKNOWN = [
-    {"kind": "vgg", "norm": ""},
-    {"kind": "plain", "norm": ""},
     *({"fpn": fpn} for fpn in ("no_lateral", "no_top_down", "p2", "c4", "c5")),
     *({"mask_kind": kind} for kind in ("agnostic", "softmax", "fc")),
     *({"pooling": pooling} for pooling in ("pool", "warp", "prroi")),
@@ -30,6 +29,13 @@ def test_no_way_out_says_something_else(changes):
             way(model)
 
 
+@pytest.mark.parametrize("changes", BACKBONES, ids=str)
+def test_of_backbones_torchvision_knows_the_resnet_alone(changes):
+    model = build_model(tiny_config(**changes), rng=np.random.default_rng(0)).eval()
+    with pytest.raises(ConfigError, match="^torchvision has no word for model.backbone.kind '.*'; it must be 'resnet'"):
+        to_state_dict(model)
+
+
 def test_the_default_and_what_has_no_mask_head_pass():
     for config in (tiny_config(), dataclasses.replace(tiny_config(mask_kind="fc"), heads=("box",))):
-        expressible.refuse_unknown(config, who="anybody")
+        expressible.refuse_unknown(config, who="anybody", knows=expressible.OF_TORCHVISION)

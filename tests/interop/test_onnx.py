@@ -20,6 +20,10 @@ MODELS = {
     "boxes only": {"heads": ("box",)},
     "keypoints": ALL,
     "second version": {"version": "v2", **ALL},
+    "VGG": {"kind": "vgg", "norm": ""},
+    "VGG, batch norm": {"kind": "vgg", **ALL},
+    "plain": {"kind": "plain", "norm": ""},
+    "plain, group norm": {"kind": "plain", "norm": "group"},
 }
 
 
@@ -115,6 +119,13 @@ def test_weights_keep_their_names_and_shared_ones_are_stored_once():
     assert len(names) == len(set(names))
     assert {"backbone.body.layer1.0.conv1.weight", "rpn.head.conv.0.0.weight"} <= set(names)
     assert [entry.version for entry in proto.opset_import] == [17]
+
+
+@pytest.mark.parametrize("name", ["VGG, batch norm", "plain", "group norm, softmax"])
+def test_weights_of_every_backbone_keep_their_names(name):
+    model = model_of(name)
+    stored = {tensor.name for tensor in onnx_model(model).graph.initializer}
+    assert {n for n in model.state_dict() if n.startswith("backbone.")} <= stored
 
 
 def planted(model, part):

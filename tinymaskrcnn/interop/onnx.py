@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import ConfigError
 from ..files import write_whole
 from . import onnx_heads, onnx_network
-from .expressible import refuse_unknown
+from .expressible import KNOWN, refuse_unknown
 from .onnx_boxes import resize_boxes
 from .onnx_graph import OPSET, Graph, need_onnx
 
@@ -36,7 +36,7 @@ def export_onnx(model, path, *, licence="MIT", check=lambda data: None):
 
 def onnx_model(model, *, licence="MIT"):
     """A MaskRCNN as a verified onnx.ModelProto."""
-    refuse_unknown(model.config, who="the ONNX export")
+    refuse_unknown(model.config, who="the ONNX export", knows=KNOWN)
     g = Graph()
     results = _detect(g, model)
     for name, value in results.items():
@@ -70,7 +70,7 @@ def _detect(g, model):
     x, padded_size = onnx_network.normalize_and_pad(g, model.normalize, x, size)
     limits = g.Cast(g.Gather(size, [1, 0, 1, 0]), to=g.onnx.TensorProto.FLOAT)
     with g.scope("backbone.body"):
-        features = onnx_network.resnet(g, model.backbone.body, x)
+        features = onnx_network.body(g, model.backbone.body, x)
     with g.scope("backbone.fpn"):
         pyramid = onnx_network.fpn(g, model.backbone.fpn, features)
     with g.scope("rpn"):

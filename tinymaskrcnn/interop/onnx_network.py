@@ -46,12 +46,13 @@ def normalize_and_pad(g, layer, x, size):
 # ---------------------------------------------------------------- network: models/backbones/, models/rpn.py
 
 
-def resnet(g, body, x):
-    """x (1, C, H, W)  ->  features [C2, C3, C4, C5]"""
-    x = emit(g, body.stem, x)
+def body(g, layer, x):
+    """A ResNet, a VGG or the plain network: x (1, C, H, W)  ->  features [C2, C3, C4, C5]"""
+    (_, stem), *stages = layer.members()
+    x = emit(g, stem, x)
     features = []
-    for i, stage in enumerate(body.stages):
-        with g.scope(f"layer{i + 1}"):
+    for name, stage in stages:
+        with g.scope(name):
             x = emit(g, stage, x)
         features.append(x)
     return features

@@ -12,7 +12,7 @@ from ..config import TORCHVISION_KINDS
 from ..errors import CheckpointError, ConfigError, listed
 from ..models.build import build_model
 from ..plain_arrays import fits_float32
-from .expressible import refuse_unknown
+from .expressible import OF_TORCHVISION, refuse_unknown
 from .shapes import COUNTER, expected_shapes, flatten_layer, infer_config
 
 WRAPPERS = ("module.", "model.", "net.", "network.", "detector.", "state_dict.")  # a model inside another object
@@ -37,7 +37,7 @@ def from_state_dict(kind, arrays, *, config=None):
     arrays = modern_names(arrays)
     _check_kind(kind, arrays)
     config = config or infer_config(kind, arrays)
-    refuse_unknown(config, who="torchvision")
+    refuse_unknown(config, who="torchvision", knows=OF_TORCHVISION)
     shapes = expected_shapes(config)
     weights = _account(kind, arrays, shapes, config)
     model = build_model(config, rng=np.random.default_rng(0)).eval()
@@ -59,7 +59,7 @@ def to_state_dict(model):
     The counters of batch norms are left out; torch starts them at zero.
     """
     config, state = model.config, model.state_dict()
-    refuse_unknown(config, who="torchvision")
+    refuse_unknown(config, who="torchvision", knows=OF_TORCHVISION)
     if config.backbone.norm not in ("batch", "frozen") or config.rpn.objectness != "sigmoid":
         raise ConfigError(
             "to_state_dict: torchvision's models have batch norms and a sigmoid objectness; "
