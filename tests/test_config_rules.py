@@ -14,6 +14,7 @@ from tinymaskrcnn import config_kinds as kinds
 from tinymaskrcnn import config_rules as rules
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import BackboneConfig, Config, ModelConfig, RPNConfig, TrainConfig, from_dict, to_dict
+from tinymaskrcnn.config_whole import check_data
 from tinymaskrcnn.errors import ConfigError
 
 KINDS = {name: getattr(settings, name) for name in rules.RULES}
@@ -186,7 +187,7 @@ def test_what_does_not_fit_each_other(changes, message):
 )
 def test_what_just_fits(changes):
     made = override(Config(), changes)
-    rules.check_data(made)
+    check_data(made)
     rules.check_network(made.model)
 
 
@@ -228,14 +229,14 @@ def test_a_network_needs_no_names():
 )  # fmt: skip
 def test_a_model_that_does_not_fit_its_data(changes, message):
     with pytest.raises(ConfigError, match=message):
-        rules.check_data(override(Config(), changes))
+        check_data(override(Config(), changes))
 
 
 def test_annotated_pictures_may_be_grey_or_colour_and_of_few_classes():
     for channels in (1, 3):
         changes = {"coco.annotations": "a.json", "model.backbone.in_channels": channels, "model.num_classes": 2}
         changes |= {"model.image_mean": [0] * channels, "model.image_std": [1] * channels}
-        rules.check_data(override(Config(), changes | {"model.class_names": ["background", "cat"]}))
+        check_data(override(Config(), changes | {"model.class_names": ["background", "cat"]}))
 
 
 def test_a_model_is_held_against_its_data_when_both_are_known(tmp_path):

@@ -16,13 +16,14 @@ from tinymaskrcnn import Config, Experiment, capacity, visualize
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import BackboneConfig, CocoConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError, DataError, NonFiniteError
-from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, check_experiment, check_memory, open_detector
+from tinymaskrcnn.experiment import Detector, _new_model, _results_writer, open_detector
 from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.kernels.threads import get_threads, set_threads
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.models.shapes import detect_bytes, step_bytes, weights_bytes
 from tinymaskrcnn.models.systems import system_settings
 from tinymaskrcnn.structures import Detections
+from tinymaskrcnn.train.checks import check_experiment, check_memory
 from tinymaskrcnn.train.pretrain import new_classifier
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.zoo import load_tour_detector
@@ -394,7 +395,7 @@ def test_a_training_that_cannot_fit_is_refused_before_anything(tmp_path, monkeyp
 
 def needed(monkeypatch, config, **options):
     asked = []
-    monkeypatch.setattr("tinymaskrcnn.experiment.require", lambda count, what, advice: asked.append(count))
+    monkeypatch.setattr("tinymaskrcnn.train.checks.require", lambda count, what, advice: asked.append(count))
     check_memory(config, **options)
     return asked[0]
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from .capacity import require
 from .config import Config
-from .config_rules import check_data, check_relations
 from .counting import counted
 from .data.coco import CocoStream
 from .data.loader import open_stream
@@ -32,11 +31,12 @@ from .evaluation.results import ResultsWriter
 from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
-from .models.shapes import detect_bytes, step_bytes, weights_bytes
+from .models.shapes import detect_bytes
 from .structures import check_pictures, collate
 from .train.alternating import stopped_in
 from .train.anchor_report import anchor_report
 from .train.checkpoint import naming
+from .train.checks import check_experiment, check_memory, remarks
 from .train.diagnose import overflow_named
 from .train.finetune import freeze_stages, load_fitting
 from .train.metrics import read_rows
@@ -158,11 +158,8 @@ class Experiment(Detector):
         if (weights, backbone) != (None, None):  # a run that is killed early must not resume from random weights
             learner = new_classifier(model, config.train.seed, device=device) if _learns_crops(config) else model
             run.save(Trainer(learner, streams["train"], config.train, device=device).state_dict())
-        elif config.train.frozen_stages >= 0:
-            experiment._say(
-                f"warning: train.frozen_stages={config.train.frozen_stages} keeps layers as they were drawn at random; "
-                "weights to begin with are named by --pretrained or --model"
-            )
+        for remark in remarks(config, fresh=weights is None and backbone is None):
+            experiment._say(f"warning: {remark}")
         return experiment
 
     @classmethod
@@ -384,33 +381,3 @@ def _learns_crops(config):
 def _limited(count, stream):
     """Scenes never end, nor do the pictures of a training; those of an evaluation do."""
     return min(count, len(stream)) if isinstance(stream, CocoStream) and not stream.augment else count
-
-
-def check_experiment(config):
-    """Raise ConfigError when the parts of a configuration do not fit each other."""
-    for part in (config.model.backbone, config.model.rpn, config.model, config.scenes):
-        check_relations(part)
-    check_data(config)
-
-
-def check_memory(config, *, device="cpu"):
-    """Raise ConfigError, with the bytes, when a training with these settings cannot fit into the memory that is free.
-
-    Of pictures whose size is not known yet, nothing is counted; on a device only the host's part, the batch.
-    """
-    size = _smallest_picture(config)
-    batch = 4 * config.train.batch_size * size**2 * config.model.backbone.in_channels
-    if device == "cpu":
-        arrays = 4 if config.train.optimizer == "adamw" else 3  # values, gradients, what the optimizer remembers
-        batch = step_bytes(config.model, (size, size), pictures=config.train.batch_size)
-        batch += weights_bytes(config.model, arrays=arrays)
-    require(
-        batch, "a training step", advice="; lower train.batch_size, the size of the pictures, or the model's widths"
-    )
-
-
-def _smallest_picture(config):
-    """The side of the smallest square picture that a training can bring; 0 where nobody knows yet."""
-    if not config.coco.annotations:
-        return config.scenes.image_size
-    return config.model.resize_shorter or config.coco.crop

@@ -21,8 +21,8 @@ from tinymaskrcnn.config import (
 )
 from tinymaskrcnn.config_rules import HOMES, RULES
 from tinymaskrcnn.data.loader import SceneStream
-from tinymaskrcnn.experiment import check_experiment, check_memory
 from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.train.checks import check_experiment, check_memory
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.train.trainer import Trainer
 

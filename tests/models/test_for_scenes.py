@@ -6,7 +6,7 @@ import pytest
 
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import SCENE_PRESETS, Config, SceneConfig, scene_preset
-from tinymaskrcnn.config_rules import check_data
+from tinymaskrcnn.config_whole import check_data
 from tinymaskrcnn.data.figures import CLASS_NAMES, JOINTS
 from tinymaskrcnn.models.for_scenes import model_for, still_wanted
 

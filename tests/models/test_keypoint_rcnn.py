@@ -6,7 +6,7 @@ from tiny_model import tiny_model, tiny_samples, tiny_scene
 
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config, scene_preset
-from tinymaskrcnn.config_rules import check_data
+from tinymaskrcnn.config_whole import check_data
 from tinymaskrcnn.data.figures import CLASS_NAMES, JOINTS
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.evaluation.oks import default_sigmas

@@ -11,7 +11,7 @@ import pytest
 from tinymaskrcnn import Experiment
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config
-from tinymaskrcnn.config_rules import check_data
+from tinymaskrcnn.config_whole import check_data
 from tinymaskrcnn.errors import ArgumentError, CheckpointError, ConfigError
 from tinymaskrcnn.models.systems import system_settings
 from tinymaskrcnn.train import rcnn_stages

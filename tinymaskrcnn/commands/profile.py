@@ -94,8 +94,9 @@ def _subject(args):
     import numpy as np
 
     from ..data.loader import open_stream
-    from ..experiment import Experiment, check_experiment
+    from ..experiment import Experiment
     from ..models.build import build_model
+    from ..train.checks import check_experiment
     from ..train.finetune import freeze_stages
 
     split = "test" if args.inference else "train"
