@@ -190,6 +190,22 @@ def test_found_with_a_score_too_low_to_be_shown():
     assert fate.numbers["winner"] == "tall"
 
 
+def test_a_mask_score_is_told_where_masks_have_one():
+    """Class score 0.9, predicted IoU 2/3; the mask's true IoU with the object is 0.4."""
+    truth, half = np.zeros((64, 64), bool), np.zeros((1, 64, 64), bool)
+    truth[10:30, 10:30] = half[0, 10:18, 10:30] = True
+    assert "ranks" not in why_missed(made_up(), OBJECT, label=TALL).reason
+    trace = made_up(detections__masks=half)
+    scored = dataclasses.replace(trace.detections, mask_scores=np.float32([0.6]))
+    trace = dataclasses.replace(trace, detections=scored)
+    for mask, stage in ((truth, "mask"), (None, "found")):
+        fate = why_missed(trace, OBJECT, label=TALL, mask=mask)
+        assert fate.stage == stage
+        assert fate.numbers["mask_score"] == pytest.approx(0.6)
+        assert fate.numbers["predicted_mask_iou"] == pytest.approx(2 / 3)
+        assert "thinks that its mask has IoU 0.67, which ranks it with 0.60" in fate.reason
+
+
 def test_found_with_a_mask_that_does_not_fit():
     truth = np.zeros((64, 64), bool)
     truth[10:30, 10:30] = True

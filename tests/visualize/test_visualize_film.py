@@ -35,6 +35,18 @@ def film():
     return film.shoot(model, 20)
 
 
+def test_limbs_are_drawn_between_joints_that_are_known():
+    names, points = ("left_shoulder", "left_elbow"), np.array([[[10, 10, 1], [20, 20, 1]]], np.float32)
+    found = Detections(TRUTH.boxes[:1], np.array([1]), np.float32([0.9]), None, keypoints=points)
+
+    def lines(**options):
+        film = TrainingFilm(image(), TRUTH, NAMES, **options).shoot(tiny_model(seed=3), 0)
+        film.shots[0] = (*film.shots[0][:3], found)
+        return len(film.frame(0).axes[-1].lines)
+
+    assert lines(keypoint_names=names) == lines() + 1
+
+
 def test_the_model_goes_on_as_it_was():
     model = tiny_model(seed=3)
     before = model.state_dict()

@@ -264,13 +264,25 @@ class _Walk:
     def _mask(self):
         best, score = self._best_detection()
         iou = float(self.mask_iou()[best])
-        reason = f"the box fits, but its mask has IoU {iou:.2f}, below {self.min_iou:g}"
-        return reason, {"mask_iou": iou, "score": score}, self.trace.detections.boxes[best]
+        said, numbers = self._mask_score(best)
+        reason = f"the box fits, but its mask has IoU {iou:.2f}, below {self.min_iou:g}{said}"
+        return reason, {"mask_iou": iou, "score": score} | numbers, self.trace.detections.boxes[best]
 
     def _found(self):
         best, score = self._best_detection()
         iou = float(self.overlap(self.trace.detections.boxes[best, None])[0])
-        return f"score {score:.2f}, IoU {iou:.2f}", {"score": score, "best_iou": iou}, None
+        said, numbers = self._mask_score(best)
+        return f"score {score:.2f}, IoU {iou:.2f}{said}", {"score": score, "best_iou": iou} | numbers, None
+
+    def _mask_score(self, row):
+        """What a model that scores its masks says of one, in words and by name; nothing of another model."""
+        found = self.trace.detections
+        if found.mask_scores is None:
+            return "", {}
+        score, own = float(found.scores[row]), float(found.mask_scores[row])
+        predicted = own / score if score else 0.0
+        said = f"; the model thinks that its mask has IoU {predicted:.2f}, which ranks it with {own:.2f}"
+        return said, {"mask_score": own, "predicted_mask_iou": predicted}
 
     def _best_detection(self):
         """The detection with the best score that fits: its row, its score; one whose mask fits goes first."""

@@ -37,14 +37,15 @@ SIZE = (9.4, 3.7)  # inches
 class TrainingFilm:
     """Watches a training: `note` every step, `shoot` the model now and then, show `steps()` at the end.
 
-    image (H, W, C) and its Target are one scene that is never trained on; `best` proposals are drawn.
+    image (H, W, C) and its Target are one scene that is never trained on; `best` proposals are drawn, and lines between
+    keypoints whose names are the ends of a limb.
     """
 
-    def __init__(self, image, truth, class_names=None, *, best=12, min_score=0.5):
+    def __init__(self, image, truth, class_names=None, *, best=12, min_score=0.5, keypoint_names=()):
         if len(truth) == 0:
             raise ArgumentError("TrainingFilm: truth must hold at least one object, or there is nothing to watch")
         self.image, self.truth, self.class_names = image, truth, class_names
-        self.best, self.min_score = best, min_score
+        self.best, self.min_score, self.keypoint_names = best, min_score, keypoint_names
         self.history = {}  # loss -> [(step, value)]
         self.shots = []
 
@@ -92,7 +93,8 @@ class TrainingFilm:
         self.draw_losses(ax=figure.add_axes((0.065, 0.27, 0.285, 0.6)), until=step)
         middle, right = (figure.add_axes((x, 0.13, 0.3, 0.76)) for x in (0.375, 0.69))
         self.draw_proposals(proposals, scores, ax=middle)
-        draw_judged(self.image, self.truth, detections, self.class_names, ax=right, min_score=self.min_score)
+        look = {"min_score": self.min_score, "keypoint_names": self.keypoint_names}
+        draw_judged(self.image, self.truth, detections, self.class_names, ax=right, **look)
         right.set_title(f"score ≥ {self.min_score:g}: {right.get_title(loc='left')}", fontsize=style.TEXT, loc="left")
         right.set_xlabel("")  # the title and the caption say it
         remark = "white dashes: the objects; the brighter, the likelier"
