@@ -302,8 +302,6 @@ def _model(config):
         yield f"roi.mask_iou_widths must name widths for system 'mask_scoring_rcnn' and for no other; got {widths}"
     if widths and config.roi.mask_kind != "per_class":
         yield f"roi.mask_kind must be 'per_class' for masks that are scored; got {config.roi.mask_kind!r}"
-    if widths and config.box_gradient == "features+targets":
-        yield "box_gradient must be 'none' or 'features' for masks that are scored; got 'features+targets'"
 
 
 def _norms_in_heads(config):

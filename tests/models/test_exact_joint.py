@@ -172,6 +172,28 @@ def test_differences_of_the_whole_loss_with_other_masks(mask_kind):
     assert max(errors_along_directions(model)) <= 1e-6
 
 
+@pytest.mark.parametrize("box_gradient", EXACT)
+def test_differences_of_the_whole_loss_with_masks_that_are_scored(box_gradient):
+    """The head's last bias is large, so that predicted masks have an IoU, and a loss, from the first step on."""
+    model = tiny_model(1, **TINY, mask_iou_widths=(4, 4), box_gradient=box_gradient)
+    model.roi_heads.heads["mask"].predictor.mask_fcn_logits.bias.value += 1
+    assert max(errors_along_directions(model)) <= 1e-6
+
+
+@pytest.mark.parametrize("part", ["mask_iou_backward", "moving_area_backward"])
+def test_the_differences_see_that_a_mask_is_compared_with_the_whole_object(part, monkeypatch):
+    real = getattr(moving_targets, part)
+
+    def data(d, cache):
+        found = real(d, cache)
+        return tuple(0 * each for each in found) if isinstance(found, tuple) else 0 * found
+
+    monkeypatch.setattr(moving_targets, part, data)
+    model = tiny_model(1, **TINY, mask_iou_widths=(4, 4), box_gradient="features+targets")
+    model.roi_heads.heads["mask"].predictor.mask_fcn_logits.bias.value += 1
+    assert min(errors_along_directions(model)) > 1e-5
+
+
 def test_rounded_crops_tell_boxes_nothing_and_all_others_do():
     """Through RoIPool no head reaches the proposals' deltas, unless their targets move with the boxes."""
     reached = {}

@@ -13,6 +13,7 @@ from tinymaskrcnn.models.heads.box import BoxHead
 from tinymaskrcnn.models.heads.keypoint import KeypointHead
 from tinymaskrcnn.models.heads.mask_variants import MASK_HEADS
 from tinymaskrcnn.models.heads.res5 import Res5BoxHead
+from tinymaskrcnn.targets.mask_iou import ScoredMaskTargets, mask_iou_targets, whole_areas
 from tinymaskrcnn.targets.roi import mask_targets
 
 
@@ -46,6 +47,33 @@ def test_the_masks_gradient_is_that_of_the_mask_targets(seed, aligned):
         assert np.min(tried, axis=0).max() < 1e-5
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_the_ious_gradient_is_that_of_the_iou_targets(seed):
+    """Of masks and areas, by differences, where boxes hold an object, cut it, or miss it; and of areas by boxes."""
+    rois, data = drawn(seed)
+    rng, size = np.random.default_rng(seed), data["size"]
+    rois = rois + [0, 0, 1, 1]  # an edge of 1 at least
+    place = {name: data[name] for name in ("masks", "matched", "size")}
+    areas, c_areas = moving_targets.moving_area_forward(rois, **place)
+    np.testing.assert_array_equal(areas, whole_areas(data["masks"], rois, data["matched"], size=size))
+    masks, logits = rng.random((5, size, size)), rng.normal(size=(5, size, size))
+    iou, cache = moving_targets.mask_iou_forward(masks, areas, logits=logits)
+    np.testing.assert_array_equal(iou, mask_iou_targets(logits, ScoredMaskTargets(masks, areas)))
+    diou, way = rng.normal(size=5), rng.normal(size=(5, size, size)) * (np.abs(masks - 0.5) > 1e-3)
+    dmasks, dareas = moving_targets.mask_iou_backward(diou, cache)
+    drois = moving_targets.moving_area_backward(dareas, c_areas)
+
+    def total(step, edges):
+        moved, _ = moving_targets.moving_area_forward(rois + step * edges, **place)
+        return diou * moving_targets.mask_iou_forward(masks + step * way, moved, logits=logits)[0]
+
+    edges = rng.normal(size=(5, 4))
+    wanted = (dmasks * way).sum(axis=(1, 2)) + (drois * edges).sum(axis=1)
+    found = (total(1e-6, edges) - total(-1e-6, edges)) / 2e-6
+    np.testing.assert_allclose(wanted, found, rtol=1e-4, atol=1e-6)
+
+
 def test_a_mask_pulls_its_roi_over_the_object():
     """A head that is sure of "object" everywhere wants more of it: each edge moves to where the mask has more ones."""
     masks = np.zeros((1, 1, 32, 32), np.uint8)
@@ -67,6 +95,11 @@ def test_a_device_never_waits(device):
     with counting() as cost:
         targets, cache = moving_targets.moving_mask_forward(device.asarray(rois), **(data | there))
         found = moving_targets.moving_mask_backward(targets, cache)
+        place = {name: there[name] for name in ("masks", "matched")} | {"size": data["size"]}
+        areas, c_areas = moving_targets.moving_area_forward(device.asarray(rois), **place)
+        _, c_iou = moving_targets.mask_iou_forward(targets, areas, logits=targets - 0.3)
+        _, dareas = moving_targets.mask_iou_backward(areas, c_iou)
+        moving_targets.moving_area_backward(dareas, c_areas)
     assert cost.synchronisations == cost.sparse_waits  # which the kernels spare
     np.testing.assert_allclose(to_host(found), drois, rtol=1e-9, atol=1e-12)
 

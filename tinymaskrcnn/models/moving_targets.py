@@ -1,8 +1,9 @@
 """Heads whose answers move with their RoIs: the object stays where it is, so a RoI that moves has another way to go.
 
 What a head should say is asked anew at every forward, from the RoI as it is: the box head's deltas lead from the RoI
-to the object, the mask head's target is the object's mask seen through the RoI. Both follow the RoI smoothly. The class
-and the cell of a heatmap that a keypoint lies in only jump: their derivative is 0, and their heads are the usual ones.
+to the object, the mask head's target is the object's mask seen through the RoI. Both follow the RoI smoothly, and so
+does the share of the object that lies in it, by which a mask's IoU is less than it looks in the crop. The class and
+the cell of a heatmap that a keypoint lies in only jump: their derivative is 0, and their heads are the usual ones.
 """
 
 import functools
@@ -15,11 +16,15 @@ from ..backend import array_module
 from ..contract import checked
 from ..errors import ArgumentError, ConfigError
 from ..ops import box_gradients, more_losses, roi_align
+from ..targets.mask_iou import ScoredMaskTargets, mask_iou_targets, whole_areas
 from ..targets.roi import PIXELS, mask_targets
 from .heads.box import BoxHead
 from .heads.keypoint import KeypointHead
 from .heads.mask import MaskHead
 from .heads.mask_variants import SoftmaxMaskHead
+from .mask_scoring_rcnn import MaskScoringHead
+
+LEAST = 1e-6  # below which targets/mask_iou.py takes no area and no share
 
 # ---------------------------------------------------------------- masks
 
@@ -85,6 +90,56 @@ def _edges(dweights, start, end, bins, lengths, *, aligned):
     return (dposition * (1 - along)).sum(axis=(1, 2)), (dposition * along).sum(axis=(1, 2))
 
 
+# ---------------------------------------------------------------- the IoU of a mask with the whole object
+
+
+@checked
+def moving_area_forward(rois, *, masks, matched, size):
+    """`whole_areas` as a pair.
+
+    rois (Q, 4), masks (N, M, H, W) 0/1, matched (Q,) int  ->  areas (Q,)
+    """
+    areas = whole_areas(masks, rois, matched, size=size)
+    return areas, (rois, areas, size)
+
+
+def moving_area_backward(dareas, cache):
+    """Mirror of moving_area_forward: an object has as many cells as a cell of the RoI is small.
+
+    dareas (Q,)  ->  drois (Q, 4)
+    """
+    rois, areas, size = cache
+    xp = array_module(rois)
+    width, height = (rois[:, 2:] - rois[:, :2]).T
+    shrinks = width * height / size**2 > LEAST
+    dwidth, dheight = (xp.where(shrinks, -dareas * areas / xp.where(shrinks, side, 1), 0) for side in (width, height))
+    return xp.stack([-dwidth, -dheight, dwidth, dheight], axis=1)
+
+
+def mask_iou_forward(masks, areas, *, logits):
+    """`mask_iou_targets` as a pair: masks (Q, 2S, 2S) in 0..1, areas (Q,), logits (Q, 2S, 2S)  ->  iou (Q,)"""
+    return mask_iou_targets(logits, ScoredMaskTargets(masks, areas)), (masks, areas, logits)
+
+
+def mask_iou_backward(diou, cache):
+    """Mirror of mask_iou_forward. Which cells lie on the object, and which are said to, is decided; the share moves.
+
+    diou (Q,)  ->  dmasks (Q, 2S, 2S), dareas (Q,)
+    """
+    masks, areas, logits = cache
+    xp, dtype = array_module(masks), masks.dtype
+    predicted, mask = (logits >= 0).astype(dtype), (masks >= 0.5).astype(dtype)
+    shared, inside, area = (cells.sum(axis=(1, 2)) for cells in (predicted * mask, mask, predicted))
+    seen, whole_area = masks.sum(axis=(1, 2)), xp.maximum(areas, LEAST)
+    share = xp.maximum(xp.minimum(seen / whole_area, 1), LEAST)
+    union = area + inside / share - shared
+    dunion = xp.where(union > LEAST, -diou * shared / xp.maximum(union, LEAST) ** 2, 0)
+    follows = (seen < whole_area) & (seen / whole_area > LEAST)
+    dshare = xp.where(follows, -dunion * inside / share**2, 0)
+    dareas = xp.where(areas > LEAST, -dshare * seen / whole_area**2, 0)
+    return xp.broadcast_to((dshare / whole_area)[:, None, None], masks.shape), dareas
+
+
 # ---------------------------------------------------------------- the heads
 
 
@@ -146,7 +201,39 @@ class MovingMasks:
         return dpyramid, drois + moving_mask_backward(dcrops, c_crops)
 
 
+class MovingScoredMasks(MovingMasks):
+    """In front of a head that scores its masks: the IoU that is to be predicted follows the RoI, too."""
+
+    def learn_forward(self, pyramid, *, samples, answers):
+        seen = self.sees(samples)
+        where = dict(masks=answers.masks, matched=seen.matched, size=2 * self.config.mask_size)
+        crops, c_crops = moving_mask_forward(seen.rois, **where, sizes=answers.sizes, aligned=self.config.aligned)
+        areas, c_areas = moving_area_forward(seen.rois, **where)
+        moved = ScoredMaskTargets(crops, areas)
+        losses, cache = super(MovingMasks, self).learn_forward(pyramid, samples=samples, answers=moved)
+        return losses, self.keep((cache, c_crops, c_areas))
+
+    def loss_forward(self, y, *, seen, answers):
+        losses, cache = super().loss_forward(y, seen=seen, answers=answers)
+        return losses, (cache, mask_iou_forward(answers.masks, answers.areas, logits=y[0])[1])
+
+    def loss_backward(self, dlosses, cache):
+        return super().loss_backward(dlosses, cache[0])
+
+    def learn_backward(self, dlosses, cache):
+        """Mirror of learn_forward: dpyramid [(N, H, W, C)] * L, drois (Q, 4)."""
+        (c_head, c_loss), c_crops, c_areas = cache
+        dlogits, diou = self.loss_backward(dlosses, c_loss)
+        dpyramid, drois = self.backward((dlogits, diou), c_head)
+        (c_mask, _), c_target = c_loss
+        _, dcrops = more_losses.sigmoid_cross_entropy_both_backward(dlosses["mask"], c_mask)
+        dshown, dareas = mask_iou_backward(-diou, c_target)  # only the difference counts
+        drois = drois + moving_mask_backward(dcrops + dshown, c_crops)
+        return dpyramid, drois + moving_area_backward(dareas, c_areas)
+
+
 SMOOTH = {BoxHead.loss_forward: MovingBoxes, MaskHead.loss_forward: MovingMasks}  # losses whose answers move
+SMOOTH |= {MaskScoringHead.loss_forward: MovingScoredMasks}
 JUMPS = {KeypointHead.loss_forward, SoftmaxMaskHead.loss_forward}  # losses whose answers are decisions: a cell, a class
 
 
