@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tinymaskrcnn.config_rules import JOINTS as COUNTS
-from tinymaskrcnn.config_rules import KINDS_OF_OBJECTS
+from tinymaskrcnn.config_whole import JOINTS as COUNTS
+from tinymaskrcnn.config_whole import KINDS_OF_OBJECTS
 from tinymaskrcnn.data import figures
 from tinymaskrcnn.data.digits import SPLITS
 from tinymaskrcnn.data.figures import JOINTS, KINDS, FigureBank, Pose, draw_strokes, skeleton

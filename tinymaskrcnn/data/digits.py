@@ -5,6 +5,7 @@ Learning Repository, 1998, CC BY 4.0): 1,797 digits of 8x8 cells. `uci_digits.tx
 """
 
 import functools
+import hashlib
 import math
 from dataclasses import dataclass
 from importlib.resources import files
@@ -36,6 +37,10 @@ class DigitBank:
 
     def __len__(self):
         return len(self.images)
+
+    def digest(self):
+        """A short text that stands for what is drawn."""
+        return hashlib.sha256(np.ascontiguousarray(self.images)).hexdigest()[:16]
 
     def members(self, split):
         """The source digits of one split, as indices."""

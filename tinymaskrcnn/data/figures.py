@@ -5,6 +5,8 @@ same thirteen joints, and limbs that turn at them.
 """
 
 import functools
+import hashlib
+import json
 import math
 from dataclasses import dataclass
 
@@ -61,6 +63,11 @@ class FigureBank:
 
     def __len__(self):
         return len(self.poses)
+
+    def digest(self):
+        """A short text that stands for what is drawn."""
+        poses = [[pose.left, pose.right, pose.lean] for pose in self.poses]
+        return hashlib.sha256(json.dumps([poses, self.labels.tolist()]).encode()).hexdigest()[:16]
 
     def members(self, split):
         """The poses of one split, as indices."""

@@ -5,7 +5,6 @@ Photographs with annotations come as the same kind of stream: see `coco.CocoStre
 
 import dataclasses
 import functools
-import hashlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counted_from
@@ -78,7 +77,7 @@ class SceneStream:
 
     def about(self):
         """A table of all that the pictures depend on."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.bank.images)).hexdigest()[:16]
+        digest = self.bank.digest()
         return {"scenes": to_dict(self.config), "split": self.split, "seed": self.seed, "digits": digest}
 
     encoded = layout = scene  # a scene is small, and has to be made to be known; a picture's objects stand in a file

@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.commands.options import override
-from tinymaskrcnn.config import CocoConfig, Config, ModelConfig, SceneConfig, TrainConfig, photograph_preset
+from tinymaskrcnn.config import (
+    CocoConfig,
+    Config,
+    ModelConfig,
+    SceneConfig,
+    TrainConfig,
+    photograph_preset,
+    scene_preset,
+)
 from tinymaskrcnn.data.coco import CocoDataset, CocoStream
 from tinymaskrcnn.data.loader import SceneStream, open_stream
 from tinymaskrcnn.data.proposals import stream as module
 from tinymaskrcnn.data.proposals.search import find_proposals
 from tinymaskrcnn.data.proposals.stream import StreamProposals, attach_proposals, given_for, padded
 from tinymaskrcnn.errors import ArgumentError, DataError
+from tinymaskrcnn.models.for_scenes import model_for
 from tinymaskrcnn.models.systems import system_settings
 
 CONFIG = override(
@@ -190,6 +199,16 @@ def test_a_proposal_shows_the_same_pixels_before_and_after(tmp_path):
             np.testing.assert_allclose([x1, y1, x2, y2], found, atol=2.1)
             seen += 1
     assert seen > 3
+
+
+def test_scenes_of_every_source_are_told_apart(tmp_path):
+    """Figures, too, which are drawn of poses and not of pictures."""
+    streams = [SceneStream(SceneConfig(source=s), split="train", seed=0, batch_size=1) for s in ("digits", "figures")]
+    digits, figures = (stream.about() for stream in streams)
+    assert digits["digits"] != figures["digits"] and figures == streams[1].about()
+    config = override(CONFIG, model_for(scene_preset("figures")))
+    stream = open_stream(dataclasses.replace(config, scenes=scene_preset("figures")), split="train", folder=tmp_path)
+    assert stream.batch(0).given["proposals_valid"].any()
 
 
 def test_pictures_are_told_apart_by_their_index(tmp_path):
