@@ -70,3 +70,10 @@ def test_refusals():
         roi_operators_figure(MAP, ROI, bin=(2, 0))
     with pytest.raises(ArgumentError, match="roi_operators_figure: output_size must be"):
         roi_operators_figure(MAP, ROI, output_size=0)
+
+
+def test_numbers_stand_in_cells_that_have_room_for_them():
+    """On a map of 12 x 12 the cells of what is read are narrower than three characters; those of the crop are not."""
+    reads, crop, _ = panels(roi_operators_figure(np.tile(MAP, (2, 2))[:12, :12], ROI))[3]
+    assert not reads.texts and len(crop.texts) == 4
+    assert panels(roi_operators_figure(MAP, ROI))[3][0].texts

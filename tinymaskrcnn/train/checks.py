@@ -40,9 +40,7 @@ def _smallest_picture(config):
 def remarks(config, *, fresh):
     """Sentences for a person about settings that are allowed and hardly meant. fresh: no weights were given."""
     if fresh and config.train.frozen_stages >= 0:
-        yield (
-            f"train.frozen_stages={config.train.frozen_stages} keeps layers as they were drawn at random; weights to "
-            "begin with are named by --pretrained or --model"
-        )
+        frozen = config.train.frozen_stages
+        yield f"train.frozen_stages={frozen} keeps layers as they were drawn at random: no weights were given"
     if idle := idle_in_words(config):
         yield idle

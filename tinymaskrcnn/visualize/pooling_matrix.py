@@ -10,6 +10,7 @@ from ..errors import ArgumentError, ShapeError
 from . import style
 from .pooling import MOST_NUMBERS, _one_channel, _short
 
+ROOM = 0.2  # inches that a number of three characters takes in a cell
 WEIGHTS = "viridis"
 ROW_COLOR = style.RED
 
@@ -109,7 +110,7 @@ def _draw_cells(ax, values, *, title=None, blank=False, outline=None, limits=Non
         line = dict(color=style.GREY, linewidth=0.6)
         ax.vlines(np.arange(W + 1), 0, H, **line)
         ax.hlines(np.arange(H + 1), 0, W, **line)
-        for i, j in np.ndindex(H, W):
+        for i, j in np.ndindex(H, W) if _cell(ax, H, W) >= ROOM else ():
             if not (blank and values[i, j] == 0):
                 color = style.ink_on(to_hex(colormaps[colormap](norm(values[i, j]))))
                 ax.text(
@@ -121,6 +122,12 @@ def _draw_cells(ax, values, *, title=None, blank=False, outline=None, limits=Non
     if title:
         ax.set_title(title, fontsize=style.TEXT, loc="left")
     return ax
+
+
+def _cell(ax, H, W):
+    """The side of one of H x W cells that fill some axes, in inches."""
+    place, figure = ax.get_position(), ax.figure
+    return min(place.width * figure.get_figwidth() / W, place.height * figure.get_figheight() / H)
 
 
 def _draw_strip(ax, values, title):
