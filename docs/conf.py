@@ -20,6 +20,7 @@ extensions = [
     "blanks",
     "docstrings",
     "lessons",
+    "one_step",
 ]
 exclude_patterns = ["_build", "_ext", "jupyter_execute"]
 myst_heading_anchors = 3
@@ -45,7 +46,7 @@ html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,  # the arrow keys belong to the pictures
     "show_nav_level": 1,
-    "secondary_sidebar_items": ["page-toc", "sourcelink"],
+    "secondary_sidebar_items": {"**": ["page-toc", "sourcelink"], "architecture": []},  # it has a wide drawing
     "footer_start": [],
     "footer_end": [],
     "icon_links": [],

@@ -20,6 +20,12 @@ def test_a_run_is_walked_to_the_same_bytes_twice_and_stays_as_it_is(run, tmp_pat
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def test_the_network_on_one_sheet(run, tmp_path):
+    for name, begin in (("plate.svg", b"<svg"), ("plate.pdf", b"%PDF")):
+        assert cli.main(["walk", "--model", str(run), "--out", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).read_bytes().startswith(begin)
+
+
 def test_a_picture_of_ones_own(run, tmp_path):
     picture = tmp_path / "grey.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40), np.uint8)).save(picture)
@@ -51,7 +57,7 @@ def shown(text):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "walk.png"], "--out must end in .html; got 'walk.png'"),
+        (["--out", "walk.txt"], "--out must end in .html, .svg, .pdf or .png; got 'walk.txt'"),
         (["--model", "nowhere"], "nowhere"),
         (["--picture", "nothing.png"], "nothing.png: there is no such file"),
     ],

@@ -45,6 +45,7 @@ def test_the_site(site, visit, serve):
     no_answer_is_shown(site)
     visitor = visit(serve(site))
     page = visitor.page
+    the_step_is_walked_and_drawn(site, visitor)
     for name in ("index", "guide", "instructor_guide", "api/convolution", "api/losses", "api/roi"):
         page.goto(f"{visitor.home}{name}.html")
         mathematics_is_typeset(page, name, at_least=2 if name.startswith("api/") else 0)
@@ -68,6 +69,20 @@ def nothing_is_loaded_from_elsewhere(site):
         for pattern in (LOADED, LINKED, IMPORTED):
             found = pattern.search(re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL))
             assert found is None, f"{path.relative_to(site)} loads {found[0]}"
+
+
+def the_step_is_walked_and_drawn(site, visitor):
+    """The walk is a page beside the others, without the answers; the sheet's links lead to pages of the site."""
+    walk = (site / "one_step.html").read_text(encoding="utf-8")
+    assert walk.count("this part is homework") >= 20 and len(walk.encode()) < 1.5e6
+    page = visitor.page
+    page.goto(f"{visitor.home}walk.html")
+    page.locator(".open-walk a").click()
+    assert page.title() == "One training step, line by line" and page.locator("article").count() > 150
+    page.goto(f"{visitor.home}architecture.html")
+    assert page.locator("svg.plate image").count() > 40
+    links = page.eval_on_selector_all("svg.plate a", "all => all.map(a => a.getAttribute('href'))")
+    assert len(links) >= 28 and all((site / link).exists() for link in links)
 
 
 def no_answer_is_shown(site):

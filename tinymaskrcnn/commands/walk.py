@@ -10,10 +10,11 @@ EXAMPLES = """examples:
   tinymaskrcnn walk --model runs/001 --scene 3       a trained run, on scene 3 of its test scenes
   tinymaskrcnn walk --picture photo.png              on a picture of your own: what is found stands in for the truth
   tinymaskrcnn walk --blanks --out class.html        without the answers of the homework
+  tinymaskrcnn walk --out plate.pdf                  the whole network on one sheet instead, as a poster of A1
 
 The page needs nothing else and no network. The step is computed on the readable text, without kernels; the model on
 the disk stays as it is."""
-SUFFIXES = (".html", ".htm")
+PAGES, SHEETS = (".html", ".htm"), (".svg", ".pdf", ".png")
 SCENE = 7  # of the package's own detector: four digits, two of which touch
 
 
@@ -26,7 +27,9 @@ def add_arguments(parser):
     what.add_argument("--picture", metavar="IMAGE", help="a PNG or JPEG instead; what is found is its truth")
     parser.add_argument("--seed", type=_number, default=0, metavar="S", help="of the random samples (default: 0)")
     parser.add_argument("--blanks", action="store_true", help="leave the homework's answers out")
-    parser.add_argument("--out", metavar="FILE", default="walk.html", help="the page (default: walk.html)")
+    parser.add_argument(
+        "--out", metavar="FILE", default="walk.html", help="the page, or .svg, .pdf (default: walk.html)"
+    )
 
 
 def _number(text):
@@ -42,9 +45,14 @@ def run(args):
     from ..errors import ArgumentError
     from ..files import write_whole
 
-    if Path(args.out).suffix.lower() not in SUFFIXES:
-        raise ArgumentError(f"--out must end in .html; got {args.out!r}")
+    kind = Path(args.out).suffix.lower()
+    if kind not in (*PAGES, *SHEETS):
+        raise ArgumentError(f"--out must end in .html, .svg, .pdf or .png; got {args.out!r}")
     model, batch, about = subject(args.model, scene=args.scene, picture=args.picture)
+    if kind in SHEETS:
+        write_sheet(plate_of(model, batch, seed=args.seed), args.out)
+        print(f"wrote {args.out}: the whole network on one sheet")
+        return 0
     page = page_of(model, batch, about, seed=args.seed, blanks=args.blanks)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     write_whole(args.out, page)
@@ -69,6 +77,28 @@ def page_of(model, batch, about, *, seed=0, blanks=False):
     objects = f"{len(boxes)} object{'' if len(boxes) == 1 else 's'} in frames"
     portrait = look.portrait(boxes, f"The picture, its {objects}")
     return walk_page(walk, picture=portrait, about=about, hidden=_hidden(blanks))
+
+
+def plate_of(model, batch, *, seed=0, **addresses):
+    """The Sheet of one step; addresses: those of `draw_plate`."""
+    from ..explain.passes import watch_step
+    from ..train.trainer import computing
+    from ..visualize.plate import NAMES, draw_plate
+
+    with computing(1):
+        return draw_plate(watch_step(model, batch, NAMES, seed=seed), **addresses)
+
+
+def write_sheet(sheet, path):
+    """Write a Sheet as SVG, or through matplotlib as PDF or PNG."""
+    from ..files import write_whole
+    from ..visualize import save_figure
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if Path(path).suffix.lower() == ".svg":
+        write_whole(path, sheet.svg())
+    else:
+        save_figure(sheet.figure(), path)
 
 
 def subject(path, *, scene=None, picture=None):

@@ -13,7 +13,6 @@ import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError
-from ..models import rpn
 from ..nn.module import Cache, spend
 from ..testing.memory import owner
 from ..testing.trees import arrays_inside, is_array
@@ -21,6 +20,7 @@ from .statements import PACKAGE, source_of
 from .walked import Call, Function, Ran, Seen, Station, Walk
 
 INSIDE = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>", "<lambda>")  # parts of the function they stand in
+TEXT = ("backend", "contract", "structures", "ops", "nn", "targets", "models")  # where the text of a step stands
 FEW = 6  # numbers of an array that are better read than seen
 MOST_PARTS = 6  # of a list of arrays that are looked at one by one
 
@@ -34,36 +34,55 @@ def walk_step(model, batch, *, seed=0, look=None, told=None):
 
     The gradients are those of this step alone. As in training, running statistics move; weights stay.
     """
+    walker = _Walker(model, look or (lambda array, name: None), told or (lambda: None))
+    losses, _ = readable_step(model, batch, seed=seed, watching=walker)
+    return Walk(list(walker.functions.values()), walker.stations, losses, walker.kept_bytes, walker.count)
+
+
+def readable_step(model, batch, *, seed=0, watching=None):
+    """One training step on the readable text: {name: loss}, and the gradient at the images.
+
+    watching: a context manager that is open meanwhile
+    """
     if backend.array_module(model.parameters()[0].value) is not np:
         raise ArgumentError("walk_step: the model must be on the host; move it with to_device('cpu')")
     for parameter in model.parameters():
         parameter.grad = None
-    walker = _Walker(model, look or (lambda array, name: None), told or (lambda: None))
     data = {"targets": batch.targets, "sizes": batch.sizes, "rng": np.random.default_rng(seed), **batch.given}
     was_training = model.training
     model.train()
     try:
-        with _readable(), walker:
+        with _readable(), watching or contextlib.nullcontext():
             losses, cache = model.forward(batch.images, **data)
-            model.backward({name: 1.0 for name in losses}, spend(cache))
+            dimages = model.backward({name: 1.0 for name in losses}, spend(cache))
     finally:
         model.train(was_training)
-    losses = {name: float(loss) for name, loss in losses.items()}
-    return Walk(list(walker.functions.values()), walker.stations, losses, walker.kept_bytes, walker.count)
+    return {name: float(loss) for name, loss in losses.items()}, dimages
 
 
 @contextlib.contextmanager
 def _readable():
     """The text itself, as if nothing had run before: without kernels, nothing remembered."""
     before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, False
-    rpn._anchors.cache_clear()
-    for module in [m for name, m in sys.modules.items() if name.startswith(f"{PACKAGE.name}.") and m is not None]:
-        for door in [f for f in vars(module).values() if getattr(f, "checked", False) is True]:
-            inspect.getclosurevars(door).nonlocals["passed"].clear()
+    for function in _remembering():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+        else:
+            inspect.getclosurevars(function).nonlocals["passed"].clear()
     try:
         yield
     finally:
         backend._KERNELS_ENABLED = before
+
+
+def _remembering():
+    """Functions of the text that know what came before: those with a cache, and the doors that checked shapes."""
+    for name, module in list(sys.modules.items()):
+        package, _, rest = name.partition(".")
+        if package == PACKAGE.name and rest.partition(".")[0] in TEXT:
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear") or getattr(function, "checked", False) is True:
+                    yield function
 
 
 class _Frame:
@@ -167,9 +186,11 @@ class _Walker:
 
     def linked(self, function):
         """Let the statement that calls a function know it, past what stands around functions."""
-        near = [here for here in self.stack if function.mark or not here.call.function.mark]
-        if near and not (function.mark and not near[-1].call.function.mark):
-            near[-1].call.function.ran[near[-1].at.first].called.setdefault(function)
+        near = self.stack[-1]
+        if near.call.function.hands_on and not function.mark:
+            near = next(here for here in reversed(self.stack) if not here.call.function.hands_on)
+        if near.call.function.mark or not function.mark:
+            near.call.function.ran[near.at.first].called.setdefault(function)
 
     def is_station(self, file, name, owner):
         """A part of the network that is called, or a decision of the network itself; no helper."""

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Any
 
-MARK = "has_kernel.<locals>.dispatch"  # stands around a function and hands its call on, as all of contract.py does
+MARKS = ("checked.<locals>.door", "has_kernel.<locals>.dispatch")  # stand around a function and hand its call on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,12 @@ class Function:
     @property
     def mark(self):
         """Whether it only stands around other functions: what checks shapes, what looks for kernels."""
-        return self.file == "contract.py" or self.name == MARK
+        return self.file == "contract.py" or self.hands_on
+
+    @property
+    def hands_on(self):
+        """Whether a call of it is a call of the function that it stands around."""
+        return self.name in MARKS
 
     @property
     def partner(self):

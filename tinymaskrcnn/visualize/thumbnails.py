@@ -125,6 +125,8 @@ def _planes(values, maps):
         return [squeezed.reshape(1, -1)], "all of it in a row" if squeezed.size > 1 else "one number"
     if squeezed.ndim == 2 and min(squeezed.shape) <= 4 < max(squeezed.shape):
         return [squeezed if len(squeezed) <= 4 else squeezed.T], f"{min(squeezed.shape)} rows of numbers"
+    if squeezed.ndim == 2 and len(squeezed) >= 4 * squeezed.shape[1]:
+        return [squeezed.T], "turned on its side"
     if squeezed.ndim == 2:
         return [squeezed], "rows and columns" if values.ndim == 2 else "one map"
     if values.ndim == 4 and values.shape[0] == values.shape[1] <= 7 and min(values.shape[2:]) >= 8:
