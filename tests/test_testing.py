@@ -16,7 +16,7 @@ from tinymaskrcnn.nn import Module, Parameter
 from tinymaskrcnn.nn.layers import Linear, ReLU
 from tinymaskrcnn.nn.module import Sequential
 from tinymaskrcnn.ops import conv, linear, pool
-from tinymaskrcnn.testing import CheckFailed, Report, available_backends, check_layer, check_pair
+from tinymaskrcnn.testing import CHECKS, CheckFailed, Report, available_backends, check_layer, check_pair
 
 RNG = np.random.default_rng(3)
 X, WEIGHT, BIAS = RNG.standard_normal((5, 3)), RNG.standard_normal((3, 4)), RNG.standard_normal(4)
@@ -765,6 +765,145 @@ def test_the_report_of_a_layer_looks_at_its_parameters():
 def test_the_report_knows_what_was_skipped():
     skip = {"gradient": "not the point", "backend": "not the point"}
     assert check_pair(double_forward, double_backward, [X], skip=skip) == Report(None, None, {})
+
+
+# ---------------------------------------------------------------- in one precision, on one side, in one part only
+
+
+def test_a_fault_in_single_precision_alone_is_found():
+    """Whatever is asked in double precision is asked in single precision, too."""
+    memory, seen = {}, []
+
+    def remembering(x):
+        memory["x"] = x
+        return x * x, x
+
+    def recalling(dy, x):
+        return 2 * (memory["x"] if single(dy) else x) * dy
+
+    caught("state", "another remembering ran in between", check_pair, remembering, recalling, [X])
+
+    def drifting(x):
+        seen.append(x)
+        return x * 2 + (x.dtype.type(1e-6 * len(seen)) if single(x) else 0), None
+
+    caught("random", "draw random numbers from the rng argument only", check_pair, drifting, double_backward, [X])
+
+    def writing(dy, _):
+        if single(dy):
+            dy *= 2
+            return dy
+        return 2 * dy
+
+    caught("ownership", "dy *= 2", check_pair, double_forward, writing, [X])
+
+
+def test_another_precision_on_the_device_alone_is_found():
+    def forward(x):
+        return (x * 2 if array_module(x) is np or x.dtype == np.float64 else x.astype(np.float64) * 2), None
+
+    on_device(forward, double_backward, "y must be float32 on the strict device array; got float64")
+
+
+def test_what_one_of_several_outputs_cannot_resolve_is_forgiven_in_all():
+    """A thousand million beside ones: its last digits are noise in a difference, and no fault of the gradient."""
+
+    def forward(x):
+        return {"large": x + 1e9, "small": x * 1e-3}, None
+
+    def backward(dy, _):
+        return dy["large"] + dy["small"] * 1e-3
+
+    skip = dict.fromkeys(("structure", "zero_rows", "linearity"), "not the point")
+    assert check_pair(forward, backward, [X[:2]], skip=skip | {"strides": "digits"}).gradient < 1e-6
+
+
+def test_a_path_that_was_forgotten_is_claimed_only_where_all_that_is_wrong_is_0():
+    def partly(share):
+        return lambda dy, _: np.where(np.arange(3) == 0, 0, share * dy).astype(dy.dtype)
+
+    caught("gradient", "a path from this input to the output was forgotten", check_pair, double_forward, partly(2), [X])
+    with pytest.raises(CheckFailed) as failure:
+        check_pair(double_forward, partly(3), [X])
+    assert "15 of 15" in str(failure.value) and "forgotten" not in str(failure.value)
+
+
+SHARED = np.zeros((5, 3))
+
+
+def shared_backward(dy, cache):
+    return np.multiply(dy, 2, out=SHARED if (dy.dtype, dy.shape) == (SHARED.dtype, SHARED.shape) else None)
+
+
+def silent_backward(dy, cache):
+    return *linear.linear_backward(dy, cache)[:2], None
+
+
+def only_rows(x):
+    return x * 2 + 0 * x[0], None
+
+
+class Kept(Linear):
+    def forward(self, x):
+        return linear.linear_forward(x, self.weight.value, self.bias.value)
+
+
+def crooked(x):
+    return (x * 2 if x.flags.c_contiguous or len(x) == 0 else x * 2.5), None
+
+
+FAULTS = {  # a fault that this check alone finds: what is checked, on X
+    "gradient": lambda skip: check_pair(double_forward, lambda dy, _: 3 * dy, [X], skip=skip),
+    "structure": lambda skip: check_pair(linear.linear_forward, silent_backward, LINEAR, skip=skip),
+    "strides": lambda skip: check_pair(crooked, double_backward, [X], skip=skip),
+    "linearity": lambda skip: check_pair(
+        double_forward, lambda dy, _: 2 * dy + 1, [X], skip=skip | {"gradient": "finds it, too"}
+    ),
+    "twice": lambda skip: check_pair(double_forward, shared_backward, [X], skip=skip | {"linearity": "finds it, too"}),
+    "state": lambda skip: check_pair(*remembered(), [X], skip=skip),
+    "ownership": lambda skip: check_pair(*behind_the_lock(), [X], skip=skip | UNLOCKED),
+    "eval": lambda skip: check_layer(make(Kept), X, skip=skip),
+    "zero_rows": lambda skip: check_pair(only_rows, double_backward, [X], skip=skip),
+    "backend": lambda skip: check_pair(
+        lambda x: (x * 2 if array_module(x) is np else x * 3, None),
+        double_backward,
+        [X],
+        skip=skip,
+        backends=[strict_device.BACKEND],
+    ),
+}
+UNLOCKED = dict.fromkeys(
+    ("state", "twice", "linearity", "gradient", "structure", "strides", "zero_rows"), "find it, too"
+)
+
+
+def remembered():
+    memory = {}
+
+    def forward(x):
+        memory["last"] = x if len(x) else memory.get("last")
+        return x * x, x
+
+    def backward(dy, x):
+        return 2 * (memory["last"] if dy.shape == memory["last"].shape else x) * dy
+
+    return forward, backward
+
+
+def behind_the_lock():
+    def forward(x):
+        x.setflags(write=True)
+        x *= 2
+        return x, None
+
+    return forward, double_backward
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_each_check_can_be_left_out_and_is_made_otherwise(check):
+    with pytest.raises(CheckFailed):
+        FAULTS[check]({})
+    FAULTS[check]({check: "it is what is tried here"})
 
 
 # ---------------------------------------------------------------- how much is too much
