@@ -65,6 +65,7 @@ TESTED_ELSEWHERE = {
     "models/faster_rcnn.py": "models/test_systems.py",
     "models/backbones/frozen.py": "models/backbones/test_resnet.py",
     "homework/worker.py": "homework/test_remote.py",
+    "commands/annotate_page.py": "commands/test_commands_annotate.py",
     "data/coco_report.py": "data/test_coco_check.py",
     "data/coco_entries.py": "data/test_coco_check.py",
     "data/coco_objects.py": "data/test_coco_check.py",

@@ -46,7 +46,7 @@ from .train.rcnn_stages import require_fits
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
 from .zoo.handwriting import is_handwriting, load_handwriting_detector
-from .zoo.scales import InSizes
+from .zoo.scales import in_sizes
 from .zoo.tour import is_tour, load_tour_detector
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
@@ -358,13 +358,12 @@ def _results_writer(path, stream, say=print):
 def open_detector(path, *, device="cpu", threads=None):
     """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, "tour", or
     "handwriting", as which None counts, too."""
+    where = {"device": device, "threads": threads}
     if path is None or is_handwriting(path):
-        return InSizes(Detector(load_handwriting_detector(), device=device, threads=threads))
+        return in_sizes(Detector(load_handwriting_detector(), **where))
     if is_tour(path):
-        return Detector(load_tour_detector(), device=device, threads=threads)
-    if Path(path).is_file():
-        return Detector(load_model(path), device=device, threads=threads)
-    return Experiment.open(path, device=device, threads=threads)
+        return Detector(load_tour_detector(), **where)
+    return in_sizes(Detector(load_model(path), **where) if Path(path).is_file() else Experiment.open(path, **where))
 
 
 def _new_model(config, device):

@@ -1,10 +1,14 @@
 """Pictures in several sizes: every digit is met at a size that is known, and is found once."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.data import rle
 from tinymaskrcnn.structures import Detections
 from tinymaskrcnn.zoo import scales
@@ -68,6 +72,18 @@ def test_heights_that_a_size_does_not_show_well_are_believed_at_the_ends_only():
     assert middle.scores.tolist() == pytest.approx([0.7])
     assert len(scales.merged([found(boxes, scores), nothing, nothing], sizes, height=200)) == 2
     assert len(scales.merged([nothing, nothing, found(boxes, scores)], sizes, height=200)) == 2
+
+
+def test_who_looks_at_ink_looks_in_several_sizes_unless_one_was_chosen():
+    def of(**settings):
+        return SimpleNamespace(model=SimpleNamespace(config=dataclasses.replace(ModelConfig(), **settings)))
+
+    for chosen, several in (
+        ({}, False),
+        ({"ink": True}, True),
+        ({"ink": True, "resize_shorter": 320, "resize_longer": 640}, False),
+    ):
+        assert isinstance(scales.in_sizes(of(**chosen)), scales.InSizes) == several
 
 
 def test_a_detector_is_shown_every_size_and_answers_in_pixels_of_the_picture():

@@ -20,6 +20,12 @@ SAME = 0.4  # boxes whose intersection is more than this share of their union ar
 INSIDE = 0.7  # ... and so are they when it is more than this share of the smaller one
 
 
+def in_sizes(detector):
+    """The detector, used on every picture in several sizes if it looks at ink and no size was chosen for its model."""
+    config = detector.model.config
+    return InSizes(detector) if config.ink and not config.resize_shorter else detector
+
+
 class InSizes:
     """A detector of grey pictures that is used on each in several sizes; what it has besides `detect` is its own."""
 
