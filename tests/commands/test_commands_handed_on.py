@@ -435,7 +435,8 @@ def test_the_lines_of_a_doctor(monkeypatch):
     assert doctor._memory() == "12.0 GiB of memory"
     monkeypatch.setattr("tinymaskrcnn.kernels.threads.available_cores", lambda: 5)
     monkeypatch.setattr("tinymaskrcnn.kernels.threads.get_threads", lambda: 4)
-    line = "5 of 6 cores may be used, kernels compute on 4 threads; 12.0 GiB of memory"
+    monkeypatch.setattr("tinymaskrcnn.kernels.c.library.described", lambda: "kernels in C")
+    line = "5 of 6 cores may be used, kernels in C, on 4 threads; 12.0 GiB of memory"
     assert list(doctor._cpu()) == [(True, line)]
     pools = [{"internal_api": "openblas", "version": "0.3", "architecture": None, "num_threads": 7}]
     loaded = lambda name: types.SimpleNamespace(threadpool_info=lambda: pools)  # noqa: E731
