@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_settings import TINY_PARTS, TINY_RUN
 
 from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.commands.options import override
@@ -18,31 +19,7 @@ from tinymaskrcnn.train.profile import profile_inference, profile_training
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.train.trainer import Trainer
 
-TINY = {
-    "model.backbone.depths": (1, 1, 1, 1),
-    "model.backbone.widths": (8, 8, 8, 8),
-    "model.backbone.stem_width": 4,
-    "model.backbone.fpn_channels": 8,
-    "model.rpn.samples_per_image": 16,
-    "model.rpn.pre_nms_top_n": (40, 40),
-    "model.rpn.post_nms_top_n": (16, 16),
-    "model.roi.samples_per_image": 16,
-    "model.roi.head_width": 8,
-    "model.roi.box_size": 3,
-    "model.roi.mask_size": 4,
-    "model.roi.mask_widths": (4,),
-    "model.roi.mask_deconv_width": 4,
-    "model.roi.keypoint_widths": (4,),
-    "model.roi.keypoint_size": 4,
-    "model.roi.score_threshold": 0.0,
-    "model.roi.detections_per_image": 5,
-    "scenes.image_size": 64,
-    "train.batch_size": 2,
-    "train.warmup_steps": 1,
-    "train.checkpoint_every": 3,
-    "train.eval_scenes": 3,
-    "train.steps": 6,
-}
+TINY = TINY_RUN | TINY_PARTS | {"train.checkpoint_every": 3, "train.eval_scenes": 3, "train.steps": 6}
 VARIANTS = {
     "exact joint": {"model.box_gradient": "features+targets"},
     "four steps": {"train.procedure": "alternating"},

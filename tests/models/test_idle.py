@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 import pytest
+from tiny_settings import TINY_PARTS, TINY_RUN
 
 from tinymaskrcnn import Experiment, config_rules
 from tinymaskrcnn.commands.options import flat_names, override
@@ -17,31 +18,14 @@ from tinymaskrcnn.models.systems import SCENES, SYSTEMS, system_settings
 from tinymaskrcnn.train.checks import check_experiment
 from tinymaskrcnn.train.trainer import Trainer
 
-TINY = {
-    "model.backbone.depths": (1, 1, 1, 1),
+TINY = TINY_RUN | TINY_PARTS
+TINY |= {
     "model.backbone.widths": (4, 4, 4, 4),
-    "model.backbone.stem_width": 4,
     "model.backbone.fpn_channels": 4,
-    "model.rpn.samples_per_image": 16,
-    "model.rpn.pre_nms_top_n": (40, 40),
-    "model.rpn.post_nms_top_n": (16, 16),
-    "model.roi.samples_per_image": 16,
-    "model.roi.head_width": 4,
-    "model.roi.box_size": 3,
-    "model.roi.mask_size": 4,
-    "model.roi.mask_widths": (4,),
-    "model.roi.mask_deconv_width": 4,
-    "model.roi.keypoint_widths": (4,),
-    "model.roi.keypoint_size": 4,
-    "model.roi.score_threshold": 0.0,
-    "model.roi.detections_per_image": 5,
     "model.rcnn.warp_size": 32,
     "model.rcnn.context": 2,
     "model.rcnn.svm_retrain_after": 20,
     "model.proposals.most": 20,
-    "scenes.image_size": 64,
-    "train.batch_size": 2,
-    "train.warmup_steps": 1,
     "train.steps": 6,
 }
 VARIANTS = {
@@ -89,15 +73,15 @@ def others(value):
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [v for v in (value + 1, value * 2, value // 2, value // 100, value - 1) if v != value]
+        return [v for v in (value + 1, value * 2, value // 2, value // 16, value // 100, value - 1) if v != value]
     if isinstance(value, float):
         return [v for v in (value / 2, value * 2, value + 0.2, value + 20, 0.0, 1e-3, 1.0, -1.0) if v != value]
     if isinstance(value, str):
         return sorted(WORDS - {value})
     if not value:
         return [(4, 4), ("a", "b", "c", "d")]
-    halves = [tuple(new[0] for new in map(others, value) if new)] if not isinstance(value[0], str) else []
-    return [*halves, value[:-1], (*value[:-1], value[0]), value[::-1]]
+    each = [] if isinstance(value[0], str) else list(zip(*map(others, value)))
+    return [*each, value[:-1], (*value[:-1], value[0]), value[::-1]]
 
 
 def turned(config, name):

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tiny_settings import TINY_RUN
 
 from tinymaskrcnn import Experiment
 from tinymaskrcnn.commands.options import override
@@ -18,21 +19,7 @@ from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
 from tinymaskrcnn.train.schedule import learning_rate
 
-TINY = {
-    "model.backbone.depths": (1, 1, 1, 1),
-    "model.backbone.widths": (8, 8, 8, 8),
-    "model.backbone.stem_width": 4,
-    "model.backbone.fpn_channels": 8,
-    "model.roi.head_width": 8,
-    "model.roi.mask_widths": (4,),
-    "model.roi.mask_deconv_width": 4,
-    "scenes.image_size": 64,
-    "train.batch_size": 2,
-    "train.warmup_steps": 1,
-    "train.checkpoint_every": 2,
-    "train.steps": 12,
-    "train.procedure": "alternating",
-}
+TINY = TINY_RUN | {"train.checkpoint_every": 2, "train.steps": 12, "train.procedure": "alternating"}
 
 
 def config(**more):

@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+from tiny_settings import TINY_RUN
 
 from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.commands.options import override
@@ -31,20 +32,8 @@ from tinymaskrcnn.train.pretrain import (
 )
 from tinymaskrcnn.train.run import RunFolder
 
-TINY = {
-    "model.backbone.depths": (1, 1, 1, 1),
-    "model.backbone.widths": (4, 4, 4, 4),
-    "model.backbone.stem_width": 4,
-    "model.backbone.fpn_channels": 4,
-    "model.roi.head_width": 8,
-    "model.roi.mask_widths": (4,),
-    "model.roi.mask_deconv_width": 4,
-    "scenes.image_size": 64,
-    "train.batch_size": 2,
-    "train.eval_scenes": 4,
-    "train.warmup_steps": 1,
-    "train.steps": 4,
-}
+TINY = TINY_RUN | {"model.backbone.widths": (4, 4, 4, 4), "model.backbone.fpn_channels": 4}
+TINY |= {"train.eval_scenes": 4, "train.steps": 4}
 PRETRAIN = TINY | {"train.procedure": "pretrain"}
 
 
