@@ -81,6 +81,9 @@ def _data(config):
             yield ["coco.proposals", "coco.val_proposals"], f"{config.model.system} proposes by itself"
         return
     yield [f"coco.{name}" for name in vars(config.coco) if name != "annotations"], "there are no coco.annotations"
+    if not config.scenes.surface:
+        names = ("pen", "light", "blur", "jpeg")
+        yield [f"scenes.{name}" for name in names], "scenes.surface is '': nothing is photographed"
 
 
 def _proposer(config):
