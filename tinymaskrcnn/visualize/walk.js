@@ -25,7 +25,7 @@
   let current = -1;
   const look = () => {
     let at = -1, part = null;
-    cards.forEach((card, k) => { if (shown(card) && card.getBoundingClientRect().top < innerHeight / 3) at = k; });
+    cards.forEach((card, k) => { if (shown(card) && card.getBoundingClientRect().top < 90) at = k; });
     parts.forEach((p) => { if (p.getBoundingClientRect().top < innerHeight / 2) part = p; });
     current = at;
     document.querySelectorAll(".rail li a").forEach((a) => {
@@ -33,10 +33,9 @@
       a.classList.toggle("at", on);
       if (on) a.setAttribute("aria-current", "true"); else a.removeAttribute("aria-current");
     });
-    const way = part && part.classList.contains("backward") ? "↑" : "↓";
     now.replaceChildren();
     if (at < 0) { now.textContent = cards.length + " functions, from the picture down and up again"; return; }
-    const name = document.createElement("b");
+    const name = document.createElement("b"), way = cards[at].classList.contains("backward") ? "↑" : "↓";
     name.textContent = way + " " + cards[at].querySelector("h3").textContent;
     now.append(name, "function " + (at + 1) + " of " + cards.length);
   };
@@ -48,10 +47,12 @@
 
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
-    const visible = cards.filter(shown), here = visible.indexOf(cards[current]);
+    const held = document.activeElement.closest("article"), place = held && held.getBoundingClientRect();
+    const card = place && place.bottom > 0 && place.top < innerHeight ? held : cards[current];
+    const visible = cards.filter(shown), here = visible.indexOf(card);
     if (event.key === "j" && visible[here + 1]) go(visible[here + 1]);
     else if (event.key === "k" && here > 0) go(visible[here - 1]);
-    else if (event.key === "b") { const mirror = cards[current] && cards[current].querySelector(".mirror"); if (mirror) go(document.querySelector(mirror.getAttribute("href"))); }
+    else if (event.key === "b") { const mirror = card && card.querySelector(".mirror"); if (mirror) go(document.querySelector(mirror.getAttribute("href"))); }
     else if (event.key === "z") enlarge();
     else return;
     event.preventDefault();

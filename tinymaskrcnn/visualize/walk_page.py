@@ -243,10 +243,11 @@ everything that ran is walked backwards, and each part finds what it kept.</p>
                 rows.append(self.row(source, statement.opener, indent, "open"))
                 before = statement.opener
             rows.append(self.gap(source, before, first))
+            links, used = {_word(called): self.ids[called] for called in reversed(ran.called)}, set()
             for number in range(first, statement.last + 1):
                 kind = "ran" if number in function.lines else "rest"
-                last = number == statement.last
-                rows.append(self.row(source, number, indent, kind, function, ran, last=last))
+                rows.append(self.row(source, number, indent, kind, links, used))
+            rows[-1] = rows[-1].removesuffix("</div>") + self.beside(function, ran, used) + "</div>"
             before = statement.last
         return "".join(rows)
 
@@ -261,14 +262,16 @@ everything that ran is walked backwards, and each part finds what it kept.</p>
         words = f"{len(passed)} line{'s'[: len(passed) > 1]} not run"
         return f'<div class="row gap"><span></span><span>{words}</span></div>'
 
-    def row(self, source, number, indent, kind, function=None, ran=None, *, last=False):
+    def row(self, source, number, indent, kind, links=None, used=frozenset()):
+        """A line of code with its links {name: id}; `used`, a set, gets those that found their place."""
         text = source.lines[number - 1]
         deep = min(max(0, len(text) - len(text.lstrip()) - indent) // 4 * 4, DEEPEST)
-        links = {_word(called): self.ids[called] for called in reversed(ran.called)} if ran else {}
-        code, used = highlighted(text.strip(), links)
-        beside = self.beside(function, ran, used) if last else ""
+        free = {name: called for name, called in (links or {}).items() if called not in used}
+        code, found = highlighted(text.strip(), free)
+        if found:
+            used |= found
         line = f'<code class="d{deep}">{code}</code>'
-        return f'<div class="row {kind}"><span class="no">{number}</span>{line}{beside}</div>'
+        return f'<div class="row {kind}"><span class="no">{number}</span>{line}</div>'
 
     def beside(self, function, ran, used):
         """What a statement made, how often it ran, and whom it called that its text does not name."""
