@@ -19,8 +19,11 @@ extensions = [
     "sphinx-mathjax-offline",  # MathJax itself, so that a page asks nobody for it
     "blanks",
     "docstrings",
+    "figures",
+    "lesson_list",
     "lessons",
     "one_step",
+    "predictions",
 ]
 exclude_patterns = ["_build", "_ext", "jupyter_execute"]
 myst_heading_anchors = 3
@@ -40,6 +43,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "tinymaskrcnn"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_sourcelink_suffix = ""
 html_show_sphinx = False
 html_theme_options = {

@@ -169,7 +169,8 @@ naive.iou([0, 0, 20, 20], [10, 0, 30, 20])
 digit = target.boxes[3].astype(np.float64)
 shifts = np.linspace(-24, 24, 49)
 dragged = digit + shifts[:, None] * [1, 0, 1, 0]
-iou_steps(digit, dragged, values=shifts, label="shift in pixels", image=image, title="Dragging")
+look = dict(label="shift in pixels", image=image, frames=range(15, 49, 3))
+iou_steps(digit, dragged, values=shifts, title="Dragging", **look)
 
 # %% [markdown]
 # The curve has a sharp tip: near the truth, every pixel of error costs the most. And it is exactly 0 as soon as the
@@ -184,7 +185,8 @@ width, height = digit[2:] - digit[:2]
 shares = np.linspace(-0.8, 0.8, 33)  # row 18 is 0.1
 diagonal = digit + shares[:, None] * [width, height, width, height]
 print(f"one tenth along both axes: {naive.iou(digit, diagonal[18]):.3f}")
-look = dict(label="shift in box sizes", image=image, frames=[0, 8, 14, 16, 18, 24, 32])
+frames = [4, 7, 10, 12, 14, 15, 16, 17, 18, 20, 24, 32]
+look = dict(label="shift in box sizes", image=image, frames=frames)
 iou_steps(digit, diagonal, values=shares, title="Diagonally", **look)
 
 # %% [markdown]
@@ -198,7 +200,8 @@ iou_steps(digit, diagonal, values=shares, title="Diagonally", **look)
 growth = 2 ** np.linspace(-1.25, 1.25, 21)  # row 2 is 1/2, row 18 is 2
 factors = np.stack([np.ones(21), np.ones(21), growth, growth], axis=1)
 grown = boxes.from_center(boxes.to_center(digit) * factors)
-look = dict(label="log of the growth", image=image, frames=[2, 6, 10, 14, 18])
+frames = [2, 4, 6, 7, 8, 10, 12, 13, 14, 15, 16, 18]
+look = dict(label="log of the growth", image=image, frames=frames)
 iou_steps(digit, grown, values=np.log(growth), title="Growing", **look)
 
 # %% [markdown]
@@ -436,7 +439,8 @@ for name, error in errors.items():
 # %%
 values = np.linspace(-1, 1, 41)
 moved = boxes.decode(values[:, None] * np.ones(4), np.tile(anchor, (41, 1)))
-iou_steps(anchor, moved, values=values, label="dx = dy = dw = dh", title="All four deltas at once")
+look = dict(label="dx = dy = dw = dh", frames=range(5, 41, 3))
+iou_steps(anchor, moved, values=values, title="All four deltas at once", **look)
 
 # %% [markdown]
 # The curve is lopsided. To the right the box grows while it moves, and so it still covers most of the anchor that it

@@ -252,9 +252,9 @@ draw_label_bands(best, positive_iou=0.3, negative_iou=0.3, title="Positive from 
 
 # %%
 frames, captions = [], []
-for bar in (0.7, 0.6, 0.5, 0.4, 0.3):
+for bar in np.linspace(0.7, 0.3, 13):
     _, lowered = match(iou[None], valid, positive_iou=bar, negative_iou=0.3, low_quality=True)
-    title, limits = f"positive from {bar}", {NEGATIVE: 0}
+    title, limits = f"positive from {bar:.2f}", {NEGATIVE: 0}
     frames.append(draw_anchor_labels(image, every, lowered[0], limits=limits, title=title))
     captions.append(f"{title}: {(lowered == POSITIVE).sum()} positive, {(lowered == NEUTRAL).sum()} neutral")
 Steps(frames, captions, title="Lowering the bar")

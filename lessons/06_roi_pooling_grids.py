@@ -519,7 +519,7 @@ def draw_climb(step):
 
 
 # %%
-shown = [0, 4, 8, 12, 16, 20, 40]
+shown = [*range(0, 21, 2), 25, 30, 40]
 said = [f"After {k} steps, loss {losses[k]:.4f}. Solid: our box. Dashed: the goal." for k in shown]
 Steps([draw_climb(k) for k in shown], said, title="Gradient descent on the four edges of a box")
 

@@ -35,7 +35,7 @@
     const seen = (e) => e.getClientRects().length && getComputedStyle(e).visibility !== "hidden";
     const nameless = [...document.querySelectorAll(controls)].filter((e) => seen(e) && !name(e).trim()).map((e) => `no name: ${e.outerHTML.slice(0, 120)}`);
     const strange = [...document.querySelectorAll("[role]")].filter((e) => !roles.has(e.getAttribute("role"))).map((e) => `no such role: ${e.getAttribute("role")}`);
-    const pictures = [...document.querySelectorAll("svg[role=img]")].filter((e) => !name(e).trim() && !e.querySelector("title")).map((e) => `a drawing without a name: ${e.outerHTML.slice(0, 120)}`);
+    const pictures = [...document.querySelectorAll("svg[role=img]:not([aria-hidden=true])")].filter((e) => !name(e).trim() && !e.querySelector("title")).map((e) => `a drawing without a name: ${e.outerHTML.slice(0, 120)}`);
     return [...nameless, ...strange, ...pictures];
   },
 

@@ -59,6 +59,40 @@ def test_the_places_of_functions_fit_the_shown_source():
     assert extension("blanks").find_source(None, "tinymaskrcnn.ops.naive") is None
 
 
+def test_the_answer_to_a_question_is_folded_away():
+    nodes = pytest.importorskip("docutils.nodes")
+    pytest.importorskip("sphinx")
+
+    def cell(*outputs):
+        inside = [nodes.container("", nodes.Text(text), classes=["cell_output"]) for text in outputs]
+        return nodes.container("", *inside, classes=["cell"])
+
+    bold = nodes.strong("", "Predict.")
+    silent, spoken, later = cell(), cell("0.33"), cell("later")
+    asked = nodes.paragraph("", nodes.Text(""), bold, nodes.Text(" One half?"))
+    answer, after = nodes.paragraph("", "One third."), nodes.paragraph("", "Now drag.")
+    section = nodes.section("", nodes.title("", "IoU"), asked, silent, spoken, answer, after, later)
+    extension("predictions").fold_answers(None, section)
+    kinds = [node.astext() if isinstance(node, nodes.raw) else node for node in section.children]
+    assert kinds[1:4] == [asked, silent, spoken] and spoken.astext() == "" and later.astext() == "later"
+    assert kinds[4].startswith("<details") and kinds[7] == "</details>\n" and kinds[8:] == [after, later]
+    assert kinds[5].astext() == "0.33" and kinds[6] is answer
+
+    question, answer = nodes.paragraph("", "", nodes.strong("", "Predict.")), nodes.paragraph("", "One third.")
+    touched = nodes.section("", question, cell('<div class="tmr-touch">'), answer)
+    extension("predictions").fold_answers(None, touched)
+    assert "tmr-touch" in touched.children[1].astext()  # what is to be touched stays in sight
+    assert touched.children[2].astext().startswith("<details") and touched.children[3] is answer
+
+
+def test_the_list_of_lessons_names_every_lesson_and_has_its_picture():
+    pytest.importorskip("sphinx")
+    found = extension("lesson_list").rows((DOCS.parent / "lessons" / "README.md").read_text(encoding="utf-8"))
+    assert [page for _, _, page, *_ in found] == sorted(path.stem for path in (DOCS.parent / "lessons").glob("*.ipynb"))
+    for number, *_ in found:
+        assert (DOCS / "_static" / "thumbnails" / f"{number}.png").stat().st_size < 60_000
+
+
 def test_lessons_are_brought_in_and_taken_away(tmp_path):
     bring = extension("lessons").bring
     source, target = tmp_path / "source", tmp_path / "target"

@@ -1,5 +1,6 @@
 """The site is built as the docs say, warnings being errors, and opened in a real browser that has no way out."""
 
+import html
 import importlib.util
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs.page_checks import complaints
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx-mathjax-offline", "ipykernel")
@@ -16,6 +18,13 @@ NEEDED = ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx-mathjax-offline", 
 LOADED = re.compile(r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]*""")
 LINKED = re.compile(r"""<link\b[^>]*\bhref=["']?(?:https?:)?//[^"'\s>]*""")
 IMPORTED = re.compile(r"""(?:@import\s+|url\()["']?(?:https?:)?//[^"')\s]*""")
+
+LARGEST = 1_500_000  # bytes of a page
+LOOKS = [  # width, scheme, and what is asked of every page then
+    (390, "light", [("overflow",), ("names",), ("alternatives",)]),
+    (1280, "light", [("overflow",), ("names",), ("contrast",), ("sideways", "div.cell_input pre")]),
+    (1280, "dark", [("contrast",)]),
+]
 
 
 def missing():
@@ -54,6 +63,7 @@ def test_the_site(site, visit, serve):
         page.goto(f"{visitor.home}lessons/{name}.html")
         mathematics_is_typeset(page, name, at_least=0 if name == "00_tour" else 1)
         pictures_are_there(page, name)
+        answers_come_when_they_are_asked_for(page, name)
         sliders = page.locator(".tmr-steps.tmr-live")
         for k in range(sliders.count()):
             slider_moves_by_arrow_keys(page, sliders, k)
@@ -61,6 +71,56 @@ def test_the_site(site, visit, serve):
     assert with_slider >= 6, f"only {with_slider} lessons have something to step through"
     assert visitor.outside == [] and visitor.errors == []
     dark_pages_stay_dark(page)
+    every_page_can_be_read(site, page, visitor.home)
+    links_lead_somewhere(site)
+
+
+def every_page_can_be_read(site, page, home):
+    """On a phone and on a desk, in light and dark; a page is not larger than what a phone loads in a moment."""
+    for path in sorted(site.rglob("*.html")):
+        name = path.relative_to(site).as_posix()
+        if name.startswith(("_modules/", "_static/", "one_step")):  # source, what the theme brings, the walk itself
+            continue
+        assert path.stat().st_size <= LARGEST, f"{name} has {path.stat().st_size:,} bytes"
+        page.goto(home + name)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        page.add_style_tag(content="* { transition: none !important; }")  # no colour is on its way to another
+        for width, scheme, checks in LOOKS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            for check, *given in checks:
+                found = complaints(page, check, *given)
+                assert found == [], f"{name}, {width} px, {scheme}: {check}: {found[:5]}"
+
+
+def links_lead_somewhere(site):
+    """Every link to another page or place of the site, and every picture, has something at its end."""
+    places = {}
+    for path in set(site.rglob("*.html")) - set((site / "_static").rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        places[path.resolve()] = set(re.findall(r"""\s(?:id|name)=["']([^"']+)["']""", text)), text
+    for path, (_, text) in places.items():
+        text = re.sub(r"<pre>.*?</pre>|<script.*?</script>|base64,[\w+/=]+", "", text, flags=re.DOTALL)
+        for link in re.findall(r"""\s(?:href|src)=["']([^"']+)["']""", text):
+            where, _, place = html.unescape(link).partition("#")
+            if re.match(r"[a-z]+:", where) or "_modules" in path.parts:
+                continue
+            target = (path.parent / where.partition("?")[0]).resolve() if where else path
+            assert target.exists(), f"{path.relative_to(site.resolve())} links to {link}"
+            known = target not in places or not place or place in places[target][0]
+            assert known, f"{path.relative_to(site.resolve())} links to {link}, where no such place is"
+
+
+def answers_come_when_they_are_asked_for(page, name):
+    """What follows a "Predict" is folded; a click unfolds it. Afterwards all are open."""
+    answers = page.locator("details.tmr-answer")
+    assert answers.count() >= 2, f"{name} folds only {answers.count()} answers"
+    inside = answers.first.locator(":scope > :not(summary)").first
+    assert not inside.is_visible()
+    answers.first.locator("summary").click()
+    assert inside.is_visible()
+    page.evaluate("document.querySelectorAll('details.tmr-answer').forEach(one => { one.open = true; })")
 
 
 def nothing_is_loaded_from_elsewhere(site):

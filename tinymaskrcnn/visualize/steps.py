@@ -8,6 +8,7 @@ from textwrap import fill
 
 from matplotlib.artist import Artist
 from matplotlib.image import imread
+from PIL import Image
 
 from ..errors import ArgumentError
 from ..files import write_whole
@@ -15,6 +16,7 @@ from . import style
 from .lettering import with_glyphs
 
 PNG = b"\x89PNG\r\n\x1a\n"
+COLORS = 64  # of a frame: a drawing has no more that matter, and a page with many frames is a third as long
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
 <html lang="en">
@@ -41,12 +43,20 @@ FRAME = """<figure>
 </figure>"""
 
 
+def small_png(figure):
+    """The bytes of a PNG of what a figure draws now, in few colours."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    picture = Image.open(buffer).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png", compress_level=9)
+    return buffer.getvalue()
+
+
 def _png_of(frame, number):
     """The bytes of a picture: what a figure draws now, or the bytes that were given."""
     if isinstance(frame, Artist) and frame.figure is not None:
-        buffer = io.BytesIO()
-        frame.figure.canvas.figure.savefig(buffer, format="png")  # the whole, also of axes in a part of a figure
-        return buffer.getvalue()
+        return small_png(frame.figure.canvas.figure)  # the whole, also of axes in a part of a figure
     if isinstance(frame, bytes) and frame.startswith(PNG):
         return frame
     given = f"{len(frame)} bytes that are no PNG" if isinstance(frame, bytes) else repr(frame)

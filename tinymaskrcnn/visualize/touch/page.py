@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...files import write_whole
 from .. import style
-from ..steps import PAGE
+from ..steps import PAGE, small_png
 
 HERE = Path(__file__).parent
 WIDGET = """<div class="tmr-touch tmr-{kind} tex2jax_ignore mathjax_ignore" role="group" aria-label="{title}"
@@ -33,7 +33,7 @@ class Touch:
 
     def __init__(self, kind, data, *, title, still, alt):
         self.kind, self.data, self.title, self.alt = kind, data, title, alt
-        self.still, _ = still._repr_png_()
+        self.still = small_png(still)
         self._paper = style.paper()  # the page the still was drawn for
 
     def __repr__(self):
