@@ -10,16 +10,17 @@ from .backend import _module_of
 _KERNELS = {}  # name -> list of (array module, applies, function)
 
 
-def register_kernel(name, *, module=np, applies=lambda *args, **data: True):
+def register_kernel(name, *, module=np, applies=lambda *args, **data: True, first=False):
     """Decorator for `kernels/`: this function may stand in for the readable one called `name` ("f", or "Class.f").
 
     `applies` is called with the same arguments and says whether the kernel takes this case (dtype, shapes). A kernel
     must return the same values and the same cache as its readable twin. `module` is NumPy, or a function that is asked
-    whether the kernel works on the arrays of a module.
+    whether the kernel works on the arrays of a module. first: it is asked before those that are there already.
     """
 
     def register(function):
-        _KERNELS.setdefault(name, []).append((module, applies, function))
+        kernels = _KERNELS.setdefault(name, [])
+        kernels.insert(0 if first else len(kernels), (module, applies, function))
         return function
 
     return register

@@ -1,7 +1,7 @@
 """Fast twins of readable functions; each registers itself by name. Delete this folder and everything still runs."""
 
 from . import cuda  # noqa: F401, I001  first: what it takes, the others need not look at
-from . import (  # noqa: F401  importing registers: c before the rest, for the first kernel that applies is taken
+from . import (  # noqa: F401  importing registers
     adaptive_weights,
     c,
     conv,

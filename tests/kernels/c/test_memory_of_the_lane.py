@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.kernels.c import conv, library
+from tinymaskrcnn.kernels.c import conv, library, mask_logits
 threads.set_threads(1)
 built = library.load(Path(sys.argv[1]))
 library.load = lambda: built
@@ -42,6 +42,10 @@ for variant in library.supported():
             weight = ones(kernel, kernel, C, O)
             y, cache = conv.conv_transpose2d_forward(ones(2, 5, 4, C), weight, None, stride=stride, padding=padding)
             conv.conv_transpose2d_backward(y, cache)
+    for C, D in ((3, 5), (16, 64)):
+        weights = ones(2, 2, C, D), ones(D), ones(1, 1, D, 3), ones(3)
+        logits, cache = mask_logits.mask_logits_forward(ones(5, 3, 4, C), *weights, channel=np.arange(5) % 3)
+        mask_logits.mask_logits_backward(logits, cache)
     print(variant)
 """
 

@@ -46,7 +46,7 @@ def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     return min(size) > 0 and len(x) * size[0] * size[1] * weight.size >= LEAST
 
 
-@register_kernel("conv2d_forward", module=ON_THE_LANE, applies=_takes_forward)
+@register_kernel("conv2d_forward", module=ON_THE_LANE, first=True, applies=_takes_forward)
 @single_threaded_blas()
 def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Fast twin of ops.conv.conv2d_forward, for float32 and one group."""
@@ -68,7 +68,7 @@ def _takes_backward(dy, cache):
     return groups == 1 and is_float32(dy, x, weight) and dy.size // dy.shape[3] * weight.size >= LEAST
 
 
-@register_kernel("conv2d_backward", module=ON_THE_LANE, applies=_takes_backward)
+@register_kernel("conv2d_backward", module=ON_THE_LANE, first=True, applies=_takes_backward)
 @single_threaded_blas()
 def conv2d_backward(dy, cache):
     """Fast twin of ops.conv.conv2d_backward: the jobs of all three gradients go to the threads together."""
@@ -108,7 +108,7 @@ def _painted_size(x, weight, stride, padding):
     return tuple((n - 1) * s + k - 2 * p for n, s, k, p in zip(x.shape[1:3], stride, weight.shape[:2], padding))
 
 
-@register_kernel("conv_transpose2d_forward", module=ON_THE_LANE, applies=_takes_transpose)
+@register_kernel("conv_transpose2d_forward", module=ON_THE_LANE, first=True, applies=_takes_transpose)
 @single_threaded_blas()
 def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     """Fast twin of ops.conv.conv_transpose2d_forward, for float32."""
@@ -125,7 +125,7 @@ def _takes_transpose_backward(dy, cache):
     return is_float32(dy, x, weight) and x.size // x.shape[3] * weight.size >= LEAST
 
 
-@register_kernel("conv_transpose2d_backward", module=ON_THE_LANE, applies=_takes_transpose_backward)
+@register_kernel("conv_transpose2d_backward", module=ON_THE_LANE, first=True, applies=_takes_transpose_backward)
 @single_threaded_blas()
 def conv_transpose2d_backward(dy, cache):
     """Fast twin of ops.conv.conv_transpose2d_backward: a convolution of dy, and the gradient for its weight."""

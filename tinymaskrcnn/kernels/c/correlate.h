@@ -38,9 +38,13 @@ INLINE vec NAME(load)(const float *x, int64_t floats) {
   return v;
 }
 
+/* Numbers below zero become zero; what is not a number stays so. */
+INLINE vec NAME(rectify)(vec v) { return (vec)((lanes)v & ~(lanes)(v < (vec){0})); }
+
 /* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
 INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w, const float *bias,
-                       const int64_t *taps, int64_t count, int64_t run, int64_t floats) {
+                       const int64_t *taps, const struct correlation *s, int64_t floats) {
+  const int64_t count = s->taps, run = s->run;
   vec sum[ROWS][PANEL];
   const float *p[ROWS];
 #pragma GCC unroll 8
@@ -67,19 +71,21 @@ INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int rea
   for (int v = 0; v < n; v++) {
     vec shift = bias ? NAME(load)(bias + v * LANES, floats - v * LANES) : (vec){0};
 #pragma GCC unroll 8
-    for (int q = 0; q < ROWS; q++)
-      if (q < real) NAME(store)(out[q] + v * LANES, sum[q][v] + shift, floats - v * LANES);
+    for (int q = 0; q < ROWS; q++) {
+      vec y = sum[q][v] + shift;
+      if (q < real) NAME(store)(out[q] + v * LANES, s->rectified ? NAME(rectify)(y) : y, floats - v * LANES);
+    }
   }
 }
 
 static void NAME(tile_of)(int64_t n, const float *const *in, float *const *out, int real, const float *w,
-                          const float *bias, const int64_t *taps, int64_t count, int64_t run, int64_t floats) {
+                          const float *bias, const int64_t *taps, const struct correlation *s, int64_t floats) {
   switch (n) {
-    case 1: NAME(tile)(1, in, out, real, w, bias, taps, count, run, floats); break;
-    case 2: NAME(tile)(2, in, out, real, w, bias, taps, count, run, floats); break;
+    case 1: NAME(tile)(1, in, out, real, w, bias, taps, s, floats); break;
+    case 2: NAME(tile)(2, in, out, real, w, bias, taps, s, floats); break;
 #if PANEL > 2
-    case 3: NAME(tile)(3, in, out, real, w, bias, taps, count, run, floats); break;
-    case 4: NAME(tile)(4, in, out, real, w, bias, taps, count, run, floats); break;
+    case 3: NAME(tile)(3, in, out, real, w, bias, taps, s, floats); break;
+    case 4: NAME(tile)(4, in, out, real, w, bias, taps, s, floats); break;
 #endif
   }
 }
@@ -101,14 +107,14 @@ EXPORT void NAME(correlate)(float *y, const float *x, const float *w, const floa
           in[waiting] = from;
           out[waiting++] = to;
           if (waiting == ROWS) {
-            NAME(tile_of)(n, in, out, ROWS, w, bias ? bias + first : 0, taps, s->taps, s->run, floats);
+            NAME(tile_of)(n, in, out, ROWS, w, bias ? bias + first : 0, taps, s, floats);
             waiting = 0;
           }
         }
       }
     if (waiting) {
       for (int q = waiting; q < ROWS; q++) in[q] = in[0], out[q] = out[0];
-      NAME(tile_of)(n, in, out, waiting, w, bias ? bias + first : 0, taps, s->taps, s->run, floats);
+      NAME(tile_of)(n, in, out, waiting, w, bias ? bias + first : 0, taps, s, floats);
     }
     w += s->taps * s->run * n * LANES;
   }

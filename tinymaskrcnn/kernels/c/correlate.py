@@ -17,129 +17,143 @@ BUDGET = 1 << 19  # bytes of input at a time: they stay in the cache while every
 _workspace = Workspace()
 
 
-def packed(weight):
-    """Weights (taps, run, O), with any strides, in the panels that `correlate` reads."""
-    c = lane()
-    out = np.empty(weight.shape[0] * weight.shape[1] * (-(-weight.shape[2] // c.lanes) * c.lanes), np.float32)
-    c.pack(address(out), address(weight), *weight.shape, *(stride // 4 for stride in weight.strides))
-    return out
+class Filters:
+    """Weights (taps, run, O) in the panels that `correlate` reads, and rows and columns of the taps in a window."""
+
+    def __init__(self, weight, rows, columns, channels):
+        self.taps = Taps(*weight.shape, rows, columns, channels)
+        size = weight.shape[0] * weight.shape[1] * (-(-weight.shape[2] // lane().lanes) * lane().lanes)
+        self.packed = np.empty(size, np.float32)
+        lane().pack(
+            address(self.packed), address(weight), *weight.shape, *(stride // 4 for stride in weight.strides)
+        )
+
+
+class Taps:
+    """What a window reads: `count` stretches of `run` floats, at these rows and columns of its pixels."""
+
+    def __init__(self, count, run, outs, rows, columns, channels):
+        self.count, self.run, self.outs, self.rows, self.columns = count, run, outs, rows, columns
+        self.reach = max(rows, default=0) + 1, max(columns, default=0) + max(run // channels, 1)
+
+    def places(self, seen):
+        """How far behind the beginning of a window each tap lies, in floats."""
+        _, row, pixel = _steps(seen)
+        return np.array(self.rows, np.int64) * row + np.array(self.columns, np.int64) * pixel
+
+    def about(self, seen, out, stride, rectified=False):
+        image, row, pixel = _steps(seen)
+        steps = image, stride[0] * row, stride[1] * pixel
+        return Correlation(*out.shape[:3], *steps, *_steps(out), self.count, self.run, self.outs, rectified)
+
+
+def taps_of(shape, dilation):
+    """The Taps of a weight (KH, KW, C, O): pixels of a row lie side by side, unless columns are passed over."""
+    KH, KW, C, O = shape
+    if dilation[1] == 1 or KW == 1:
+        return Taps(KH, KW * C, O, [i * dilation[0] for i in range(KH)], [0] * KH, C)
+    pairs = [(i, j) for i in range(KH) for j in range(KW)]
+    return Taps(KH * KW, C, O, [i * dilation[0] for i, _ in pairs], [j * dilation[1] for _, j in pairs], C)
+
+
+def filters_of(weight, dilation):
+    """The Filters of a contiguous weight (KH, KW, C, O)."""
+    taps = taps_of(weight.shape, dilation)
+    return Filters(weight.reshape(taps.count, taps.run, taps.outs), taps.rows, taps.columns, weight.shape[2])
+
+
+# ---------------------------------------------------------------- one block
+
+
+def correlate(out, x, filters, bias, *, stride, corner, rectified=False):
+    """Fill out (n, h, w, O), a view with any strides; the first window begins at a corner of x (n, H, W, C)."""
+    seen = _seen(x, out.shape[1:3], corner, stride, filters.taps.reach)
+    places, about = filters.taps.places(seen), filters.taps.about(seen, out, stride, rectified)
+    arrays = out, seen, filters.packed, bias, places
+    lane().correlate(*map(address, arrays), ctypes.addressof(about))
+
+
+def add_weight_gradient(dmatrix, dbias, x, dout, taps, *, stride, corner):
+    """Add to dmatrix (taps * run, O) and dbias (O,) what the pixels of dout (n, h, w, O) say."""
+    seen = _seen(x, dout.shape[1:3], corner, stride, taps.reach)
+    places, about = taps.places(seen), taps.about(seen, dout, stride)
+    lane().weight_gradient(*map(address, (dmatrix, dbias, seen, dout, places)), ctypes.addressof(about))
+
+
+class Gathering:
+    """What every pixel of dy (N, HO, WO, O) gives back to the window of dx (N, H, W, C) that it saw.
+
+    Pixels of dx that lie `stride` apart were seen by the same taps of the kernel: each such phase is a correlation of
+    dy by itself. A transposed convolution is the same, with a bias.
+    """
+
+    def __init__(self, weight, size, *, stride, origin, dilation):
+        KH, KW, C, O = weight.shape
+        self.stride, self.phases = stride, []
+        down, along = (_phases(*axis) for axis in zip((KH, KW), stride, dilation, origin, size))
+        for a, (i, rows, top) in enumerate(down):
+            for b, (j, columns, left) in enumerate(along):
+                some = weight if len(i) == KH and len(j) == KW else weight[np.ix_(i, j)]
+                some = some.reshape(len(i) * len(j), C, O).transpose(0, 2, 1)
+                places = [row for row in rows for _ in columns], columns * len(rows)
+                self.phases.append(((a, b), (top, left), Filters(some, *places, O)))
+
+    def run(self, dx, dy, bias, band, *, rectified=False):
+        """Fill those rows of dx (n, H, W, C) that belong to a band of `stride` rows each."""
+        (down, along) = self.stride
+        for (a, b), (top, left), filters in self.phases:
+            out = dx[:, band.start * down + a : band.stop * down : down, b::along]
+            if out.size:
+                corner = top + band.start, left
+                correlate(out, dy, filters, bias, stride=(1, 1), corner=corner, rectified=rectified)
+
+
+# ---------------------------------------------------------------- jobs
 
 
 def correlate_jobs(y, x, weight, bias, *, stride, origin, dilation):
     """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and weight (KH, KW, C, O)."""
-    weight, rows, columns = _stretches(weight, dilation)
-    filters = packed(weight)
-    reach = _reach(rows, columns, x.shape[3], weight.shape[1])
+    filters = filters_of(weight, dilation)
 
     def job(images, band):
-        size = len(y[images]), band.stop - band.start, y.shape[2]
-        top = origin[0] + band.start * stride[0]
-        seen, (image, row, pixel) = _seen(x[images], size[1:], (top, origin[1]), stride, reach)
-        steps = image, stride[0] * row, stride[1] * pixel
-        _correlate(y[images, band], seen, filters, bias, (rows, columns), weight.shape, size, steps)
+        corner = origin[0] + band.start * stride[0], origin[1]
+        correlate(y[images, band], x[images], filters, bias, stride=stride, corner=corner)
 
     return [lambda block=block: job(*block) for block in _blocks(y.shape[:3], x.shape[3], stride)]
 
 
 def gather_jobs(dx, dy, weight, bias=None, *, stride, origin, dilation):
-    """Jobs that fill dx (N, H, W, C) with what every pixel of dy (N, HO, WO, O) gives back to the window it saw.
-
-    weight (KH, KW, C, O). Pixels of dx that lie `stride` apart were seen by the same taps of the kernel: each such
-    phase is a correlation of dy by itself. A transposed convolution is the same, with a bias.
-    """
-    KH, KW, C, O = weight.shape
-    along = [_phases(k, s, d, o, n) for k, s, d, o, n in zip((KH, KW), stride, dilation, origin, dx.shape[1:3])]
-    phases = []
-    for a, (i, rows, top) in enumerate(along[0]):
-        for b, (j, columns, left) in enumerate(along[1]):
-            some = weight if len(i) == KH and len(j) == KW else weight[np.ix_(i, j)]
-            some = some.reshape(len(i) * len(j), C, O).transpose(0, 2, 1)
-            place = [row for row in rows for _ in columns], columns * len(rows)
-            phases.append(((a, b), place, (top, left), some.shape, packed(some)))
+    """Jobs that fill dx (N, H, W, C) as a Gathering does."""
+    gathering = Gathering(weight, dx.shape[1:3], stride=stride, origin=origin, dilation=dilation)
+    grid = dx.shape[0], *(-(-n // s) for n, s in zip(dx.shape[1:3], stride))
 
     def job(images, band):
-        for (a, b), (rows, columns), (top, left), shape, filters in phases:
-            out = dx[images, band.start * stride[0] + a : band.stop * stride[0] : stride[0], b :: stride[1]]
-            if out.size == 0:
-                continue
-            reach = max(rows, default=0) + 1, max(columns, default=0) + 1
-            seen, steps = _seen(dy[images], out.shape[1:3], (top + band.start, left), (1, 1), reach)
-            _correlate(out, seen, filters, bias, (rows, columns), shape, out.shape[:3], steps)
+        gathering.run(dx[images], dy[images], bias, band)
 
-    grid = dx.shape[0], *(-(-n // s) for n, s in zip(dx.shape[1:3], stride))
-    return [lambda block=block: job(*block) for block in _blocks(grid, max(dy.shape[3], C), (1, 1))]
+    return [lambda block=block: job(*block) for block in _blocks(grid, max(dy.shape[3], dx.shape[3]), (1, 1))]
 
 
 def dweight_jobs(x, dy, kernel, *, stride, origin, dilation, lanes):
     """Jobs that each return the gradient for the weight from some of the pixels, as (KH*KW*C, O) and (O,)."""
-    C, O = x.shape[3], dy.shape[3]
-    (taps, run, _), rows, columns = _shape_of_stretches((*kernel, C, O), dilation)
-    reach = _reach(rows, columns, C, run)
+    taps = taps_of((*kernel, x.shape[3], dy.shape[3]), dilation)
 
-    def job(lane_of_blocks):
-        dmatrix, dbias = np.zeros((taps * run, O), np.float32), np.zeros(O, np.float32)
-        for images, band in lane_of_blocks:
-            size = len(dy[images]), band.stop - band.start, dy.shape[2]
-            top = origin[0] + band.start * stride[0]
-            seen, (image, row, pixel) = _seen(x[images], size[1:], (top, origin[1]), stride, reach)
-            dout = dy[images, band]
-            places = _places(seen, rows, columns)
-            steps = image, stride[0] * row, stride[1] * pixel
-            about = Correlation(*size, *steps, *_steps(dout), taps, run, O)
-            lane().weight_gradient(
-                address(dmatrix), address(dbias), address(seen), address(dout), address(places), ctypes.addressof(about)
-            )
+    def job(some):
+        dmatrix, dbias = np.zeros((taps.count * taps.run, taps.outs), np.float32), np.zeros(taps.outs, np.float32)
+        for images, band in some:
+            corner = origin[0] + band.start * stride[0], origin[1]
+            add_weight_gradient(dmatrix, dbias, x[images], dy[images, band], taps, stride=stride, corner=corner)
         return dmatrix, dbias
 
-    dealt = deal(_blocks(dy.shape[:3], C, stride), lanes)
+    dealt = deal(_blocks(dy.shape[:3], x.shape[3], stride), lanes)
     return [lambda some=some: job(some) for some in dealt]
 
 
-# ---------------------------------------------------------------- one call
-
-
-def _correlate(out, seen, filters, bias, taps, shape, size, steps):
-    """Fill out (n, h, w, O), a view with any strides, from windows of seen that lie `steps` floats apart."""
-    places = _places(seen, *taps)
-    about = Correlation(*size, *steps, *_steps(out), shape[0], shape[1], shape[2])
-    lane().correlate(
-        address(out), address(seen), address(filters), address(bias), address(places), ctypes.addressof(about)
-    )
+# ---------------------------------------------------------------- where things lie
 
 
 def _steps(x):
     """Strides of images, rows and pixels in floats."""
     return tuple(stride // 4 for stride in x.strides[:3])
-
-
-def _places(seen, rows, columns):
-    """How far behind the beginning of a window each tap lies, in floats."""
-    _, row, pixel = _steps(seen)
-    return np.array(rows, np.int64) * row + np.array(columns, np.int64) * pixel
-
-
-# ---------------------------------------------------------------- taps
-
-
-def _stretches(weight, dilation):
-    """Weight (KH, KW, C, O) as (taps, run, O), and rows and columns of the taps."""
-    KH, KW, C, O = weight.shape
-    shape, rows, columns = _shape_of_stretches(weight.shape, dilation)
-    return weight.reshape(shape), rows, columns
-
-
-def _shape_of_stretches(shape, dilation):
-    """Pixels of a window's row lie side by side, one stretch of memory, unless columns are passed over."""
-    KH, KW, C, O = shape
-    if dilation[1] == 1 or KW == 1:
-        return (KH, KW * C, O), [i * dilation[0] for i in range(KH)], [0] * KH
-    pairs = [(i, j) for i in range(KH) for j in range(KW)]
-    return (KH * KW, C, O), [i * dilation[0] for i, _ in pairs], [j * dilation[1] for _, j in pairs]
-
-
-def _reach(rows, columns, C, run):
-    """Rows and columns from the first pixel of a window to its last."""
-    return max(rows) + 1, max(columns) + run // C
 
 
 def _phases(kernel, stride, dilation, origin, length):
@@ -153,9 +167,6 @@ def _phases(kernel, stride, dilation, origin, length):
     return phases
 
 
-# ---------------------------------------------------------------- pixels
-
-
 def _blocks(grid, channels, stride):
     """Cut a grid of pixels (N, H, W) into blocks whose input, with so many channels, is within the budget."""
     N, H, W = grid
@@ -163,16 +174,16 @@ def _blocks(grid, channels, stride):
 
 
 def _seen(x, grid, corner, stride, reach):
-    """What the windows of a grid of pixels see, from a corner of x (n, H, W, C), and the strides in floats.
+    """What the windows of a grid of pixels see, from a corner of x (n, H, W, C).
 
-    x itself where all windows lie inside it, else a copy in the workspace with zeros around.
+    A view of x where all windows lie inside it, else a copy in the workspace with zeros around.
     """
     n, H, W, C = x.shape
     size = tuple((m - 1) * s + r for m, s, r in zip(grid, stride, reach))
     (top, left), (height, width) = corner, size
     if top >= 0 and left >= 0 and top + height <= H and left + width <= W:
-        return x[:, top:, left:], _steps(x)
+        return x[:, top:, left:]
     seen = _workspace.take("seen", (n, height, width, C))
     x = plain(x)
     lane().window(address(seen), address(x), n, H, W, C, height, width, top, left)
-    return seen, _steps(seen)
+    return seen

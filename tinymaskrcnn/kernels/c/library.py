@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 1  # of what the functions are called with; lane.c says the same
+VERSION = 3  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
@@ -31,18 +31,33 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "winograd_filters": [c_int] + [POINTER] * 2 + [COUNT] * 6,
     "winograd": [c_int] + [POINTER] * 7,
     "winograd_gradient": [c_int] + [POINTER] * 7,
+    "select": [POINTER] * 4 + [COUNT] * 3,
+    "select_gradient": [POINTER] * 6 + [COUNT] * 3,
 }
 
 
-def _structure(name, fields):
-    return type(name, (ctypes.Structure,), {"_fields_": [(field, COUNT) for field in fields.split()]})
+def _structure(name, *fields):
+    return type(name, (ctypes.Structure,), {"_fields_": [(field, COUNT) for line in fields for field in line.split()]})
 
 
 Correlation = _structure(
     "Correlation",
-    "images height width in_image in_row in_pixel out_image out_row out_pixel taps run outs",
+    "images height width",
+    "in_image in_row in_pixel",
+    "out_image out_row out_pixel",
+    "taps run outs",
+    "rectified",
 )
-Tiles = _structure("Tiles", "images rows columns channels outs in_image in_row height width out_image out_row plane")
+Tiles = _structure(
+    "Tiles",
+    "images rows columns",
+    "channels outs",
+    "in_height in_width top left",
+    "in_image in_row",
+    "height width",
+    "out_image out_row",
+    "chunk plane",
+)
 
 
 class Lane:

@@ -9,13 +9,13 @@
 
 /* `depth` rows of dw, beginning with a stretch's float c, by n vectors of channels. */
 INLINE void NAME(outer)(int depth, int n, float *const *dw, const int64_t *offset, const float *x, const int64_t *in,
-                        const float *dy, int pixels, int64_t floats) {
+                        const float *dy, int64_t step, int pixels, int64_t floats) {
   vec sum[DEPTH][PANEL];
 #pragma GCC unroll 8
   for (int k = 0; k < depth; k++)
 #pragma GCC unroll 8
     for (int v = 0; v < n; v++) sum[k][v] = NAME(load)(dw[k] + v * LANES, floats - v * LANES);
-  for (int r = 0; r < pixels; r++, dy += n * LANES) {
+  for (int r = 0; r < pixels; r++, dy += step) {
     const float *from = x + in[r];
     vec d[PANEL];
 #pragma GCC unroll 8
@@ -34,7 +34,8 @@ INLINE void NAME(outer)(int depth, int n, float *const *dw, const int64_t *offse
 }
 
 INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
-                         int64_t run, const int64_t *in, const float *dy, int pixels, int64_t floats) {
+                         int64_t run, const int64_t *in, const float *dy, int64_t step, int pixels,
+                         int64_t floats) {
   int64_t all = count * run, offset[DEPTH];
   float *to[DEPTH];
   int64_t t = 0, c = 0;
@@ -48,32 +49,34 @@ INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float 
       if (++c == run) c = 0, t++;
     }
     if (some == depth)
-      NAME(outer)(depth, n, to, offset, x, in, dy, pixels, floats);
+      NAME(outer)(depth, n, to, offset, x, in, dy, step, pixels, floats);
     else
-      NAME(outer)(1, n, to, offset, x, in, dy, pixels, floats);
+      NAME(outer)(1, n, to, offset, x, in, dy, step, pixels, floats);
     k += some;
   }
 }
 
 static void NAME(outers_of)(int64_t n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
-                            int64_t run, const int64_t *in, const float *dy, int pixels, int64_t floats) {
+                            int64_t run, const int64_t *in, const float *dy, int64_t step, int pixels,
+                            int64_t floats) {
   switch (n) {
-    case 1: NAME(outers)(DEPTH, 1, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+    case 1: NAME(outers)(DEPTH, 1, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
 #if PANEL > 2
-    case 2: NAME(outers)(8, 2, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
-    case 3: NAME(outers)(6, 3, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
-    case 4: NAME(outers)(4, 4, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+    case 2: NAME(outers)(8, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
+    case 3: NAME(outers)(6, 3, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
+    case 4: NAME(outers)(4, 4, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
 #else
-    case 2: NAME(outers)(6, 2, dw, outs, x, taps, count, run, in, dy, pixels, floats); break;
+    case 2: NAME(outers)(6, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
 #endif
   }
 }
 
-/* Some pixels of one panel: copied, added to dbias, and multiplied. */
+/* Some pixels of one panel: added to dbias, laid side by side unless they lie so already, and multiplied. */
 static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const int64_t *in, const float *const *dy,
                               int pixels, int64_t n, int64_t floats, const int64_t *taps, const struct correlation *s) {
   float side_by_side[PIXELS * PANEL * LANES];
-  for (int64_t v = 0; v < n; v++) {
+  int in_place = s->height == 1 && s->images == 1 && floats >= n * LANES;
+  for (int64_t v = 0; v < n && (dbias || !in_place); v++) {
     vec sum = {0};
     for (int r = 0; r < pixels; r++) {
       vec d = NAME(load)(dy[r] + v * LANES, floats - v * LANES);
@@ -85,7 +88,8 @@ static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const int
       NAME(store)(dbias + v * LANES, sum, floats - v * LANES);
     }
   }
-  NAME(outers_of)(n, dw, s->outs, x, taps, s->taps, s->run, in, side_by_side, pixels, floats);
+  NAME(outers_of)(n, dw, s->outs, x, taps, s->taps, s->run, in, in_place ? dy[0] : side_by_side,
+                  in_place ? s->out_pixel : n * LANES, pixels, floats);
 }
 
 EXPORT void NAME(weight_gradient)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *taps,

@@ -80,10 +80,10 @@ INLINE void NAME(filter)(int m, float *filters, const float *w, int64_t C, int64
         vec half[6][3], d[3], u[6];
         for (int j = 0; j < 3; j++) {
           for (int i = 0; i < 3; i++) {
-            float lanes[LANES];
+            float values[LANES];
             const float *from = w + i * row + j * column + c * in + (first + o) * out;
-            for (int l = 0; l < LANES; l++) lanes[l] = from[l * out];
-            d[i] = *(vec *)lanes;
+            for (int l = 0; l < LANES; l++) values[l] = from[l * out];
+            d[i] = *(vec *)values;
           }
           NAME(g)(m, u, d);
           for (int i = 0; i < a; i++) half[i][j] = u[i];
@@ -104,131 +104,164 @@ EXPORT void NAME(winograd_filters)(int m, float *filters, const float *w, int64_
     NAME(filter)(4, filters, w, C, O, row, column, in, out);
 }
 
-/* B.T @ tile @ B for all tiles: x -> pixels (a*a, T, C), T = images * rows * columns. */
-INLINE void NAME(transform)(int m, float *pixels, const float *x, const struct tiles *s) {
+struct NAME(place) {
+  int64_t image, row, column;
+};
+
+INLINE struct NAME(place) NAME(place_of)(const struct tiles *s, int64_t tile) {
+  int64_t row = tile / s->columns;
+  return (struct NAME(place)){row / s->rows, row % s->rows, tile % s->columns};
+}
+
+/* B.T @ tile @ B for LANES channels of one tile, whose rows [i0, i1) and columns [j0, j1) lie inside of x. */
+INLINE void NAME(transform_tile)(int m, float *pixels, const float *tile, const struct tiles *s, int64_t i0, int64_t i1,
+                                 int64_t j0, int64_t j1) {
+  const int a = m + 2;
+  vec half[6][6], d[6], t[6];
+#pragma GCC unroll 8
+  for (int j = 0; j < a; j++) {
+#pragma GCC unroll 8
+    for (int i = 0; i < a; i++)
+      d[i] = i >= i0 && i < i1 && j >= j0 && j < j1 ? *(const vec *)(tile + i * s->in_row + j * s->channels) : (vec){0};
+    NAME(b_t)(m, t, d);
+#pragma GCC unroll 8
+    for (int i = 0; i < a; i++) half[i][j] = t[i];
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < a; i++) {
+    NAME(b_t)(m, t, half[i]);
+#pragma GCC unroll 8
+    for (int j = 0; j < a; j++) *(vec *)(pixels + (i * a + j) * s->plane) = t[j];
+  }
+}
+
+/* The same for all channels of the tiles [first, last): x -> pixels (a*a, tiles, C). */
+INLINE void NAME(transform)(int m, float *pixels, const float *x, const struct tiles *s, int64_t first, int64_t last) {
   const int a = m + 2;
   const int64_t C = s->channels;
-  for (int64_t image = 0; image < s->images; image++)
-    for (int64_t row = 0; row < s->rows; row++)
-      for (int64_t column = 0; column < s->columns; column++, pixels += C) {
-        const float *tile = x + image * s->in_image + row * m * s->in_row + column * m * C;
-        for (int64_t c = 0; c < C; c += LANES) {
-          vec half[6][6], d[6], t[6];
-#pragma GCC unroll 8
-          for (int j = 0; j < a; j++) {
-#pragma GCC unroll 8
-            for (int i = 0; i < a; i++) d[i] = *(const vec *)(tile + i * s->in_row + j * C + c);
-            NAME(b_t)(m, t, d);
-#pragma GCC unroll 8
-            for (int i = 0; i < a; i++) half[i][j] = t[i];
-          }
-#pragma GCC unroll 8
-          for (int i = 0; i < a; i++) {
-            NAME(b_t)(m, t, half[i]);
-#pragma GCC unroll 8
-            for (int j = 0; j < a; j++) *(vec *)(pixels + (i * a + j) * s->plane + c) = t[j];
-          }
-        }
-      }
+  for (int64_t t = first; t < last; t++, pixels += C) {
+    struct NAME(place) at = NAME(place_of)(s, t);
+    int64_t top = s->top + at.row * m, left = s->left + at.column * m;
+    const float *tile = x + at.image * s->in_image + top * s->in_row + left * C;
+    int64_t below = s->in_height - top, beyond = s->in_width - left;
+    if (top >= 0 && left >= 0 && below >= a && beyond >= a)
+      for (int64_t c = 0; c < C; c += LANES) NAME(transform_tile)(m, pixels + c, tile + c, s, 0, a, 0, a);
+    else
+      for (int64_t c = 0; c < C; c += LANES)
+        NAME(transform_tile)(m, pixels + c, tile + c, s, -top, below, -left, beyond);
+  }
 }
 
-/* A.T @ products @ A for all tiles, and the bias: products (a*a, T, O) -> y. */
-INLINE void NAME(untransform)(int m, float *y, const float *products, const float *bias, const struct tiles *s) {
+/* A.T @ products @ A for the tiles [first, last), and the bias: products (a*a, tiles, O) -> y. */
+INLINE void NAME(untransform)(int m, float *y, const float *products, const float *bias, const struct tiles *s,
+                              int64_t first, int64_t last) {
   const int a = m + 2;
   const int64_t O = s->outs;
-  for (int64_t image = 0; image < s->images; image++)
-    for (int64_t row = 0; row < s->rows; row++)
-      for (int64_t column = 0; column < s->columns; column++, products += O) {
-        float *tile = y + image * s->out_image + row * m * s->out_row + column * m * O;
-        int64_t height = s->height - row * m, width = s->width - column * m;
-        for (int64_t o = 0; o < O; o += LANES) {
-          vec half[4][6], d[6], t[4], shift = bias ? *(const vec *)(bias + o) : (vec){0};
+  for (int64_t index = first; index < last; index++, products += O) {
+    struct NAME(place) at = NAME(place_of)(s, index);
+    float *tile = y + at.image * s->out_image + at.row * m * s->out_row + at.column * m * O;
+    int64_t height = s->height - at.row * m, width = s->width - at.column * m;
+    for (int64_t o = 0; o < O; o += LANES) {
+      vec half[4][6], d[6], t[4], shift = bias ? *(const vec *)(bias + o) : (vec){0};
 #pragma GCC unroll 8
-          for (int j = 0; j < a; j++) {
+      for (int j = 0; j < a; j++) {
 #pragma GCC unroll 8
-            for (int i = 0; i < a; i++) d[i] = *(const vec *)(products + (i * a + j) * s->plane + o);
-            NAME(a_t)(m, t, d);
+        for (int i = 0; i < a; i++) d[i] = *(const vec *)(products + (i * a + j) * s->plane + o);
+        NAME(a_t)(m, t, d);
 #pragma GCC unroll 8
-            for (int i = 0; i < m; i++) half[i][j] = t[i];
-          }
-#pragma GCC unroll 8
-          for (int i = 0; i < m; i++) {
-            if (i >= height) break;
-            NAME(a_t)(m, t, half[i]);
-#pragma GCC unroll 8
-            for (int j = 0; j < m; j++)
-              if (j < width) *(vec *)(tile + i * s->out_row + j * O + o) = t[j] + shift;
-          }
-        }
+        for (int i = 0; i < m; i++) half[i][j] = t[i];
       }
+#pragma GCC unroll 8
+      for (int i = 0; i < m; i++) {
+        if (i >= height) break;
+        NAME(a_t)(m, t, half[i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < m; j++)
+          if (j < width) *(vec *)(tile + i * s->out_row + j * O + o) = t[j] + shift;
+      }
+    }
+  }
 }
 
-/* A @ dtile @ A.T for all tiles: dy -> dproducts (a*a, T, O); what lies beyond dy counts as zero. */
-INLINE void NAME(transform_gradient)(int m, float *dproducts, const float *dy, const struct tiles *s) {
+/* A @ dtile @ A.T for the tiles [first, last): dy -> dproducts (a*a, tiles, O); what lies beyond dy counts as zero. */
+INLINE void NAME(transform_gradient)(int m, float *dproducts, const float *dy, const struct tiles *s, int64_t first,
+                                     int64_t last) {
   const int a = m + 2;
   const int64_t O = s->outs;
-  for (int64_t image = 0; image < s->images; image++)
-    for (int64_t row = 0; row < s->rows; row++)
-      for (int64_t column = 0; column < s->columns; column++, dproducts += O) {
-        const float *tile = dy + image * s->out_image + row * m * s->out_row + column * m * O;
-        int64_t height = s->height - row * m, width = s->width - column * m;
-        for (int64_t o = 0; o < O; o += LANES) {
-          vec half[6][4], d[4], t[6];
+  for (int64_t index = first; index < last; index++, dproducts += O) {
+    struct NAME(place) at = NAME(place_of)(s, index);
+    const float *tile = dy + at.image * s->out_image + at.row * m * s->out_row + at.column * m * O;
+    int64_t height = s->height - at.row * m, width = s->width - at.column * m;
+    for (int64_t o = 0; o < O; o += LANES) {
+      vec half[6][4], d[4], t[6];
 #pragma GCC unroll 8
-          for (int j = 0; j < m; j++) {
+      for (int j = 0; j < m; j++) {
 #pragma GCC unroll 8
-            for (int i = 0; i < m; i++)
-              d[i] = i < height && j < width ? *(const vec *)(tile + i * s->out_row + j * O + o) : (vec){0};
-            NAME(a)(m, t, d);
+        for (int i = 0; i < m; i++)
+          d[i] = i < height && j < width ? *(const vec *)(tile + i * s->out_row + j * O + o) : (vec){0};
+        NAME(a)(m, t, d);
 #pragma GCC unroll 8
-            for (int i = 0; i < a; i++) half[i][j] = t[i];
-          }
-#pragma GCC unroll 8
-          for (int i = 0; i < a; i++) {
-            NAME(a)(m, t, half[i]);
-#pragma GCC unroll 8
-            for (int j = 0; j < a; j++) *(vec *)(dproducts + (i * a + j) * s->plane + o) = t[j];
-          }
-        }
+        for (int i = 0; i < a; i++) half[i][j] = t[i];
       }
+#pragma GCC unroll 8
+      for (int i = 0; i < a; i++) {
+        NAME(a)(m, t, half[i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < a; j++) *(vec *)(dproducts + (i * a + j) * s->plane + o) = t[j];
+      }
+    }
+  }
 }
 
 static const int64_t NAME(no_tap)[1] = {0};
 
-/* As one row of pixels: the a*a products of the tiles. */
-INLINE struct correlation NAME(as_rows)(const struct tiles *s) {
-  int64_t tiles = s->images * s->rows * s->columns;
-  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs};
+/* So many tiles, as one row of pixels: each of the a*a products is a 1x1 convolution. */
+INLINE struct correlation NAME(as_rows)(const struct tiles *s, int64_t tiles) {
+  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs, 0};
+}
+
+INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters, const float *bias, float *pixels,
+                          float *products, const struct tiles *s) {
+  int64_t all = s->images * s->rows * s->columns;
+  for (int64_t first = 0; first < all; first += s->chunk) {
+    int64_t last = first + s->chunk < all ? first + s->chunk : all;
+    struct correlation rows = NAME(as_rows)(s, last - first);
+    NAME(transform)(m, pixels, x, s, first, last);
+    for (int f = 0; f < (m + 2) * (m + 2); f++)
+      NAME(correlate)(products + f * s->plane, pixels + f * s->plane, filters + f * s->channels * s->outs, 0,
+                      NAME(no_tap), &rows);
+    NAME(untransform)(m, y, products, bias, s, first, last);
+  }
 }
 
 EXPORT void NAME(winograd)(int m, float *y, const float *x, const float *filters, const float *bias, float *pixels,
                            float *products, const struct tiles *s) {
-  struct correlation rows = NAME(as_rows)(s);
   if (m == 2)
-    NAME(transform)(2, pixels, x, s);
+    NAME(forward)(2, y, x, filters, bias, pixels, products, s);
   else
-    NAME(transform)(4, pixels, x, s);
-  for (int f = 0; f < (m + 2) * (m + 2); f++)
-    NAME(correlate)(products + f * s->plane, pixels + f * s->plane, filters + f * s->channels * s->outs, 0,
-                    NAME(no_tap), &rows);
-  if (m == 2)
-    NAME(untransform)(2, y, products, bias, s);
-  else
-    NAME(untransform)(4, y, products, bias, s);
+    NAME(forward)(4, y, x, filters, bias, pixels, products, s);
 }
 
-/* dfilters (a*a, C, O) and dbias (O) gain what these tiles say: the one product with weight 1 in every pixel knows dbias. */
+/* The one product that has weight 1 in every pixel of its tile knows dbias. */
+INLINE void NAME(backward)(int m, float *dfilters, float *dbias, const float *x, const float *dy, float *pixels,
+                           float *dproducts, const struct tiles *s) {
+  int64_t all = s->images * s->rows * s->columns;
+  for (int64_t first = 0; first < all; first += s->chunk) {
+    int64_t last = first + s->chunk < all ? first + s->chunk : all;
+    struct correlation rows = NAME(as_rows)(s, last - first);
+    NAME(transform)(m, pixels, x, s, first, last);
+    NAME(transform_gradient)(m, dproducts, dy, s, first, last);
+    for (int f = 0; f < (m + 2) * (m + 2); f++)
+      NAME(weight_gradient)(dfilters + f * s->channels * s->outs, f == m + 3 ? dbias : 0, pixels + f * s->plane,
+                            dproducts + f * s->plane, NAME(no_tap), &rows);
+  }
+}
+
+/* dfilters (a*a, C, O) and dbias (O) gain what these tiles say. */
 EXPORT void NAME(winograd_gradient)(int m, float *dfilters, float *dbias, const float *x, const float *dy,
                                     float *pixels, float *dproducts, const struct tiles *s) {
-  struct correlation rows = NAME(as_rows)(s);
-  if (m == 2) {
-    NAME(transform)(2, pixels, x, s);
-    NAME(transform_gradient)(2, dproducts, dy, s);
-  } else {
-    NAME(transform)(4, pixels, x, s);
-    NAME(transform_gradient)(4, dproducts, dy, s);
-  }
-  for (int f = 0; f < (m + 2) * (m + 2); f++)
-    NAME(weight_gradient)(dfilters + f * s->channels * s->outs, f == m + 3 ? dbias : 0, pixels + f * s->plane,
-                          dproducts + f * s->plane, NAME(no_tap), &rows);
+  if (m == 2)
+    NAME(backward)(2, dfilters, dbias, x, dy, pixels, dproducts, s);
+  else
+    NAME(backward)(4, dfilters, dbias, x, dy, pixels, dproducts, s);
 }

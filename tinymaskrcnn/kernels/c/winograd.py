@@ -11,6 +11,9 @@ from ..windows import blocks
 from .library import Tiles, address, lane
 
 BUDGET = 5 << 18  # bytes of transformed pixels at a time
+JOB = 4  # times that many are a job
+SMALL = 1 << 19  # bytes of filters that stay in the cache, whatever passes
+FEW = 42  # tiles at a time under such filters: a multiple of the pixels that are kept in registers
 PLANE = 16  # floats between two planes, so that they do not fall on the same lines of the cache
 
 _workspace = Workspace()
@@ -36,14 +39,14 @@ def filters_of(weight, m, *, turned=False):
 
 def correlate_jobs(y, x, filters, bias, *, origin, m):
     """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and the filters of a 3x3 weight."""
+    few = FEW if filters.nbytes <= SMALL else _few(*filters.shape)
 
     def job(images, rows):
-        seen, about = _tiles(x[images], y[images], rows, origin, m)
-        pixels, products = _planes(about, m)
-        arrays = (y[images, rows.start * m :], seen, filters, bias, pixels, products)
+        about = _tiles(x[images], y[images], rows, origin, m, few)
+        arrays = (y[images, rows.start * m :], x[images], filters, bias, *_planes(about, m))
         lane().winograd(m, *map(address, arrays), ctypes.addressof(about))
 
-    return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m)]
+    return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m, JOB * BUDGET)]
 
 
 def dweight_jobs(x, dy, *, origin, m, lanes):
@@ -53,34 +56,37 @@ def dweight_jobs(x, dy, *, origin, m, lanes):
     def job(some):
         dfilters, dbias = np.zeros(((m + 2) ** 2, C, O), np.float32), np.zeros(O, np.float32)
         for images, rows in some:
-            seen, about = _tiles(x[images], dy[images], rows, origin, m)
-            pixels, dproducts = _planes(about, m)
-            arrays = (dfilters, dbias, seen, dy[images, rows.start * m :], pixels, dproducts)
+            about = _tiles(x[images], dy[images], rows, origin, m)
+            arrays = (dfilters, dbias, x[images], dy[images, rows.start * m :], *_planes(about, m))
             lane().winograd_gradient(m, *map(address, arrays), ctypes.addressof(about))
         return dfilters, dbias
 
-    return [lambda some=some: job(some) for some in deal(_blocks(dy, C, m), lanes)]
+    return [lambda some=some: job(some) for some in deal(_blocks(dy, C, m, BUDGET), lanes)]
 
 
-def _blocks(y, C, m):
+def _few(elements, C, O):
+    """How many tiles fit the budget."""
+    return max(BUDGET // (elements * max(C, O) * 4), 1)
+
+
+def _blocks(y, C, m, budget):
     """Blocks whose rows are rows of tiles."""
     N, HO, WO, O = y.shape
-    return blocks(N, -(-HO // m), (m + 2) ** 2 * -(-WO // m) * max(C, O) * 4, BUDGET)
+    return blocks(N, -(-HO // m), (m + 2) ** 2 * -(-WO // m) * max(C, O) * 4, budget)
 
 
-def _tiles(x, y, rows, origin, m):
-    """What some rows of tiles see of x (n, H, W, C), in the workspace, and all that C has to know about them."""
+def _tiles(x, y, rows, origin, m, few=None):
+    """All that C has to know about some rows of tiles of x (n, H, W, C) and y (n, HO, WO, O), `few` at a time."""
     n, H, W, C = x.shape
     _, HO, WO, O = y.shape
     down, along = rows.stop - rows.start, -(-WO // m)
-    height, width = down * m + 2, along * m + 2
-    seen = _workspace.take("seen", (n, height, width, C))
-    lane().window(address(seen), address(x), n, H, W, C, height, width, origin[0] + rows.start * m, origin[1])
-    plane = n * down * along * max(C, O) + PLANE
-    steps = height * width * C, width * C, HO - rows.start * m, WO, HO * WO * O, WO * O
-    return seen, Tiles(n, down, along, C, O, *steps, plane)
+    chunk = min(n * down * along, few or n * down * along)
+    seen = H, W, origin[0] + rows.start * m, origin[1], H * W * C, W * C
+    made = HO - rows.start * m, WO, HO * WO * O, WO * O
+    return Tiles(n, down, along, C, O, *seen, *made, chunk, chunk * max(C, O) + PLANE)
 
 
 def _planes(about, m):
+    """Scratch memory for the transformed tiles on either side of the products."""
     shape = (m + 2) ** 2, about.plane
     return _workspace.take("pixels", shape), _workspace.take("products", shape)
