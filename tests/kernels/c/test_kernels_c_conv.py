@@ -14,18 +14,14 @@ from tinymaskrcnn.kernels.c import library
 from tinymaskrcnn.ops import conv
 
 CONV = fast.conv2d_forward, fast.conv2d_backward, conv.conv2d_forward, conv.conv2d_backward
-TRANSPOSE = (
-    fast.conv_transpose2d_forward,
-    fast.conv_transpose2d_backward,
-    conv.conv_transpose2d_forward,
-    conv.conv_transpose2d_backward,
-)
+IS_WORTH_IT = fast._is_worth_it
 DRAWN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)
 def no_case_is_too_small(monkeypatch):
-    monkeypatch.setattr(fast, "LEAST", 0)
+    monkeypatch.setattr(fast, "NARROW", 0)
+    monkeypatch.setattr(fast, "_is_worth_it", lambda pixels, weight: True)
 
 
 def pairs(low, high):
@@ -64,22 +60,6 @@ def test_tiles_on_any_size(variant, compare_pair, normal, size, padding, N, chan
         compare_pair(*CONV, inputs, padding=padding)
 
 
-@DRAWN
-@given(
-    size=pairs(1, 9),
-    kernel=pairs(1, 4),
-    stride=pairs(1, 4),
-    padding=pairs(0, 3),
-    N=st.integers(1, 3),
-    channels=pairs(1, 20),
-    biased=st.booleans(),
-)
-def test_any_transposed_convolution(variant, compare_pair, normal, size, kernel, stride, padding, N, channels, biased):
-    assume(all((n - 1) * s + k - 2 * p >= 1 for n, k, s, p in zip(size, kernel, stride, padding)))
-    inputs = normal(N, *size, channels[0]), normal(*kernel, *channels), normal(channels[1]) if biased else None
-    compare_pair(*TRANSPOSE, inputs, stride=stride, padding=padding)
-
-
 @pytest.mark.parametrize(
     "x, kernel, O, ways, options",
     [
@@ -108,15 +88,10 @@ def _ways(x, k, O, *, stride=1, padding=0, dilation=1):
     return fast.choose(x[0], size, (k, k), (x[3], O), stride=(stride,) * 2, dilation=(dilation,) * 2)
 
 
-def test_the_mask_heads_transposed_convolution(compare_pair, normal):
-    compare_pair(*TRANSPOSE, (normal(5, 14, 14, 64), normal(2, 2, 64, 64), normal(64)), stride=2)
-
-
 def test_arrays_that_are_not_contiguous(variant, compare_pair, normal):
     x = normal(2, 40, 9, 10).transpose(0, 2, 3, 1)
     compare_pair(*CONV, (x, normal(32, 40, 3, 3).transpose(2, 3, 1, 0), None), padding=1)
     compare_pair(*CONV, (x[:, ::2, 1:], normal(2, 2, 40, 3), normal(6)[::2]), stride=2)
-    compare_pair(*TRANSPOSE, (x[:, ::2, 1:], normal(3, 40, 2, 2).transpose(2, 3, 1, 0), normal(6)[::2]), stride=2)
     compare_pair(*CONV, (normal(2, 32, 9, 10).transpose(0, 2, 3, 1), normal(32, 64, 3, 3).transpose(2, 3, 0, 1), None))
 
 
@@ -147,13 +122,6 @@ def test_numbers_that_do_not_lie_where_floats_do(normal):
         assert np.array_equal(odd, y)
         for actual, wanted in zip(fast.conv2d_backward(unaligned(y), odd_cache), fast.conv2d_backward(y, cache)):
             assert np.array_equal(actual, wanted)
-    y, cache = fast.conv_transpose2d_forward(*inputs, stride=2)
-    odd, odd_cache = fast.conv_transpose2d_forward(*map(unaligned, inputs), stride=2)
-    assert np.array_equal(odd, y)
-    for actual, wanted in zip(
-        fast.conv_transpose2d_backward(unaligned(y), odd_cache), fast.conv_transpose2d_backward(y, cache)
-    ):
-        assert np.array_equal(actual, wanted)
 
 
 @pytest.mark.parametrize(
@@ -184,21 +152,21 @@ def test_the_gates(is_held_to_float32, normal, monkeypatch):
     is_held_to_float32(fast._takes_backward, y, cache)
     assert not fast._takes_backward(y, (*cache[:-1], 2)) and not fast._takes_backward(y[:0], cache)
 
-    is_held_to_float32(lambda *floats: fast._takes_transpose(*floats, stride=(3, 2)), x, weight, bias)
-    for options in (dict(stride=0), dict(padding=(0, -1)), dict(padding=(9, 9))):
-        assert not fast._takes_transpose(x, weight, bias, **options)
-    assert not fast._takes_transpose(x, weight[:, :, :3], bias)
-    y, cache = fast.conv_transpose2d_forward(x, weight, bias, stride=(3, 2))
-    is_held_to_float32(fast._takes_transpose_backward, y, cache)
-
-    monkeypatch.setattr(fast, "LEAST", 5 * 6 * weight.size + 1)
-    assert not fast._takes_transpose(x, weight, bias) and not fast._takes_transpose_backward(y, cache)
-    assert not fast._takes_forward(x, weight, bias) and fast._takes_forward(x, weight, bias, padding=4)
+    monkeypatch.setattr(fast, "_is_worth_it", IS_WORTH_IT)
+    monkeypatch.setattr(fast, "FEWEST", 0)
+    monkeypatch.setattr(fast, "NARROW", 4)
+    assert not fast._takes_backward(y, cache) and fast._takes_forward(x, weight, bias)
+    assert not fast._takes_forward(x, weight[:1, :1], bias) and fast._takes_forward(x, weight[:, :1], bias)
+    monkeypatch.setattr(fast, "NARROW", 0)
+    monkeypatch.setattr(fast, "FEWEST", 5 * 6)
+    assert not fast._takes_forward(x, weight, bias) and fast._takes_forward(x, weight, bias, padding=1)
+    monkeypatch.setattr(fast, "FEWEST", y.size // 3 + 1)
+    assert not fast._takes_backward(y, cache)
 
 
 def test_kernels_in_c_are_asked_first(normal):
     kernel_lookup._load_kernels()
-    for name in ("conv2d_forward", "conv2d_backward", "conv_transpose2d_forward", "conv_transpose2d_backward"):
+    for name in ("conv2d_forward", "conv2d_backward"):
         assert kernel_lookup._KERNELS[name][0][2] is getattr(fast, name)
         library.use("numpy")
         assert not kernel_lookup._serves(kernel_lookup._KERNELS[name][0][0], np)

@@ -1,4 +1,4 @@
-"""conv2d and conv_transpose2d in C; `choose` says which way suits which shape."""
+"""conv2d in C; `choose` says which way suits which shape, and `_is_worth_it` what is left to the kernels in NumPy."""
 
 import numpy as np
 
@@ -6,11 +6,12 @@ from ...kernel_lookup import register_kernel
 from .. import winograd as numpy_winograd
 from ..common import is_float32, is_pair, output_size, pair
 from ..matmul import add_up
-from ..threads import even_pieces, run, single_threaded_blas, spans
+from ..threads import run, single_threaded_blas
 from . import correlate, winograd
 from .library import ON_THE_LANE, aligned, plain
 
-LEAST = 1 << 18  # multiplications: below, a kernel's preparations take longer than the text
+FEWEST = 512  # pixels: below, the weights are most of the work, and BLAS is as fast
+NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
 WIDE = 64  # channels from which the gradient for a weight gains by tiles
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
@@ -43,7 +44,12 @@ def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     if not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
         return False
     size = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
-    return min(size) > 0 and len(x) * size[0] * size[1] * weight.size >= LEAST
+    return min(size) > 0 and _is_worth_it(len(x) * size[0] * size[1], weight)
+
+
+def _is_worth_it(pixels, weight):
+    """A 1x1 convolution is one product, and BLAS's own."""
+    return pixels >= FEWEST and weight.shape[:2] != (1, 1)
 
 
 @register_kernel("conv2d_forward", module=ON_THE_LANE, first=True, applies=_takes_forward)
@@ -65,7 +71,9 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 def _takes_backward(dy, cache):
     x, weight, _, _, _, _, groups = cache
-    return groups == 1 and is_float32(dy, x, weight) and dy.size // dy.shape[3] * weight.size >= LEAST
+    if groups != 1 or not is_float32(dy, x, weight) or min(weight.shape[2:]) < NARROW:
+        return False
+    return _is_worth_it(dy.size // dy.shape[3], weight)
 
 
 @register_kernel("conv2d_backward", module=ON_THE_LANE, first=True, applies=_takes_backward)
@@ -90,61 +98,3 @@ def conv2d_backward(dy, cache):
     dweight, dbias = add_up(run(jobs)[:lanes])
     dweight = dweight.reshape(weight.shape) if way_back == 1 else numpy_winograd.weight_gradient(dweight, way_back)
     return dx, dweight, dbias if has_bias else None
-
-
-# ---------------------------------------------------------------- transposed convolution
-
-
-def _takes_transpose(x, weight, bias, *, stride=1, padding=0):
-    if not (is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
-        return False
-    if not (is_pair(stride, 1) and is_pair(padding, 0)):
-        return False
-    size = _painted_size(x, weight, pair(stride), pair(padding))
-    return min(size) > 0 and x.size // x.shape[3] * weight.size >= LEAST
-
-
-def _painted_size(x, weight, stride, padding):
-    return tuple((n - 1) * s + k - 2 * p for n, s, k, p in zip(x.shape[1:3], stride, weight.shape[:2], padding))
-
-
-@register_kernel("conv_transpose2d_forward", module=ON_THE_LANE, first=True, applies=_takes_transpose)
-@single_threaded_blas()
-def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
-    """Fast twin of ops.conv.conv_transpose2d_forward, for float32."""
-    stride, padding = pair(stride), pair(padding)
-    y = np.empty((x.shape[0], *_painted_size(x, weight, stride, padding), weight.shape[3]), np.float32)
-    place = {"stride": stride, "origin": (-padding[0], -padding[1]), "dilation": (1, 1)}
-    shift = None if bias is None else plain(bias)
-    run(correlate.gather_jobs(y, plain(x), aligned(weight).transpose(0, 1, 3, 2), shift, **place))
-    return y, (x, weight, bias is not None, stride, padding)
-
-
-def _takes_transpose_backward(dy, cache):
-    x, weight = cache[:2]
-    return is_float32(dy, x, weight) and x.size // x.shape[3] * weight.size >= LEAST
-
-
-@register_kernel("conv_transpose2d_backward", module=ON_THE_LANE, first=True, applies=_takes_transpose_backward)
-@single_threaded_blas()
-def conv_transpose2d_backward(dy, cache):
-    """Fast twin of ops.conv.conv_transpose2d_backward: a convolution of dy, and the gradient for its weight."""
-    x, weight, has_bias, stride, padding = cache
-    dy, x = plain(dy), plain(x)
-    KH, KW, C, O = weight.shape
-    place = {"stride": stride, "origin": (-padding[0], -padding[1]), "dilation": (1, 1)}
-    jobs = correlate.dweight_jobs(dy, x, (KH, KW), **place, lanes=LANES)
-    lanes, pieces = len(jobs), spans(len(dy), even_pieces(dy.nbytes, 1 << 21))
-    jobs += [lambda some=some: _column_sum(dy[some]) for some in pieces if has_bias]
-    dx = np.empty(x.shape, np.float32)
-    turned = np.ascontiguousarray(weight.transpose(0, 1, 3, 2))
-    jobs += correlate.correlate_jobs(dx, dy, turned, None, **place)
-    results = run(jobs)
-    dmatrix, _ = add_up(results[:lanes])
-    dbias = sum(results[lanes + 1 : lanes + len(pieces)], results[lanes]) if has_bias else None
-    return dx, dmatrix.reshape(KH, KW, O, C).transpose(0, 1, 3, 2), dbias
-
-
-def _column_sum(dy):
-    rows = dy.reshape(-1, dy.shape[3])
-    return np.ones(len(rows), np.float32) @ rows

@@ -25,6 +25,8 @@
 
 #include "shapes.h"
 
+typedef float four __attribute__((vector_size(16), may_alias));
+
 #if defined(__x86_64__) && defined(__clang__)
 #define BEGIN_AVX512 _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx2,fma\"))), apply_to = function)")
 #define BEGIN_AVX2 _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), apply_to = function)")

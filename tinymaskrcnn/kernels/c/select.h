@@ -1,11 +1,11 @@
 /* A 1x1 convolution of which each map needs one output channel, and its way back through the ReLU before it. */
 
 INLINE float NAME(total)(vec v) {
-  float x[LANES];
-  *(vec *)x = v;
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++) x[l] += x[l + half];
-  return x[0];
+  const four *part = (const four *)&v;
+  four sum = part[0];
+#pragma GCC unroll 4
+  for (int i = 1; i < LANES / 4; i++) sum += part[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* h (maps, pixels, D), chosen (maps, D), shift (maps) -> logits (maps, pixels) */
