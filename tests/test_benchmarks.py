@@ -172,16 +172,31 @@ def test_bad_words_are_told(words, message, capsys):
 # ---------------------------------------------------------------- scaling
 
 
-def test_a_power_is_found_again():
-    x = np.array([1.0, 3.0, 10.0, 40.0])
-    assert scaling.fit(x, 0.2 * x**1.7) == pytest.approx((1.7, 0.2))
-    exponent, _ = scaling.fit(x, np.array([2.0, 2.0, 2.0, 2.0]))
-    assert exponent == pytest.approx(0.0, abs=1e-12)
+@pytest.mark.parametrize(
+    ("constant", "factor", "exponent"), [(0.0, 0.2, 1.7), (3.0, 0.2, 1.7), (5.0, 0.01, 2.0), (2.0, 0.0, None)]
+)
+def test_a_constant_and_a_power_are_found_again(constant, factor, exponent):
+    """A power alone, fitted to the logarithms, passes by points whose small ones are mostly a constant part."""
+    x = np.array([1.0, 2.0, 3.0, 6.0, 10.0, 40.0])
+    y = constant + factor * x ** (exponent or 1)
+    found = scaling.fit(x, y)
+    assert found["off"] < 0.01
+    assert scaling.line(x, **found) == pytest.approx(y, rel=0.01)
+    if exponent:
+        assert found["exponent"] == pytest.approx(exponent, abs=0.05)
+        alone = np.exp(np.polyval(np.polyfit(np.log(x), np.log(y), 1), np.log(x)))
+        assert constant == 0 or np.abs(alone / y - 1).max() > 0.1
+
+
+def test_nothing_that_was_fitted_is_below_zero(rng):
+    for _ in range(20):
+        found = scaling.fit([1, 2, 4, 8, 16, 32], rng.uniform(1, 2, 6))
+        assert min(found["constant"], found["factor"]) >= 0 and found["off"] < 1
 
 
 def test_an_axis_is_measured_round_by_round(monkeypatch):
     clock = Clock()
-    costs = {"step": lambda value: value**2.0, "inference": lambda value: 3.0 * value}
+    costs = {kind: lambda value: 3.0 * value for kind in scaling.KINDS} | {"step": lambda value: value**2.0}
 
     def subject(axis, value):
         made = {kind: clock.contestant(kind, cost(value)) for kind, cost in costs.items()}
@@ -195,8 +210,9 @@ def test_an_axis_is_measured_round_by_round(monkeypatch):
     assert clock.said == there + there + there[::-1]  # a round to warm up, two that count
     assert (row["work"], row["x"], row["rounds"]) == ("scaling_batch", list(values), 2)
     assert row["step_cpu_s"] == row["step_s"] == pytest.approx([value**2 for value in values])
-    assert (row["step_exponent"], row["step_exponent_at_end"]) == pytest.approx((2.0, 2.0))
-    assert (row["inference_exponent"], row["inference_factor"]) == pytest.approx((1.0, 3.0))
+    assert row["step_exponent"] == pytest.approx(2.0, abs=0.03) and row["step_off"] < 0.02
+    for kind in ("inference", "data", "predict", "evaluation", "drawing"):
+        assert scaling.line_of(row, kind, values) == pytest.approx([3.0 * value for value in values], rel=0.02)
 
 
 @pytest.mark.parametrize("axis, value, x", [("rois", 128, 128), ("anchors", 2, 2 * 1364), ("classes", 31, 31)])
@@ -204,6 +220,17 @@ def test_a_setting_has_what_its_axis_says(axis, value, x):
     one = scaling.subject(axis, value)
     assert one.x == x
     assert len(one.calls["inference"]()) == scaling.START["batch"]
+
+
+def test_all_that_is_done_with_pictures_is_there():
+    one = scaling.subject("objects", 16)
+    assert one.calls.keys() == scaling.KINDS.keys()
+    batch = one.calls["data"]()
+    assert batch.targets.valid.sum(axis=1).tolist() == [scaling.MOST_DIGITS] * scaling.START["batch"]
+    assert not np.array_equal(one.calls["data"]().images, batch.images), "other scenes every time"
+    assert len(one.calls["predict"]()) == scaling.START["batch"]
+    assert 0 <= one.calls["evaluation"]()["AP"] <= 1
+    one.calls["drawing"]()
 
 
 def test_inference_finds_the_full_number_and_a_step_changes_weights():
@@ -226,9 +253,9 @@ def scaling_rows():
     for axis, (label, values) in scaling.AXES.items():
         row = {"work": f"scaling_{axis}", "axis": axis, "label": label, "x": list(values), "rounds": 1}
         for kind, power in (("step", 1.5), ("inference", 0.25)):
-            seconds = 0.01 * np.array(values, float) ** power
+            seconds = 0.003 + 0.01 * np.array(values, float) ** power
             row |= {f"{kind}_s": seconds.tolist(), f"{kind}_exponent": power, f"{kind}_factor": 0.01}
-            row[f"{kind}_exponent_at_end"] = power
+            row |= {f"{kind}_constant": 0.003, f"{kind}_off": 0.04}
         rows.append(row)
     return rows
 
@@ -240,12 +267,13 @@ def test_the_picture_labels_every_axis_and_draws_what_was_fitted():
     for ax, (_, values) in zip(panels, scaling.AXES.values()):
         legend = [text.get_text() for text in ax.get_legend().get_texts()]
         assert legend == [
-            "training step: power 1.50, at the end 1.50",
-            "inference: power 0.25, at the end 0.25",
+            "training step: 3 ms + power 1.50",
+            "inference: 3 ms + power 0.25",
         ]
         line, points = ax.get_lines()[:2]
-        assert points.get_ydata() == pytest.approx(10 * np.array(values, float) ** 1.5)
-        assert line.get_ydata() == pytest.approx(10 * np.array([min(values), max(values)], float) ** 1.5)
+        assert points.get_ydata() == pytest.approx(3 + 10 * np.array(values, float) ** 1.5)
+        assert line.get_ydata() == pytest.approx(3 + 10 * line.get_xdata() ** 1.5)
+        assert (line.get_xdata()[0], line.get_xdata()[-1]) == pytest.approx((min(values), max(values)))
     figure.canvas.draw()
     assert "training step" in scaling.table(scaling_rows()) and "1.50" in scaling.table(scaling_rows())
 
@@ -320,8 +348,9 @@ def test_ratios_become_a_table():
 
 
 def test_exponents_become_a_table():
+    assert table.KINDS == scaling.KINDS
     lines = table.table({"environment": measure.environment(threads=2, load=0.1), "rows": scaling_rows()}).splitlines()
-    assert lines[2] == "| pixels along a side | 64 .. 512 | 1.50 | 1.50 | 0.25 | 0.25 |"
+    assert lines[2] == "| pixels along a side | 64 .. 512 | 3 ms + x^1.50 (4%) | 3 ms + x^0.25 (4%) |"
 
 
 def test_the_list_names_every_program_with_what_it_does(capsys):

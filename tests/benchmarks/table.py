@@ -40,13 +40,27 @@ def ratios_table(rows):
     return "\n".join(lines)
 
 
+KINDS = {  # those of scaling.py, which imports the package
+    "step": "training step",
+    "inference": "inference",
+    "data": "digit scenes",
+    "predict": "predict",
+    "evaluation": "evaluation",
+    "drawing": "drawing",
+}
+
+
 def scaling_table(rows):
-    """What scaling wrote: the exponents over all values, and between the last two."""
-    lines = ["| cost grows with | from .. to | training step | at the end | inference | at the end |"]
-    lines.append("|---|---|---|---|---|---|")
+    """What scaling wrote: of each kind of work the constant part, the power beside it, and the most the line is off."""
+    kinds = [kind for kind in KINDS if f"{kind}_s" in rows[0]]
+    lines = ["| cost grows with | from .. to | " + " | ".join(KINDS[kind] for kind in kinds) + " |"]
+    lines.append("|---" * (2 + len(kinds)) + "|")
     for row in rows:
-        powers = (f"{row[f'{kind}_exponent{end}']:.2f}" for kind in ("step", "inference") for end in ("", "_at_end"))
-        lines.append(f"| {row['label']} | {row['x'][0]:,.0f} .. {row['x'][-1]:,.0f} | {' | '.join(powers)} |")
+        cells = [
+            f"{amount(row[f'{kind}_constant'], 's')} + x^{row[f'{kind}_exponent']:.2f} ({row[f'{kind}_off']:.0%})"
+            for kind in kinds
+        ]
+        lines.append(f"| {row['label']} | {row['x'][0]:,.0f} .. {row['x'][-1]:,.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
