@@ -69,6 +69,7 @@ def one_step(*, kernels=False):
     model, batch = _model(), _batch()
     before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, kernels
     rpn._anchors.cache_clear()  # as if nobody had walked here before
+    backend._constant.cache_clear()
     try:
         with Walk() as walk:
             _step(model, batch)
