@@ -199,12 +199,14 @@ def test_a_pretrained_backbone_is_told_by_its_crops(tmp_path, capsys):
 def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     """What it begins with, how well anchors or proposals fit, and after a stop how to go on."""
     made, shown = experiment_of(Config(), tmp_path), []
-    report = types.SimpleNamespace(table=lambda: "TABLE", warnings=lambda: ["W1", "W2"])
+    told = []
+    warnings = lambda **given: told.append(given) or ["W1", "W2"]  # noqa: E731
+    report = types.SimpleNamespace(table=lambda: "TABLE", warnings=warnings)
     made.anchor_report = lambda: report
     made.train = lambda on_start: on_start(resumed) or False
     monkeypatch.setattr(train, "_start", lambda args: made)
     monkeypatch.setattr("tinymaskrcnn.visualize.coverage_figure", lambda report: ("anchors", report))
-    monkeypatch.setattr("tinymaskrcnn.visualize.recall_figure", lambda report: ("recall", report))
+    monkeypatch.setattr("tinymaskrcnn.visualize.recall_figure", lambda report, **_: ("recall", report))
     monkeypatch.setattr("tinymaskrcnn.visualize.save_figure", lambda *given: shown.append(given))
     assert cli.main(["train"]) == 130
     said = capsys.readouterr().err.splitlines()
@@ -218,7 +220,7 @@ def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     made.stream = lambda *_: types.SimpleNamespace(proposals=proposals)
     assert cli.main(["train"]) == 130 and counts == [100]
     assert shown[1:] == [(("recall", report), tmp_path / "proposals.png")]
-    assert "warning" not in capsys.readouterr().err
+    assert "warning: W2" in capsys.readouterr().err and told == [{}, {"samples": 64, "most": 256}]
     outside = options.override(Config(), options.system_settings("fast_rcnn") | {"train.procedure": "pretrain"})
     made.config, made.stream = outside, lambda *_: types.SimpleNamespace(proposals=None)
     assert cli.main(["train"]) == 130 and len(shown) == 2, "neither anchors nor proposals"
