@@ -14,6 +14,7 @@ from tinymaskrcnn import cli, experiment
 from tinymaskrcnn.commands import convert, data, demo, doctor, evaluate, export, homework, options, profile, train
 from tinymaskrcnn.config import CocoConfig, Config
 from tinymaskrcnn.errors import ArgumentError, ConfigError
+from tinymaskrcnn.models.systems import system_settings
 from tinymaskrcnn.structures import Detections, Target
 from tinymaskrcnn.train.run import RunFolder
 
@@ -221,7 +222,7 @@ def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     assert cli.main(["train"]) == 130 and counts == [100]
     assert shown[1:] == [(("recall", report), tmp_path / "proposals.png")]
     assert "warning: W2" in capsys.readouterr().err and told == [{}, {"samples": 64, "most": 256}]
-    outside = options.override(Config(), options.system_settings("fast_rcnn") | {"train.procedure": "pretrain"})
+    outside = options.override(Config(), system_settings("fast_rcnn") | {"train.procedure": "pretrain"})
     made.config, made.stream = outside, lambda *_: types.SimpleNamespace(proposals=None)
     assert cli.main(["train"]) == 130 and len(shown) == 2, "neither anchors nor proposals"
     files = dataclasses.replace(Config(), coco=CocoConfig(annotations="a.json"))
