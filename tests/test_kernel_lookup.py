@@ -43,6 +43,8 @@ def test_the_first_kernel_that_applies_wins(kernels):
     kernel_lookup.register_kernel("scale", applies=lambda x: x.ndim == 1)(lambda x: "vector")
     kernel_lookup.register_kernel("scale")(lambda x: "any")
     assert scale(HOST) == "any" and scale(HOST[0]) == "vector"
+    kernel_lookup.register_kernel("scale", first=True, applies=lambda x: x.ndim == 1)(lambda x: "sooner")
+    assert scale(HOST) == "any" and scale(HOST[0]) == "sooner"
 
 
 def test_the_array_may_sit_inside_a_cache(kernels):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import BackendError, ConfigError
-from tinymaskrcnn.kernels.c import library
+from tinymaskrcnn.kernels.c import conv, library
 
 SOURCES = Path(library.__file__).parent
 ROOT = SOURCES.parents[2]
@@ -124,3 +124,18 @@ def test_the_environment_chooses(asked, said):
     env = os.environ | {"TINYMASKRCNN_KERNELS": asked, "PYTHONPATH": str(ROOT)}
     out = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True).stdout
     assert out.split(" ")[:-1] == said.split(" ") and float(out.split()[-1]) == 4 * (16 * 3 - 2) ** 2 * 16 * 16
+
+
+def test_what_is_not_a_number_is_reported_as_numpy_does(variant):
+    x, weight = np.full((1, 24, 24, 16), 1e30, np.float32), np.full((3, 3, 16, 16), 1e30, np.float32)
+    weight[..., ::2, :] *= -1
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        y, _ = conv.conv2d_forward(x, weight, None, padding=1)
+    assert np.isnan(y).any()
+    found = []
+    with np.errstate(invalid="call", call=lambda *_: found.append(True)):
+        conv.conv2d_forward(x, weight, None, padding=1)
+        assert found
+        found.clear()
+        conv.conv2d_forward(x * np.float32(1e-30), weight * np.float32(1e-30), None, padding=1)
+    assert not found

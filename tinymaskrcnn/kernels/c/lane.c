@@ -81,5 +81,16 @@ EXPORT int supports(int variant) {
   return variant == 0;
 }
 
+/* Whether this thread has made something that is not a number since it was last asked; NumPy looks at the same flag. */
+EXPORT int invalid(void) {
+#if defined(__x86_64__)
+  unsigned flags = __builtin_ia32_stmxcsr();
+  if (flags & 1) __builtin_ia32_ldmxcsr(flags & ~1u);
+  return flags & 1;
+#else
+  return 0;
+#endif
+}
+
 /* Raised with every change of what the functions are called with: an older library is passed over. */
-EXPORT int lane_version(void) { return 3; }
+EXPORT int lane_version(void) { return 4; }

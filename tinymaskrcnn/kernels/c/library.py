@@ -17,10 +17,13 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 3  # of what the functions are called with; lane.c says the same
+VERSION = 4  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
+
+REPORTED = ("correlate", "winograd", "select")
+INFINITE = np.array(np.inf, np.float32)
 
 POINTER, COUNT = c_void_p, c_int64
 FUNCTIONS = {  # arguments, in the order of the C text
@@ -68,7 +71,18 @@ class Lane:
         for name, arguments in FUNCTIONS.items():
             function = getattr(library, f"{name}_{variant}")
             function.argtypes, function.restype = arguments, None
-            setattr(self, name, function)
+            setattr(self, name, _reporting(library, function) if name in REPORTED else function)
+
+
+def _reporting(library, function):
+    """The same function; what it makes that is not a number is reported as NumPy reports its own (np.errstate)."""
+
+    def call(*arguments):
+        function(*arguments)
+        if library.invalid():
+            np.subtract(INFINITE, INFINITE)
+
+    return call
 
 
 @functools.cache
