@@ -25,7 +25,7 @@ extensions = [
     "one_step",
     "predictions",
 ]
-exclude_patterns = ["_build", "_ext", "jupyter_execute"]
+exclude_patterns = ["_build", "_ext", "_pictures", "jupyter_execute"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -43,14 +43,16 @@ html_theme = "pydata_sphinx_theme"
 html_title = "tinymaskrcnn"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_js_files = [("site.js", {"defer": "defer"})]
+html_js_files = [(name, {"defer": "defer"}) for name in ("site.js", "film.js")]
+html_favicon = "_static/favicon.svg"
 html_sourcelink_suffix = ""
 html_show_sphinx = False
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,  # the arrow keys belong to the pictures
     "show_nav_level": 1,
-    "secondary_sidebar_items": {"**": ["page-toc", "sourcelink"], "architecture": []},  # it has a wide drawing
+    # these two have wide drawings
+    "secondary_sidebar_items": {"**": ["page-toc", "sourcelink"], "architecture": [], "index": []},
     "footer_start": [],
     "footer_end": [],
     "icon_links": [],

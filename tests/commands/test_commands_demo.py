@@ -1,12 +1,13 @@
 """`tinymaskrcnn demo` makes a picture, and its tiny model only has one class."""
 
 import json
+import re
 
 import numpy as np
 from PIL import Image
 
 from tinymaskrcnn import cli
-from tinymaskrcnn.commands.demo import OneClass, demo_config
+from tinymaskrcnn.commands.demo import OneClass, _Camera, demo_config
 from tinymaskrcnn.config import Config, to_dict
 from tinymaskrcnn.data.loader import SceneStream
 
@@ -17,6 +18,30 @@ def test_demo_makes_a_picture(tmp_path, capsys):
     captured = capsys.readouterr()
     assert f"wrote {target}" in captured.out and "2 steps" in captured.out
     assert Image.open(target).size[0] > 300
+
+
+def test_demo_films_its_training(tmp_path, capsys):
+    """Every step of so short a training is a picture, and the model learns what it learns without a film."""
+    film, out = tmp_path / "films" / "learns.gif", ["--out", str(tmp_path / "demo.png"), "--steps", "10"]
+    assert cli.main(["demo", *out, "--film", str(film)]) == 0
+    filmed = capsys.readouterr()
+    assert f"wrote {film}" in filmed.out
+    assert Image.open(film).n_frames == 10 and Image.open(film.with_suffix(".png")).size == Image.open(film).size
+    assert cli.main(["demo", *out]) == 0
+    losses = [re.findall(r"step 10  loss \S+", text) for text in (filmed.err, capsys.readouterr().err)]
+    assert losses[0] == losses[1] and len(losses[0]) == 1
+
+
+def test_pictures_are_taken_often_at_first():
+    """As many as make eight seconds, and the last step is among them."""
+    taken = []
+    camera = object.__new__(_Camera)
+    camera.model, camera.shots = None, 48
+    camera.reel = type("Reel", (), {"shots": taken, "shoot": lambda self, model, *, step, loss: taken.append(step)})()
+    for step in range(1, 501):
+        camera.look({"step": step, "loss": 1.0}, step / 500)
+    gaps = np.diff(taken)
+    assert 48 <= len(taken) <= 50 and taken[-1] == 500 and gaps[0] <= 4 and gaps[-2] >= 12
 
 
 def test_every_digit_is_just_a_digit():

@@ -31,6 +31,9 @@ MARGINS = {"left": 0.02, "right": 0.98, "bottom": 0.02, "top": 0.9, "wspace": 0.
 
 def add_arguments(parser):
     parser.add_argument("--out", metavar="FILE", default="demo.png", help="the picture (default: demo.png)")
+    parser.add_argument(
+        "--film", metavar="FILE", help="a GIF of eight seconds in which it learns, and a PNG of its end"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="time to train (default: 30)")
     parser.add_argument("--steps", type=int, metavar="N", help="train so many steps instead")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
@@ -76,25 +79,53 @@ def run(args):
     budget = "" if args.steps else f" for {args.seconds:.0f} seconds"
     print(f"training a very small Mask R-CNN{budget} ...", file=sys.stderr, flush=True)
     with computing(args.threads):
-        seconds = _train(trainer, None if args.steps else args.seconds)
+        camera = _Camera(trainer, args, config) if args.film else None
+        seconds = _train(trainer, None if args.steps else args.seconds, camera)
         _draw(args, config, model.eval(), f"{trainer.step} steps ({seconds:.0f} s)")
+        if camera:
+            camera.reel.save(args.film)
+            print(f"wrote {args.film}: the training in eight seconds")
     print(f"wrote {args.out}: what {trainer.step} steps ({seconds:.0f} s) taught it. Next: tinymaskrcnn train")
     return 0
 
 
-def _train(trainer, budget):
-    """Train for so many seconds, or to the last step; returns the time it took."""
+class _Camera:
+    """Looks at a training at the beginning often, later seldom: in all so often that it makes eight seconds."""
+
+    def __init__(self, trainer, args, config):
+        from pathlib import Path
+
+        from ..data.loader import SceneStream
+        from ..visualize.reel import SHOTS, Reel
+
+        Path(args.film).parent.mkdir(parents=True, exist_ok=True)
+        stream = OneClass(SceneStream(config.scenes, split="test", seed=args.seed, batch_size=1))
+        self.reel = Reel(*zip(*(stream.scene(i) for i in range(ROWS))))
+        self.model, self.shots = trainer.model, SHOTS
+
+    def look(self, row, done):
+        """Shoot when the next picture is due; done: the share of the training that is over."""
+        if done >= 1 or done >= (len(self.reel.shots) / self.shots) ** 1.5:
+            self.reel.shoot(self.model, step=row["step"], loss=row["loss"])
+
+
+def _train(trainer, budget, camera=None):
+    """Train for so many seconds, or to the last step; returns the time it took, without that of a camera."""
     from contextlib import closing
 
-    began = time.monotonic()
+    began, looked = time.monotonic(), 0.0
     with closing(trainer.rows()) as rows:
         for row in rows:
-            elapsed = time.monotonic() - began
+            now = time.monotonic()
+            elapsed = now - began - looked
+            if camera:
+                camera.look(row, elapsed / budget if budget else row["step"] / trainer.config.steps)
+                looked += time.monotonic() - now
             if row["step"] % 10 == 0:
                 print(f"  step {row['step']}  loss {row['loss']:.3f}  {elapsed:.0f} s", file=sys.stderr, flush=True)
             if budget is not None and elapsed >= budget:
                 break
-    return time.monotonic() - began
+    return elapsed
 
 
 def _draw(args, config, model, trained):

@@ -14,7 +14,7 @@ from ..structures import collate
 
 
 def objectness_reach(model, image, anchors):
-    """How much each pixel of a picture would change the objectness of some anchors: |d logit / d pixel|, over channels.
+    """How much each pixel would change the objectness of some anchors: `|d logit / d pixel|`, over channels.
 
     MaskRCNN in eval mode on the host, image (H, W, C) in 0..1, anchors (K,) int, rows of the trace's Anchors
     ->  reach (K, H, W)

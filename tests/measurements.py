@@ -1,0 +1,142 @@
+"""Every figure that the README, `--help` and the pages give of what was measured, held against docs/measurements.json.
+
+    python -m tests.measurements        # which figures stand nowhere in the file, and which of the file stand nowhere
+
+A writer writes plain sentences. The file is a list of measurements: the command that prints it, the machine, the day,
+the places where it stands ("docs/training.md#The default run", "README.md#What is proved", "--help", a page for all of
+it), and its values by name. A figure of a place is right when a measurement that stands there has a value that
+rounds to it. What is no measurement but a setting, a limit or a name's number is chosen, and stands there as that.
+"""
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from tinymaskrcnn import cli
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "docs/measurements.json"
+WRITTEN_BY_A_COMMAND = {"docs/evidence.md"}  # whole pages that no hand touches
+UNITS = r"%|(?:ms|us|s|min|minutes?|seconds?|hours?|kB|MB|GB|GiB|GFLOP/s|TFLOP/s|times|launches)\b"
+NUMBER = rf"\d[\d,]*\.\d+|\d(?:\.\d+)?e-\d+|\d[\d,]*(?=[ -]?(?:{UNITS})| of \d)|(?<=\d of )\d[\d,]*"
+FIGURE = re.compile(rf"(?<![\w.,:/^-])({NUMBER})")
+FENCED = r"^(```|~~~|:::).*?^\1|^---\n.*?^---\n"
+CODE = re.compile(FENCED + r"|`[^`\n]*`|\]\([^)]*\)|\$[^$\n]+\$|^(?: {4}|\t).*?$|<[^>]*>", re.DOTALL | re.MULTILINE)
+NOTES = {"name", "command", "machine", "date", "stands", "values"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number in a text: where, in which line, and as it is written."""
+
+    place: str
+    line: int
+    text: str
+    around: str
+
+    def rounds(self, value):
+        """Whether a measured value, rounded to as many digits, is this figure."""
+        said = self.text.replace(",", "")
+        half = Decimal(10) ** Decimal(said).as_tuple().exponent / 2
+        return abs(Decimal(said) - Decimal(str(value))) <= half
+
+
+def pages():
+    """The texts that are read: the README, the pages of the docs that hands write."""
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [path for path in found if str(path.relative_to(ROOT)) not in WRITTEN_BY_A_COMMAND]
+
+
+def figures_in(text, page):
+    """The figures of a page, its code left out, each under the heading it stands below."""
+    bare = CODE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    heading, found = "", []
+    for number, line in enumerate(bare.split("\n"), start=1):
+        if line.startswith("#"):
+            heading = line.strip("# ")
+        place = f"{page}#{heading}"
+        found += [Figure(place, number, m[1], line.strip()[:100]) for m in FIGURE.finditer(line)]
+    return found
+
+
+def figures_of_help():
+    """The figures in the help of every command."""
+    parser, parsers = cli.build_parser()
+    helps = {"": parser, **parsers}
+    return [
+        Figure("--help", number, match[1], f"{name}: {line.strip()}")
+        for name, one in helps.items()
+        for number, line in enumerate(one.format_help().split("\n"), start=1)
+        for match in FIGURE.finditer(line)
+    ]
+
+
+def all_figures():
+    found = [f for p in pages() for f in figures_in(p.read_text(encoding="utf-8"), p.relative_to(ROOT).as_posix())]
+    return found + figures_of_help()
+
+
+def lies_in(figure, place):
+    """Whether a figure stands at a place: below a heading, or anywhere on a page."""
+    return figure.place == place or figure.place.startswith(f"{place}#")
+
+
+def stands(measurement, figure):
+    """Whether a measurement may be quoted where a figure is."""
+    return any(lies_in(figure, place) for place in measurement["stands"])
+
+
+def values_for(figure, measurements):
+    return [(f"{m['name']}: {key}", v) for m in measurements if stands(m, figure) for key, v in m["values"].items()]
+
+
+def unknown(figures, measurements, chosen):
+    """[sentence] for each figure that is neither a measurement's nor chosen."""
+    said = []
+    for figure in figures:
+        values = values_for(figure, measurements)
+        if any(figure.rounds(value) for _, value in values) or figure.text in chosen_at(figure, chosen):
+            continue
+        near = sorted(values, key=lambda pair: abs(pair[1] - float(figure.text.replace(",", ""))))[:1]
+        hint = f"; the nearest there is {near[0][1]} ({near[0][0]})" if near else ""
+        where = f"{figure.place}, line {figure.line}"
+        said.append(f"{where}: {figure.text} is no figure of docs/measurements.json{hint}: {figure.around}")
+    return said
+
+
+def chosen_at(figure, chosen):
+    """What is chosen where a figure stands."""
+    return {text for place, texts in chosen.items() if lies_in(figure, place) for text in texts}
+
+
+def idle(figures, measurements):
+    """[sentence] for each value that nobody quotes any more."""
+    return [
+        f"{m['name']}: {key} = {value} stands in none of {m['stands']}"
+        for m in measurements
+        for key, value in m["values"].items()
+        if not any(stands(m, figure) and figure.rounds(value) for figure in figures)
+    ]
+
+
+def load():
+    """(measurements, what is chosen)"""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    return content["measurements"], content["chosen"]
+
+
+def main():
+    measurements, chosen = load()
+    figures = all_figures()
+    wrong = unknown(figures, measurements, chosen) + idle(figures, measurements)
+    print(*wrong, sep="\n")
+    values = sum(len(measurement["values"]) for measurement in measurements)
+    print(f"{len(figures)} figures, {values} values, {len(wrong)} without the other")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
