@@ -2,10 +2,11 @@
 
     python -m tests.measurements        # which figures stand nowhere in the file, and which of the file stand nowhere
 
-A writer writes plain sentences. The file is a list of measurements: the command that prints it, the machine, the day,
-the places where it stands ("docs/training.md#The default run", "README.md#What is proved", "--help", a page for all of
-it), and its values by name. A figure of a place is right when a measurement that stands there has a value that
-rounds to it. What is no measurement but a setting, a limit or a name's number is chosen, and stands there as that.
+A writer writes plain sentences. The file is a list of measurements: the command that prints it, the machine, the day
+(of those older than the file: on which they came to their page), the places where it stands and its values by name.
+A place is a page, a page and a heading ("docs/training.md#The default run") or "--help". A figure is right when
+a measurement that stands there has a value that rounds to it. What is no measurement but a setting, a limit or a name's
+number is chosen, and stands in the file as that.
 """
 
 import json

@@ -8,6 +8,8 @@ import measurements as m
 import pytest
 from measurements import Figure, figures_in, unknown
 
+from tinymaskrcnn import cli
+
 
 def test_every_figure_is_a_measurement_and_every_measurement_is_told():
     """Who changes a figure changes docs/measurements.json: `python -m tests.measurements` says where."""
@@ -39,6 +41,14 @@ def test_a_measurement_says_where_it_comes_from():
     for one in measurements:
         assert set(one) == m.NOTES and one["command"] and one["machine"] and one["values"], one["name"]
         datetime.date.fromisoformat(one["date"])
+        for command in re.findall(r"tinymaskrcnn ([a-z]+)", one["command"]):
+            assert command in cli.COMMANDS, one["command"]
+        modules = re.findall(r"python -m (tests[\w.]+)", one["command"])
+        for path in (
+            *(f"{name.replace('.', '/')}.py" for name in modules),
+            *re.findall(r"tests/\S+\.py", one["command"]),
+        ):
+            assert (m.ROOT / path).is_file(), one["command"]
     for place in {*chosen, *(place for one in measurements for place in one["stands"])}:
         assert any(other == place or other.startswith(f"{place}#") for other in places), f"no figure stands at {place}"
 
