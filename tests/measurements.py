@@ -1,6 +1,7 @@
 """Every figure that the README, `--help` and the pages give of what was measured, held against docs/measurements.json.
 
-    python -m tests.measurements        # which figures stand nowhere in the file, and which of the file stand nowhere
+    python -m tests.measurements          # which figures stand nowhere in the file, and which of the file nowhere else
+    python -m tests.measurements --add "docs/page.md#Heading" COMMAND MACHINE      # what is missing
 
 A writer writes plain sentences. The file is a list of measurements: the command that prints it, the machine, the day
 (of those older than the file: on which they came to their page), the places where it stands and its values by name.
@@ -9,6 +10,8 @@ a measurement that stands there has a value that rounds to it. What is no measur
 number is chosen, and stands in the file as that.
 """
 
+import argparse
+import datetime
 import json
 import re
 import sys
@@ -59,7 +62,7 @@ def figures_in(text, page):
         if line.startswith("#"):
             heading = line.strip("# ")
         place = f"{page}#{heading}"
-        found += [Figure(place, number, m[1], line.strip()[:100]) for m in FIGURE.finditer(line)]
+        found += [Figure(place, number, m[1], line.strip()) for m in FIGURE.finditer(line)]
     return found
 
 
@@ -104,7 +107,7 @@ def unknown(figures, measurements, chosen):
         near = sorted(values, key=lambda pair: abs(pair[1] - float(figure.text.replace(",", ""))))[:1]
         hint = f"; the nearest there is {near[0][1]} ({near[0][0]})" if near else ""
         where = f"{figure.place}, line {figure.line}"
-        said.append(f"{where}: {figure.text} is no figure of docs/measurements.json{hint}: {figure.around}")
+        said.append(f"{where}: {figure.text} is no figure of docs/measurements.json{hint}: {figure.around[:100]}")
     return said
 
 
@@ -123,6 +126,33 @@ def idle(figures, measurements):
     ]
 
 
+def add(place, command, machine):
+    """Write the figures of a place that stand nowhere into the file, as one measurement of today."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    values = {}
+    for figure in all_figures():
+        if figure.place == place and unknown([figure], content["measurements"], content["chosen"]):
+            name = name_of(figure)
+            while name in values:
+                name += ", again"
+            values[name] = json.loads(figure.text.replace(",", ""))
+    today = datetime.date.today().isoformat()
+    names = {one["name"] for one in content["measurements"]}
+    name = place if place not in names else f"{place}, {today}, {len(names)}"
+    new = {"name": name, "command": command, "machine": machine, "date": today, "stands": [place], "values": values}
+    content["measurements"].append(new)
+    FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{len(values)} values of {place}; give them better names in {FILE.relative_to(ROOT)}")
+
+
+def name_of(figure):
+    """What a figure is called until somebody finds better words: its row, or the words before it."""
+    before = figure.around[: figure.around.find(figure.text)]
+    if figure.around.startswith("|"):
+        return f"{figure.around.split('|')[1].strip()}, column {before.count('|')}"
+    return " ".join(before.split()[-5:]) or figure.around[:40]
+
+
 def load():
     """(measurements, what is chosen)"""
     content = json.loads(FILE.read_text(encoding="utf-8"))
@@ -130,6 +160,10 @@ def load():
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--add", nargs=3, metavar=("PLACE", "COMMAND", "MACHINE"), help="write what is missing there")
+    if given := parser.parse_args().add:
+        return add(*given)
     measurements, chosen = load()
     figures = all_figures()
     wrong = unknown(figures, measurements, chosen) + idle(figures, measurements)

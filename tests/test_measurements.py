@@ -125,6 +125,20 @@ def test_a_wrong_figure_is_named_with_the_nearest():
     assert len(unknown(figures, [elsewhere], {"p.md": ["0.7"]})) == 1
 
 
+def test_what_is_missing_can_be_added(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(PAGE + "\n| steps | 1.5 | 2.5 |\n")
+    monkeypatch.setattr(m, "ROOT", tmp_path)
+    monkeypatch.setattr(m, "FILE", tmp_path / "docs/measurements.json")
+    monkeypatch.setattr(m, "figures_of_help", list)
+    m.FILE.write_text(json.dumps({"chosen": {"README.md#Title": ["0.7"]}, "measurements": []}))
+    assert len(unknown(m.all_figures(), *m.load())) == 8
+    m.add("README.md#Speed", "time it", "a machine")
+    assert unknown(m.all_figures(), *m.load()) == m.idle(m.all_figures(), m.load()[0]) == []
+    [one] = m.load()[0]
+    assert one["values"]["steps, column 2"] == 1.5 and one["values"]["It took"] == 41.5 and set(one) == m.NOTES
+
+
 def test_a_value_that_nobody_tells_is_named():
     one = {"name": "speed", "stands": ["p.md"], "values": {"seconds": 41.5, "minutes": 7}}
     assert m.idle(figures_in(PAGE, "p.md"), [one]) == ["speed: minutes = 7 stands in none of ['p.md']"]
