@@ -81,7 +81,7 @@ def test_the_losses_until_then_are_drawn(watched):
 
 
 def test_the_film_lasts_eight_seconds_and_stops(watched, tmp_path):
-    path, still = watched.save(tmp_path / "film.gif")
+    path, still = watched.write(tmp_path / "film.gif")
     with Image.open(path) as film:
         assert film.n_frames == 3 and film.info["loop"] == 2
         times = []
@@ -99,4 +99,4 @@ def test_what_cannot_be_filmed_is_said(watched, tmp_path):
     with pytest.raises(ArgumentError, match="shoot"):
         reel.Reel(*map(list, zip(scene()))).frames()
     with pytest.raises(ArgumentError, match=r"end in \.gif; got '.*film\.mp4'"):
-        watched.save(tmp_path / "film.mp4")
+        watched.write(tmp_path / "film.mp4")

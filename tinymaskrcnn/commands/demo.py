@@ -83,7 +83,7 @@ def run(args):
         seconds = _train(trainer, None if args.steps else args.seconds, camera)
         _draw(args, config, model.eval(), f"{trainer.step} steps ({seconds:.0f} s)")
         if camera:
-            camera.reel.save(args.film)
+            camera.reel.write(args.film)
             print(f"wrote {args.film}: the training in eight seconds")
     print(f"wrote {args.out}: what {trainer.step} steps ({seconds:.0f} s) taught it. Next: tinymaskrcnn train")
     return 0

@@ -24,7 +24,7 @@ NIGHT, INK, MUTED = "#16181D", "#F2F2F2", "#8A8F98"
 
 
 class Reel:
-    """Watches a training on scenes that are never trained on: `shoot` now and then, `save` at the end.
+    """Watches a training on scenes that are never trained on: `shoot` now and then, `write` at the end.
 
     images: a list of (S, S, C) floats in 0..1; truths: their Targets, whose objects have a colour each
     """
@@ -49,14 +49,14 @@ class Reel:
             raise ArgumentError("Reel.frames: call shoot at least once before")
         return [self._frame(number) for number in range(len(self.shots))]
 
-    def save(self, path):
+    def write(self, path):
         """Write the film as a GIF that runs three times and stays at its end, and its end as a PNG beside it.
 
         ->  the two paths
         """
         path = Path(path)
         if path.suffix.lower() != ".gif":
-            raise ArgumentError(f"Reel.save: path must end in .gif; got {str(path)!r}")
+            raise ArgumentError(f"Reel.write: path must end in .gif; got {str(path)!r}")
         frames = self.frames()
         colors = frames[-1].quantize(32, Image.Quantize.MEDIANCUT)  # one table of colours, or it would flicker
         first, *others = (frame.quantize(palette=colors, dither=Image.Dither.NONE) for frame in frames)
