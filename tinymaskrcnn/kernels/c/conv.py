@@ -8,7 +8,7 @@ from ..common import is_float32, is_pair, output_size, pair
 from ..matmul import add_up
 from ..threads import run, single_threaded_blas
 from . import correlate, winograd
-from .library import ON_THE_LANE, aligned, plain
+from .library import ON_THE_LANE, aligned, gapless
 
 FEWEST = 512  # pixels: below, the weights are most of the work, and BLAS is as fast
 NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
@@ -60,10 +60,11 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
     size = output_size(x.shape, weight.shape, stride, padding, dilation)
     y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
     way, _ = choose(len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, dilation=dilation)
-    pixels, origin = plain(x), (-padding[0], -padding[1])
-    shift = None if bias is None else plain(bias)
+    pixels, origin = gapless(x), (-padding[0], -padding[1])
+    shift = None if bias is None else gapless(bias)
     if way == 1:
-        run(correlate.correlate_jobs(y, pixels, plain(weight), shift, stride=stride, origin=origin, dilation=dilation))
+        place = {"stride": stride, "origin": origin, "dilation": dilation}
+        run(correlate.correlate_jobs(y, pixels, gapless(weight), shift, **place))
     else:
         run(winograd.correlate_jobs(y, pixels, winograd.filters_of(aligned(weight), way), shift, origin=origin, m=way))
     return y, (x, weight, bias is not None, stride, padding, dilation, groups)
@@ -81,7 +82,8 @@ def _takes_backward(dy, cache):
 def conv2d_backward(dy, cache):
     """Fast twin of ops.conv.conv2d_backward: the jobs of all three gradients go to the threads together."""
     x, weight, has_bias, stride, padding, dilation, _ = cache
-    dy, x, weight, kernel, origin = plain(dy), plain(x), aligned(weight), weight.shape[:2], (-padding[0], -padding[1])
+    dy, x, weight = gapless(dy), gapless(x), aligned(weight)
+    kernel, origin = weight.shape[:2], (-padding[0], -padding[1])
     way, way_back = choose(len(x), dy.shape[1:3], kernel, weight.shape[2:], stride=stride, dilation=dilation)
     place = {"stride": stride, "origin": origin, "dilation": dilation}
     if way_back == 1:

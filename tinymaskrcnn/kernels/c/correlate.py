@@ -10,7 +10,7 @@ import numpy as np
 from ...devices import Workspace
 from ..im2col import deal
 from ..windows import blocks
-from .library import Correlation, address, lane, plain
+from .library import Correlation, address, gapless, lane
 
 BUDGET = 1 << 19  # bytes of input at a time: they stay in the cache while every panel of weights passes
 
@@ -184,6 +184,6 @@ def _seen(x, grid, corner, stride, reach):
     if top >= 0 and left >= 0 and top + height <= H and left + width <= W:
         return x[:, top:, left:]
     seen = _workspace.take("seen", (n, height, width, C))
-    x = plain(x)
+    x = gapless(x)
     lane().window(address(seen), address(x), n, H, W, C, height, width, top, left)
     return seen

@@ -169,7 +169,7 @@ def ON_THE_LANE(module):
 # ---------------------------------------------------------------- arrays for C
 
 
-def plain(x):
+def gapless(x):
     """The array as C reads it, without gaps: itself, or else a copy."""
     return x if x.flags.c_contiguous and x.flags.aligned else np.array(x, order="C")
 

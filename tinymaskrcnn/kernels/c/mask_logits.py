@@ -9,7 +9,7 @@ from ..common import is_float32
 from ..matmul import add_up
 from ..threads import even_pieces, run, single_threaded_blas, spans
 from .correlate import Gathering, add_weight_gradient, correlate, filters_of, taps_of
-from .library import ON_THE_LANE, address, aligned, lane, plain
+from .library import ON_THE_LANE, address, aligned, gapless, lane
 
 BUDGET = 1 << 20  # bytes of upscaled maps at a time
 LANES = 8  # gradients for the weights are added up in at most this many sums, which are then added in order
@@ -51,12 +51,12 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     Q, S, T, C = x.shape
     D = deconv_weight.shape[3]
     one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
-    chosen, shift = plain(one_hot @ weight[0, 0].T), one_hot @ bias  # (Q, D), (Q,)
+    chosen, shift = gapless(one_hot @ weight[0, 0].T), one_hot @ bias  # (Q, D), (Q,)
     h, logits = np.empty((Q, 2 * S, 2 * T, D), np.float32), np.empty((Q, 2 * S, 2 * T), np.float32)
     painting = Gathering(
         aligned(deconv_weight).transpose(0, 1, 3, 2), h.shape[1:3], stride=(2, 2), origin=(0, 0), dilation=(1, 1)
     )
-    pixels, deconv_shift = plain(x), plain(deconv_bias)
+    pixels, deconv_shift = gapless(x), gapless(deconv_bias)
 
     def job(maps):
         painting.run(h[maps], pixels[maps], deconv_shift, slice(0, S), rectified=True)
@@ -79,7 +79,7 @@ def mask_logits_backward(dlogits, cache):
     dx, dchosen = np.empty(x.shape, np.float32), np.empty((Q, D), np.float32)
     turned = np.ascontiguousarray(deconv_weight.transpose(0, 1, 3, 2))  # (2, 2, D, C)
     filters, taps = filters_of(turned, (1, 1)), taps_of(turned.shape, (1, 1))
-    pixels, maps_of, rows, factors = plain(x), plain(h), plain(dlogits), plain(chosen)
+    pixels, maps_of, rows, factors = gapless(x), gapless(h), gapless(dlogits), gapless(chosen)
 
     def job(some):
         dmatrix, dbias = np.zeros((4 * D, C), np.float32), np.zeros(D, np.float32)
