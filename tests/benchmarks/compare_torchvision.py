@@ -8,6 +8,8 @@ Without a subcommand: every work as a ratio ours / torchvision (below 1 is faste
 of an hour. The two take turns, call by call, and who begins alternates, so that whatever else the machine does meets
 both; what counts is the median of the ratios of the pairs. The rows are written after every work.
 
+The rows `ort_...` have another peer, onnxruntime on our own export; without it they say so and the others go on.
+
 `train`: the same scenes in the same order, the same schedule, optimizer, clipping, anchors, samples and thresholds;
 both are judged by this package's evaluator on the same held-out scenes. `step`: the time of a training step and of
 inference after each has trained by itself. Needs torch and torchvision on the CPU.
@@ -25,6 +27,7 @@ from tinymaskrcnn.train.trainer import computing
 from .measure import at_least, environment, load_average, say, warnings, write_rows
 
 NAMES = ("tiny_step_b8", "tiny_step_512", "tiny_inference_b1", "tiny_inference_b8", "r50_800x1333")
+NAMES += ("ort_tiny_b1", "ort_r50")
 NAMES += ("roi_align_backward", "nms_1000", "nms_6000", "memory_step", "memory_r50")
 
 
@@ -63,14 +66,14 @@ def in_words(row):
         process = f"(whole process {row['ours_process_mb']:.0f} and {row['peer_process_mb']:.0f} MB)"
         return f"ours {row['ours_mb']:.0f} MB, torchvision {row['peer_mb']:.0f} MB, ratio {row['ratio']:.2f} {process}"
     return (
-        f"ours {1e3 * row['ours_s']:.4g} ms, torchvision {1e3 * row['peer_s']:.4g} ms, "
+        f"ours {1e3 * row['ours_s']:.4g} ms, {row.get('peer', 'torchvision')} {1e3 * row['peer_s']:.4g} ms, "
         f"ratio {row['ratio']:.3f} ({row['ratio_25']:.3f} to {row['ratio_75']:.3f}) of {row['pairs']} pairs"
     )
 
 
 def print_rows(rows):
     """The results as text: one line for each work, the ratio with its middle half."""
-    print(f"{'work':20}{'ours':>12}{'torchvision':>14}{'ratio':>8}   middle half")
+    print(f"{'work':20}{'ours':>12}{'peer':>14}{'ratio':>8}   middle half")
     for row in rows:
         if "error" in row:
             print(f"{row['work']:20}{row['error']}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from tinymaskrcnn.kernels.c import library
 from tinymaskrcnn.kernels.threads import available_cores
 
 TURN = 0.1  # seconds: calls that are shorter are repeated within a turn, so that a turn is not over before it began
@@ -83,9 +84,12 @@ class Mismatch(Exception):
 # ---------------------------------------------------------------- where the figures come from
 
 
+PACKAGES = ("tinymaskrcnn", "numpy", "scipy", "torch", "torchvision", "onnxruntime")
+
+
 def environment(*, threads, load, **more):
     """What a reader of the figures has to know: versions, threads, BLAS, processor, and what else kept it busy."""
-    packages = {name: version(name) for name in ("tinymaskrcnn", "numpy", "scipy", "torch", "torchvision")}
+    packages = {name: version(name) for name in PACKAGES}
     document = {name: found for name, found in packages.items() if found}
     document |= {
         "python": platform.python_version(),
@@ -94,6 +98,7 @@ def environment(*, threads, load, **more):
         "cores": available_cores(),
         "threads": threads,
         "blas": blas(),
+        "kernels": library.described(),
         "load_at_start": load,
     }
     if "torch" in sys.modules:

@@ -14,6 +14,8 @@ NAMES = {  # work: (in words, the largest ratio that is allowed)
     "tiny_inference_b1": ("inference, 1 picture of 128x128", 1.0),
     "tiny_inference_b8": ("inference, 8 pictures", 1.0),
     "r50_800x1333": ("ResNet-50-FPN inference, 800x1333, 100 detections", 1.0),
+    "ort_tiny_b1": ("1 picture of 128x128, beside onnxruntime on our export", 1.2),
+    "ort_r50": ("ResNet-50-FPN, beside onnxruntime on our export", 1.0),
     "roi_align_backward": ("RoIAlign backward, 512x7x7x64", 0.1),
     "nms_1000": ("NMS at 0.7, 1,000 boxes", 0.8),
     "nms_6000": ("NMS at 0.7, 6,000 boxes", 0.5),
@@ -24,7 +26,7 @@ NAMES = {  # work: (in words, the largest ratio that is allowed)
 
 def ratios_table(rows):
     """What compare_torchvision wrote: the ratio with its middle half, against what is required of it."""
-    lines = ["| work | ours | torchvision | ratio | middle half | required |", "|---|---|---|---|---|---|"]
+    lines = ["| work | ours | peer | ratio | middle half | required |", "|---|---|---|---|---|---|"]
     for row in rows:
         words, required = NAMES.get(row["work"], (row["work"], None))
         if "error" in row:
@@ -73,9 +75,11 @@ def amount(value, unit):
 
 def origin(where):
     """One sentence about the machine and the versions."""
-    versions = [f"{name} {where[name]}" for name in ("numpy", "scipy", "torch", "torchvision") if name in where]
+    packages = ("numpy", "scipy", "torch", "torchvision", "onnxruntime")
+    versions = [f"{name} {where[name]}" for name in packages if name in where]
     text = f"{where['processor']}, {where['cores']} cores, {where['threads']} threads; Python {where['python']}, "
     text += ", ".join(versions) + f"; BLAS: {', '.join(where['blas']) or 'unknown'}"
+    text += f"; {where['kernels']}" if "kernels" in where else ""
     if where.get("torch_cpu_capability"):
         text += f"; torch with {where['torch_cpu_capability']}"
     if where.get("channels_last"):

@@ -1,4 +1,4 @@
-"""What is compared with torchvision, by name: each work gives both the same pictures, widths and RoIs, and checks it.
+"""What is compared with torchvision, and with onnxruntime, by name: each work gives both the same and checks it.
 
 A work is a function of a Bench that returns its row; WORKS, at the end, names them all. Imported only where torch and
 torchvision are installed.
@@ -14,7 +14,7 @@ from tinymaskrcnn.experiment import Detector
 from tinymaskrcnn.interop.torchvision import from_state_dict
 from tinymaskrcnn.ops import nms, roi_align
 
-from . import memory
+from . import memory, onnxruntime_peer
 from .contestants import Ours, counted_rois, require_same_size, shared_config, stream_of, trained_weights, with_model
 from .measure import Mismatch, race, say, timing_row
 from .torchvision_peer import Torchvision
@@ -228,6 +228,8 @@ WORKS = {
     "tiny_inference_b1": functools.partial(tiny_inference, pairs=20, pictures=1),
     "tiny_inference_b8": functools.partial(tiny_inference, pairs=20, pictures=8),
     "r50_800x1333": functools.partial(full_size_inference, pairs=10),
+    "ort_tiny_b1": functools.partial(onnxruntime_peer.tiny, pairs=20),
+    "ort_r50": functools.partial(onnxruntime_peer.full_size, pairs=10, kind=KIND, arrays=arrays_of),
     "roi_align_backward": functools.partial(pooling_backward, pairs=20),
     "nms_1000": functools.partial(suppression, pairs=20, boxes=1000),
     "nms_6000": functools.partial(suppression, pairs=20, boxes=6000),
