@@ -29,6 +29,31 @@ def device():
     return strict_device.xp
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """once(name, make)  ->  the folder that make(folder) has filled: for whichever process comes first, and for all."""
+    from shared import made_once
+
+    base = tmp_path_factory.getbasetemp()  # of each worker a folder of its own, in one that all share
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return lambda name, make: made_once(root / name, make)
+
+
+@pytest.fixture(scope="session")
+def executed(once):
+    """executed(lesson)  ->  the path of its notebook with outputs; run once, for the lesson's test and for the site."""
+    from lessons import running
+
+    def path_of(lesson):
+        def run(folder):
+            (folder / "empty").mkdir()
+            running.write(running.run_notebook(lesson, folder / "empty"), folder / f"{lesson.stem}.ipynb")
+
+        return once(f"lesson-{lesson.stem}", run) / f"{lesson.stem}.ipynb"
+
+    return path_of
+
+
 @pytest.fixture
 def rng():
     import numpy as np

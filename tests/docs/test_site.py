@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from docs.page_checks import complaints
+from lessons.pair import sources
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx-mathjax-offline", "ipykernel")
+RUN_HERE = "01_pairs_and_gradients"
 # Nothing in these may be an address of elsewhere: what a browser loads by itself
 LOADED = re.compile(r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]*""")
 LINKED = re.compile(r"""<link\b[^>]*\bhref=["']?(?:https?:)?//[^"'\s>]*""")
@@ -32,15 +34,23 @@ def missing():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the built pages. The lessons that train do so for a few steps only."""
+def site(tmp_path_factory, executed):
+    """The folder of the built pages. The lessons that train do so for a few steps only.
+
+    One lesson runs while the site is built, as all do for a reader; the others have run before, for their own tests.
+    """
     if missing():
         pytest.skip(f"not installed (extra docs): {', '.join(missing())}")
     folder = tmp_path_factory.mktemp("site")
+    (folder / "lessons").mkdir()
+    for source in sources():
+        path = source.with_suffix(".ipynb") if source.stem == RUN_HERE else executed(source)
+        shutil.copy(path, folder / "lessons")
+    before = ",".join(f"lessons/{source.stem}*" for source in sources() if source.stem != RUN_HERE)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "lessons", "__pycache__"))
     env = os.environ | {"TINYMASKRCNN_FAST": "1", "OPENBLAS_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
-    lessons = f"lessons_source={ROOT / 'lessons'}"
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-D", lessons, "docs", "pages"]
+    settings = [f"-Dlessons_source={folder / 'lessons'}", f"-Dnb_execution_excludepatterns={before}"]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", *settings, "docs", "pages"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-6000:]
     return folder / "pages"

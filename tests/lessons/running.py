@@ -47,6 +47,16 @@ def run_notebook(source, folder, *, fast=True, limit=LIMIT):
     return notebook
 
 
+def write(notebook, path):
+    """Keep a notebook with its outputs."""
+    Path(path).write_text(nbformat.writes(notebook, version=nbformat.NO_CONVERT), encoding="utf-8")
+
+
+def read(path):
+    """What write() kept."""
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
 # ---------------------------------------------------------------- what came out
 
 

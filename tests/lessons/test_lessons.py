@@ -41,15 +41,13 @@ def test_the_form_of_a_lesson(lesson):
     assert not form.complaints(lesson, SOLUTIONS)
 
 
-def long_but(*numbers):
-    """The lessons, all but some of them marked long: their cells run on the site, too."""
-    return [
-        pytest.param(path, id=path.stem, marks=[] if path.stem[:2] in numbers else pytest.mark.long)
-        for path in pair.sources()
-    ]
+SCRIPTS = [  # their cells run in the notebook, too
+    pytest.param(path, id=path.stem, marks=[] if path.stem[:2] == "00" else pytest.mark.long)
+    for path in pair.sources()
+]
 
 
-@pytest.mark.parametrize("lesson", long_but("00"))
+@pytest.mark.parametrize("lesson", SCRIPTS)
 def test_runs_as_a_plain_script(lesson, tmp_path):
     done = running.run_script(lesson, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -58,9 +56,9 @@ def test_runs_as_a_plain_script(lesson, tmp_path):
     assert not solutions.given_away(done.stdout, SOLUTIONS)
 
 
-@pytest.mark.parametrize("lesson", long_but("00", "07"))
-def test_runs_as_a_notebook(lesson, tmp_path):
-    notebook = running.run_notebook(lesson, tmp_path)
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_runs_as_a_notebook(lesson, executed):
+    notebook = running.read(executed(lesson))
     assert not running.errors(notebook)
     assert not running.warnings(running.said_as_error(notebook))
     sizes = running.pictures(notebook)
