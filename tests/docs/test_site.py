@@ -148,6 +148,7 @@ def the_step_is_walked_and_drawn(site, visitor):
     page = visitor.page
     page.goto(f"{visitor.home}walk.html")
     page.locator(".open-walk a").click()
+    page.wait_for_load_state()  # a page of a megabyte comes in pieces
     assert page.title() == "One training step, line by line" and page.locator("article").count() > 150
     page.goto(f"{visitor.home}architecture.html")
     assert page.locator("svg.plate image").count() > 40

@@ -100,13 +100,15 @@ def _without_pictures(html):
 
 
 def pictures(notebook):
-    """The sizes in bytes of all pictures, those inside a slider included."""
+    """The sizes in bytes of all pictures that are shown, those inside a slider included; what a script lays over
+    another may be as small as it likes."""
     sizes = []
     for _, output in outputs(notebook):
         data = output.get("data", {})
         if "image/png" in data:
             sizes.append(len(data["image/png"]) * 3 // 4)
-        sizes += [len(found) * 3 // 4 for found in re.findall(r"data:image/[^\"')]*", data.get("text/html", ""))]
+        shown = re.findall(r"src=[\"']?(data:image/[^\"')]*)", data.get("text/html", ""))
+        sizes += [len(found) * 3 // 4 for found in shown]
     return sizes
 
 
