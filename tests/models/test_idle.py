@@ -185,3 +185,12 @@ def test_what_was_chosen_and_does_nothing_is_said():
     assert all(name in said for name in settings) and len(said) < 500 and "\n" not in said
     one = idle_in_words(override(Config(), {"train.step_milestones": (0.1,)}))
     assert one == "1 setting changes nothing here: train.step_milestones (train.schedule is 'cosine')"
+
+
+def test_a_start_makes_few_configurations(monkeypatch):
+    """Each start asks for the sentence: defaults are made once a sentence, not once a setting and system."""
+    made = []
+    settle = config_rules.settle
+    monkeypatch.setattr(config_rules, "settle", lambda *args: made.append(args) or settle(*args))
+    idle_in_words(override(Config(), system_settings("rcnn")))
+    assert 0 < len(made) < 1000

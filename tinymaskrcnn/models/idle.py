@@ -33,7 +33,8 @@ def idle_in_words(config):
 
     Not chosen is what everybody has, or what comes with a system, with a preset or with the scenes.
     """
-    chosen = [(name, why) for name, why in idle_settings(config).items() if not _comes_along(config, name)]
+    along = _coming_along(config)
+    chosen = [(name, why) for name, why in idle_settings(config).items() if _at(config, name) not in along(name)]
     groups = [(why, [name for name, _ in group]) for why, group in itertools.groupby(chosen, key=lambda pair: pair[1])]
     said, left = "", len(chosen)
     for why, names in groups:
@@ -45,11 +46,11 @@ def idle_in_words(config):
     return f"{count}: {said}{f' and {left} more' if left else ''}" if chosen else ""
 
 
-def _comes_along(config, name):
-    value = _at(config, name)
+def _coming_along(config):
+    """A function: name of a setting  ->  its values in presets, in systems and beside the scenes."""
     presets = Config(), Config(model=photograph_preset(("background",))), tour_preset()
     tables = C4, model_for(config.scenes), *map(system_settings, SYSTEMS)
-    return value in [_at(preset, name) for preset in presets] + [table[name] for table in tables if name in table]
+    return lambda name: [_at(preset, name) for preset in presets] + [table[name] for table in tables if name in table]
 
 
 def _at(config, name):

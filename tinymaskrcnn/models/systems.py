@@ -30,7 +30,8 @@ def system_settings(name, *, scenes=True):
     scenes: with the scenes that it is shown on, and what they ask of the model; without, for pictures of one's own.
     """
     of_any = [setting for settings in SYSTEMS.values() for setting in settings]
-    settings = {"model.system": name, **{setting: _at(Config(), setting) for setting in of_any}, **SYSTEMS[name]}
+    default = Config()
+    settings = {"model.system": name, **{setting: _at(default, setting) for setting in of_any}, **SYSTEMS[name]}
     if not scenes or name not in SCENES:
         return settings
     return settings | scene_settings(name) | model_for(SCENES[name])
@@ -44,7 +45,8 @@ def scene_settings(name):
 def chosen(config):
     """The settings of a Config that its system would have set, and that somebody set otherwise: their names."""
     of_any = set().union(*map(system_settings, SYSTEMS))
-    own = {name: _at(Config(), name) for name in of_any} | system_settings(config.model.system)
+    default = Config()
+    own = {name: _at(default, name) for name in of_any} | system_settings(config.model.system)
     return {name for name, value in own.items() if name not in FIXED and _at(config, name) != value}
 
 
