@@ -8,6 +8,8 @@ import numpy as np
 from tinymaskrcnn import backend, devices, kernel_lookup
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.devices import to_device
+from tinymaskrcnn.models import postprocess
+from tinymaskrcnn.models.transform import resize_boxes
 from tinymaskrcnn.ops.conv import conv2d_forward
 from tinymaskrcnn.testing.trees import is_array, largest_difference, map_arrays, structure_difference
 
@@ -67,7 +69,7 @@ def beside_their_twins(found):
             (
                 module,
                 when,
-                beside(texts[name], kernel, found.setdefault, caches) if module is devices.DEVICE else kernel,
+                compared(texts[name], kernel, found.setdefault, caches) if module is devices.DEVICE else kernel,
             )
             for module, when, kernel in entries
         ]
@@ -84,6 +86,40 @@ def twins():
     return {door.readable.__qualname__: door.readable for door in doors}
 
 
+def compared(text, kernel, remember, caches):
+    if text.__name__ == "paste_bits":
+        return beside_paste_masks(kernel, remember)
+    return beside(text, kernel, remember, caches)
+
+
+def beside_paste_masks(kernel, remember):
+    """paste_bits, whose own text leaves all to paste_masks: how far from the threshold a pixel is that differs."""
+
+    def both(masks, boxes, *, old, new, threshold, mode):
+        bits = kernel(masks, boxes, old=old, new=new, threshold=threshold, mode=mode)
+        errors = [0.0]
+        for told, few, found, before, (height, width) in zip(*map(to_host, (bits, masks, boxes)), old, new):
+            picture = dict(height=height, width=width)
+            moved = resize_boxes(found, old=before, new=(height, width))
+            with without_kernels():
+                soft = postprocess.paste_masks(few, moved, **picture, threshold=None, mode=mode)
+            wrong = postprocess.unpack_masks(told, None, **picture) != (soft >= threshold)
+            errors.append(float(np.abs(soft - threshold)[wrong].max(initial=0)))
+        remember("paste_bits", []).append(float(np.max(errors)))
+        return bits
+
+    return both
+
+
+@contextlib.contextmanager
+def without_kernels():
+    backend._KERNELS_ENABLED = False
+    try:
+        yield
+    finally:
+        backend._KERNELS_ENABLED = True
+
+
 def beside(text, kernel, remember, caches):
     """The kernel, which also has its text compute the same from copies: results, and arrays that it changes in place.
 
@@ -94,11 +130,8 @@ def beside(text, kernel, remember, caches):
     def both(*args, **data):
         copied, more = map_arrays(lambda array: array.copy(), (tuple(caches.get(id(a), (0, a))[1] for a in args), data))
         result = kernel(*args, **data)
-        backend._KERNELS_ENABLED = False
-        try:
+        with without_kernels():
             wanted = text(*copied, **more)
-        finally:
-            backend._KERNELS_ENABLED = True
         if forward:
             caches[id(result[1])] = result[1], wanted[1]  # the first is kept so that its id stays its own
         got, want = ((y[0] if forward else y, only_arrays(of)) for y, of in ((result, args), (wanted, copied)))

@@ -28,7 +28,7 @@ DEFAULTS = {
     "evaluate RUN": PLACE | NOTHING | dict.fromkeys(("scenes", "split", "areas", "results", "iou", "save_results"))
     | {"json": False, "skip_unknown": False, "skip_broken": False, "run": "RUN"},
     "predict A --model M": PLACE | {"images": ["A"], "model": "M", "out": "found", "score": 0.5, "invert": False},
-    "demo": PLACE | {"out": "demo.png", "seconds": 30.0, "steps": None, "seed": 0},
+    "demo": PLACE | {"out": "demo.png", "seconds": 30.0, "steps": None, "seed": 0, "film": None},
     "export M --out O": {"model": "M", "out": "O", "scenes": 4, "images": None, "licence": "MIT"},
     "data": NOTHING | {"action": "check", "out": None, "decode": None, "pictures": 50, "set": []},
     "convert W --out O": {"weights": "W", "out": "O"} | dict.fromkeys(("kind", "classes", "norm_eps"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 from parity import draws
 
-from tinymaskrcnn.config import RoIConfig
+from tinymaskrcnn.config import ModelConfig, RoIConfig
 from tinymaskrcnn.data import resizing
 from tinymaskrcnn.models import postprocess, transform
 from tinymaskrcnn.models.heads import box
@@ -92,7 +92,7 @@ def draw_resize_picture(rng, number):
 
 
 def resize_picture(arrays, settings):
-    config = SimpleNamespace(resize_shorter=settings["shorter"], resize_longer=settings["longer"])
+    config = ModelConfig(resize_shorter=settings["shorter"], resize_longer=settings["longer"])
     image = resizing.resize_to_config(arrays["image"], config)
     sizes = dict(old=arrays["image"].shape[:2], new=image.shape[:2])
     boxes = transform.resize_boxes(arrays["boxes"], **sizes)
