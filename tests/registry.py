@@ -272,6 +272,21 @@ PAIRS += [
         )
         for note, aligned in (("", True), ("old", False))
     ),
+    pair(
+        "moving_area",
+        rois=CORNERS,
+        masks=Draw(lambda rng: rng.integers(0, 2, (2, 2, 20, 20)).astype(np.uint8)),
+        matched=np.array([0, 1, 3, 2, 1]),
+        size=3,
+        zero_rows=("rois", "matched"),
+    ),
+    pair(
+        "mask_iou",
+        masks=Draw(lambda rng: rng.integers(0, 2, (4, 3, 3)) / 2 + rng.uniform(0.05, 0.45, (4, 3, 3))),
+        areas=np.array([20.0, 0.3, 12.0, 30.0]),  # cut by their boxes, but for the second
+        logits=draw.normal(4, 3, 3),
+        zero_rows=("masks", "areas", "logits"),
+    ),
 ]
 
 # ---------------------------------------------------------------- layers and containers

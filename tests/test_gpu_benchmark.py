@@ -6,10 +6,12 @@ import sys
 import numpy as np
 import pytest
 import strict_device
-from benchmarks import gpu, gpu_checks, gpu_speed, gpu_training
+from benchmarks import gpu, gpu_checks, gpu_operations, gpu_speed, gpu_training
 
 from tinymaskrcnn import devices, kernel_lookup
 from tinymaskrcnn.models.mask_rcnn import MaskRCNN
+from tinymaskrcnn.models.postprocess import paste_masks
+from tinymaskrcnn.models.transform import resize_boxes
 from tinymaskrcnn.ops import activation, linear
 from tinymaskrcnn.testing import checks
 from tinymaskrcnn.train.optimizer import SGD
@@ -158,6 +160,33 @@ def test_a_wrong_kernel_is_named(bench, monkeypatch):
         pytest.skip(rows["gpu_kernels"]["note"])
     assert status == 1 and "furthest from its text: relu_backward, 1.0e-04" in rows["gpu_kernels"]["note"]
     assert rows["gpu_kernels"]["errors"]["conv2d_backward"] < 2e-5
+
+
+@pytest.mark.parametrize("mode", ["continuous", "integer"])
+def test_pasted_bits_are_judged_by_how_far_a_wrong_pixel_is_from_the_threshold(mode):
+    """A kernel with the threshold of the text is right; one with another is wrong by as much."""
+    rng, sizes = np.random.default_rng(0), [(20, 27), (31, 18)]
+    masks = rng.random((2, 3, 7, 7), dtype=np.float32)
+    boxes = np.tile(np.float32([[1, 2, 15, 17], [-4, 3, 9, 30], [0, 0, 0, 0]]), (2, 1, 1))
+
+    def errors(kernels_threshold):
+        def kernel(masks, boxes, *, old, new, threshold, mode):
+            bits = np.zeros((2, 3, 31 * 4), np.uint8)
+            for n, (height, width) in enumerate(new):
+                size = dict(height=height, width=width)
+                moved = resize_boxes(boxes[n], old=old[n], new=new[n])
+                full = paste_masks(masks[n], moved, **size, threshold=kernels_threshold, mode=mode)
+                rows = np.packbits(full, axis=2).reshape(3, -1)
+                bits[n, :, : rows.shape[1]] = rows
+            return bits
+
+        found = {}
+        judged = gpu_operations.beside_paste_masks(kernel, found.setdefault)
+        judged(masks, boxes, old=[(40, 27), (31, 36)], new=sizes, threshold=0.5, mode=mode)
+        return found["paste_bits"]
+
+    assert errors(0.5) == [0.0]
+    assert 0.05 < errors(0.6)[0] <= 0.1 and gpu_operations.KERNEL_TOLERANCE < errors(0.51)[0] <= 0.01
 
 
 def test_steps_that_differ_from_run_to_run_are_found(bench, monkeypatch):
