@@ -11,9 +11,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores already: m
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+# They take longest: begun first, they are done when the others are, and no process ends alone with them.
+FIRST = (
+    "docs/test_site.py",
+    "lessons/test_lessons.py",
+    "homework/test_homework_grade.py",
+    "data/test_coco_damage.py",
+    "kernels/c/test_memory_of_the_lane.py",
+)
+
 
 def pytest_collection_modifyitems(items):
     """What is marked long repeats what shorter tests show, on more of the same; TINYMASKRCNN_TESTS=all runs it, too."""
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(FIRST)))
     if os.environ.get("TINYMASKRCNN_TESTS") == "all":
         return
     for item in items:

@@ -61,7 +61,7 @@ def test_gradient_of_every_parameter():
     del model.choose_samples
     assert len(kept[0].rois.mask_rows) > 0
     skip = {"zero_rows": "the samples belong to these two images"}
-    check_layer(model, images, targets=None, samples=kept[0], skip=skip, **given)
+    check_layer(model, images, targets=None, samples=kept[0], skip=skip, directions=1, **given)
 
 
 def test_the_losses_are_two_and_every_parameter_but_no_rpn_learns():

@@ -23,11 +23,11 @@ def compiled(folder, *options):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def built(once):
     """The library of the sources as they are now, in the place of what was installed before they were edited."""
     if COMPILER is None:
         pytest.skip("no C compiler")
-    return library.load(compiled(tmp_path_factory.mktemp("lane")))
+    return library.load(once("lane", compiled))
 
 
 @pytest.fixture(autouse=True)
