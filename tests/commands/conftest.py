@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tinymaskrcnn import cli
+from tinymaskrcnn.visualize.style import message_figure
 
 TINY = {
     "model.backbone.depths": [1, 1, 1, 1],
@@ -49,6 +50,16 @@ def run(train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     assert train(folder) == 0
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_curves(monkeypatch):
+    """Curves and anchors take longer to draw than these runs to train; runs that tests share draw them, all detections.
+
+    Fixtures of a session or a module are made before this one.
+    """
+    for name in ("curves_figure", "coverage_figure"):
+        monkeypatch.setattr(f"tinymaskrcnn.visualize.{name}", lambda _: message_figure("not drawn here"))
 
 
 def check_advice(argv, said):

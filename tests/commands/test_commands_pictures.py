@@ -14,19 +14,9 @@ from tinymaskrcnn.interop.model_file import save_model
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.run import RunFolder
-from tinymaskrcnn.visualize.style import message_figure
 
 SMALL = {"model__resize_shorter": 32, "model__resize_longer": 48, "train__schedule": "constant"}
 SMALL |= {"model__roi__keypoint_widths": [8]}
-
-
-@pytest.fixture(autouse=True)
-def few_curves(request, monkeypatch):
-    """Curves and anchors take longer to draw than these runs to train; two runs draw them, all draw what was found."""
-    request.getfixturevalue("pictures_run")
-    request.getfixturevalue("run")
-    for name in ("curves_figure", "coverage_figure"):
-        monkeypatch.setattr(f"tinymaskrcnn.visualize.{name}", lambda _: message_figure("not drawn here"))
 
 
 @pytest.fixture(scope="module")
