@@ -46,11 +46,13 @@ def site(tmp_path_factory, executed):
     for source in sources():
         path = source.with_suffix(".ipynb") if source.stem == RUN_HERE else executed(source)
         shutil.copy(path, folder / "lessons")
-    before = ",".join(f"lessons/{source.stem}*" for source in sources() if source.stem != RUN_HERE)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "lessons", "__pycache__"))
+    before = [f"lessons/{source.stem}*" for source in sources() if source.stem != RUN_HERE]
+    with open(folder / "docs/conf.py", "a", encoding="utf-8") as conf:  # a list, which -D cannot say
+        conf.write(f"\nnb_execution_excludepatterns = {before}\n")
     env = os.environ | {"TINYMASKRCNN_FAST": "1", "OPENBLAS_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
-    settings = [f"-Dlessons_source={folder / 'lessons'}", f"-Dnb_execution_excludepatterns={before}"]
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", *settings, "docs", "pages"]
+    source = f"-Dlessons_source={folder / 'lessons'}"
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", source, "docs", "pages"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-6000:]
     return folder / "pages"

@@ -103,6 +103,7 @@ def moving_area_forward(rois, *, masks, matched, size):
     return areas, (rois, areas, size)
 
 
+@checked
 def moving_area_backward(dareas, cache):
     """Mirror of moving_area_forward: an object has as many cells as a cell of the RoI is small.
 
@@ -116,11 +117,16 @@ def moving_area_backward(dareas, cache):
     return xp.stack([-dwidth, -dheight, dwidth, dheight], axis=1)
 
 
+@checked
 def mask_iou_forward(masks, areas, *, logits):
-    """`mask_iou_targets` as a pair: masks (Q, 2S, 2S) in 0..1, areas (Q,), logits (Q, 2S, 2S)  ->  iou (Q,)"""
+    """`mask_iou_targets` as a pair.
+
+    masks (Q, 2S, 2S) in 0..1, areas (Q,), logits (Q, 2S, 2S)  ->  iou (Q,)
+    """
     return mask_iou_targets(logits, ScoredMaskTargets(masks, areas)), (masks, areas, logits)
 
 
+@checked
 def mask_iou_backward(diou, cache):
     """Mirror of mask_iou_forward. Which cells lie on the object, and which are said to, is decided; the share moves.
 
