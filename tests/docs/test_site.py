@@ -43,6 +43,7 @@ def site(tmp_path_factory, executed):
         pytest.skip(f"not installed (extra docs): {', '.join(missing())}")
     folder = tmp_path_factory.mktemp("site")
     (folder / "lessons").mkdir()
+    shutil.copy(ROOT / "lessons/README.md", folder / "lessons")  # the list of lessons
     for source in sources():
         path = source.with_suffix(".ipynb") if source.stem == RUN_HERE else executed(source)
         shutil.copy(path, folder / "lessons")
