@@ -58,13 +58,13 @@ def spread(model, image):
     found = peer.stages(model, [image])
     scale_to(model.rpn.head.cls_logits, found["objectness"], 2.0)
     scale_to(model.rpn.head.bbox_pred, found["rpn_deltas"], 0.3)
-    found, heads = peer.stages(model, [image]), model.roi_heads.heads
-    scale_to(heads["box"].predictor.cls_score, found["class_logits"], 2.5)
-    scale_to(heads["box"].predictor.bbox_pred, found["box_deltas"], 1.0)
+    found, heads = peer.stages(model, [image]), model.roi_heads
+    scale_to(heads.box_predictor.cls_score, found["class_logits"], 2.5)
+    scale_to(heads.box_predictor.bbox_pred, found["box_deltas"], 1.0)
     if heads.has_mask():  # masks with an inside and an outside, not a plateau at 0.5
         found = peer.stages(model, [image])
         probabilities = found["mask_probabilities"].astype(np.float64)
-        scale_to(heads["mask"].predictor.mask_fcn_logits, np.log(probabilities / (1 - probabilities)), 3.0)
+        scale_to(heads.mask_predictor.mask_fcn_logits, np.log(probabilities / (1 - probabilities)), 3.0)
 
 
 def scale_to(layer, values, deviation):
