@@ -6,8 +6,8 @@ from . import ink
 
 DARK = 0.12  # of 1: brightness that hardly any pixel of the picture reaches
 CLEAR = 0.15  # ink that stands out less from what it is written on is hard to see
-SMALL = 12  # pixels: writing below this height is not read
-LONGEST = 1280  # of the longer side at which pictures are judged
+LONGEST = 1280  # pixels of the longer side to which larger pictures are reduced, by the detector and here
+SMALL = 16  # pixels there: writing below this height is hardly read
 
 
 def complaint(image):
@@ -29,19 +29,19 @@ def complaint(image):
         wanted = "a darker pen or more light" if ink.polarity(contrast) < 0 else "a brighter chalk"
         return f"the picture has hardly any contrast: what is written stands out by {most:.0%} at most; use {wanted}"
     tallest = step * _tallest(seen > 0.5 * most)
-    if tallest < SMALL:
+    needed = round(SMALL * max(1, max(height, width) / LONGEST))
+    if tallest < needed:
         return (
-            f"what is written is too small: {tallest} of the picture's {height} pixels high, {SMALL} are needed; "
-            "come closer"
+            f"what is written is too small: about {tallest} of the picture's {height} pixels high, {needed} are "
+            "needed; come closer"
         )
     return None
 
 
 def _tallest(inked):
-    """The height that nineteen of twenty connected pieces of ink do not reach, in pixels; specks are left out."""
+    """The height that nineteen of twenty connected pieces of ink do not reach, in pixels; of specks only if all are."""
     from scipy import ndimage
 
     pieces, _ = ndimage.label(inked, np.ones((3, 3)))
     heights = np.array([rows.stop - rows.start for rows, _ in ndimage.find_objects(pieces)])
-    heights = heights[heights > 2]
-    return int(np.quantile(heights, 0.95)) if len(heights) else 0
+    return int(np.quantile(heights[heights > 2] if heights.max() > 2 else heights, 0.95))
