@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tinymaskrcnn import cli
@@ -25,11 +26,28 @@ def test_demo_films_its_training(tmp_path, capsys):
     film, out = tmp_path / "films" / "learns.gif", ["--out", str(tmp_path / "demo.png"), "--steps", "10"]
     assert cli.main(["demo", *out, "--film", str(film)]) == 0
     filmed = capsys.readouterr()
-    assert f"wrote {film}" in filmed.out
+    assert f"wrote {film}" in filmed.out and str(film.with_suffix(".png")) in filmed.out
     assert Image.open(film).n_frames == 10 and Image.open(film.with_suffix(".png")).size == Image.open(film).size
     assert cli.main(["demo", *out]) == 0
     losses = [re.findall(r"step 10  loss \S+", text) for text in (filmed.err, capsys.readouterr().err)]
     assert losses[0] == losses[1] and len(losses[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--film", "demo.gif"], "--film 'demo.gif' would overwrite --out 'demo.png'"),
+        (["--film", "a/../x.gif", "--out", "x.png"], "--film 'a/../x.gif' would overwrite --out 'x.png'"),
+        (["--film", "x.gif", "--out", "x.gif"], "--film 'x.gif' would overwrite --out 'x.gif'"),
+        (["--film", "x.mp4"], "must end in .gif; got 'x.mp4'"),
+    ],
+)
+def test_a_film_that_cannot_be_written_is_refused_before_the_training(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", "--steps", "1", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "training" not in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_are_taken_often_at_first():

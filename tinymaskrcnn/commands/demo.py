@@ -72,6 +72,7 @@ def run(args):
     from ..models.build import build_model
     from ..train.trainer import Trainer, computing
 
+    _check(args)
     config = demo_config(seed=args.seed, steps=args.steps)
     model = build_model(config.model, rng=np.random.default_rng(args.seed)).to_device(args.device)
     stream = OneClass(SceneStream(config.scenes, split="train", seed=args.seed, batch_size=config.train.batch_size))
@@ -83,10 +84,24 @@ def run(args):
         seconds = _train(trainer, None if args.steps else args.seconds, camera)
         _draw(args, config, model.eval(), f"{trainer.step} steps ({seconds:.0f} s)")
         if camera:
-            camera.reel.write(args.film)
-            print(f"wrote {args.film}: the training in eight seconds")
+            film, still = camera.reel.write(args.film)
+            print(f"wrote {film}: the training in eight seconds, and {still}: its end")
     print(f"wrote {args.out}: what {trainer.step} steps ({seconds:.0f} s) taught it. Next: tinymaskrcnn train")
     return 0
+
+
+def _check(args):
+    """Refuse, before anything is trained, a film that could not be written, or whose end would lie on the picture."""
+    from pathlib import Path
+
+    from ..errors import ArgumentError, shown
+    from ..visualize.reel import film_paths
+
+    if args.film and Path(args.out).resolve() in [path.resolve() for path in film_paths(args.film)]:
+        raise ArgumentError(
+            f"--film {shown(args.film)} would overwrite --out {shown(args.out)}, with itself or the PNG of its end; "
+            "give one of them another name"
+        )
 
 
 class _Camera:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
 from ..backend import array_module, to_host
-from ..errors import ArgumentError
+from ..errors import ArgumentError, shown
 from ..explain.trace import trace_detection
 from ..files import whole_file
 from ..nn.state import at_rest
@@ -54,16 +54,14 @@ class Reel:
 
         ->  the two paths
         """
-        path = Path(path)
-        if path.suffix.lower() != ".gif":
-            raise ArgumentError(f"Reel.write: path must end in .gif; got {str(path)!r}")
+        path, still = film_paths(path)
         frames = self.frames()
         colors = frames[-1].quantize(32, Image.Quantize.MEDIANCUT)  # one table of colours, or it would flicker
         first, *others = (frame.quantize(palette=colors, dither=Image.Dither.NONE) for frame in frames)
         times = [SHOT] * len(others) + [LAST]
         with whole_file(path) as file:
             first.save(file, "gif", save_all=True, append_images=others, duration=times, loop=2, optimize=True)
-        with whole_file(still := path.with_suffix(".png")) as file:
+        with whole_file(still) as file:
             frames[-1].quantize(96, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, "png", optimize=True)
         return path, still
 
@@ -99,6 +97,14 @@ class Reel:
             draw.line(points, fill=style.BLUE, width=3, joint="curve")
         x, y = points[-1]
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=INK)
+
+
+def film_paths(path):
+    """Where a film and its end are written: (path, the PNG beside it); an ArgumentError unless path ends in .gif."""
+    path = Path(path)
+    if path.suffix.lower() != ".gif":
+        raise ArgumentError(f"a film's path must end in .gif; got {shown(str(path))}")
+    return path, path.with_suffix(".png")
 
 
 def _sure(detections):
