@@ -1,6 +1,8 @@
 """Pictures in several sizes: every digit is met at a size that is known, and is found once."""
 
+import copy
 import dataclasses
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,6 +86,14 @@ def test_who_looks_at_ink_looks_in_several_sizes_unless_one_was_chosen():
         ({"ink": True, "resize_shorter": 320, "resize_longer": 640}, False),
     ):
         assert isinstance(scales.in_sizes(of(**chosen)), scales.InSizes) == several
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_detector_in_several_sizes_can_be_copied(again):
+    one = again(scales.InSizes(SimpleNamespace(class_names=("background", "0"))))
+    assert isinstance(one, scales.InSizes) and one.class_names == ("background", "0")
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        one.no_such_thing  # noqa: B018
 
 
 def test_a_detector_is_shown_every_size_and_answers_in_pixels_of_the_picture():

@@ -33,6 +33,8 @@ class InSizes:
         self.detector = detector
 
     def __getattr__(self, name):
+        if name == "detector":  # a copy asks before it has one
+            raise AttributeError(name)
         return getattr(self.detector, name)
 
     def detect(self, images, *, encoded=False):
