@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from tinymaskrcnn import cli
+from tinymaskrcnn.commands.walk import subject
+from tinymaskrcnn.data import open_stream
+from tinymaskrcnn.data.ink import to_ink
+from tinymaskrcnn.data.pictures import read_image
+from tinymaskrcnn.experiment import open_detector
 from tinymaskrcnn.homework.blanks import all_blanks, places
+from tinymaskrcnn.zoo.handwriting import handwriting_preset
 
 
 def test_a_run_is_walked_to_the_same_bytes_twice_and_stays_as_it_is(run, tmp_path, capsys):
@@ -32,6 +38,19 @@ def test_a_picture_of_ones_own(run, tmp_path):
     assert cli.main(["walk", "--model", str(run), "--picture", str(picture), "--out", str(tmp_path / "a.html")]) == 0
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "grey.png" in text and "stands in for the truth" in text and "1×64×64×1" in text
+
+
+def test_a_model_that_looks_at_ink_makes_it_once(tmp_path):
+    """What stands in for the truth is what `predict` finds, and the step begins with the ink that the model learns."""
+    scene, _ = open_stream(handwriting_preset(), split="test").scene(1)
+    Image.fromarray(np.rint(255 * scene[..., 0]).astype(np.uint8)).save(tmp_path / "page.png")
+    image, detector = read_image(tmp_path / "page.png", 1), open_detector("handwriting")
+    [found] = detector.detect([image])
+    _, batch, _ = subject("handwriting", picture=tmp_path / "page.png")
+    wanted = found.select(found.scores >= 0.5).boxes
+    assert len(wanted) >= 3
+    np.testing.assert_array_equal(batch.targets.boxes[0][batch.targets.valid[0]], wanted)
+    np.testing.assert_array_equal(batch.images[0][: image.shape[0], : image.shape[1]], to_ink(image))
 
 
 def test_blanks_hide_the_answers_and_nothing_else(run, tmp_path):

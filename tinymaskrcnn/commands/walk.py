@@ -133,12 +133,13 @@ def _of_picture(detector, path):
 
     from ..data.pictures import read_image
     from ..data.proposals.stream import given_for
-    from ..data.resizing import resize_to_config
+    from ..data.resizing import resize_pixels, resize_to_config
     from ..structures import Target, collate
 
     config = detector.model.config
-    image = resize_to_config(read_image(path, config.backbone.in_channels), config)
-    [found] = detector.detect([image])
+    picture = resize_pixels(read_image(path, config.backbone.in_channels), config)
+    [found] = detector.detect([picture])  # which makes ink of it by itself
+    image = resize_to_config(picture, config)
     found = found.select(found.scores >= 0.5)
     batch = collate([image], [Target(found.boxes, found.labels, found.masks, keypoints=_visible(found.keypoints))])
     batch = dataclasses.replace(batch, given=given_for([image], batch.sizes, config))

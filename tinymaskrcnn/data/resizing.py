@@ -29,7 +29,13 @@ def resize_to_config(image, config):
 
     image (H, W, C)  ->  image (height, width, C); itself when it has that size
     """
+    image = resize_pixels(image, config)
+    return to_ink(image) if config.ink else image
+
+
+def resize_pixels(image, config):
+    """Resize a picture as `resize_to_config` does, and leave what it shows: image (H, W, C)  ->  (height, width, C)"""
     size = resized_size(*image.shape[:2], config)
     if size != tuple(image.shape[:2]):
         image = bilinear.resize_bilinear_forward(image[None], size=size)[0][0]
-    return to_ink(image) if config.ink else image
+    return image
