@@ -1,5 +1,6 @@
 """The page of a walk: lines and functions as walked, links that lead somewhere, words for every picture, any screen."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -82,6 +83,24 @@ def test_the_page_is_small_and_says_what_was_walked(walk_and_text):
     assert len(text.encode()) < 1.5e6
     assert f"<b>{len(walk.functions)}</b> functions" in text and "A &lt;small&gt; model." in text
     assert all(name.replace("_", " ") in text for name in walk.losses)
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ({"box_class": 1.0}, "one loss says how far off it was, and its gradient climbs"),
+        ({"box_class": 1.0, "box_delta": 2.0}, "two losses say how far off it was, and their gradients climb"),
+    ],
+)
+def test_the_losses_are_counted(walk_and_text, losses, said):
+    """Of R-CNN there is one, of Fast R-CNN two; neither is a Mask R-CNN."""
+    walk, _ = walk_and_text
+    text = walk_page(
+        dataclasses.replace(walk, losses=losses),
+        picture=Thumbnails(np.zeros((64, 64, 1))).portrait(np.zeros((0, 4)), "x"),
+        about="",
+    )
+    assert said in text and "five" not in text and "Mask R-CNN" not in text.split("<style>")[0]
 
 
 def test_parts_can_be_hidden(walk_and_text):

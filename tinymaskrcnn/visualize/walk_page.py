@@ -63,7 +63,7 @@ class _Page:
         lines = sum(len(function.lines) for function in walk.functions)
         facts = f"{len(walk.functions)} functions, {lines:,} lines, {walk.calls:,} calls"
         return PAGE.format(
-            description=escape(f"One training step of a Mask R-CNN: {facts}, forward and back."),
+            description=escape(f"One training step of a network that finds objects: {facts}, forward and back."),
             css=(HERE / "walk.css").read_text(encoding="utf-8"),
             script=(HERE / "walk.js").read_text(encoding="utf-8"),
             rail=self.rail(turn),
@@ -95,10 +95,12 @@ class _Page:
         facts = [(f"{len(walk.functions)}", "functions"), (f"{lines:,}", "lines"), (f"{walk.calls:,}", "calls")]
         facts += [(_bytes(walk.kept), "kept for the way back")]
         shown = "".join(f"<li><b>{number}</b> {what}</li>" for number, what in facts)
+        losses = f"{_count(len(walk.losses)).lower()} loss{'es say' if len(walk.losses) != 1 else ' says'}"
+        whose = "their gradients climb" if len(walk.losses) != 1 else "its gradient climbs"
         return f"""<header class="hero">
 <div><p class="over">tinymaskrcnn</p>
 <h1>One training step, line by line</h1>
-<p class="lead">A picture goes down through the network, five losses say how far off it was, and their gradients climb
+<p class="lead">A picture goes down through the network, {losses} how far off it was, and {whose}
 up again. Here is every function that runs on that way, in its order, with the lines that are executed and no other;
 beside a line stands what it made.</p>
 <p>{escape(about)} Each function is read once, where it first runs; its other calls are listed below it. Pictures are
@@ -111,6 +113,7 @@ one array each: from ink to paper where nothing is negative, else blue above zer
 
     def turn(self):
         losses = self.walk.losses
+        numbers = f"{_count(len(losses))} number{'s say' if len(losses) != 1 else ' says'}"
         most = max(losses.values(), default=1) or 1
         rows = "".join(
             f'<li><span>{escape(name.replace("_", " "))}</span><i style="width:{100 * value / most:.0f}%"></i>'
@@ -118,7 +121,7 @@ one array each: from ink to paper where nothing is negative, else blue above zer
             for name, value in losses.items()
         )
         return f"""<section class="turn" id="turn" tabindex="-1"><h2>The turn</h2>
-<p>{_count(len(losses))} numbers say how far off the network was. The derivative of each by itself is 1; with that
+<p>{numbers} how far off the network was. The derivative of each by itself is 1; with that
 everything that ran is walked backwards, and each part finds what it kept.</p>
 <ul>{rows}</ul></section>"""
 
