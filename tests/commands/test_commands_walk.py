@@ -40,6 +40,16 @@ def test_a_picture_of_ones_own(run, tmp_path):
     assert "grey.png" in text and "stands in for the truth" in text and "1×64×64×1" in text
 
 
+@pytest.mark.parametrize("size", [(96, 96), (1, 1)])
+def test_a_picture_in_which_nothing_is_found(size, tmp_path):
+    Image.fromarray(np.zeros(size, np.uint8)).save(tmp_path / "black.png")
+    for name in ("plate.svg", "walk.html"):
+        words = ["--picture", str(tmp_path / "black.png"), "--out", str(tmp_path / name)]
+        assert cli.main(["walk", *words]) == 0
+    assert ">none</text>" in (tmp_path / "plate.svg").read_text(encoding="utf-8")
+    assert "black.png" in (tmp_path / "walk.html").read_text(encoding="utf-8")
+
+
 def test_a_model_that_looks_at_ink_makes_it_once(tmp_path):
     """What stands in for the truth is what `predict` finds, and the step begins with the ink that the model learns."""
     scene, _ = open_stream(handwriting_preset(), split="test").scene(1)

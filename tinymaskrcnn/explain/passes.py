@@ -23,7 +23,8 @@ class Passes:
     """A step of a model.
 
     of {module's name: Pass of its first call}, losses {name: float}, proposals (P, 4), rois (K, 4) the heads learned
-    from, image (H, W, C), dimages (N, H, W, C), the gradient of the sum of all losses.
+    from, image (H, W, C), dimages (N, H, W, C), the gradient of the sum of all losses, None where the first layers are
+    frozen; config: the ModelConfig.
     """
 
     of: dict
@@ -32,6 +33,7 @@ class Passes:
     rois: np.ndarray | None = None
     image: np.ndarray | None = None
     dimages: np.ndarray | None = None
+    config: Any = None
 
 
 def watch_step(model, batch, names, *, seed=0):
@@ -45,12 +47,10 @@ def watch_step(model, batch, names, *, seed=0):
     with contextlib.ExitStack() as undo:
         for name, kept in passes.items():
             _watch(modules[name], kept, undo)
-        _replace(model, "choose_samples", _telling(model.choose_samples, chosen), undo)
-        _replace(model.rpn, "propose", _telling(model.rpn.propose, chosen), undo)
+        _replace(model.roi_heads, "choose_samples", _telling(model.roi_heads.choose_samples, chosen), undo)
         losses, dimages = readable_step(model, batch, seed=seed)
-    (proposals, valid), samples = chosen
-    image = batch.images[0]
-    return Passes(passes, losses, proposals[0][valid[0]], samples.rois.rois, image, dimages)
+    [(proposals, samples)] = chosen
+    return Passes(passes, losses, proposals, samples.rois, batch.images[0], dimages, model.config)
 
 
 def _watch(module, kept, undo):
@@ -71,10 +71,11 @@ def _watch(module, kept, undo):
     _replace(module, "backward", watched_backward, undo)
 
 
-def _telling(function, results):
-    def told(*args, **data):
-        results.append(function(*args, **data))
-        return results[-1]
+def _telling(choose_samples, chosen):
+    def told(proposals, valid, *args, **data):
+        samples, answers = choose_samples(proposals, valid, *args, **data)
+        chosen.append((proposals[0][valid[0]], samples))
+        return samples, answers
 
     return told
 

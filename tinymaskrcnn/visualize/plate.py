@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..config_rules import OUTSIDE
 from ..errors import ArgumentError
 from .sheet import Sheet
 from .thumbnails import Thumbnails
@@ -15,10 +16,23 @@ NAMES = (
     *("roi_heads.box_roi_pool", "roi_heads.box_head", "roi_heads.box_predictor"),
     *("roi_heads.mask_roi_pool", "roi_heads.mask_head", "roi_heads.mask_predictor"),
 )
+BODIES = {  # kind: (title, file)
+    "resnet": ("ResNet", "models/backbones/resnet.py"),
+    "vgg": ("VGG", "models/backbones/vgg.py"),
+    "plain": ("plain CNN", "models/backbones/plain.py"),
+}
+PYRAMIDS = {
+    "full": ("FPN", "models/backbones/fpn.py"),
+    "no_lateral": ("FPN, not lateral", "models/backbones/pyramids.py"),
+    "no_top_down": ("FPN, not top down", "models/backbones/pyramids.py"),
+    "p2": ("FPN, P2 alone", "models/backbones/pyramids.py"),
+    "c4": ("no pyramid", "models/backbones/pyramids.py"),
+    "c5": ("no pyramid", "models/backbones/pyramids.py"),
+}
 COLUMNS = {  # key: (left, width, title, file, lesson)
     "picture": (40, 150, "picture", "models/mask_rcnn.py", "00_tour"),
-    "body": (240, 190, "ResNet", "models/backbones/resnet.py", "03_pooling_norm_residual"),
-    "pyramid": (480, 190, "FPN", "models/backbones/fpn.py", "02_convolution"),
+    "body": (240, 190, *BODIES["resnet"], "03_pooling_norm_residual"),
+    "pyramid": (480, 190, *PYRAMIDS["full"], "02_convolution"),
     "rpn": (720, 200, "RPN", "models/rpn.py", "05_anchors_and_labels"),
     "pool": (970, 180, "RoIAlign", "ops/roi_align.py", "06_roi_pooling_grids"),
     "heads": (1200, 180, "heads", "models/heads/mask.py", "07_mask_rcnn_from_its_parts"),
@@ -29,8 +43,8 @@ COLUMNS = {  # key: (left, width, title, file, lesson)
 def draw_plate(passes, *, source=None, lesson=None):
     """One sheet of a step.
 
-    passes: Passes of a Mask R-CNN with a pyramid (`watch_step` with NAMES); source(file) and lesson(name): addresses
-    that the words of a box lead to, None for none  ->  Sheet
+    passes: Passes of a model with an RPN and a mask head (`watch_step` with NAMES); source(file) and lesson(name):
+    addresses that the words of a box lead to, None for none  ->  Sheet
     """
     return _Plate(passes, source or (lambda file: None), lesson or (lambda name: None)).sheet
 
@@ -38,8 +52,11 @@ def draw_plate(passes, *, source=None, lesson=None):
 class _Plate:
     def __init__(self, passes, source, lesson):
         self.passes, self.source, self.lesson = passes, source, lesson
-        if missing := [name for name in NAMES if name not in passes.of]:
-            raise ArgumentError(f"draw_plate: needs a Mask R-CNN with a pyramid and an RPN; it has no {missing[0]}")
+        missing = ["RPN"] * (passes.config.system in OUTSIDE) + [name for name in NAMES if name not in passes.of]
+        if missing:
+            raise ArgumentError(f"draw_plate: needs a model with an RPN and a mask head; it has no {missing[0]}")
+        self.backbone = passes.config.backbone
+        self.named = {"body": BODIES[self.backbone.kind], "pyramid": PYRAMIDS[self.backbone.fpn]}
         self.show = Thumbnails(passes.image)
         self.sheet = Sheet(WIDTH, HEIGHT, "Mask R-CNN in one training step: forward above, backward below")
         self.words()
@@ -58,7 +75,7 @@ class _Plate:
         body, pyramid, rpn = self.of("backbone.body"), self.of("backbone"), self.of("rpn")
         boxes = [self.of(f"roi_heads.box_{part}") for part in ("roi_pool", "head", "predictor")]
         masks = [self.of(f"roi_heads.mask_{part}") for part in ("roi_pool", "head", "predictor")]
-        levels = [f"P{level + 2}" for level in range(len(pyramid.y))]
+        levels = [self.backbone.level_name(level) for level in self.backbone.levels]
         stages = [f"C{level + 2}" for level in range(len(body.y))]
         dimages = self.passes.dimages
         forward = {
@@ -83,12 +100,12 @@ class _Plate:
 
     def by_level(self, before, logits):
         """The RPN's logits (N, A) as maps of the two finest levels."""
-        start, rows = 0, []
+        start, rows, names = 0, [], map(self.backbone.level_name, self.backbone.levels)
         cells = [level.shape[1] * level.shape[2] for level in self.of("backbone").y]
         each = logits.shape[1] // sum(cells)  # anchors of a cell
-        for number, (level, count) in enumerate(zip(self.of("backbone").y[:2], cells)):
+        for name, level, count in zip(names, self.of("backbone").y[:2], cells):
             part = logits[:, start : start + count * each].reshape(*level.shape[:3], each)
-            rows.append((f"{before}logits P{number + 2}", part))
+            rows.append((f"{before}logits {name}", part))
             start += count * each
         return rows
 
@@ -106,6 +123,7 @@ class _Plate:
 
     def column(self, key, top, rows, *, back):
         left, width, title, file, lesson = COLUMNS[key]
+        title, file = self.named.get(key, (title, file))
         way = "up" if back else "down"
         self.sheet.box(left, top, width, BAND, edge=way)
         self.sheet.text(left + 12, top + 24, f"d {title}" if back else title, size=17, bold=True, color=way)
@@ -120,15 +138,19 @@ class _Plate:
         y = top + 40
         for (label, array), (look, wide, high) in zip(rows, sizes):
             self.sheet.text(left + 12, y + 12, label, size=12, bold=True)
-            shape = "×".join(map(str, array.shape))
+            shape = "" if array is None else "×".join(map(str, array.shape))
             self.sheet.text(left + width - 12, y + 12, shape, size=11, color="muted", mono=True, anchor="end")
-            self.sheet.picture(left + 12, y + 18, wide, high, look)
+            if look:
+                self.sheet.picture(left + 12, y + 18, wide, high, look)
+            else:
+                self.sheet.text(left + 12, y + 30, "none", size=12, color="muted")
             y += high + 20 + min(max(spare, 2), 24)
 
     def look(self, label, array, room, most):
-        """A picture of an array and the size it is drawn in, within a width and a height."""
-        array = np.asarray(array)
-        look = self.show(array, label, side=64, maps=3)
+        """A picture of an array and the size it is drawn in, within a width and a height; (None, 0, 14) of nothing."""
+        look = None if array is None else self.show(np.asarray(array), label, side=64, maps=3)
+        if look is None:
+            return None, 0, 14
         scale = min(room / look.width, most / look.height)
         return look, look.width * scale, look.height * scale
 
