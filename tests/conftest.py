@@ -71,3 +71,28 @@ def rng():
     import numpy as np
 
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def annotate_server(tmp_path):
+    """The server of `tinymaskrcnn annotate` for a.png, 60 wide and 40 high, and b.jpg, which its EXIF turns upright."""
+    import threading
+
+    import numpy as np
+    from PIL import Image
+
+    from tinymaskrcnn.commands.annotate_page import make_server
+    from tinymaskrcnn.data.annotator import Notebook
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, more in (("a.png", {}), ("b.jpg", {"exif": exif})):
+        Image.fromarray(np.full((40, 60, 3), 200, np.uint8)).save(tmp_path / name, **more)
+    notebook = Notebook(tmp_path, tmp_path / "boxes.json")
+    server = make_server(notebook, suggest=lambda path: [[1, 2, 3, 4, 5]])
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -7,18 +7,42 @@ let all, number = 0, boxes = [], chosen = -1, current = 0, drag = null, queue = 
 const picture = () => all.pictures[number];
 const clamp = (value, high) => Math.min(Math.max(value, 0), high);
 
-function save(body = boxes, place = number) {
+const tell = words => { at("said").textContent = words; };
+const copy = rows => rows.map(row => [...row]);
+
+async function ask(path, more) {
+  const answer = await fetch(path, more);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+}
+
+// What a picture has is known here at once, and in the file when its turn comes: one write follows the other.
+function save(place = number, rows = boxes) {
+  const one = all.pictures[place], body = JSON.stringify(rows);
+  one.boxes = copy(rows);
   queue = queue.then(async () => {
     try {
-      const answer = await fetch(`boxes/${place}`, {method: "PUT", body: JSON.stringify(body)});
-      if (!answer.ok) throw new Error(await answer.text());
-      all.pictures[place].boxes = await answer.json();
-      at("said").textContent = `saved: ${all.pictures[place].boxes.length} in ${all.pictures[place].name}`;
-      if (body === "suggest" && place === number) { boxes = all.pictures[place].boxes; choose(-1); }
+      tell(`saved: ${(await ask(`boxes/${place}`, {method: "PUT", body})).length} in ${one.name}`);
     } catch (error) {
-      at("said").textContent = `not saved: ${error.message}`;
+      tell(`not saved: ${error.message}`);
     }
   });
+}
+
+// A suggestion takes its time; by then the boxes may be others than those it was to replace, and it is dropped.
+async function suggest() {
+  const place = number, one = picture(), before = one.boxes, count = before ? before.length : 0;
+  if (one.asked || (count && !confirm(`${one.name} has boxes (${count}). Put what is suggested in their place?`))) return;
+  one.asked = true;
+  try {
+    const found = await ask(`suggest/${place}`);
+    if (one.boxes !== before || (drag && place === number)) throw new Error(`${one.name} was changed meanwhile`);
+    save(place, found);
+    if (place === number) { boxes = found; choose(-1); }
+  } catch (error) {
+    tell(`nothing suggested: ${error.message}`);
+  }
+  one.asked = false;
 }
 
 function draw() {
@@ -62,7 +86,7 @@ function place(event) {
 }
 
 function begin(event, what) {
-  if (event.button) return;
+  if (event.button || drag) return;
   event.preventDefault();
   event.stopPropagation();
   const [x, y] = place(event);
@@ -126,19 +150,21 @@ function arrow(key, larger) {
 }
 
 function go(to) {
+  const {boxes: there, asked} = picture();
+  if (to !== number && there === null && !asked) save();  // looked at and left: it holds nothing
   if (to < 0 || to >= all.pictures.length) return;
-  if (picture().boxes === null) save();  // looked at: it holds what is there, or nothing
   number = to;
-  boxes = (picture().boxes || []).map(box => [...box]);
+  boxes = copy(picture().boxes || []);
   at("picture").src = `picture/${number}`;
   at("name").textContent = picture().name;
   at("where").textContent = `${number + 1} of ${all.pictures.length}`;
   choose(-1);
-  if (picture().boxes === null && all.suggests) save("suggest");
+  if (picture().boxes === null && all.suggests) suggest();
 }
 
 document.addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Shift") return;
+  end();
   if (/^[0-9]$/.test(event.key) && Number(event.key) < all.classes.length) name_it(Number(event.key));
   else if (event.key.startsWith("Arrow") && chosen >= 0) arrow(event.key, event.shiftKey);
   else if (event.key === "Delete" || event.key === "Backspace") remove();
@@ -160,12 +186,13 @@ async function start() {
   at("stage").onpointerdown = event => begin(event, {});
   at("stage").onpointermove = move;
   at("stage").onpointerup = at("stage").onpointercancel = end;
+  document.addEventListener("click", end, true);  // of another finger: what was begun ends before anything else
   at("back").onclick = () => go(number - 1);
   at("on").onclick = () => go(number + 1);
   at("new").onclick = add;
   at("gone").onclick = remove;
   at("suggest").hidden = !all.suggests;
-  at("suggest").onclick = () => save("suggest");
+  at("suggest").onclick = suggest;
   show_class(0);
   go(0);
 }

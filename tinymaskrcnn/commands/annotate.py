@@ -39,6 +39,7 @@ def run(args):
     if args.suggest and classes != DIGITS:
         raise ArgumentError("--suggest knows digits alone; leave it out with --classes")
     notebook = Notebook(args.folder, args.out or Path(args.folder) / "annotations.json", classes)
+    notebook.path.parent.mkdir(parents=True, exist_ok=True)
     server = make_server(notebook, port=args.port, suggest=_suggester() if args.suggest else None)
     print(f"{len(notebook.pictures)} pictures at {server.address} -> {notebook.path}", flush=True)
     if not args.no_browser:

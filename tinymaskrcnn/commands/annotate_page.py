@@ -1,7 +1,9 @@
 """The page of `tinymaskrcnn annotate` and the server behind it, for the browser of this machine alone."""
 
+import contextlib
 import io
 import json
+import re
 import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +16,8 @@ from ..data.pictures import read_pixels, to_float
 from ..errors import TinyMaskRCNNError
 from ..files import parse_json
 
-WRITING = threading.Lock()
+WRITING, SUGGESTING = threading.Lock(), threading.Lock()
+LONGEST = 10**6  # bytes of what a page may say
 
 
 def make_server(notebook, *, port=0, suggest=None):
@@ -39,27 +42,37 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
+    def handle(self):
+        with contextlib.suppress(ConnectionError):  # whoever asked went away, as a page does that is turned fast
+            super().handle()
+
     def do_GET(self):
-        self.answer({"": self.page, "annotate.js": self.script, "list": self.list}, {"picture": self.picture})
+        plain = {"": self.page, "annotate.js": self.script, "list": self.list}
+        self.answer(plain, {"picture": self.picture, "suggest": self.suggestion})
 
     def do_PUT(self):
         self.answer({}, {"boxes": self.boxes})
 
     def answer(self, plain, numbered):
-        """Find what a path asks for: /secret/name or /secret/name/number, and nothing else."""
+        """Send what a path asks for, or what is wrong with it."""
         try:
-            parts = self.path.split("/")[1:]
-            if self.headers.get("Host") not in self.server.hosts or parts[0] != self.server.secret:
-                return self.send(403, "text/plain", b"this page is for another address")
-            name, number = parts[1] if len(parts) > 1 else None, parts[2] if len(parts) == 3 else None
-            if len(parts) == 2 and name in plain:
-                return plain[name]()
-            known = range(len(self.server.notebook.pictures))
-            if number is not None and name in numbered and number.isdecimal() and int(number[:9]) in known:
-                return numbered[name](int(number[:9]))
-            return self.send(404, "text/plain", b"there is no such thing")
+            found = self.find(plain, numbered)
         except (TinyMaskRCNNError, OSError) as error:
-            return self.send(400, "text/plain", str(error).encode("utf-8", "replace"))
+            found = 400, "text/plain", str(error).encode("utf-8", "replace")
+        self.send(*found)
+
+    def find(self, plain, numbered):
+        """(status, kind, bytes) of /secret/name or /secret/name/number; there is nothing else."""
+        parts = self.path.split("/")[1:]
+        if self.headers.get("Host") not in self.server.hosts or parts[0] != self.server.secret:
+            return 403, "text/plain", b"this page is for another address"
+        if len(parts) == 2 and parts[1] in plain:
+            return plain[parts[1]]()
+        if len(parts) == 3 and parts[1] in numbered:
+            number = number_up_to(len(self.server.notebook.pictures) - 1, parts[2])
+            if number is not None:
+                return numbered[parts[1]](number)
+        return NOTHING
 
     def send(self, status, kind, body):
         self.send_response(status)
@@ -73,10 +86,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def page(self):
-        self.send(200, "text/html", PAGE.encode())
+        return 200, "text/html", PAGE.encode()
 
     def script(self):
-        self.send(200, "text/javascript", files(__package__).joinpath("annotate.js").read_bytes())
+        return 200, "text/javascript", files(__package__).joinpath("annotate.js").read_bytes()
 
     def list(self):
         notebook = self.server.notebook
@@ -84,24 +97,42 @@ class Handler(BaseHTTPRequestHandler):
         for name in notebook.pictures:
             height, width = notebook.sizes[name]
             rows.append({"name": name, "height": height, "width": width, "boxes": notebook.boxes.get(name)})
-        body = {"classes": notebook.classes, "pictures": rows, "suggests": self.server.suggest is not None}
-        self.send(200, "application/json", json.dumps(body).encode())
+        return as_json({"classes": notebook.classes, "pictures": rows, "suggests": self.server.suggest is not None})
 
     def picture(self, number):
-        notebook = self.server.notebook
-        self.send(200, "image/png", upright_png(notebook.folder / notebook.pictures[number]))
+        return 200, "image/png", upright_png(self.path_of(number))
+
+    def suggestion(self, number):
+        """What is suggested for a picture; the file keeps what it has."""
+        if self.server.suggest is None:
+            return NOTHING
+        with SUGGESTING:
+            return as_json(self.server.suggest(self.path_of(number)))
 
     def boxes(self, number):
-        notebook, length = self.server.notebook, self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length[:9]) > 10**6:
-            return self.send(413, "text/plain", b"too much")
-        said = parse_json(self.rfile.read(int(length)).decode("utf-8", "replace"), "boxes")
+        length = number_up_to(LONGEST, self.headers.get("Content-Length", ""))
+        if length is None:
+            return 413, "text/plain", b"too much"
+        said = parse_json(self.rfile.read(length).decode("utf-8", "replace"), "boxes")
+        notebook = self.server.notebook
         with WRITING:
-            if said == "suggest" and self.server.suggest:
-                said = self.server.suggest(notebook.folder / notebook.pictures[number])
             notebook.put(number, said)
-        name = notebook.pictures[number]
-        self.send(200, "application/json", json.dumps(notebook.boxes[name]).encode())
+            return as_json(notebook.boxes[notebook.pictures[number]])
+
+    def path_of(self, number):
+        return self.server.notebook.folder / self.server.notebook.pictures[number]
+
+
+NOTHING = 404, "text/plain", b"there is no such thing"
+
+
+def as_json(value):
+    return 200, "application/json", json.dumps(value).encode()
+
+
+def number_up_to(most, text):
+    """The number that a text is, written as browsers write it, without zeros in front; None when it is above `most`."""
+    return int(text) if re.fullmatch("0|[1-9][0-9]{0,8}", text) and int(text) <= most else None
 
 
 def upright_png(path):
@@ -139,6 +170,6 @@ button[aria-pressed=true] { background: #b23c00; color: #fff }
 <div id="stage"><img id="picture" alt="The picture to annotate" draggable="false"></div>
 <p>Drag on the picture to draw a box, drag a box to move it, its corner to resize it. With the keyboard: Tab goes from
 box to box, arrows move, Shift and arrows resize, 0 to 9 name, Delete removes, n draws a new one, PageUp and PageDown
-change the picture. Every change is saved.</p>
+change the picture. Every change is saved. A picture that you leave without a box counts as one that holds nothing.</p>
 <script src="annotate.js"></script></body></html>
 """
