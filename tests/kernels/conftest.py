@@ -1,5 +1,6 @@
 """What every kernel is held to: its readable twin in float64, the twin's cache, and the same bits on any threads."""
 
+import compiled_lane
 import numpy as np
 import pytest
 
@@ -16,6 +17,34 @@ def kernels_in_numpy():
     library.use("numpy")
     yield
     library.use(None)
+
+
+@pytest.fixture(scope="session")
+def built(once):
+    """The library of the sources as they are now, in the place of what was installed before they were edited."""
+    if compiled_lane.COMPILER is None:
+        pytest.skip("no C compiler")
+    return library.load(once("lane", compiled_lane.compiled))
+
+
+@pytest.fixture
+def lane(kernels_in_numpy, built, monkeypatch):
+    """The kernels in C run, on the best variant of this processor; afterwards the choice is as it was."""
+    monkeypatch.setattr(library, "load", lambda *_: built)
+    library.supported.cache_clear()
+    library.use(library.supported()[0])
+    yield
+    monkeypatch.undo()
+    library.supported.cache_clear()
+    library.use(None)
+
+
+@pytest.fixture(params=["numpy", "c"])
+def either_lane(request):
+    """The kernels that run, by their name: first those in NumPy, then those in C."""
+    if request.param == "c":
+        request.getfixturevalue("lane")
+    return request.param
 
 
 @pytest.fixture(autouse=True)

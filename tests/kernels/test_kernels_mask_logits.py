@@ -40,15 +40,3 @@ def test_what_the_kernel_leaves_to_the_text(is_held_to_float32, gate_of, normal)
         mask_predictor.forward(*inputs, channel=np.array([4]))
     with pytest.raises(ShapeError, match="conv_transpose2d_forward: "):
         mask_predictor.forward(inputs[0][..., :2], *inputs[1:], channel=np.array([3]))
-
-
-def test_gradients_add_up_and_inference_keeps_nothing(normal):
-    weights = normal(2, 2, 3, 5), normal(5), normal(1, 1, 5, 4), normal(4)
-    predictor, x, channel = mask_predictor.made(*weights), normal(2, 3, 3, 3), np.array([3, 1])
-    logits, cache = fast.forward(predictor, x, channel=channel)
-    for _ in range(2):
-        fast.backward(predictor, logits, cache)
-    once = fast.mask_logits_backward(logits, cache)[1:]
-    for parameter, gradient in zip(predictor.parameters(), once, strict=True):
-        np.testing.assert_allclose(parameter.grad, 2 * gradient, rtol=1e-6)
-    assert fast.forward(predictor.eval(), x, channel=channel)[1] is None

@@ -1,10 +1,12 @@
 """conv2d and conv_transpose2d on threads; `choose` is the measured table of which way suits which shape."""
 
+import math
+
 import numpy as np
 
 from ..kernel_lookup import register_kernel
 from . import im2col, matmul, winograd
-from .common import is_float32, is_pair, output_size, paint_matrix, pair
+from .common import is_float32, is_gradient_of_convolution, is_pair, output_shape, output_size, paint_matrix, pair
 from .filters import turned_round
 from .threads import even_pieces, run, single_threaded_blas, spans
 
@@ -39,14 +41,10 @@ def _tiles(size, m):
 # ---------------------------------------------------------------- convolution
 
 
-def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
+def _takes_forward(x, weight, bias, **options):
     """Whether the kernel knows the case; everything doubtful goes to the text, which has the messages."""
-    if not (groups == 1 and is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
-        return False
-    if not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
-        return False
-    size = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
-    return min(size) > 0 and _is_worth_it(len(x) * size[0] * size[1], weight)
+    shape = output_shape(x, weight, bias, **options)
+    return shape is not None and _is_worth_it(math.prod(shape[:3]), weight)
 
 
 def _is_worth_it(pixels, weight):
@@ -73,8 +71,7 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 
 def _takes_backward(dy, cache):
-    x, weight, _, _, _, _, groups = cache
-    return groups == 1 and is_float32(dy, x, weight) and _is_worth_it(dy.size // dy.shape[3], weight)
+    return is_gradient_of_convolution(dy, cache) and _is_worth_it(math.prod(dy.shape[:3]), cache[1])
 
 
 @register_kernel("conv2d_backward", applies=_takes_backward)
@@ -160,10 +157,14 @@ def conv_transpose2d_forward(x, weight, bias, *, stride=1, padding=0):
     return y, (x, weight, bias is not None, pair(stride), pair(padding))
 
 
-@register_kernel(
-    "conv_transpose2d_backward",
-    applies=lambda dy, cache: is_float32(dy, *cache[:2]) and cache[3] == cache[1].shape[:2] and cache[4] == (0, 0),
-)
+def _takes_transpose_backward(dy, cache):
+    x, weight, _, stride, padding = cache
+    (N, H, W, _), (KH, KW, _, O) = x.shape, weight.shape
+    painted = stride == (KH, KW) and padding == (0, 0) and dy.shape == (N, H * KH, W * KW, O)
+    return painted and is_float32(dy, x, weight)
+
+
+@register_kernel("conv_transpose2d_backward", applies=_takes_transpose_backward)
 @single_threaded_blas()
 def conv_transpose2d_backward(dy, cache):
     """Fast twin of ops.conv.conv_transpose2d_backward for stride = kernel."""

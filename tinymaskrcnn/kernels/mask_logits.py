@@ -25,11 +25,14 @@ def _values(predictor):
 
 def _takes(predictor, x, *, channel):
     """What does not fit, and channels out of range, go to the text, which has the message."""
-    deconv_weight, _, weight, _ = floats = _values(predictor)
-    if not is_float32(x, *floats) or x.ndim != 4 or x.shape[3] != deconv_weight.shape[2]:
+    floats = _values(predictor)
+    if not is_float32(x, *floats) or x.ndim != 4:
+        return False
+    D, O = floats[1].size, floats[3].size
+    if [a.shape for a in floats] != [(2, 2, x.shape[3], D), (D,), (1, 1, D, O), (O,)]:
         return False
     fits = isinstance(channel, np.ndarray) and channel.shape == x.shape[:1] and channel.dtype.kind in "iu"
-    return fits and channel.min() >= 0 and channel.max() < weight.shape[3]
+    return fits and channel.min() >= 0 and channel.max() < O
 
 
 @register_kernel("MaskPredictor.forward", applies=_takes)
@@ -39,7 +42,11 @@ def forward(predictor, x, *, channel):
     return logits, predictor.keep(cache)
 
 
-@register_kernel("MaskPredictor.backward", applies=lambda predictor, dlogits, cache: is_float32(dlogits, cache[1]))
+def _takes_backward(predictor, dlogits, cache):
+    return is_float32(dlogits, cache[1]) and dlogits.shape == cache[1].shape[:3]
+
+
+@register_kernel("MaskPredictor.backward", applies=_takes_backward)
 def backward(predictor, dlogits, cache):
     """Fast twin of MaskPredictor.backward."""
     dx, *gradients = mask_logits_backward(dlogits, cache)
@@ -53,7 +60,8 @@ def _painted(maps, S, T):
     return maps.reshape(len(maps), S, 2, T, 2, *maps.shape[3:]).swapaxes(2, 3)
 
 
-def _few_maps(h):
+def few_maps(h):
+    """Slices of the upscaled maps h (Q, ...) that are done at a time."""
     return spans(len(h), even_pieces(h.nbytes, BUDGET))
 
 
@@ -83,7 +91,7 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
         some += shift[maps, None, None]
         _painted(logits[maps], S, T)[...] = some.reshape(-1, S, T, 2, 2)
 
-    run(lambda maps=maps: job(maps) for maps in _few_maps(h))
+    run(lambda maps=maps: job(maps) for maps in few_maps(h))
     return logits, ((x, deconv_weight, True, (2, 2), (0, 0)), h, (h, chosen, one_hot))
 
 
@@ -117,7 +125,7 @@ def mask_logits_backward(dlogits, cache):
             dbias += np.ones(len(dh), np.float32) @ dh
         return dmatrix, dbias.reshape(4, D).sum(axis=0)
 
-    few = _few_maps(h)
+    few = few_maps(h)
     lanes = [few[lane] for lane in spans(len(few), LANES)]
     dmatrix, ddeconv_bias = add_up(run(lambda lane=lane: job(lane) for lane in lanes))
     ddeconv_weight = dmatrix.reshape(C, 2, 2, D).transpose(1, 2, 0, 3)

@@ -13,7 +13,7 @@ PAIR = fast.mask_logits_forward, fast.mask_logits_backward, mask_predictor.forwa
 @pytest.mark.parametrize("budget", [1, 1 << 12, 1 << 20])
 @pytest.mark.parametrize(("Q", "S", "T", "D"), [(1, 1, 1, 1), (7, 3, 5, 19), (20, 14, 14, 64)])
 def test_equals_the_text(variant, compare_pair, normal, monkeypatch, budget, Q, S, T, D):
-    monkeypatch.setattr(fast, "BUDGET", budget)
+    monkeypatch.setattr(in_numpy, "BUDGET", budget)
     inputs = normal(Q, S, T, 6), normal(2, 2, 6, D), normal(D), normal(1, 1, D, 4), normal(4)
     compare_pair(*PAIR, inputs, channel=np.arange(Q) % 4)
 
@@ -23,34 +23,31 @@ def test_arrays_that_are_not_contiguous(compare_pair, normal):
     compare_pair(*PAIR, (*inputs, normal(7, 4, 1, 1).transpose(2, 3, 1, 0), normal(7)), channel=np.array([6, 0, 6]))
 
 
-def test_what_is_not_a_number_stays_so(variant, normal):
-    """Training names the first array with one: no kernel may lose it."""
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_not_a_number_stays_so(variant, normal, sign):
+    """Training names the first array with one: no kernel may lose it, nor report it again where it only passes."""
     x = normal(1, 2, 2, 16).copy()
-    x[0, 0, 0, 3] = np.nan
+    x[0, 0, 0, 3] = np.copysign(np.float32(np.nan), sign)
     inputs = x, normal(2, 2, 16, 16), normal(16), normal(1, 1, 16, 2), normal(2)
-    with np.errstate(invalid="ignore"):  # the processor reports it again where it is compared with zero
-        logits, (_, h, _) = fast.mask_logits_forward(*inputs, channel=np.array([1]))
-    wanted, (_, wanted_h, _) = in_numpy.mask_logits_forward(*inputs, channel=np.array([1]))
+    found, data = [], dict(channel=np.array([1]))
+    with np.errstate(all="call", call=lambda *_: found.append(True)):
+        logits, cache = fast.mask_logits_forward(*inputs, **data)
+        gradients = fast.mask_logits_backward(np.ones_like(logits), cache)
+        fast.mask_logits_forward(normal(*x.shape), *inputs[1:], **data)  # would tell what the way back had seen
+    assert not found
+    wanted, wanted_cache = in_numpy.mask_logits_forward(*inputs, **data)
+    h, wanted_h = cache[1], wanted_cache[1]
     assert np.array_equal(np.isnan(h), np.isnan(wanted_h)) and np.array_equal(np.isnan(logits), np.isnan(wanted))
     assert np.isnan(h).any() and not np.isnan(h).all() and h[~np.isnan(h)].min() == 0
+    for got, want in zip(gradients, in_numpy.mask_logits_backward(np.ones_like(logits), wanted_cache), strict=True):
+        assert np.array_equal(np.isnan(got), np.isnan(want))
 
 
-def test_the_gate_of_the_way_back(is_held_to_float32, normal):
-    weights = normal(2, 2, 3, 5), normal(5), normal(1, 1, 5, 4), normal(4)
-    predictor = mask_predictor.made(*weights)
-    logits, cache = fast.forward(predictor, normal(2, 3, 3, 3), channel=np.array([3, 1]))
-    assert fast._takes_backward(predictor, logits, cache)
-    assert not fast._takes_backward(predictor, logits.astype(np.float64), cache)
-    assert not fast._takes_backward(predictor, logits, (cache[0], cache[1].astype(np.float64), cache[2]))
-
-
-def test_gradients_add_up_and_inference_keeps_nothing(normal):
-    weights = normal(2, 2, 3, 5), normal(5), normal(1, 1, 5, 4), normal(4)
-    predictor, x, channel = mask_predictor.made(*weights), normal(2, 3, 3, 3), np.array([3, 1])
-    logits, cache = fast.forward(predictor, x, channel=channel)
-    for _ in range(2):
-        fast.backward(predictor, logits, cache)
-    once = fast.mask_logits_backward(logits, cache)[1:]
-    for parameter, gradient in zip(predictor.parameters(), once, strict=True):
-        np.testing.assert_allclose(parameter.grad, 2 * gradient, rtol=1e-6)
-    assert fast.forward(predictor.eval(), x, channel=channel)[1] is None
+def test_what_is_infinite_is_rectified_by_its_sign(variant):
+    x = np.array([-np.inf, np.inf, -0.0, 0.0, -1e-45, 1e-45, -1, 1], np.float32).reshape(8, 1, 1, 1)
+    one = np.ones((2, 2, 1, 1), np.float32), np.zeros(1, np.float32), np.ones((1, 1, 1, 1), np.float32)
+    inputs = x, *one, np.zeros(1, np.float32)
+    (_, (_, h, _)), (_, (_, wanted, _)) = (
+        way.mask_logits_forward(*inputs, channel=np.zeros(8, int)) for way in (fast, in_numpy)
+    )
+    assert np.array_equal(h, wanted)

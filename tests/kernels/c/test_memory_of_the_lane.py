@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 import pytest
-
-from .conftest import COMPILER, ROOT, compiled
+from compiled_lane import COMPILER, ROOT, compiled
 
 WATCHED = """
 import sys
@@ -14,11 +13,20 @@ from pathlib import Path
 import numpy as np
 from tinymaskrcnn.kernels import threads
 from tinymaskrcnn.kernels.c import conv, library, mask_logits
+from tinymaskrcnn.models.heads.mask import MaskPredictor
+from tinymaskrcnn.ops.conv import conv2d_backward
 threads.set_threads(1)
 built = library.load(Path(sys.argv[1]))
 library.load = lambda: built
 def ones(*shape):
     return np.ones(shape, np.float32)
+def refused(backward, shape, cache):
+    try:
+        backward(ones(*shape), cache)
+    except ValueError:
+        pass
+conv._is_worth_it = lambda pixels, weight: True
+conv.NARROW = 0
 if sys.argv[2:]:
     library.use("plain")
     library.lane().window(library.address(ones(7)), library.address(ones(64)), 1, 2, 4, 1, 2, 4, 0, 0)
@@ -37,10 +45,15 @@ for variant in library.supported():
                 conv.choose = lambda *args, m=m, **data: m
                 y, cache = conv.conv2d_forward(ones(2, 7, 9, C), ones(*kernel, C, O), ones(O), **options)
                 conv.conv2d_backward(y, cache)
+                for shape in ((9, *y.shape[1:]), (2, 99, *y.shape[2:]), (2, 99, 1, O), (2, 7, 9, O + 32)):
+                    refused(conv2d_backward, shape, cache)
     for C, D in ((3, 5), (16, 64)):
         weights = ones(2, 2, C, D), ones(D), ones(1, 1, D, 3), ones(3)
         logits, cache = mask_logits.mask_logits_forward(ones(5, 3, 4, C), *weights, channel=np.arange(5) % 3)
         mask_logits.mask_logits_backward(logits, cache)
+        predictor = MaskPredictor(C, D, 3, rng=np.random.default_rng(0))
+        for shape in ((5, 2, 2), (1, 6, 8), (9, 6, 8), (5, 48, 1)):
+            refused(predictor.backward, shape, cache)
     print(variant)
 """
 

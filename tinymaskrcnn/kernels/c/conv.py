@@ -1,10 +1,12 @@
 """conv2d in C; `choose` says which way suits which shape, and `_is_worth_it` what is left to the kernels in NumPy."""
 
+import math
+
 import numpy as np
 
 from ...kernel_lookup import register_kernel
 from .. import winograd as numpy_winograd
-from ..common import is_float32, is_pair, output_size, pair
+from ..common import is_gradient_of_convolution, output_shape, output_size, pair
 from ..matmul import add_up
 from ..threads import run, single_threaded_blas
 from . import correlate, winograd
@@ -37,14 +39,10 @@ def choose(images, size, kernel, channels, *, stride, dilation):
 # ---------------------------------------------------------------- convolution
 
 
-def _takes_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
+def _takes_forward(x, weight, bias, **options):
     """Whether the kernel knows the case; everything doubtful goes to the text, which has the messages."""
-    if not (groups == 1 and is_float32(x, weight, bias) and weight.shape[2] == x.shape[3]):
-        return False
-    if not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
-        return False
-    size = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
-    return min(size) > 0 and _is_worth_it(len(x) * size[0] * size[1], weight)
+    shape = output_shape(x, weight, bias, **options)
+    return shape is not None and _is_worth_it(math.prod(shape[:3]), weight)
 
 
 def _is_worth_it(pixels, weight):
@@ -71,10 +69,9 @@ def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1
 
 
 def _takes_backward(dy, cache):
-    x, weight, _, _, _, _, groups = cache
-    if groups != 1 or not is_float32(dy, x, weight) or min(weight.shape[2:]) < NARROW:
+    if not is_gradient_of_convolution(dy, cache) or min(cache[1].shape[2:]) < NARROW:
         return False
-    return _is_worth_it(dy.size // dy.shape[3], weight)
+    return _is_worth_it(math.prod(dy.shape[:3]), cache[1])
 
 
 @register_kernel("conv2d_backward", module=ON_THE_LANE, first=True, applies=_takes_backward)

@@ -7,7 +7,7 @@
    tap for each spot that a pixel paints). */
 
 /* Weights (taps, run, O), given by their strides, in panels of PANEL vectors: (O / panel, taps * run, panel); the last
-   panel is as narrow as it can be, and filled up with zeros. */
+   panel is as narrow as it can be, and filled up with its last channel: zeros would make NaN of infinities. */
 EXPORT void NAME(pack)(float *packed, const float *w, int64_t taps, int64_t run, int64_t outs, int64_t tap_stride,
                        int64_t run_stride, int64_t out_stride) {
   for (int64_t first = 0; first < outs; first += PANEL * LANES) {
@@ -17,7 +17,7 @@ EXPORT void NAME(pack)(float *packed, const float *w, int64_t taps, int64_t run,
       for (int64_t c = 0; c < run; c++, packed += width) {
         const float *from = w + t * tap_stride + c * run_stride + first * out_stride;
         for (int64_t o = 0; o < real; o++) packed[o] = from[o * out_stride];
-        for (int64_t o = real; o < width; o++) packed[o] = 0;
+        for (int64_t o = real; o < width; o++) packed[o] = from[(real - 1) * out_stride];
       }
   }
 }
@@ -38,8 +38,16 @@ INLINE vec NAME(load)(const float *x, int64_t floats) {
   return v;
 }
 
-/* Numbers below zero become zero; what is not a number stays so. */
-INLINE vec NAME(rectify)(vec v) { return (vec)((lanes)v & ~(lanes)(v < (vec){0})); }
+/* Numbers below zero become zero; what is not a number stays so. Bits are compared: a comparison of floats would report
+   each NaN that passes as one made here. Read as integers, all from -0 to -infinity lie below the rest. */
+INLINE vec NAME(rectify)(vec v) { return (vec)((lanes)v & (lanes)((lanes)v > (lanes){0} + (int32_t)0xff800000)); }
+
+/* 1 for numbers above zero, 0 for others and for what is not a number. */
+INLINE vec NAME(positive)(vec v) {
+  const vec one = (vec){0} + 1;
+  lanes bits = (lanes)v, infinity = (lanes){0} + 0x7f800000;
+  return (vec)((lanes)one & (lanes)(bits > (lanes){0}) & (lanes)(bits <= infinity));
+}
 
 /* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
 INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w, const float *bias,

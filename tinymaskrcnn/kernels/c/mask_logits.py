@@ -5,14 +5,10 @@ import numpy as np
 from ...devices import Workspace
 from ...kernel_lookup import register_kernel
 from .. import mask_logits as in_numpy
-from ..common import is_float32
 from ..matmul import add_up
-from ..threads import even_pieces, run, single_threaded_blas, spans
+from ..threads import run, single_threaded_blas, spans
 from .correlate import Gathering, add_weight_gradient, correlate, filters_of, taps_of
 from .library import ON_THE_LANE, address, aligned, gapless, lane
-
-BUDGET = 1 << 20  # bytes of upscaled maps at a time
-LANES = 8  # gradients for the weights are added up in at most this many sums, which are then added in order
 
 _workspace = Workspace()
 
@@ -24,21 +20,13 @@ def forward(predictor, x, *, channel):
     return logits, predictor.keep(cache)
 
 
-def _takes_backward(predictor, dlogits, cache):
-    return is_float32(dlogits, cache[1])
-
-
-@register_kernel("MaskPredictor.backward", module=ON_THE_LANE, first=True, applies=_takes_backward)
+@register_kernel("MaskPredictor.backward", module=ON_THE_LANE, first=True, applies=in_numpy._takes_backward)
 def backward(predictor, dlogits, cache):
     """Fast twin of MaskPredictor.backward."""
     dx, *gradients = mask_logits_backward(dlogits, cache)
     for parameter, gradient in zip(in_numpy._parameters(predictor), gradients, strict=True):
         parameter.grad += gradient
     return dx
-
-
-def _few_maps(h):
-    return spans(len(h), even_pieces(h.nbytes, BUDGET))
 
 
 @single_threaded_blas()
@@ -63,7 +51,7 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
         arrays = logits[maps], h[maps], chosen[maps], shift[maps]
         lane().select(*map(address, arrays), len(h[maps]), 4 * S * T, D)
 
-    run(lambda maps=maps: job(maps) for maps in _few_maps(h))
+    run(lambda maps=maps: job(maps) for maps in in_numpy.few_maps(h))
     return logits, ((x, deconv_weight, True, (2, 2), (0, 0)), h, (h, chosen, one_hot))
 
 
@@ -91,8 +79,8 @@ def mask_logits_backward(dlogits, cache):
             add_weight_gradient(dmatrix, None, dh, pixels[maps], taps, stride=(2, 2), corner=(0, 0))
         return dmatrix, dbias
 
-    few = _few_maps(h)
-    dmatrix, ddeconv_bias = add_up(run(lambda some=few[part]: job(some) for part in spans(len(few), LANES)))
+    few = in_numpy.few_maps(h)
+    dmatrix, ddeconv_bias = add_up(run(lambda some=few[part]: job(some) for part in spans(len(few), in_numpy.LANES)))
     ddeconv_weight = dmatrix.reshape(2, 2, D, C).transpose(0, 1, 3, 2)
     dweight = (dchosen.T @ one_hot).reshape(1, 1, D, -1)
     return dx, ddeconv_weight, ddeconv_bias, dweight, dlogits.sum(axis=(1, 2)) @ one_hot

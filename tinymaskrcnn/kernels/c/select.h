@@ -22,12 +22,11 @@ EXPORT void NAME(select)(float *logits, const float *h, const float *chosen, con
 /* dlogits (maps, pixels) -> dh (maps, pixels, D) before the ReLU, dchosen (maps, D); dbias (D) gains the sum of dh */
 EXPORT void NAME(select_gradient)(float *dh, float *dchosen, float *dbias, const float *h, const float *dlogits,
                                   const float *chosen, int64_t maps, int64_t pixels, int64_t D) {
-  const vec one = (vec){0} + 1;
   for (int64_t map = 0; map < maps; map++, h += pixels * D, dh += pixels * D, dlogits += pixels)
     for (int64_t c = 0; c < D; c += LANES) {
       vec factor = NAME(load)(chosen + map * D + c, D - c), dfactor = {0}, sum = NAME(load)(dbias + c, D - c);
       for (int64_t p = 0; p < pixels; p++) {
-        vec x = NAME(load)(h + p * D + c, D - c), open = (vec)((lanes)one & (lanes)(x > (vec){0}));
+        vec x = NAME(load)(h + p * D + c, D - c), open = NAME(positive)(x);
         vec d = dlogits[p] * factor * open;
         dfactor += dlogits[p] * x;
         sum += d;
