@@ -1,4 +1,4 @@
-"""The picture at the head of the first page, and the card that others show of it: digits found in three photographs.
+"""The picture at the head of the first page, and the card that others show of it: digits found on three drawn pages.
 
     python docs/_pictures/hero.py [--data MNIST_FOLDER]
 
@@ -49,14 +49,14 @@ NIGHT, INK, MUTED = "#16181D", "#F2F2F2", "#AEB4BF"
 
 
 def pages(data_dir=None):
-    """The photographs (H, W, 1) in 0..1, one after the other."""
+    """The pages (H, W, 1) in 0..1, one after the other."""
     for surface, seed, number in PAGES:
         config = dataclasses.replace(scene_preset(surface), **KIND)
         yield SceneStream(config, split="test", seed=seed, batch_size=1, data_dir=data_dir).scene(number)[0]
 
 
 def in_colour(image, found, names):
-    """A photograph with all that was found in it."""
+    """A page with all that was found in it."""
     found = found.select(np.flatnonzero(found.scores >= MIN_SCORE))
     order = np.argsort(found.boxes[:, 0])  # neighbours differ in colour
     pixels = np.repeat(image, 3, axis=2)

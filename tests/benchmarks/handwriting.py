@@ -3,6 +3,8 @@
 python -m tests.benchmarks.handwriting                            what `tinymaskrcnn predict` uses
 python -m tests.benchmarks.handwriting --model runs/001 --invert  a detector of your own
 python -m tests.benchmarks.handwriting --show pages/              writes the pictures, with what was found
+python -m tests.benchmarks.handwriting --digit-height 20          pages of 800x800 with digits of one height
+python -m tests.benchmarks.handwriting --digits embedded --pictures 9 --height 300     the package's own test digits
 
 The pictures are made of the digits of MNIST's t10k files and share no code with data/pages.py: Pillow resizes, blurs
 and compresses. A third is pen on paper, a third pen on ruled paper, a third chalk; they are 160 to 1200 pixels high,
@@ -18,19 +20,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from tinymaskrcnn.data import mnist
+from tinymaskrcnn.data import digits, mnist
 from tinymaskrcnn.ops.boxes import iou_matrix
 
 PICTURES, SEED = 24, 20
 KINDS = ("paper", "ruled", "chalk")
 
 
-def make_picture(number, images, labels, *, seed=SEED, height=None):
-    """Picture `number`: pixels (H, W, 3) uint8, boxes (M, 4) around the ink, labels (M,) of 1..10, and its kind."""
+def make_picture(number, images, labels, *, seed=SEED, height=None, digit=None):
+    """Picture `number`: pixels (H, W, 3) uint8, boxes (M, 4) around the ink, labels (M,) of 1..10, and its kind.
+
+    height: that of the picture; digit: that of every digit, on a square page. Drawn when left out.
+    """
     rng = np.random.default_rng([seed, number])
     kind = KINDS[number % len(KINDS)]
     height = height or int(np.exp(rng.uniform(np.log(160), np.log(1200))))
-    width = int(height * rng.uniform(0.9, 1.6))
+    width = int(height * (1 if digit else rng.uniform(0.9, 1.6)))
     page = _ground(kind, width, height, rng)
     boxes, names = [], []
     wanted = rng.integers(3, 7)
@@ -38,7 +43,7 @@ def make_picture(number, images, labels, *, seed=SEED, height=None):
         if len(boxes) == wanted:
             break
         k = int(rng.integers(len(labels)))
-        alpha = _stroke(images[k], int(height * rng.uniform(0.09, 0.24)), rng)
+        alpha = _stroke(images[k], digit or int(height * rng.uniform(0.09, 0.24)), rng)
         if alpha.width >= width or alpha.height >= height:
             continue
         x, y = int(rng.integers(width - alpha.width)), int(rng.integers(height - alpha.height))
@@ -109,6 +114,14 @@ def _shot(page, rng):
     return np.asarray(Image.open(file).convert("RGB"))
 
 
+def embedded_digits():
+    """The package's digits of 8x8 cells as pictures like MNIST's, of those that no training draws from by default."""
+    bank = digits.load()
+    members = bank.members("test")
+    grey_digits = (bank.images[members].astype(np.uint16) * 255 // bank.full).astype(np.uint8)
+    return np.pad(grey_digits, ((0, 0), (1, 1), (1, 1))), bank.labels[members]
+
+
 def counts(boxes, labels, found_boxes, found_labels, *, iou=0.5):
     """(right, false, missed): detections are given best first, and each takes the best object of its class left."""
     left, right = np.ones(len(boxes), bool), 0
@@ -136,17 +149,21 @@ def main():
     parser.add_argument("--pictures", type=int, default=PICTURES)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--score", type=float, default=0.5)
+    parser.add_argument("--height", type=int, help="of every picture")
+    parser.add_argument("--digit-height", type=int, metavar="PX", help="of every digit, on pages of 800x800")
+    parser.add_argument("--digits", choices=("mnist", "embedded"), default="mnist")
     parser.add_argument("--invert", action="store_true", help="swap dark and bright first")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--show", metavar="DIR", help="write the pictures with what was found")
     args = parser.parse_args()
     from tinymaskrcnn.experiment import open_detector
 
-    images, labels = mnist.read_pair(mnist.find(), "t10k")
+    images, labels = embedded_digits() if args.digits == "embedded" else mnist.read_pair(mnist.find(), "t10k")
+    given = {"seed": args.seed, "height": 800 if args.digit_height else args.height, "digit": args.digit_height}
     detector = open_detector(args.model, threads=args.threads)
     total = dict.fromkeys(KINDS, np.zeros(3, int))
     for number in range(args.pictures):
-        pixels, boxes, names, kind = make_picture(number, images, labels, seed=args.seed)
+        pixels, boxes, names, kind = make_picture(number, images, labels, **given)
         start = time.perf_counter()
         [found] = detector.detect([grey(pixels, args.invert)])
         seconds = time.perf_counter() - start

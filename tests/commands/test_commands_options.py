@@ -38,6 +38,23 @@ def test_options_win_over_the_file_and_set_wins_over_options(tmp_path):
     assert (train.steps, train.seed, train.batch_size) == (7, 8, 9)
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"model.system": "rcnn"},
+        {"model": [1]},
+        {"model": "rcnn"},
+        {"model": {"system": ["rcnn"]}},
+        {"model": {"system": None}},
+        [1],
+    ],
+    ids=str,
+)
+def test_a_file_of_another_form_is_refused_by_name(tmp_path, entries):
+    with pytest.raises(ConfigError, match="config.json"):
+        options.build_config(cli.parse(["train", "--config", str(written(tmp_path, entries))]))
+
+
 def built(*words):
     return options.build_config(cli.parse(["train", *map(str, words)]))
 

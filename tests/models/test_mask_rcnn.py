@@ -23,7 +23,7 @@ LOSSES = ["rpn_objectness", "rpn_box", "box_class", "box_delta", "mask"]
 @pytest.mark.parametrize(
     "config",
     [
-        pytest.param({}, id="batch-sigmoid", marks=pytest.mark.long),
+        pytest.param({}, id="batch-sigmoid"),
         pytest.param({"norm": "group", "objectness": "softmax"}, id="group-softmax"),
         pytest.param(
             {"norm": "frozen", "block": "bottleneck", "stem": "7x7"}, id="frozen-bottleneck", marks=pytest.mark.long
@@ -37,6 +37,12 @@ def test_gradient_of_every_parameter(config):
     assert len(samples.rois.mask_rows) > 0
     skip = {"zero_rows": "the samples belong to these two images"}
     check_layer(model, images, targets=None, samples=samples, skip=skip, directions=1)
+
+
+def test_mean_and_deviation_may_be_lists():
+    images, sizes = np.full((1, 2, 3, 2), 0.5), np.array([[2, 3]])
+    y, _ = Normalize([0.25, 0.5], [0.5, 0.1]).forward(images, sizes=sizes)
+    np.testing.assert_allclose(y[0, 0, 0], [0.5, 0.0])
 
 
 def test_losses_are_the_five_of_the_paper_and_float32():

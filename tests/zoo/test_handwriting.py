@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from benchmarks import handwriting as pages
 
-from tinymaskrcnn.data import digits
 from tinymaskrcnn.experiment import open_detector
 from tinymaskrcnn.zoo.handwriting import FILE, NAME, handwriting_preset, is_handwriting, load_handwriting_detector
 
@@ -33,17 +32,9 @@ def test_it_is_the_model_of_its_preset_and_ready_to_detect():
     assert all(p.value.dtype == np.float32 for p in model.parameters())
 
 
-def source_digits():
-    """Grey digits of 8x8 cells as pictures like MNIST's, of those that no training draws from by default."""
-    bank = digits.load()
-    members = bank.members("test")
-    grey = (bank.images[members].astype(np.uint16) * 255 // bank.full).astype(np.uint8)
-    return np.pad(grey, ((0, 0), (1, 1), (1, 1))), bank.labels[members]
-
-
 def score(detector, *, invert=False):
     """F1 on pictures that are made without the code that makes training pages, and whose digits nobody trained on."""
-    images, labels = source_digits()
+    images, labels = pages.embedded_digits()
     total = np.zeros(3, int)
     for number in range(PICTURES):
         pixels, boxes, names, _ = pages.make_picture(number, images, labels, height=300)

@@ -172,7 +172,9 @@ def read_start(path):
     written = frozenset(flat_names(entries)) if isinstance(entries, dict) else frozenset()
     if of_run or _settings_of("mask_rcnn", scenes=False).keys() <= written:
         return Start.of(from_dict(Config, entries, str(path)))
-    if "model.system" in written and (name := entries["model"]["system"]) in SYSTEMS:
+    model = entries.get("model") if isinstance(entries, dict) else None
+    name = model.get("system") if isinstance(model, dict) else None
+    if isinstance(name, str) and name in SYSTEMS:
         for setting, value in _settings_of(name, scenes=True).items():
             _add(entries, setting.split("."), value)
     return Start(from_dict(Config, entries, str(path)), written)

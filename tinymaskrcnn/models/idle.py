@@ -1,7 +1,7 @@
 """Settings that change nothing beside the others: those of a head that a model has not, of another system's proposer.
 
-`idle_settings` names them, with a reason; tests/models/test_idle.py turns every setting of every system, to see that
-it is so, and that nothing else is idle.
+`idle_settings` names them, with a reason; the long tests of tests/models/test_idle.py turn every setting of every
+system, to see that it is so, and that nothing else is idle.
 """
 
 import functools

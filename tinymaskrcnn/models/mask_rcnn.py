@@ -30,7 +30,7 @@ class Normalize(Module):
     """(image - mean) / std per channel, and zeros where an image was padded to the size of its batch."""
 
     def __init__(self, mean, std):
-        self.mean, self.std = mean, std
+        self.mean, self.std = tuple(mean), tuple(std)
 
     @has_kernel
     def forward(self, images, *, sizes):
