@@ -45,9 +45,8 @@ from .train.procedures import PROCEDURES, Training
 from .train.rcnn_stages import require_fits
 from .train.run import RunFolder, next_run_path
 from .train.trainer import Trainer, computing
-from .zoo.handwriting import is_handwriting, load_handwriting_detector
 from .zoo.scales import in_sizes
-from .zoo.tour import is_tour, load_tour_detector
+from .zoo.shipped import DEFAULT, is_shipped, load_shipped
 
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 
@@ -356,13 +355,11 @@ def _results_writer(path, stream, say=print):
 
 
 def open_detector(path, *, device="cpu", threads=None):
-    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, "tour", or
-    "handwriting", as which None counts, too."""
+    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, or a detector of
+    the package by its name; that of handwriting when path is None."""
     where = {"device": device, "threads": threads}
-    if path is None or is_handwriting(path):
-        return in_sizes(Detector(load_handwriting_detector(), **where))
-    if is_tour(path):
-        return Detector(load_tour_detector(), **where)
+    if path is None or is_shipped(path):
+        return in_sizes(Detector(load_shipped(path or DEFAULT), **where))
     return in_sizes(Detector(load_model(path), **where) if Path(path).is_file() else Experiment.open(path, **where))
 
 

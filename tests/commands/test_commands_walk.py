@@ -14,6 +14,7 @@ from tinymaskrcnn.data.pictures import read_image
 from tinymaskrcnn.experiment import open_detector
 from tinymaskrcnn.homework.blanks import all_blanks, places
 from tinymaskrcnn.zoo.handwriting import handwriting_preset
+from tinymaskrcnn.zoo.shipped import SHIPPED
 
 
 def test_a_run_is_walked_to_the_same_bytes_twice_and_stays_as_it_is(run, tmp_path, capsys):
@@ -38,6 +39,13 @@ def test_a_picture_of_ones_own(run, tmp_path):
     assert cli.main(["walk", "--model", str(run), "--picture", str(picture), "--out", str(tmp_path / "a.html")]) == 0
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "grey.png" in text and "stands in for the truth" in text and "1×64×64×1" in text
+
+
+def test_every_detector_of_the_package_has_scenes_to_walk_on():
+    for name, shipped in SHIPPED.items():
+        _, batch, about = subject(name)
+        assert shipped.about in about and batch.targets.valid.any()
+        assert batch.images.shape[1:3] == (shipped.preset().scenes.image_size,) * 2
 
 
 @pytest.mark.parametrize("size", [(96, 96), (1, 1)])

@@ -1,13 +1,11 @@
-"""The detector of handwriting that the package ships: small, described by its preset, and it reads photographs."""
-
-from importlib.resources import files
+"""The detector of handwriting that the package ships reads photographs."""
 
 import numpy as np
 import pytest
 from benchmarks import handwriting as pages
 
 from tinymaskrcnn.experiment import open_detector
-from tinymaskrcnn.zoo.handwriting import FILE, NAME, handwriting_preset, is_handwriting, load_handwriting_detector
+from tinymaskrcnn.zoo.handwriting import handwriting_preset
 
 PICTURES = 9
 
@@ -17,19 +15,9 @@ def detector():
     return open_detector(None, threads=2)
 
 
-def test_the_file_is_small_and_holds_plain_arrays():
-    file = files("tinymaskrcnn.zoo").joinpath(FILE)
-    assert len(file.read_bytes()) <= 1_500_000
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        kinds = {arrays[name].dtype.kind for name in arrays.files}
-    assert kinds == {"f", "u"}
-
-
-def test_it_is_the_model_of_its_preset_and_ready_to_detect():
-    model = load_handwriting_detector()
-    assert model.config == handwriting_preset().model and model.config.ink
-    assert not model.training
-    assert all(p.value.dtype == np.float32 for p in model.parameters())
+def test_it_looks_at_the_ink_of_pages_of_all_kinds():
+    config = handwriting_preset()
+    assert config.model.ink and config.scenes.surface == "any"
 
 
 def score(detector, *, invert=False):
@@ -59,13 +47,6 @@ def test_the_measurement_notices_names_that_went_wrong(detector):
             return [found.select(np.arange(len(found))).__class__(found.boxes, found.labels % 10 + 1, found.scores)]
 
     assert score(Renamed()) < 0.2
-
-
-def test_its_name_is_that_of_a_detector_unless_something_is_called_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert is_handwriting(NAME) and not is_handwriting("tour")
-    (tmp_path / NAME).mkdir()
-    assert not is_handwriting(NAME)
 
 
 def test_counting_takes_each_object_once_and_best_first():

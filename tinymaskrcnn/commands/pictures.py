@@ -58,13 +58,12 @@ class Weights:
 
 def starting_weights(path):
     """The Weights in a run folder, in a file of `tinymaskrcnn convert` or in the package; None without a path."""
-    from ..zoo.handwriting import is_handwriting, load_handwriting_detector
-    from ..zoo.tour import is_tour, load_tour_detector
+    from ..zoo.shipped import is_shipped, load_shipped
 
     if path is None:
         return None
-    if is_tour(path) or is_handwriting(path):
-        model = (load_tour_detector if is_tour(path) else load_handwriting_detector)()
+    if is_shipped(path):
+        model = load_shipped(path)
         return Weights(model.config, model.state_dict())
     if Path(path).is_dir():
         from ..train.run import RunFolder

@@ -15,7 +15,7 @@ EXAMPLES = """examples:
 The page needs nothing else and no network. The step is computed on the readable text, without kernels; the model on
 the disk stays as it is."""
 PAGES, SHEETS = (".html", ".htm"), (".svg", ".pdf", ".png")
-SCENE = 7  # of the package's own detector: four digits, two of which touch
+SCENE = 7  # of the package's own detectors: for the tour's, four digits, two of which touch
 
 
 def add_arguments(parser):
@@ -105,23 +105,23 @@ def subject(path, *, scene=None, picture=None):
     """(model on the host, ImageBatch of one picture, a sentence about both) that the options describe."""
     import dataclasses
 
-    from ..config import tour_preset
     from ..data.loader import open_stream
     from ..errors import ArgumentError
     from ..experiment import open_detector
-    from ..zoo.tour import is_tour
+    from ..zoo.shipped import SHIPPED, is_shipped
 
     detector = open_detector(path)
-    name = "The network is the small digit detector of the package" if is_tour(path) else f"The network is {path}"
+    shipped = SHIPPED[str(path)] if is_shipped(path) else None
+    name = f"The network is {shipped.about if shipped else path}"
     if picture is not None:
         batch, found = _of_picture(detector, picture)
         about = f"{name}, the picture {Path(picture).name}; what it finds there, {found}, stands in for the truth."
         return detector.model, batch, about
-    config = tour_preset() if is_tour(path) else getattr(detector, "config", None)
+    config = shipped.preset() if shipped else getattr(detector, "config", None)
     if config is None:
         raise ArgumentError(f"{path} says nothing of its scenes: give a picture with --picture")
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=1))
-    number = SCENE if scene is None and is_tour(path) else scene or 0
+    number = SCENE if scene is None and shipped else scene or 0
     batch = open_stream(config, split="test", data_dir=getattr(detector, "data_dir", None)).batch(number)
     _require_memory(detector.model, batch)
     return detector.model, batch, f"{name}, the picture is scene {number} of those that no training saw."

@@ -1,6 +1,5 @@
 """Trained networks that the package ships."""
 
-from .handwriting import load_handwriting_detector
-from .tour import load_tour_detector
+from .shipped import SHIPPED, is_shipped, load_handwriting_detector, load_shipped, load_tour_detector
 
-__all__ = ["load_handwriting_detector", "load_tour_detector"]
+__all__ = ["SHIPPED", "is_shipped", "load_handwriting_detector", "load_shipped", "load_tour_detector"]

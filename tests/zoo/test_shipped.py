@@ -1,6 +1,7 @@
-"""The detector that the package ships: small, safe to read, described by its preset, and it finds digits."""
+"""The detectors that the package ships: small, safe to read, described by their presets; the tour's finds digits."""
 
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from tinymaskrcnn.config import tour_preset
 from tinymaskrcnn.data import open_stream
 from tinymaskrcnn.evaluation.evaluator import Evaluator
-from tinymaskrcnn.zoo.tour import FILE, load_tour_detector
+from tinymaskrcnn.experiment import open_detector
+from tinymaskrcnn.zoo.shipped import DEFAULT, SHIPPED, is_shipped, load_shipped, load_tour_detector
 
 SCENES = 24
 
@@ -18,18 +20,34 @@ def model():
     return load_tour_detector()
 
 
-def test_the_file_is_small_and_holds_plain_arrays():
-    file = files("tinymaskrcnn.zoo").joinpath(FILE)
+@pytest.mark.parametrize("shipped", SHIPPED.values(), ids=SHIPPED)
+def test_the_file_is_small_and_holds_plain_arrays(shipped):
+    file = files("tinymaskrcnn.zoo").joinpath(shipped.file)
     assert len(file.read_bytes()) <= 1_000_000
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         kinds = {arrays[name].dtype.kind for name in arrays.files}
     assert kinds == {"f", "u"}
 
 
-def test_it_is_the_model_of_its_preset_and_ready_to_detect(model):
-    assert model.config == tour_preset().model
+def test_every_trained_file_has_its_name():
+    there = {path.name for path in files("tinymaskrcnn.zoo").iterdir() if path.name.endswith(".npz")}
+    assert {shipped.file for shipped in SHIPPED.values()} == there and DEFAULT in SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_is_the_model_of_its_preset_and_ready_to_detect(name):
+    model = load_shipped(name)
+    assert model.config == SHIPPED[name].preset().model == open_detector(name).model.config
     assert not model.training
     assert all(p.value.dtype == np.float32 for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_name_is_that_of_a_detector_unless_something_is_called_so(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_shipped(name) and is_shipped(Path(name)) and not is_shipped(f"{name}s")
+    (tmp_path / name).mkdir()
+    assert not is_shipped(name)
 
 
 def evaluate(model):
