@@ -82,6 +82,23 @@ def functions(tree):
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
+def holds(rule, names):
+    """One test of a rule for hundreds of files: fails with everything that rule(name) complains of, of all of them."""
+    names = sorted(names)
+    assert names, "nothing to look at"
+    complaints = [complaint for name in names for complaint in rule(name)]
+    if complaints:
+        pytest.fail("\n".join(complaints), pytrace=False)
+
+
+def test_a_rule_is_asked_of_all_and_all_complaints_are_told():
+    holds(lambda name: [], ["a", "b"])
+    with pytest.raises(pytest.fail.Exception, match="a is short\na is odd\nc is short"):
+        holds({"a": ["a is short", "a is odd"], "b": [], "c": ["c is short"]}.get, ["c", "b", "a"])
+    with pytest.raises(AssertionError, match="nothing to look at"):
+        holds(lambda name: [], [])
+
+
 # ---------------------------------------------------------------- imports
 
 
@@ -129,12 +146,17 @@ def may_import(path, target):
     return same_folder or FLOOR[home(target)] < FLOOR[home(path)]
 
 
-@pytest.mark.parametrize("path", sorted(set(TREES) - {"__init__.py"}))
-def test_imports_come_from_lower_floors(path):
+def imports_from_above(path):
     for line, target in package_imports(path, TREES[path]):
-        assert may_import(path, target), f"{path}:{line} imports {target}, which does not stand below it"
+        if not may_import(path, target):
+            yield f"{path}:{line} imports {target}, which does not stand below it"
     for line, other in asked_for_by_name(TREES[path]):
-        assert may_import(path, other) or (home(path), other) in BY_NAME, f"{path}:{line} asks for {other} by name"
+        if not (may_import(path, other) or (home(path), other) in BY_NAME):
+            yield f"{path}:{line} asks for {other} by name"
+
+
+def test_imports_come_from_lower_floors():
+    holds(imports_from_above, set(TREES) - {"__init__.py"})
 
 
 def asked_for_by_name(tree):
@@ -224,23 +246,32 @@ def pair_functions(tree):
     return {name for name in names if name.endswith("_forward")}, names
 
 
-@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("ops", "nn", "models")))
-def test_every_forward_stands_with_its_backward(path):
+def lonely_forwards(path):
     forwards, names = pair_functions(TREES[path])
-    for name in forwards:
-        assert name.replace("_forward", "_backward") in names, f"{path}: {name} has no backward in the same file"
+    for name in sorted(forwards):
+        if name.replace("_forward", "_backward") not in names:
+            yield f"{path}: {name} has no backward in the same file"
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.ClassDef):
             methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef)}
-            assert ("forward" in methods) == ("backward" in methods), f"{path}: class {node.name}"
+            if ("forward" in methods) != ("backward" in methods):
+                yield f"{path}: class {node.name} has one of forward and backward"
 
 
-@pytest.mark.parametrize("name", sorted(n for n, (f, _) in cases.public_pairs().items() if ".ops." in f.__module__))
-def test_every_public_pair_has_a_shape_line_and_a_door(name):
+def test_every_forward_stands_with_its_backward():
+    holds(lonely_forwards, (p for p in TREES if home(p) in ("ops", "nn", "models")))
+
+
+def what_a_pair_lacks(name):
     for function in cases.find_pair(name):
-        assert shape_line(function), f"{function.__name__}: the docstring needs a line `x (N, C)  ->  y (N, C)`"
-        assert getattr(function, "checked", False), f"{function.__name__} needs @checked"
-        assert hasattr(inspect.unwrap(function), "__doc__") and "->" in inspect.getdoc(function)
+        if not (shape_line(function) and "->" in (inspect.getdoc(function) or "")):
+            yield f"{function.__name__}: the docstring needs a line `x (N, C)  ->  y (N, C)`"
+        if not getattr(function, "checked", False):
+            yield f"{function.__name__} needs @checked"
+
+
+def test_every_public_pair_has_a_shape_line_and_a_door():
+    holds(what_a_pair_lacks, (n for n, (f, _) in cases.public_pairs().items() if ".ops." in f.__module__))
 
 
 # ---------------------------------------------------------------- no hidden state
@@ -274,12 +305,16 @@ def attribute_path(node):
     return [node.id if isinstance(node, ast.Name) else "", *reversed(names)]
 
 
-@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("nn", "models")))
-def test_forward_and_backward_keep_nothing_on_self(path):
+def changed_state(path):
     for function in functions(TREES[path]):
         if {"forward", "backward"} & set(function.name.split("_")):
             found = [(line, name) for line, name in assigned_on_self(function) if name not in STATE_ALLOWED]
-            assert not found, f"{path}: {function.name} changes self: {found}"
+            if found:
+                yield f"{path}: {function.name} changes self: {found}"
+
+
+def test_forward_and_backward_keep_nothing_on_self():
+    holds(changed_state, (p for p in TREES if home(p) in ("nn", "models")))
 
 
 def test_the_search_for_state_finds_it():
@@ -308,9 +343,9 @@ def global_randomness(tree):
                 yield node.lineno, "default_rng() without a seed"
 
 
-@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) != "testing"))
-def test_no_global_randomness(path):
-    assert not list(global_randomness(TREES[path]))
+def test_no_global_randomness():
+    paths = [p for p in TREES if home(p) != "testing"]
+    holds(lambda path: [f"{path}:{line} {what}" for line, what in global_randomness(TREES[path])], paths)
 
 
 def test_the_search_for_randomness_finds_it():
@@ -336,16 +371,20 @@ def names_used_on(tree, variable="xp"):
     return found
 
 
-@pytest.mark.parametrize("path", sorted(p for p in TREES if home(p) in ("ops", "nn", "targets", "models")))
-def test_every_xp_name_exists_in_cupy(path):
+def test_every_xp_name_exists_in_cupy():
     names = cupy_names.read()
-    for dotted, line in names_used_on(TREES[path]).items():
-        first, _, second = dotted.partition(".")
-        known = names.get(f"cupy.{first}") if second and f"cupy.{first}" in names else None
-        if known is not None:
-            assert second.split(".")[0] in known, f"{path}:{line} xp.{dotted}"
-        elif first not in ("__name__", "lib"):
-            assert first in names["cupy"], f"{path}:{line} xp.{dotted} does not exist in CuPy"
+
+    def unknown(path):
+        for dotted, line in names_used_on(TREES[path]).items():
+            first, _, second = dotted.partition(".")
+            if second and f"cupy.{first}" in names:
+                known = second.split(".")[0] in names[f"cupy.{first}"]
+            else:
+                known = first in ("__name__", "lib") or first in names["cupy"]
+            if not known:
+                yield f"{path}:{line} xp.{dotted} does not exist in CuPy"
+
+    holds(unknown, (p for p in TREES if home(p) in ("ops", "nn", "targets", "models")))
 
 
 def test_the_search_for_names_finds_them():
@@ -399,9 +438,16 @@ def _makes(call):
     return name in MAKE or replaces or (whose, name) == (["shutil"], "copy")
 
 
-@pytest.mark.parametrize("path", sorted(set(TREES) - {"files.py"}))
-def test_files_alone_writes_files(path):
-    assert own_writes(TREES[path]) == [call for where, call in WRITES_ITSELF.items() if where == path]
+def unexpected_writes(path):
+    expected = [call for where, call in WRITES_ITSELF.items() if where == path]
+    found = own_writes(TREES[path])
+    if found != expected:
+        yield f"{path} writes by {found}, and {expected} is known"
+
+
+def test_files_alone_writes_files():
+    assert set(WRITES_ITSELF) <= set(TREES)
+    holds(unexpected_writes, set(TREES) - {"files.py"})
 
 
 @pytest.mark.parametrize(
@@ -438,26 +484,35 @@ def test_the_search_for_own_writes_leaves_reading_and_texts_alone():
 # ---------------------------------------------------------------- sizes, tests beside files
 
 
-@pytest.mark.parametrize("path", sorted(TREES))
-def test_sizes_that_read_well(path):
-    assert len((PACKAGE / path).read_text().splitlines()) <= 400, f"{path} is longer than 400 lines"
+def what_is_too_long(path):
+    if len((PACKAGE / path).read_text().splitlines()) > 400:
+        yield f"{path} is longer than 400 lines"
     for function in functions(TREES[path]):
         length = function.end_lineno - function.lineno + 1
-        assert length <= 60, f"{path}: {function.name} has {length} lines, more than 60"
+        if length > 60:
+            yield f"{path}: {function.name} has {length} lines, more than 60"
 
 
-@pytest.mark.parametrize("path", sorted(p for p in TREES if not p.endswith("__init__.py")))
-def test_tests_mirror_the_package(path):
+def test_sizes_that_read_well():
+    holds(what_is_too_long, TREES)
+
+
+def missing_tests(path):
     *folders, name = path.removesuffix(".py").split("/")
     if path in TESTED_ELSEWHERE:
-        assert (ROOT / "tests" / TESTED_ELSEWHERE[path]).exists()
+        if not (ROOT / "tests" / TESTED_ELSEWHERE[path]).exists():
+            yield f"{path}: there is no tests/{TESTED_ELSEWHERE[path]}"
         return
     if "testing" in folders or "exercises" in folders:
         return  # all of it is tested as one, in test_testing.py and in homework/test_mutants.py
     expected = {f"test_{name}.py", f"test_{'_'.join([*folders, name])}.py"}
-    folder = (ROOT / "tests").joinpath(*folders)
-    present = {p.name for p in folder.glob("test_*.py")}
-    assert expected & present, f"{path} needs tests/{'/'.join([*folders, f'test_{name}.py'])}"
+    present = {p.name for p in (ROOT / "tests").joinpath(*folders).glob("test_*.py")}
+    if not expected & present:
+        yield f"{path} needs tests/{'/'.join([*folders, f'test_{name}.py'])}"
+
+
+def test_tests_mirror_the_package():
+    holds(missing_tests, (p for p in TREES if not p.endswith("__init__.py")))
 
 
 def test_names_of_test_files_are_unique():
