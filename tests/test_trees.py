@@ -109,6 +109,8 @@ def test_the_first_change_is_named():
         (None, Record(array(1)), "y.boxes must be an array (1,); got NoneType"),
         (Record(array(1)), Record(array(1)), None),
         ("anything", None, None),
+        (array(2), None, "y must be None; got ndarray"),
+        ((array(2), [array(1)]), (array(2), "off"), "y[1] must be 'off'; got list"),
     ],
 )
 def test_the_first_difference_in_structure(got, want, said):

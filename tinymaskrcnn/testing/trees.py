@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from ..backend import _module_of, to_host
+from ..errors import shown
 
 
 def is_array(x):
@@ -118,6 +119,8 @@ def structure_difference(got, want, name):
         names = [f.name for f in dataclasses.fields(want)]
         differences = (structure_difference(getattr(got, n, None), getattr(want, n), f"{name}.{n}") for n in names)
         return next((d for d in differences if d), None)
+    if leaves(got):  # where no array is wanted, one would go uncompared
+        return f"{name} must be {shown(want)}; got {type(got).__name__}"
     return None
 
 
