@@ -156,6 +156,14 @@ def test_a_divisor_is_held_at_1_where_it_may_be_less():
     assert list(mutants("path = folder / 'name'"))  # a path is no number
 
 
+def test_only_what_may_be_an_array_is_kept_in_float32():
+    may_be = {"x.sum(axis=0)": True, "np.exp(x)": True, "Workspace(x)": False, "len(x)": False, "data.decode()": False}
+    may_be |= {"name.split('_')": False, "', '.join(names)": False, "dataclasses.replace(config, steps=steps)": False}
+    for text, kept in may_be.items():
+        names = [mutant.name for mutant in mutants(f"y = {text}")]
+        assert ("kept in float32" in names) == kept, text
+
+
 def test_annotations_are_words():
     assert not list(mutants("x: dict[str, int] | None"))
     assert not list(mutants("def f(x: a | b) -> tuple[int, str]: pass"))

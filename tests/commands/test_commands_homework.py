@@ -4,12 +4,15 @@ import importlib
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 from homework.bodies import fill
 from homework.mutants import hw01
 
 from tinymaskrcnn import cli
+from tinymaskrcnn.homework.exercises import exercises_of
+from tinymaskrcnn.homework.judge import Result, Verdict
 
 FIRST = "hw01.linear_backward"
 
@@ -31,7 +34,7 @@ def test_release_check_and_never_over_a_file(tmp_path, capsys):
     assert run("release", "hw01", "--out", tmp_path) == 2
     assert "is there already" in capsys.readouterr().err
     assert run("check", path) == 1
-    assert "0 of 7 right" in capsys.readouterr().out
+    assert "0 of 7 right, 0 of 17 points" in capsys.readouterr().out
 
 
 def test_a_wrong_one_gets_a_picture_that_goes_away_when_it_is_right(tmp_path, capsys):
@@ -201,3 +204,44 @@ def test_what_could_not_be_written_is_not_said_to_be(unwritten, tmp_path, capsys
     assert "ann  hw01" in out and "17 of 17" in out and out.endswith("a remark\nin short\n")
     assert ("wrote graded/grades.csv" in err) == (unwritten is None)
     assert (f"error: {unwritten}; the results above are all there is" in err) == (unwritten is not None)
+
+
+IDS = [exercise.id for exercise in exercises_of("hw01")]
+LAST = "that was the last exercise of hw01; check all of it without --only"
+
+
+@pytest.mark.parametrize(
+    "homework, checked, points, last",
+    [
+        ("hw01", "rrrrrrr", "7 of 7 right, 17 of 17 points", "next: lesson 02, and then hw02 ("),
+        ("hw01", "wrrhrrr", "5 of 7 right, {} of 17 points", f"next: {IDS[0]} ("),
+        ("hw01", "rrhrrwr", "5 of 7 right, {} of 17 points", f"next: {IDS[2]} ("),
+        ("hw01", "...rw..", "1 of 2 right, {} of {} points", f"next: {IDS[4]} ("),
+        ("hw01", ".r.....", "1 of 1 right, {} of {} points", f"next: {IDS[2]} ("),
+        ("hw01", "......r", "1 of 1 right, {} of {} points", LAST),
+        ("hw01", ".....rr", "2 of 2 right, {} of {} points", LAST),
+        ("hw01", ".h.....", "0 of 1 right, {} of {} points", ""),
+        ("hw03", "r", "1 of 1 right, {} of {} points", "next: hw03."),
+    ],
+)
+def test_a_check_ends_with_points_and_what_comes_next(homework, checked, points, last, tmp_path, monkeypatch, capsys):
+    """r: right, w: wrong, h: half right, .: not looked at."""
+    verdicts, share = [], {"r": 1, "h": 0.5, "w": 0}
+    for exercise, mark in zip(exercises_of(homework), checked):
+        case = types.SimpleNamespace(name="a case", why="", kind="gradient")
+        if mark in share:
+            result = Result(case, mark == "r", message="said of it")
+            word = "right" if mark == "r" else "wrong"
+            verdicts.append(Verdict(exercise, word, (result,), share[mark] * exercise.points))
+    monkeypatch.setattr("tinymaskrcnn.homework.check.check_file", lambda file, **options: verdicts)
+    path = tmp_path / f"{homework}.py"
+    path.write_text("")
+    assert run("check", path, "--no-pictures") == (0 if set(checked) <= {"r", "."} else 1)
+    lines = capsys.readouterr().out.splitlines()
+    total = sum(verdict.exercise.points for verdict in verdicts)
+    counts = [f"{sum(verdict.points for verdict in verdicts):g}", total][: points.count("{}")]
+    where = lines.index(points.format(*counts))
+    assert where == len(lines) - (2 if last else 1) and lines[-1].startswith(last)
+    if last.startswith("next: hw01"):
+        todo = exercises_of("hw01")[IDS.index(last[6:-2])]
+        assert lines[-1] == f"next: {todo.id} ({todo.title}); lesson {todo.lesson} explains it"

@@ -65,6 +65,7 @@ def test_the_lines_of_the_table():
     assert numbers(lines["optimizer"]) == [10, 10, 0]  # no forward, no backward, nothing kept
     assert numbers(lines["all stages"]) == [30, 60, 100, 100, 2, 5]
     assert "128x96 pixels, 2 threads, the middle half of 10 steps: 100.0 ms" in table
+    assert "128x96 pixels, 1 thread, the middle" in profile_table(profile_of("training step", head))
     assert "beyond 3.0 MB of weights, gradients and optimizer" in table
 
 

@@ -68,7 +68,7 @@ def test_what_is_not_plain_numpy_is_explained():
 def test_a_recipe_becomes_comment_lines_paragraph_by_paragraph():
     recipe = "First this.\nIt goes on.\n\n1. do one thing\n2. do another " + "and another " * 20
     lines = _comment(recipe, "    ")
-    assert all(line.startswith("    # ") or line == "    #" for line in lines)
+    assert all(line.startswith("    # ") or line == "    #" for line in lines) and lines.count("    #") == 1
     assert max(map(len, lines)) <= WIDTH
     assert " ".join(line[6:].strip() for line in lines).split() == recipe.split()
     starts = [line[6:] for line in lines if line[6:7].strip()]

@@ -39,7 +39,10 @@ OTHER_FUNCTION = {
 }  # fmt: skip
 NUMBERS = "range", "arange"
 NO_FLOATS = {"array_module", "bool", "len"}
-NO_ARRAYS = set("float int str repr set dict list tuple sorted Path compile read_text read_bytes".split())  # they make
+NO_ARRAYS = set(  # they make numbers, containers, texts or settings
+    "float int str repr set dict list tuple sorted Path compile read_text read_bytes "
+    "decode encode format join replace split splitlines strip".split()
+)
 SYMMETRIC = "maximum", "minimum", "max", "min"
 
 

@@ -8,6 +8,7 @@ nothing, the others of its room that run the function are asked, as far as a run
 
 import ast
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -54,7 +55,7 @@ def examined(room, *, wings=True, sample=None, seed=0, processes=2, rows=None):
     todo_now = [(path, mutant) for path, mutant in todo if f"{_name(path)}: {mutant.key}" not in before]
     seen = {}
     for path in sorted({path for path, _ in todo_now}):
-        seen |= {} if set(tests_of(path)) <= set(seen) else _undisturbed(path)
+        seen |= {} if set(tests_of(path)) <= set(seen) else _undisturbed(_name(path), frozenset(tests_of(path)))
     known_already = [(path, m, before[f"{_name(path)}: {m.key}"]) for path, m in todo if (path, m) not in todo_now]
     unnoticed = []
     fates = itertools.chain(known_already, _tried(todo_now, seen, processes, rows))
@@ -146,15 +147,16 @@ def _fates(rows):
     return {row["key"]: row["noticed"] for row in map(json.loads, Path(rows).read_text(encoding="utf-8").splitlines())}
 
 
-def _undisturbed(path):
-    """{test file: Seen} of the tests of a file's room when nothing is wrong."""
+@functools.cache
+def _undisturbed(name, tests):
+    """{test file: Seen} of the tests of a file's room when nothing is wrong; run once, however many files ask."""
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "seen.json"
-        child = _start([tests_of(path)], notes=notes)
+        child = _start([sorted(tests)], notes=notes)
         if os.waitpid(child, 0)[1]:
-            raise SystemExit(f"{_name(path)}: the tests of its room fail as they are: {' '.join(tests_of(path))}")
+            raise SystemExit(f"{name}: the tests of its room fail as they are: {' '.join(sorted(tests))}")
         found = json.loads(notes.read_text(encoding="utf-8"))
-        return {test: Seen(**found.get(test, {})) for test in tests_of(path)}
+        return {test: Seen(**found.get(test, {})) for test in tests}
 
 
 class _Watch:
