@@ -28,6 +28,7 @@ def test_one_family(error):
         (errors.DataError, ValueError),
         (errors.CheckpointError, ValueError),
         (errors.NonFiniteError, ArithmeticError),
+        (errors.RankError, RuntimeError),
     ],
 )
 def test_builtin_relatives(error, builtin):

@@ -47,6 +47,10 @@ class NonFiniteError(TinyMaskRCNNError, ArithmeticError):
     """A NaN or an infinity appeared during training; names the tensor, the layer and the step."""
 
 
+class RankError(TinyMaskRCNNError, RuntimeError):
+    """Of several processes that train together, one is lost, is another version, or does something else."""
+
+
 def shown(value, most=60):
     """repr(value) for a message, cut in the middle when it is long; never an error of its own."""
     try:

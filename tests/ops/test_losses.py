@@ -267,3 +267,15 @@ def test_cross_entropies_of_huge_logits(dtype, size):
         gradients.append(losses.sigmoid_cross_entropy_backward(1.0, cache))
     assert np.isfinite(loss) and np.isfinite(both)
     assert all(np.abs(gradient).max() <= 1 for gradient in gradients)
+
+
+def test_what_a_loss_is_divided_by_may_be_counted_over_several_machines():
+    weight = np.array([1, 0, 1], np.float32)
+    assert losses.total_weight(weight) == 2 and losses.total_weight(0 * weight) == 1
+    token = losses.BATCH_SUM.set(lambda own: own + 3)
+    try:
+        assert losses.total_weight(weight) == 5 and losses.total_weight(0 * weight) == 3
+        loss, _ = losses.sigmoid_cross_entropy_forward(np.zeros(3), targets=np.ones(3), weight=weight)
+        assert loss == pytest.approx(2 * np.log(2) / 5)
+    finally:
+        losses.BATCH_SUM.reset(token)

@@ -4,7 +4,7 @@ A picture of 2000 x 2000 pixels with 300 objects has 1.2 billion mask pixels, an
 thousand spans. The pixels are made at the end, when targets are sampled from them, and a few masks at a time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,6 +136,14 @@ class SpanBatch:
     def areas(self):
         """Pixels of each mask: (N, M) int"""
         return self._flat.areas().reshape(self.shape[:2])
+
+    def grown(self, n, m, height, width):
+        """The same masks as an array of this larger shape would hold them, with nothing behind them."""
+        flat, bigger = self._flat, object.__new__(SpanBatch)
+        owner = flat.owner // self.shape[1] * m + flat.owner % self.shape[1]
+        bigger.shape = n, m, height, width
+        bigger._flat = replace(flat, count=n * m, size=(height, width), owner=owner)
+        return bigger
 
     def __array__(self, dtype=None, copy=None):
         return self._flat.decode(dtype or np.uint8).reshape(self.shape)

@@ -9,7 +9,7 @@ from ..backend import array_module
 from ..nn.init import normal
 from ..nn.layers import Conv2d, Flatten, Linear, ReLU
 from ..nn.module import Module, Sequential
-from ..ops import activation, more_losses, pool
+from ..ops import activation, losses, more_losses, pool
 from ..targets.mask_iou import ScoredMaskTargets, mask_iou_targets, whole_areas
 from .heads.mask import MaskHead
 
@@ -98,7 +98,7 @@ class MaskScoringHead(MaskHead):
         loss, c_mask = super().loss_forward(logits, seen=seen, answers=answers.masks)
         target = mask_iou_targets(logits, answers)
         weight = seen.weight * (target > 0)
-        count = array_module(iou).maximum(weight.sum(), 1)
+        count = losses.total_weight(weight)
         error, c_iou = more_losses.squared_error_forward(iou, target=target, weight=weight / 2, normalizer=count)
         return loss | {"mask_iou": error}, (c_mask, c_iou)
 

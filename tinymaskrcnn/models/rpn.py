@@ -97,7 +97,7 @@ class RPN(Module):
         logits (N, A), deltas (N, A, 4)  ->  {"rpn_objectness", "rpn_box"} (Faster R-CNN, equation 1,
         whose second term is divided by the places of anchors and weighted by 10 instead)
         """
-        sampled = array_module(logits).maximum(targets.weight.sum(), 1)
+        sampled = losses.total_weight(targets.weight)
         objectness, c_objectness = losses.sigmoid_cross_entropy_forward(
             logits, targets=targets.positive, weight=targets.weight, normalizer=sampled
         )

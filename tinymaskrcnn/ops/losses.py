@@ -6,11 +6,19 @@ weight, at least 1, so that a batch in which nothing counts has loss 0. Nothing 
 """
 
 import numbers
+from contextvars import ContextVar
 
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError, ShapeError
 from .common import check_index
+
+BATCH_SUM = ContextVar("BATCH_SUM", default=lambda own: own)  # of a batch on several machines: train/ranks/
+
+
+def total_weight(weight):
+    """How much counts in a batch: the sum of all weights, at least 1."""
+    return array_module(weight).maximum(BATCH_SUM.get()(weight.sum()), 1)
 
 
 def _row_weight(function, weight, like):
@@ -37,7 +45,7 @@ def _reduce(function, element, weight, normalizer):
     """sum(weight * element) / normalizer as a 0-d array, and the normalizer that was used."""
     xp = array_module(element)
     if normalizer is None:
-        normalizer = xp.maximum(xp.broadcast_to(weight, element.shape).sum(), 1)
+        normalizer = total_weight(xp.broadcast_to(weight, element.shape))
     elif isinstance(normalizer, numbers.Real) and not normalizer > 0:
         raise ArgumentError(f"{function}: normalizer must be above 0; got {normalizer}")
     normalizer = xp.asarray(normalizer, dtype=element.dtype)

@@ -22,7 +22,16 @@ def explain_nonfinite(model, batches, *, rng, step):
     Looks, in this order, at the parameters, at what every layer returns forward, at the losses, at what every layer
     returns backward, and at the gradients. The parameters must still be those from before the step.
     """
-    where = _bad_parameter(model) or _bad_pass(model, batches, rng) or _bad_gradient(model)
+    return named(where_nonfinite(model, batches, rng=rng), step)
+
+
+def where_nonfinite(model, batches, *, rng):
+    """The same as a part of a sentence; None when all numbers of the repeated step are finite."""
+    return _bad_parameter(model) or _bad_pass(model, batches, rng) or _bad_gradient(model)
+
+
+def named(where, step):
+    """The NonFiniteError of a step that says where, as `where_nonfinite` does."""
     where = where or "a number became NaN or infinite, but not when the step was repeated"
     return NonFiniteError(f"step {step}: {where}. {ADVICE}")
 

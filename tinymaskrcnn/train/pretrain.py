@@ -81,7 +81,7 @@ class CropClassifier(Module):
         crops = samples or choose_crops(targets, sizes, rng=rng)
         (logits, cache), weight = self.name(images, sizes, crops), crops.weight
         loss, c_loss = losses.softmax_cross_entropy_forward(
-            logits, labels=crops.labels, weight=weight, normalizer=array_module(weight).maximum(weight.sum(), 1)
+            logits, labels=crops.labels, weight=weight, normalizer=losses.total_weight(weight)
         )
         return {"class": loss}, self.keep((cache, c_loss))
 

@@ -62,7 +62,7 @@ class Trainer:
         norm = self.optimizer.clip(self.config.clip_norm)
         losses, norm = _to_floats(losses, norm)  # the one moment at which a step waits for the device
         if not math.isfinite(norm + sum(losses.values())):
-            raise explain_nonfinite(self.model, self._current_batches(), rng=self.step_rng(), step=self.step + 1)
+            raise self._why_nonfinite()
         self.optimizer.step(rate)
         self.step += 1
         return {
@@ -88,6 +88,13 @@ class Trainer:
             for name, loss in losses.items():
                 total[name] = total[name] + share * loss if name in total else share * loss
         return total
+
+    def _why_nonfinite(self):
+        return explain_nonfinite(self.model, self._current_batches(), rng=self.step_rng(), step=self.step + 1)
+
+    def agreed(self, stop):
+        """Whether to stop after this step, once somebody asked for it."""
+        return stop
 
     def _current_batches(self):
         """The batches of the coming step, drawn anew."""

@@ -76,7 +76,7 @@ class BoxHead(Head):
         """
         logits, deltas = y
         xp = array_module(logits)
-        sampled = xp.maximum(seen.weight.sum(), 1)
+        sampled = losses.total_weight(seen.weight)
         classes, c_classes = losses.softmax_cross_entropy_forward(
             logits, labels=seen.labels, weight=seen.weight, normalizer=sampled
         )

