@@ -94,7 +94,10 @@ print(f"{numbers:,} trained numbers make this network")
 # Seven stages follow each other. Here is the map of the tour; above each stage stands the lesson that builds it.
 
 # %%
-places = {"image": (0, 1), "pyramid": (1, 1), "anchors": (1, 0), "objects?": (2, 0), "proposals": (3, 0)}
+places = {
+    "image": (0, 1), "pyramid": (1, 1), "anchors": (1, 0), "objects?": (2, 0),
+    "proposals": (3, 0),
+}
 places |= {"RoIAlign": (4, 1), "classes": (5, 0.4), "masks": (5, 1.6)}
 ways = "image-pyramid pyramid-objects? anchors-objects? objects?-proposals "
 ways += "pyramid-RoIAlign proposals-RoIAlign RoIAlign-classes RoIAlign-masks"
@@ -105,7 +108,10 @@ lessons = dict(zip(places, ["", "02, 03", "05", "05", "04", "06", "01", "07"]))
 values = {stage: f"lesson {number}" for stage, number in lessons.items() if number}
 labels = {stage: f"{k}\n{stage}" if k else stage for k, stage in enumerate(places)}
 ax = show.style.new_axes(width=9.2, height=3.8)
-show.draw_graph(places, ways, labels=labels, values=values, ax=ax, title="from an image to its digits").figure
+show.draw_graph(
+    places, ways, labels=labels, values=values, ax=ax,
+    title="from an image to its digits",
+).figure
 
 # %% [markdown]
 # ## 1. The pyramid: from pixels to features
@@ -116,7 +122,10 @@ show.draw_graph(places, ways, labels=labels, values=values, ax=ax, title="from a
 
 # %%
 for level, features in enumerate(trace.pyramid, start=2):
-    print(f"P{level} {features.shape}: {features.size:,} numbers, a cell covers {2**level} x {2**level} pixels")
+    print(
+        f"P{level} {features.shape}: {features.size:,} numbers, "
+        f"a cell covers {2**level} x {2**level} pixels"
+    )
 
 show.pyramid_figure(trace.pyramid, image)
 
@@ -149,7 +158,9 @@ for level in range(2, 7):
 print(f"all together: {len(anchors.boxes)}, the same for every image of this size")
 
 title = "P3: the anchors of one cell"
-show.draw_anchor_grid(image, anchors.boxes[anchors.level == 3], 8, cell=(6, 8), title=title).figure
+show.draw_anchor_grid(
+    image, anchors.boxes[anchors.level == 3], 8, cell=(6, 8), title=title
+).figure
 
 # %% [markdown]
 # How well two boxes fit is measured by the *IoU*, the area they share divided by the area they cover together: 1 for
@@ -190,7 +201,10 @@ for level in range(2, 7):
     of_level = anchors.boxes[anchors.level == level]
     width, height = np.median(of_level[:, 2:] - of_level[:, :2], axis=0)
     sure = np.sum(anchors.objectness[anchors.level == level] > 0.5)
-    print(f"P{level}: anchors of about {width:.0f} x {height:.0f} pixels, {sure} see an object")
+    print(
+        f"P{level}: anchors of about {width:.0f} x {height:.0f} pixels, "
+        f"{sure} see an object"
+    )
 
 # %% [markdown]
 # *The right answers, with which the RPN is trained, you build in lesson 05.*
@@ -293,7 +307,10 @@ show.touch.trace(model, trace)
 
 # %%
 left = {"anchors": len(anchors.boxes), "best of each level": len(candidates.boxes)}
-left |= {"after the RPN's NMS": int(candidates.kept.sum()), "proposals": len(trace.proposals.boxes)}
+left |= {
+    "after the RPN's NMS": int(candidates.kept.sum()),
+    "proposals": len(trace.proposals.boxes),
+}
 left["pairs of box and digit above 0.05"] = int(trace.proposals.likely.sum())
 left["after the NMS of each digit"] = int(trace.proposals.kept.sum())
 left["score of 0.5 or more"] = shown = int(np.sum(found.scores >= 0.5))
@@ -333,16 +350,20 @@ fates = [
     for box, label, mask in zip(truth.boxes, truth.labels, truth.masks)
 ]
 for label, fate in zip(truth.labels, fates):
-    print(fill(f"the {names[label]}: {fate.stage}: {fate.reason}", 96, subsequent_indent="       "))
+    said = f"the {names[label]}: {fate.stage}: {fate.reason}"
+    print(fill(said, 88, subsequent_indent="       "))
 
 # %% [markdown]
 # The first line is our 7. Look at the numbers of boxes that fit it, stage by stage, beside those of the lower 7:
 
 # %%
-assert any(fate.stage != "found" for fate in fates), "nothing was missed in this scene: try another one"
+assert any(fate.stage != "found" for fate in fates), "nothing was missed: try another"
 lost = next(i for i, fate in enumerate(fates) if fate.stage != "found")
 well = [i for i, fate in enumerate(fates) if fate.stage == "found"][-1]  # the lower 7
-titles = [f"the {names[truth.labels[well]]}, found", f"the {names[truth.labels[lost]]}, missed"]
+titles = [
+    f"the {names[truth.labels[well]]}, found",
+    f"the {names[truth.labels[lost]]}, missed",
+]
 show.fate_figure([fates[well], fates[lost]], titles)
 
 # %% [markdown]
@@ -434,7 +455,8 @@ show.draw_judged(wrong_image, truth, trace.detections, names).figure
 # %%
 for box, label in zip(truth.boxes, truth.labels):
     fate = why_missed(trace, box, label=label, min_score=0.5)
-    print(fill(f"the {names[label]}: {fate.stage}: {fate.reason}", 96, subsequent_indent="       "))
+    said = f"the {names[label]}: {fate.stage}: {fate.reason}"
+    print(fill(said, 88, subsequent_indent="       "))
 
 # %% [markdown]
 # There is no error message and no warning. Everything runs, and the answer is wrong. When a detector of yours "finds

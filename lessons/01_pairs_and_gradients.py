@@ -31,10 +31,23 @@ from tinymaskrcnn.data import digits
 from tinymaskrcnn.nn import Sequential, sum_grads
 from tinymaskrcnn.nn.layers import Linear, ReLU
 from tinymaskrcnn.ops import naive
-from tinymaskrcnn.ops.activation import sigmoid_forward, softmax_backward, softmax_forward
+from tinymaskrcnn.ops.activation import (
+    sigmoid_forward,
+    softmax_backward,
+    softmax_forward,
+)
 from tinymaskrcnn.ops.linear import linear_backward, linear_forward
-from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
-from tinymaskrcnn.testing import CheckFailed, cache_bytes, cache_table, check_layer, check_pair
+from tinymaskrcnn.ops.losses import (
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+)
+from tinymaskrcnn.testing import (
+    CheckFailed,
+    cache_bytes,
+    cache_table,
+    check_layer,
+    check_pair,
+)
 from tinymaskrcnn.visualize import (
     arrays_figure,
     draw_gradient,
@@ -63,13 +76,19 @@ def cube(x):
 
 for h in (1.0, 0.1, 0.01, 0.001):
     moved = cube(2 + h) - cube(2)
-    print(f"x moves by {h:<6}  y moves by {moved:<8.5f}  that is {moved / h:.4f} times as far")
+    times = f"that is {moved / h:.4f} times as far"
+    print(f"x moves by {h:<6}  y moves by {moved:<8.5f}  {times}")
 
 # %%
 x = np.linspace(0.5, 3.2, 60)
-curves = {"y = x³": (x, cube(x)), "step h = 1: slope 19": (np.array([2.0, 3.0]), np.array([8.0, 27.0]))}
+curves = {
+    "y = x³": (x, cube(x)),
+    "step h = 1: slope 19": (np.array([2.0, 3.0]), np.array([8.0, 27.0])),
+}
 curves["no step at all: slope 12"] = x, 8 + 12 * (x - 2)
-ax = draw_lines(curves, title="A derivative is a slope, seen from very near", xlabel="x", ylabel="y")
+ax = draw_lines(
+    curves, title="A derivative is a slope, seen from very near", xlabel="x", ylabel="y"
+)
 mark_x(ax, 2, "x = 2").figure
 
 # %% [markdown]
@@ -120,9 +139,14 @@ ax.figure
 
 # %%
 for name, (_, error) in errors.items():
-    print(f"{name:20} best step {steps[np.argmin(error)]:.0e}, error there {min(error):.0e}")
+    print(
+        f"{name:20} best step {steps[np.argmin(error)]:.0e}, "
+        f"error there {min(error):.0e}"
+    )
 for h in (1e-2, 1e-3, 1e-4, 1e-5):
-    print(f"float32, central, h = {h:.0e}: error {slope_error(h, np.float32, True):.0e}")
+    print(
+        f"float32, central, h = {h:.0e}: error {slope_error(h, np.float32, True):.0e}"
+    )
 
 # %% [markdown]
 # Read the picture from right to left. On the right the curves fall in straight lines: truncation, with slope 1 for
@@ -248,7 +272,8 @@ print("dw by differences:", (loss_of(x, w + h) - loss_of(x, w - h)) / (2 * h))
 # Nobody stores $J$. Here is why:
 
 # %%
-n = 8 * 64 * 64 * 32  # 8 pictures of 64 x 64 pixels with 32 channels; as many numbers come out
+# 8 pictures of 64 x 64 pixels with 32 channels; as many numbers come out
+n = 8 * 64 * 64 * 32
 print(f"x in float32:            {4 * n / 2**20:8.0f} MiB")
 print(f"dy in float32:           {4 * n / 2**20:8.0f} MiB")
 print(f"the Jacobian in float32: {4 * n * n / 2**40:8.0f} TiB")
@@ -262,7 +287,9 @@ print(f"the Jacobian in float32: {4 * n * n / 2**40:8.0f} TiB")
 # %%
 small = rng.standard_normal((2, 3)), rng.standard_normal((3, 2)), rng.standard_normal(2)
 _, cache = linear_forward(*small)
-J = np.stack([linear_backward(one.reshape(2, 2), cache)[0].ravel() for one in np.eye(4)])
+J = np.stack(
+    [linear_backward(one.reshape(2, 2), cache)[0].ravel() for one in np.eye(4)]
+)
 title = "J of y (2, 2) by x (2, 3)\nrows: y₀₀ y₀₁ y₁₀ y₁₁, columns: x₀₀ … x₁₂"
 ax = draw_gradient(J, title=title, fmt="{:.2f}")
 ax.figure
@@ -300,11 +327,11 @@ print(inspect.getsource(naive.linear))
 
 # %%
 def outlined(*rectangles, **look):
-    """Options of draw_array: these rectangles (row0, col0, row1, col1) outlined in red."""
+    """Options of draw_array: rectangles (row0, col0, row1, col1) outlined in red."""
     return {"highlight": [(*rectangle, style.RED) for rectangle in rectangles], **look}
 
 
-x, weight, bias = rng.standard_normal((5, 3)), rng.standard_normal((3, 4)), rng.standard_normal(4)
+x, weight, bias = (rng.standard_normal(shape) for shape in ((5, 3), (3, 4), 4))
 y, cache = linear_forward(x, weight, bias)
 
 # %%
@@ -354,7 +381,9 @@ looks = [
 ]
 names = "dy (5, 4)", "weight (3, 4)", "dx (5, 3)"
 title = "dx[1, 0]: row 1 of dy meets row 0 of the weight, a sum over all outputs"
-arrays_figure(dict(zip(names, (dy, weight, dx))), looks=dict(zip(names, looks)), title=title)
+arrays_figure(
+    dict(zip(names, (dy, weight, dx))), looks=dict(zip(names, looks)), title=title
+)
 
 # %%
 by_hand = sum(dy[1, o] * weight[0, o] for o in range(4))
@@ -452,9 +481,11 @@ print(inspect.getsource(naive.softmax_cross_entropy))
 logits = rng.standard_normal((4, 5))
 labels = np.array([2, 0, 4, 1])
 loss, cache = softmax_cross_entropy_forward(logits, labels=labels)
-loops = naive.softmax_cross_entropy(logits, labels=labels, weight=np.ones(4), normalizer=4)
+loops = naive.softmax_cross_entropy(
+    logits, labels=labels, weight=np.ones(4), normalizer=4
+)
 np.testing.assert_allclose(loss, loops)
-print(f"loss {loss:.4f}; a network that guesses among 5 classes has log(5) = {np.log(5):.4f}")
+print(f"loss {loss:.4f}; who guesses among 5 classes has log(5) = {np.log(5):.4f}")
 
 # %% [markdown]
 # **The gradient, on paper.** Write the loss of one row without the fraction:
@@ -477,7 +508,9 @@ looks = {
     "dlogits · 4": outlined(*mine, center=0, fmt="{:.2f}"),
 }
 shown = {"p": softmax_forward(logits)[0], "dlogits · 4": 4 * dlogits}
-arrays_figure(shown, looks=looks, title="p − 1 for the true class (outlined), p elsewhere")
+arrays_figure(
+    shown, looks=looks, title="p − 1 for the true class (outlined), p elsewhere"
+)
 
 # %% [markdown]
 # Every row of `dlogits` sums to zero: what the true class is pulled up, the others are pushed down. A confident
@@ -485,7 +518,10 @@ arrays_figure(shown, looks=looks, title="p − 1 for the true class (outlined), 
 
 # %%
 print(f"largest number in a row's sum: {abs(dlogits.sum(axis=1)).max():.1e}")
-check_pair(softmax_cross_entropy_forward, softmax_cross_entropy_backward, [logits], labels=labels)
+check_pair(
+    softmax_cross_entropy_forward, softmax_cross_entropy_backward, [logits],
+    labels=labels,
+)
 
 # %% [markdown]
 # Softmax on its own is a pair as well. Raising one score lowers every other probability, so its Jacobian is full. The
@@ -524,7 +560,9 @@ with np.errstate(over="ignore", invalid="ignore"):
 
 # %%
 loss, cache = softmax_cross_entropy_forward(huge, labels=np.array([1]))
-print("the package: probabilities", softmax_forward(huge)[0][0], "and loss", float(loss))
+print(
+    "the package: probabilities", softmax_forward(huge)[0][0], "and loss", float(loss)
+)
 print("             gradient     ", softmax_cross_entropy_backward(1.0, cache)[0])
 
 # %% [markdown]
@@ -566,7 +604,9 @@ for _ in range(250):
     chosen = rng.choice(train, 64)
     network.zero_grad()
     logits, c_network = network.forward(images[chosen])
-    loss, c_loss = softmax_cross_entropy_forward(logits, labels=bank.labels[chosen].astype(int))
+    loss, c_loss = softmax_cross_entropy_forward(
+        logits, labels=bank.labels[chosen].astype(int)
+    )
     network.backward(softmax_cross_entropy_backward(1.0, c_loss), c_network)
     for parameter in network.parameters():
         parameter.value -= 0.3 * parameter.grad
@@ -574,7 +614,9 @@ for _ in range(250):
 
 # %%
 title = "250 steps, 64 digits each"
-ax = draw_lines({"loss of the batch": losses}, smooth=15, title=title, xlabel="step", ylabel="loss")
+ax = draw_lines(
+    {"loss of the batch": losses}, smooth=15, title=title, xlabel="step", ylabel="loss"
+)
 ax.axhline(np.log(10), color=style.muted(), linestyle=":")
 ax.text(125, np.log(10) + 0.03, "log(10): guessing", fontsize=style.SMALL, va="bottom")
 ax.figure
@@ -584,7 +626,7 @@ logits, _ = network.forward(images[validation])
 right = logits.argmax(axis=1) == bank.labels[validation]
 print(f"first loss {losses[0]:.2f}, last loss {np.mean(losses[-15:]):.2f}")
 share = right.mean()
-print(f"{right.sum()} of {len(right)} digits that it has never seen are right: {share:.0%}")
+print(f"{right.sum()} of {len(right)} digits it has never seen are right: {share:.0%}")
 
 # %% [markdown]
 # The first loss lies near $\log 10 = 2.30$, a little above, because the first random logits are already opinions, and
@@ -634,7 +676,8 @@ network.eval()
 inference = [cache_bytes(network.forward(images[train[:size]])[1]) for size in sizes]
 network.train()
 for size, kept, none in zip(sizes, training, inference):
-    print(f"batch of {size:4}: {kept / 1024:7.1f} KiB kept in training, {none} in inference")
+    kept = f"{kept / 1024:7.1f} KiB kept in training"
+    print(f"batch of {size:4}: {kept}, {none} in inference")
 
 # %% [markdown]
 # The cost grows with the batch and with every layer. That is the price of one backward pass instead of millions of

@@ -153,10 +153,13 @@ draw_array(digit, title="part of a seven", cmap="gray", vmin=0, vmax=16).figure
 # Step through it: the window slides, the output fills.
 
 # %%
-places = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 2), (3, 3)]
+places = list(np.ndindex(4, 4))
 frames = [convolution_figure(digit, vertical, position=place) for place in places]
 sums = [(digit[p : p + 3, q : q + 3] * vertical).sum() for p, q in places]
-captions = [f"Window {at}: nine products add up to {total:g}." for at, total in zip(places, sums)]
+captions = [
+    f"Window {at}: nine products add up to {total:g}."
+    for at, total in zip(places, sums)
+]
 Steps(frames, captions, title="A 3×3 window slides over 6×6 pixels")
 
 # %% [markdown]
@@ -234,7 +237,9 @@ figure
 ones = np.ones((1, 5, 5, 1))
 blurred, _ = conv2d_forward(ones, blur[:, :, None, None], None, padding=1)
 title = "a constant 1, blurred with padding"
-draw_array(blurred[0, :, :, 0], title=title, cmap="viridis", vmin=0, vmax=1, fmt="{:.2f}").figure
+draw_array(
+    blurred[0, :, :, 0], title=title, cmap="viridis", vmin=0, vmax=1, fmt="{:.2f}"
+).figure
 
 # %% [markdown]
 # 4/9 in the corners and 6/9 along the edges: the border of zeros leaks in. With every 3×3 layer it leaks in by one
@@ -251,8 +256,12 @@ draw_array(blurred[0, :, :, 0], title=title, cmap="viridis", vmin=0, vmax=1, fmt
 
 # %%
 figure, axes = beside(2, height=2.6)
-draw_windows(9, kernel=3, stride=1, ax=axes[0], title="9 pixels, kernel 3, stride 1: 7 outputs")
-draw_windows(9, kernel=3, stride=2, ax=axes[1], title="9 pixels, kernel 3, stride 2: 4 outputs")
+draw_windows(
+    9, kernel=3, stride=1, ax=axes[0], title="9 pixels, kernel 3, stride 1: 7 outputs"
+)
+draw_windows(
+    9, kernel=3, stride=2, ax=axes[1], title="9 pixels, kernel 3, stride 2: 4 outputs"
+)
 figure
 
 # %% [markdown]
@@ -283,7 +292,9 @@ for side, k, s, pad in cases:
 
 # %%
 figure, axes = beside(2, height=1.8)
-draw_windows(10, kernel=3, stride=2, ax=axes[0], title="10 pixels: (10 − 3) leaves rest 1")
+draw_windows(
+    10, kernel=3, stride=2, ax=axes[0], title="10 pixels: (10 − 3) leaves rest 1"
+)
 title = "stride 3, padding 1: (12 − 3) leaves rest 0"
 draw_windows(10, kernel=3, stride=3, padding=1, ax=axes[1], title=title)
 figure
@@ -294,7 +305,9 @@ figure
 # %%
 figure, axes = beside(2, width=7.4, height=3.6)
 draw_reads((7, 7), kernel=3, stride=2, ax=axes[0], title="7×7, stride 2: all are read")
-draw_reads((8, 8), kernel=3, stride=2, ax=axes[1], title="8×8, stride 2: 15 pixels are not")
+draw_reads(
+    (8, 8), kernel=3, stride=2, ax=axes[1], title="8×8, stride 2: 15 pixels are not"
+)
 figure
 
 # %% [markdown]
@@ -339,7 +352,10 @@ figure
 
 # %%
 figure, axes = beside(2, height=3.5)
-draw_window(digit, 0, 1, kernel=3, dilation=2, ax=axes[0], title="kernel 3, dilation 2: spans 5×5")
+draw_window(
+    digit, 0, 1, kernel=3, dilation=2, ax=axes[0],
+    title="kernel 3, dilation 2: spans 5×5",
+)
 draw_windows(9, kernel=3, dilation=2, ax=axes[1], title="in one row")
 figure
 
@@ -362,7 +378,9 @@ figure
 layer = Conv2d(3, 8, 3, padding=1, rng=rng)  # 3 channels in, 8 filters
 weight, bias = layer.weight.value, layer.bias.value
 print(f"weight {weight.shape}, bias {bias.shape}: {weight.size + bias.size} numbers")
-draw_kernel(weight, title="A fresh layer: 8 filters (columns) for 3 channels (rows)").figure
+draw_kernel(
+    weight, title="A fresh layer: 8 filters (columns) for 3 channels (rows)"
+).figure
 
 # %% [markdown]
 # $3 \cdot 3 \cdot 3 \cdot 8 + 8 = 224$ numbers, whatever the size of the picture. A fully connected layer from 128 ×
@@ -401,15 +419,16 @@ y.shape
 # the window's row.
 
 # %%
-small = digit[:5, :5]
-rows = (0, 1, 2, 3, 4, 8)
-frames = [im2col_figure(small, kernel=3, highlight=row) for row in rows]
-captions = [f"Window ({row // 3}, {row % 3}) becomes row {row} of the columns." for row in rows]
+rows = range(12)
+frames = [im2col_figure(digit[:5], kernel=3, highlight=row) for row in rows]
+captions = [
+    f"Window ({row // 4}, {row % 4}) becomes row {row} of the columns." for row in rows
+]
 Steps(frames, captions, title="What a window sees becomes a row")
 
 # %% [markdown]
-# Neighbouring windows overlap, so pixels are copied several times; the one in the middle of the image stands in all
-# nine rows. With padding some entries are zeros that come from nowhere, and with stride 2 there are fewer rows:
+# Neighbouring windows overlap, so pixels are copied several times; the two in the middle of the image stand in nine
+# rows each. With padding some entries are zeros that come from nowhere, and with stride 2 there are fewer rows:
 
 # %%
 title = "Stride 2 and padding 1: four windows"
@@ -420,6 +439,7 @@ im2col_figure(digit[:4, :4], kernel=3, stride=2, padding=1, highlight=1, title=t
 # its shoulder.)
 
 # %%
+small = digit[:5, :5]
 layout = {"kernel": (3, 3), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
 columns = conv._image_to_columns(small[None, :, :, None], **layout, windows=(3, 3))
 print(columns.shape, "= (N, HO, WO, KH, KW, C)")
@@ -458,7 +478,10 @@ w = rng.standard_normal((3, 3, 32, 32), np.float32)
 y, cache = conv2d_forward(x, w, None, padding=1)
 columns = conv._image_to_columns(x, (3, 3), (1, 1), (1, 1), (1, 1), (64, 64))
 print(f"x {x.nbytes:,} bytes, columns {columns.nbytes:,} bytes")
-print(f"kept for the backward, without the weights: {cache_bytes(cache, without=w):,} bytes")
+print(
+    "kept for the backward, without the weights: "
+    f"{cache_bytes(cache, without=w):,} bytes"
+)
 
 # %% [markdown]
 # The columns are $KH \cdot KW = 9$ times as large as the image. The backward needs them again, and it would be easy
@@ -493,13 +516,15 @@ print(f"kept for the backward, without the weights: {cache_bytes(cache, without=
 
 # %%
 w = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])[:, :, None, None]
-sent = np.array([[1.0, 2, 0], [-1, 1, 1], [0, 2, 1]])  # dy: one number per window
-_, cache = conv2d_forward(np.zeros((1, 5, 5, 1)), w, None)
+# dy: one number per window
+sent = np.array([[1.0, 2, -1, 1], [-1, 1, 1, -2], [1, 2, -1, 1]])
+_, cache = conv2d_forward(np.zeros((1, 5, 6, 1)), w, None)
 
 
 # %%
 def painted(p, q):
-    dy = np.where(np.arange(9).reshape(3, 3) <= 3 * p + q, sent, 0)  # on up to window (p, q)
+    # on up to window (p, q)
+    dy = np.where(np.arange(12).reshape(3, 4) <= 4 * p + q, sent, 0)
     dx, _, _ = conv2d_backward(dy[None, :, :, None], cache)
     figure, (left, right) = beside(2, width=6.0, height=3.2)
     one, nine = ([(p, q, p + k, q + k, style.ORANGE)] for k in (1, 3))
@@ -509,7 +534,7 @@ def painted(p, q):
 
 
 # %%
-places = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)]
+places = list(np.ndindex(3, 4))
 said = "Window {} has painted {:g} times the kernel; overlaps are added."
 captions = [said.format(place, sent[place]) for place in places]
 frames = [painted(*place) for place in places]
@@ -547,7 +572,9 @@ y, cache = conv2d_forward(x, w, None, padding=1)
 dy = rng.standard_normal(y.shape)
 dx, dweight, _ = conv2d_backward(dy, cache)
 turned = w[::-1, ::-1].transpose(0, 1, 3, 2)  # (KH, KW, O, C)
-np.testing.assert_allclose(conv2d_forward(dy, turned, None, padding=3 - 1 - 1)[0], dx, atol=1e-12)
+np.testing.assert_allclose(
+    conv2d_forward(dy, turned, None, padding=3 - 1 - 1)[0], dx, atol=1e-12
+)
 
 # %% [markdown]
 # With stride $s$, the outputs that the window jumped over are missing. Put zeros in their places, and the formula
@@ -570,8 +597,12 @@ np.testing.assert_allclose(through, dx, atol=1e-12)
 # %%
 figure, axes = beside(3, height=3.2)
 draw_gradient(dy[0, :, :, 0], ax=axes[0], title="dy, 3×3", fmt="{:.1f}")
-draw_gradient(spread[0, :, :, 0], ax=axes[1], title="spread out, with a rest of 1", fmt="{:.1f}")
-draw_gradient(dx[0, :, :, 0], ax=axes[2], title="through the turned kernel: dx", fmt="{:.1f}")
+draw_gradient(
+    spread[0, :, :, 0], ax=axes[1], title="spread out, with a rest of 1", fmt="{:.1f}"
+)
+draw_gradient(
+    dx[0, :, :, 0], ax=axes[2], title="through the turned kernel: dx", fmt="{:.1f}"
+)
 figure
 
 # %% [markdown]
@@ -623,7 +654,9 @@ np.testing.assert_allclose(forwards, dx, atol=1e-12)
 # %%
 figure, axes = beside(2, width=7.0, height=3.5)
 for ax, k in zip(axes, (2, 3)):
-    y, _ = conv_transpose2d_forward(np.ones((1, 3, 3, 1)), np.ones((k, k, 1, 1)), None, stride=2)
+    y, _ = conv_transpose2d_forward(
+        np.ones((1, 3, 3, 1)), np.ones((k, k, 1, 1)), None, stride=2
+    )
     title = f"kernel {k}, stride 2: 3×3 → {y.shape[1]}×{y.shape[2]}"
     draw_array(y[0, :, :, 0], ax=ax, cmap="Blues", vmin=0, vmax=6, title=title)
 figure
@@ -635,7 +668,9 @@ figure
 
 # %%
 x, w, b = (rng.standard_normal(shape) for shape in ((2, 3, 4, 2), (2, 2, 2, 3), 3))
-check_pair(conv_transpose2d_forward, conv_transpose2d_backward, [x, w, b], stride=2).gradient
+check_pair(
+    conv_transpose2d_forward, conv_transpose2d_backward, [x, w, b], stride=2
+).gradient
 
 # %% [markdown]
 # ## What it costs
@@ -660,11 +695,15 @@ def seconds(function, *arguments, repeats=5, **options):
 
 
 # %%
-x, w, b = rng.standard_normal((1, 16, 16, 8)), rng.standard_normal((3, 3, 8, 8)), np.zeros(8)
+x, w = (rng.standard_normal(shape) for shape in ((1, 16, 16, 8), (3, 3, 8, 8)))
+b = np.zeros(8)
 slow = seconds(naive.conv2d, x, w, b, padding=(1, 1), repeats=1)
 fast = seconds(conv2d_forward, x, w, b, padding=1)
 print(f"{2 * 16 * 16 * 8 * 9 * 8:,} operations. On this machine:")
-print(f"loops {1e3 * slow:.0f} ms, arrays {1e3 * fast:.2f} ms, {slow / fast:,.0f} times faster")
+print(
+    f"loops {1e3 * slow:.0f} ms, arrays {1e3 * fast:.2f} ms, "
+    f"{slow / fast:,.0f} times faster"
+)
 
 # %% [markdown]
 # Same numbers, same definition. The loops spend their time in Python, the arrays in a matrix product that was tuned
@@ -675,9 +714,12 @@ print(f"loops {1e3 * slow:.0f} ms, arrays {1e3 * fast:.2f} ms, {slow / fast:,.0f
 device = "cpu"  # "cuda" with CuPy and a GPU
 x = to_device(rng.standard_normal((1, 32, 32, 64), np.float32), device)
 w = to_device(rng.standard_normal((3, 3, 64, 64), np.float32), device)
-took = seconds(lambda: to_host(conv2d_forward(x, w, None, padding=1)[0]))  # to_host waits for a GPU
+# to_host waits for a GPU
+took = seconds(lambda: to_host(conv2d_forward(x, w, None, padding=1)[0]))
 operations = 2 * 32 * 32 * 64 * 9 * 64
-print(f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms on this machine,")
+print(
+    f"{operations / 1e6:.0f} million operations in {1e3 * took:.1f} ms on this machine,"
+)
 print(f"{operations / took / 1e9:.0f} billion per second")
 
 # %% [markdown]
@@ -693,9 +735,13 @@ print(f"{operations / took / 1e9:.0f} billion per second")
 # A stride early on makes every later layer see further: that is its second use, besides saving work.
 
 # %%
-layers = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]  # kernel, stride, padding
+# kernel, stride, padding
+layers = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]
 for field in receptive_field(layers):
-    print(f"side {field.size:2}, jump {field.jump}, field of cell 0 starts at pixel {field.start}")
+    print(
+        f"side {field.size:2}, jump {field.jump}, "
+        f"field of cell 0 starts at pixel {field.start}"
+    )
 
 # %% [markdown]
 # Now the real thing: the backbone of this project's detector, a ResNet with strides 4, 8, 16 and 32 at the ends of
@@ -710,7 +756,10 @@ convs = {name: part for name, part in body.named_modules() if isinstance(part, C
 branch = {name: part for name, part in convs.items() if "downsample" not in name}
 stage_ends = [list(branch).index(f"layer{stage}.1.conv2") for stage in (1, 2, 3, 4)]
 fields = receptive_field(branch.values())
-[(name, fields[i].size, fields[i].jump) for name, i in zip(("C2", "C3", "C4", "C5"), stage_ends)]
+[
+    (name, fields[i].size, fields[i].jump)
+    for name, i in zip(("C2", "C3", "C4", "C5"), stage_ends)
+]
 
 # %% [markdown]
 # $1 + 2 + 2 \cdot 2 + 3 \cdot 2 \cdot 4 = 31$ pixels for C2. Here are the fields on the scene: of each map, the
@@ -739,7 +788,10 @@ draw_receptive_field(scene, list(branch.values()), at=at, **shown, title=title).
 for name, i in zip(("C2", "C3", "C4", "C5"), stage_ends):
     field = fields[i]
     middle, centre = field.jump / 2, field.start + field.size / 2
-    print(f"{name}: cell 0 stands for 0..{field.jump}, middle {middle:g}; centre of field {centre:g}")
+    print(
+        f"{name}: cell 0 stands for 0..{field.jump}, middle {middle:g}; "
+        f"centre of field {centre:g}"
+    )
 
 # %% [markdown]
 # At 0.5, on every level! That is the rest from above: each stride of 2 on an even side leaves its unread cell at the
@@ -762,7 +814,8 @@ def influence(seed):
     body = build_backbone(BackboneConfig(norm="frozen"), rng=rng).body
     features, cache = body.forward(rng.random((1, 128, 128, 1), np.float32))
     dfeatures = [np.zeros_like(feature) for feature in features]
-    dfeatures[1][0, 8, 8] = rng.standard_normal(features[1].shape[3])  # a cell of C3, all channels
+    # a cell of C3, all channels
+    dfeatures[1][0, 8, 8] = rng.standard_normal(features[1].shape[3])
     return np.abs(body.backward(dfeatures, cache)[0, :, :, 0])
 
 
@@ -772,17 +825,23 @@ mean = np.mean([influence(seed) for seed in range(8)], axis=0)
 first, last = fields[stage_ends[1]].span(8)
 inside, inner = np.zeros((2, 128, 128), bool)
 inside[first:last, first:last] = True
-inner[first + 22 : last - 22, first + 22 : last - 22] = True  # half as wide and half as high
+# half as wide and half as high
+inner[first + 22 : last - 22, first + 22 : last - 22] = True
 print(f"largest |dx| outside the field: {mean[~inside].max():g}")
 share = mean[inner].sum() / mean.sum()
-print(f"the inner half of the field, a quarter of its area, has {share:.0%} of the influence")
+print(
+    "the inner half of the field, a quarter of its area, "
+    f"has {share:.0%} of the influence"
+)
 
 # %%
 figure, (left, right) = beside(2, width=8.2, height=3.9)
 draw_feature_map(mean, ax=left, title="|dx| of one cell of C3, mean of 8 networks")
 draw_boxes([[first, first, last, last]], ax=left, colors=style.ORANGE)
 right.set_position((0.56, 0.14, 0.41, 0.72))
-style.plain_axes(right).plot(np.arange(128) + 0.5, mean.sum(axis=0), color=style.DARK_BLUE)
+style.plain_axes(right).plot(
+    np.arange(128) + 0.5, mean.sum(axis=0), color=style.DARK_BLUE
+)
 right.axvspan(first, last, color=style.ORANGE, alpha=0.15)
 right.set_title("|dx| added up in every column", fontsize=style.TITLE)
 right.set_xlabel("column of the picture; shaded: the field", fontsize=style.TEXT)
@@ -809,13 +868,17 @@ figure
 # %%
 def wrong_size_backward(dy, cache):
     dx, dweight, dbias = conv2d_backward(dy, cache)
-    height, width = (2 * (n - 1) + 3 for n in dy.shape[1:3])  # stride 2, kernel 3, no padding
+    # stride 2, kernel 3, no padding
+    height, width = (2 * (n - 1) + 3 for n in dy.shape[1:3])
     return dx[:, :height, :width], dweight, dbias
 
 
 # %%
 w, b = rng.standard_normal((3, 3, 1, 2)), np.zeros(2)
-check_pair(conv2d_forward, wrong_size_backward, [rng.standard_normal((1, 7, 7, 1)), w, b], stride=2)
+check_pair(
+    conv2d_forward, wrong_size_backward, [rng.standard_normal((1, 7, 7, 1)), w, b],
+    stride=2,
+)
 print("7 × 7: no complaint")
 try:
     check_pair(conv2d_forward, wrong_size_backward, [x8, w, b], stride=2)
@@ -845,7 +908,9 @@ y, cache = conv2d_forward(x8, kernel, None, stride=2)
 figure, axes = beside(2, width=7.4, height=3.6)
 for ax, backward in zip(axes, (conv2d_backward, wrong_shifted_backward)):
     dx, _, _ = backward(np.ones_like(y), cache)
-    title = "dx, " + ("right" if backward is conv2d_backward else "wrong: shifted by the rest")
+    title = "dx, " + (
+        "right" if backward is conv2d_backward else "wrong: shifted by the rest"
+    )
     draw_array(dx[0, :, :, 0], ax=ax, title=title, cmap="Blues", vmin=0, vmax=6)
 figure
 

@@ -36,8 +36,17 @@ from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d, Linear, ReLU
 from tinymaskrcnn.nn.module import Identity
 from tinymaskrcnn.nn.more_layers import GlobalAvgPool2d
 from tinymaskrcnn.ops import average_pool, more_norms, naive, norm, pool
-from tinymaskrcnn.ops.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
-from tinymaskrcnn.testing import CheckFailed, cache_bytes, cache_table, check_layer, check_pair
+from tinymaskrcnn.ops.losses import (
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+)
+from tinymaskrcnn.testing import (
+    CheckFailed,
+    cache_bytes,
+    cache_table,
+    check_layer,
+    check_pair,
+)
 from tinymaskrcnn.train.optimizer import SGD
 from tinymaskrcnn.visualize import (
     arrays_figure,
@@ -49,7 +58,8 @@ from tinymaskrcnn.visualize import (
     style,
 )
 
-fast = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")  # for a quick run: fewer training steps
+# for a quick run: fewer training steps
+fast = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")
 rng = np.random.default_rng(0)
 
 # %% [markdown]
@@ -75,12 +85,14 @@ print(inspect.getsource(naive.max_pool2d))
 # wins in green.
 
 # %%
-small = np.array([[1, 5, 2, 0, 1], [3, 2, 4, 9, 1], [4, 0, 7, 3, 2], [1, 2, 2, 1, 8], [5, 6, 3, 8, 5]])
+rows = "1 5 2 0 1 3 0 2 6; 3 2 4 9 1 2 4 1 0; 4 0 7 3 2 5 1 3 2; 1 2 2 1 8 0 3 2 4; "
+rows += "5 6 3 8 5 1 2 9 3; 2 1 0 4 3 6 1 0 2; 0 3 1 2 7 2 5 4 1"
+small = np.array([row.split() for row in rows.split(";")], int)
 pool_steps(small, kernel=3, stride=2, title="Max pooling, kernel 3, stride 2")
 
 # %% [markdown]
-# Two things to notice. The windows **overlap**, because they move by less than their size, and the 7 in the middle
-# wins two of them. And in the last window two pixels hold an 8: the rule is that the first one, row by row, wins.
+# Two things to notice. The windows **overlap**, because they move by less than their size, and the 7 in the third row
+# wins two of them. And in the sixth window two pixels hold an 8: the rule is that the first one, row by row, wins.
 #
 # The array version must agree with the loops. It works on a batch with channels, $(N, H, W, C)$:
 
@@ -109,10 +121,13 @@ print(batch.shape, "->", y.shape)
 
 # %%
 title = "The way back: each dy goes to the pixel that won"
-pool_gradient_steps(small, [[1, 2], [3, -4]], kernel=3, stride=2, title=title)
+sent = [[1, 2, -1, 2], [3, -4, 1, 1], [2, 1, -3, 1]]
+pool_gradient_steps(small, sent, kernel=3, stride=2, title=title)
 
 # %%
-check_pair(pool.max_pool2d_forward, pool.max_pool2d_backward, [batch], kernel=3, stride=2)
+check_pair(
+    pool.max_pool2d_forward, pool.max_pool2d_backward, [batch], kernel=3, stride=2
+)
 
 # %% [markdown]
 # **Ties.** What is the slope of $\max(a, b)$ where $a = b$? Raise $a$ by a little and the maximum follows; lower it
@@ -124,7 +139,10 @@ check_pair(pool.max_pool2d_forward, pool.max_pool2d_backward, [batch], kernel=3,
 
 # %%
 try:
-    check_pair(pool.max_pool2d_forward, pool.max_pool2d_backward, [np.ones((1, 2, 2, 1))], kernel=2)
+    check_pair(
+        pool.max_pool2d_forward, pool.max_pool2d_backward, [np.ones((1, 2, 2, 1))],
+        kernel=2,
+    )
 except CheckFailed as failure:
     print(failure)
 
@@ -150,12 +168,18 @@ print(cache_table(cache))
 
 # %%
 title = "Average pooling: equal shares"
-pool_gradient_steps(small, [[9, 18], [0, -9]], kernel=3, stride=2, kind="average", title=title)
+sent = [[9, 18, -9, 0], [9, -9, 18, 9], [0, 9, 9, -18]]
+pool_gradient_steps(small, sent, kernel=3, stride=2, kind="average", title=title)
 
 # %%
 y, cache = average_pool.avg_pool2d_forward(batch, kernel=3, stride=2)
 np.testing.assert_allclose(y, naive.avg_pool2d(batch, kernel=(3, 3), stride=(2, 2)))
-print(check_pair(average_pool.avg_pool2d_forward, average_pool.avg_pool2d_backward, [batch], kernel=3, stride=2))
+print(
+    check_pair(
+        average_pool.avg_pool2d_forward, average_pool.avg_pool2d_backward, [batch],
+        kernel=3, stride=2,
+    )
+)
 print("bytes kept for backward:", cache_bytes(cache))
 
 # %% [markdown]
@@ -172,7 +196,10 @@ shown |= {"moved by 1": moved, "max of it": pool.max_pool2d_forward(moved, kerne
 
 # %%
 gray = {"cmap": "gray", "fmt": "", "vmin": 0, "vmax": 16}
-arrays_figure({name: a[0, :, :, 0] for name, a in shown.items()}, looks={name: gray for name in shown})
+arrays_figure(
+    {name: a[0, :, :, 0] for name, a in shown.items()},
+    looks={name: gray for name in shown},
+)
 
 # %% [markdown]
 # The maximum keeps strokes bright where the mean makes them pale. Both have half the size. It is often said that
@@ -270,14 +297,17 @@ print("channel                 0         1         2")
 for name, gradient in (("dy", dy), ("dx", dx)):
     rows = {"       ": gradient, " * xhat": gradient * y}
     for by, values in rows.items():
-        print(f"mean of {name}{by}", "  ".join(f"{v:8.4f}" for v in values.mean(axis=(0, 1, 2))))
+        print(
+            f"mean of {name}{by}",
+            "  ".join(f"{v:8.4f}" for v in values.mean(axis=(0, 1, 2))),
+        )
 
 # %% [markdown]
 # `dy` was made with a mean of 0.5 and a part 0.8 along $\hat{x}$; in `dx` both are gone (the last 0.0001 is
 # $\epsilon$, which the small channel 2 feels most). The harness:
 
 # %%
-inputs = rng.standard_normal((3, 4, 4, 2)), rng.standard_normal(2), rng.standard_normal(2)
+inputs = [rng.standard_normal(shape) for shape in ((3, 4, 4, 2), 2, 2)]
 check_pair(norm.batch_norm2d_forward, norm.batch_norm2d_backward, inputs)
 
 # %%
@@ -321,9 +351,14 @@ picture = rng.standard_normal((1, 4, 4, 1)).astype(np.float32) * 3 + 4
 dark, bright = picture * 0 + 1, picture * 0 + 9
 for mode in ("training", "inference"):
     layer.train(mode == "training")
-    results = (layer.forward(np.concatenate([picture, other]))[0] for other in (dark, bright))
+    results = (
+        layer.forward(np.concatenate([picture, other]))[0] for other in (dark, bright)
+    )
     beside = [y[0, 0, 0, 0] for y in results]
-    print(f"{mode:9}: one pixel beside a dark picture {beside[0]:.3f}, beside a bright one {beside[1]:.3f}")
+    print(
+        f"{mode:9}: one pixel beside a dark picture {beside[0]:.3f}, "
+        f"beside a bright one {beside[1]:.3f}"
+    )
 
 # %% [markdown]
 # **Predict.** The map is 1×1, one number per picture and channel (as at the end of a small network). What does batch
@@ -343,7 +378,8 @@ print("two pictures:", *layer.forward(two)[0].round(3).reshape(2, 4), sep="\n  "
 
 # %%
 sizes = [1, 2, 4, 8, 16, 32, 64]
-level = rng.normal(size=(2000, 1)) + 0.3 * rng.normal(size=(2000, 49))  # pixels of one picture are alike
+# pixels of one picture are alike
+level = rng.normal(size=(2000, 1)) + 0.3 * rng.normal(size=(2000, 49))
 noise = [np.std([level[rng.choice(2000, n)].mean() for _ in range(300)]) for n in sizes]
 title = "How much the mean of a batch wavers (simulated)"
 named = {"xlabel": "pictures in the batch", "ylabel": "deviation of the mean"}
@@ -363,7 +399,8 @@ ax.figure
 mean, var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
 frozen, _ = more_norms.frozen_batch_norm2d_forward(x, weight, bias, mean=mean, var=var)
 np.testing.assert_allclose(frozen, y, atol=1e-12)
-forward, backward = more_norms.frozen_batch_norm2d_forward, more_norms.frozen_batch_norm2d_backward
+forward = more_norms.frozen_batch_norm2d_forward
+backward = more_norms.frozen_batch_norm2d_backward
 check_pair(forward, backward, [x[:2, :3, :3], weight, bias], mean=mean, var=var)
 
 # %% [markdown]
@@ -377,7 +414,10 @@ together, _ = more_norms.group_norm_forward(wide, ones, zeros, groups=2)
 alone, _ = more_norms.group_norm_forward(wide[:1], ones, zeros, groups=2)
 difference = abs(together[:1] - alone).max()
 print("the first picture with three others and alone: they differ by", difference)
-check_pair(more_norms.group_norm_forward, more_norms.group_norm_backward, [wide[:2, :3, :3], ones, zeros], groups=2)
+check_pair(
+    more_norms.group_norm_forward, more_norms.group_norm_backward,
+    [wide[:2, :3, :3], ones, zeros], groups=2,
+)
 
 # %% [markdown]
 # ## 5. The residual block
@@ -460,9 +500,13 @@ labels = bank.labels.astype(int)
 # %%
 twins = {"plain": network(plain, 9, seed=0), "residual": network(residual, 9, seed=0)}
 first, second = ([p.value for p in twin.parameters()] for twin in twins.values())
-weighted = [m for _, m in twins["plain"].named_modules() if isinstance(m, (Conv2d, Linear))]
+weighted = [
+    m for _, m in twins["plain"].named_modules() if isinstance(m, (Conv2d, Linear))
+]
 print("layers with weights:", len(weighted))
-print("the same first values:", all(np.array_equal(a, b) for a, b in zip(first, second)))
+print(
+    "the same first values:", all(np.array_equal(a, b) for a, b in zip(first, second))
+)
 
 
 # %% [markdown]
@@ -487,19 +531,29 @@ train = bank.members("train")
 first_loss, norms, kept = {}, {}, {}
 for name, model in twins.items():
     first_loss[name], cache = one_step(model, train[:64])
-    norms[name] = [np.linalg.norm(p.grad) for p in model.parameters() if p.value.ndim == 4]
+    norms[name] = [
+        np.linalg.norm(p.grad) for p in model.parameters() if p.value.ndim == 4
+    ]
     kept[name] = cache_bytes(cache, without=model)
 
 # %%
 title = "Gradients before training; convolution 1 is next to the picture"
-ax = draw_bars(norms, title=title, xlabel="convolution", ylabel="norm of the gradient", log=True)
+ax = draw_bars(
+    norms, title=title, xlabel="convolution", ylabel="norm of the gradient", log=True
+)
 ax.figure
 
 # %%
 for name, values in norms.items():
     ratio = values[1] / values[-1]
-    print(f"{name:8}: convolution 2 {values[1]:.2f}, convolution 19 {values[-1]:.2f},", end=" ")
-    print(f"ratio {ratio:.1f}, or {ratio ** (1 / 17):.2f} per layer; loss {first_loss[name]:.2f}")
+    print(
+        f"{name:8}: convolution 2 {values[1]:.2f}, convolution 19 {values[-1]:.2f},",
+        end=" ",
+    )
+    print(
+        f"ratio {ratio:.1f}, or {ratio ** (1 / 17):.2f} per layer; "
+        f"loss {first_loss[name]:.2f}"
+    )
 
 # %% [markdown]
 # They are *larger*, and in the plain network much larger. The familiar story says that gradients vanish in deep
@@ -537,8 +591,12 @@ for depth, blocks in ((20, 9), (10, 4)):
 figure = style.new_figure(9, 3.4)
 axes = figure.subplots(1, 2, sharey=True)
 for ax, depth in zip(axes, (20, 10)):
-    curves = {name: np.mean([run[1] for run in runs[name, depth]], axis=0) for name in twins}
-    draw_lines(curves, ax=ax, smooth=9, title=f"{depth} layers", xlabel="step", ylabel="loss")
+    curves = {
+        name: np.mean([run[1] for run in runs[name, depth]], axis=0) for name in twins
+    }
+    draw_lines(
+        curves, ax=ax, smooth=9, title=f"{depth} layers", xlabel="step", ylabel="loss"
+    )
 axes[0].set_ylim(bottom=0)
 figure.tight_layout()
 figure
@@ -562,7 +620,10 @@ def share_right(model):
 for (name, depth), models in runs.items():
     ends = [f"{np.mean(losses[-20:]):.2f}" for _, losses in models]
     right = [f"{share_right(model):.0%}" for model, _ in models]
-    print(f"{depth} layers, {name:8}: last losses {', '.join(ends)}; digits right {', '.join(right)}")
+    print(
+        f"{depth} layers, {name:8}: last losses {', '.join(ends)}; "
+        f"digits right {', '.join(right)}"
+    )
 
 # %% [markdown]
 # Read the four lines in pairs. **Plain:** the deeper network is *worse*, on the training data themselves. So it is
@@ -606,17 +667,20 @@ def wrong_max_pool2d_backward(dy, cache):
 def verdict(picture, kernel, stride):
     options = {"kernel": kernel, "stride": stride}
     try:
-        check_pair(pool.max_pool2d_forward, wrong_max_pool2d_backward, [picture], **options)
+        check_pair(
+            pool.max_pool2d_forward, wrong_max_pool2d_backward, [picture], **options
+        )
         return "all checks pass"
     except CheckFailed as failure:
         return str(failure)
 
 
 # %%
-crowded = small[None, :, :, None].astype(float)
+crowded = small[None, :5, :5, None].astype(float)
 crowded[0, 4, 3, 0] = 6  # no tie, so that differences can be trusted
 lucky = rng.standard_normal((1, 6, 6, 1))
-for name, picture, kernel in (("random", lucky, 2), ("random", lucky, 3), ("crowded", crowded, 3)):
+tried = ("random", lucky, 2), ("random", lucky, 3), ("crowded", crowded, 3)
+for name, picture, kernel in tried:
     print(f"{name} picture, kernel {kernel}, stride 2:", verdict(picture, kernel, 2))
 
 # %% [markdown]
@@ -628,10 +692,15 @@ for name, picture, kernel in (("random", lucky, 2), ("random", lucky, 3), ("crow
 # %%
 y, cache = pool.max_pool2d_forward(crowded, kernel=3, stride=2)
 dy = np.array([[1, 2], [3, -4.0]])[None, :, :, None]
-shown = {"added": pool.max_pool2d_backward(dy, cache), "replaced": wrong_max_pool2d_backward(dy, cache)}
+shown = {
+    "added": pool.max_pool2d_backward(dy, cache),
+    "replaced": wrong_max_pool2d_backward(dy, cache),
+}
 looks = dict.fromkeys(shown, {"center": 0, "highlight": [(2, 2, 3, 3, style.RED)]})
 title = "dx of the crowded picture: the pixel in the middle won twice, dy 1 and 3"
-arrays_figure({name: g[0, :, :, 0] for name, g in shown.items()}, looks=looks, title=title)
+arrays_figure(
+    {name: g[0, :, :, 0] for name, g in shown.items()}, looks=looks, title=title
+)
 
 # %% [markdown]
 # **A shortcut that forgets its gradient.** Forward adds, backward goes through the branch only.
@@ -680,7 +749,10 @@ some = validation[:60]
 for mode in ("inference", "training"):
     model.train(mode == "training")
     answers = [model.forward(images[[i]])[0].argmax() for i in some]
-    print(f"one digit at a time, in {mode} mode: {np.mean(answers == labels[some]):.0%} right")
+    print(
+        f"one digit at a time, in {mode} mode: "
+        f"{np.mean(answers == labels[some]):.0%} right"
+    )
 
 # %% [markdown]
 # With one picture in the batch the norms remove what tells this digit from others. No check of a gradient finds that:

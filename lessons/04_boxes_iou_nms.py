@@ -216,11 +216,17 @@ iou_steps(digit, grown, values=np.log(growth), title="Growing", **look)
 
 # %%
 jitter = rng.normal(0, 0.3, (40, 4)).astype(np.float32)
-candidates = boxes.decode(jitter, np.repeat(target.boxes, 8, axis=0))  # section 4 says how
+# section 4 says how
+candidates = boxes.decode(jitter, np.repeat(target.boxes, 8, axis=0))
 table = boxes.iou_matrix(candidates, target.boxes)
 for k, m in np.ndindex(table.shape):
-    np.testing.assert_allclose(table[k, m], naive.iou(candidates[k], target.boxes[m]), atol=1e-6)
-print("table:", table.shape, "- the best object of candidates 0 to 7:", table[:8].argmax(axis=1))
+    np.testing.assert_allclose(
+        table[k, m], naive.iou(candidates[k], target.boxes[m]), atol=1e-6
+    )
+print(
+    "table:", table.shape, "- the best object of candidates 0 to 7:",
+    table[:8].argmax(axis=1),
+)
 
 # %% [markdown]
 # What is kept for a backward pass? Nothing, 0 bytes: there is none. IoU decides *who learns what*, and decisions have
@@ -247,7 +253,9 @@ place, side = st.integers(-20, 20), st.integers(1, 20)
 sizes = st.tuples(place, place, side, side)
 box = sizes.map(lambda b: np.array([b[0], b[1], b[0] + b[2], b[1] + b[3]], np.float64))
 phases = [Phase.generate, Phase.shrink]
-often = settings(max_examples=200, deadline=None, database=None, derandomize=True, phases=phases)
+often = settings(
+    max_examples=200, deadline=None, database=None, derandomize=True, phases=phases
+)
 
 
 def overlap(a, b):
@@ -302,8 +310,12 @@ def wrong_iou(a, b):
     return intersection / (boxes.area(a) + boxes.area(b) - intersection)
 
 
-print("overlapping:", wrong_iou(np.array([0.0, 0, 20, 30]), np.array([10.0, 10, 40, 30])))
-print("apart:      ", wrong_iou(np.array([0.0, 0, 20, 30]), np.array([30.0, 0, 50, 30])))
+print(
+    "overlapping:", wrong_iou(np.array([0.0, 0, 20, 30]), np.array([10.0, 10, 40, 30]))
+)
+print(
+    "apart:      ", wrong_iou(np.array([0.0, 0, 20, 30]), np.array([30.0, 0, 50, 30]))
+)
 
 # %% [markdown]
 # The first value is right. The second one is wrong, but wrong in a harmless way: it is negative, so no threshold is
@@ -333,7 +345,10 @@ try:
     test_apart_is_never_alike()
 except AssertionError:
     a, b = failures[-1]
-    print(f"{len(failures)} failures, the smallest: {a.tolist()}, {b.tolist()}: {wrong_iou(a, b)}")
+    print(
+        f"{len(failures)} failures, the smallest: {a.tolist()}, {b.tolist()}: "
+        f"{wrong_iou(a, b)}"
+    )
 
 # %%
 draw_iou(a, b).figure
@@ -369,10 +384,14 @@ np.testing.assert_allclose(boxes.encode(wanted, anchor), naive.encode(wanted, an
 
 # %%
 for zoom in (1, 2, 4):
-    (cx, cy, w, h), (gx, gy, gw, gh) = boxes.to_center(anchor * zoom), boxes.to_center(wanted * zoom)
+    cx, cy, w, h = boxes.to_center(anchor * zoom)
+    gx, gy, gw, gh = boxes.to_center(wanted * zoom)
     pixels = [float(v) for v in (gx - cx, gy - cy, gw / w, gh / h)]
     deltas = boxes.encode(wanted * zoom, anchor * zoom)
-    print(f"zoom {zoom}: pixels and factors {np.round(pixels, 2)}, deltas {deltas.round(3)}")
+    print(
+        f"zoom {zoom}: pixels and factors {np.round(pixels, 2)}, "
+        f"deltas {deltas.round(3)}"
+    )
 
 # %% [markdown]
 # **Why the logarithm?** Three reasons.
@@ -397,13 +416,17 @@ for zoom in (1, 2, 4):
 @often
 @given(box, box)
 def test_decode_undoes_encode(anchor, wanted):
-    np.testing.assert_allclose(boxes.decode(boxes.encode(wanted, anchor), anchor), wanted, atol=1e-9)
+    np.testing.assert_allclose(
+        boxes.decode(boxes.encode(wanted, anchor), anchor), wanted, atol=1e-9
+    )
 
 
 test_decode_undoes_encode()
 deltas = rng.normal(0, 0.5, (100, 4))
 many = np.tile(anchor, (100, 1))
-np.testing.assert_allclose(boxes.encode(boxes.decode(deltas, many), many), deltas, atol=1e-12)
+np.testing.assert_allclose(
+    boxes.encode(boxes.decode(deltas, many), many), deltas, atol=1e-12
+)
 
 # %% [markdown]
 # ### How sensitive is the box?
@@ -417,8 +440,14 @@ np.testing.assert_allclose(boxes.encode(boxes.decode(deltas, many), many), delta
 
 # %%
 deltas, nudge = boxes.encode(wanted, anchor), 1e-6 * np.eye(4)
-up, down = (boxes.to_center(boxes.decode(deltas + n, np.tile(anchor, (4, 1)))) for n in (nudge, -nudge))
-print("d(gx)/d(dx), d(gy)/d(dy), d(gw)/d(dw), d(gh)/d(dh):", (np.diag(up - down) / 2e-6).round(4))
+up, down = (
+    boxes.to_center(boxes.decode(deltas + n, np.tile(anchor, (4, 1))))
+    for n in (nudge, -nudge)
+)
+print(
+    "d(gx)/d(dx), d(gy)/d(dy), d(gw)/d(dw), d(gh)/d(dh):",
+    (np.diag(up - down) / 2e-6).round(4),
+)
 
 # %% [markdown]
 # 24 and 24, the sides of the anchor; 32 and 48, the sides of the box. So at an anchor of 24 pixels, an error of 0.1 in
@@ -427,7 +456,9 @@ print("d(gx)/d(dx), d(gy)/d(dy), d(gw)/d(dw), d(gh)/d(dh):", (np.diag(up - down)
 # **Predict.** Which error of 0.1 hurts the IoU more, one in $d_x$ or one in $d_w$?
 
 # %%
-errors = {"dx": [1, 0, 0, 0], "dw": [0, 0, 1, 0], "dx, dy": [1, 1, 0, 0], "all": [1, 1, 1, 1]}
+errors = {
+    "dx": [1, 0, 0, 0], "dw": [0, 0, 1, 0], "dx, dy": [1, 1, 0, 0], "all": [1, 1, 1, 1],
+}
 for name, error in errors.items():
     moved = boxes.decode(0.1 * np.array(error), anchor)
     print(f"an error of 0.1 in {name:7s} IoU {naive.iou(anchor, moved):.3f}")
@@ -457,8 +488,14 @@ iou_steps(anchor, moved, values=values, title="All four deltas at once", **look)
 with np.errstate(all="ignore"):
     half = np.float32(24) * np.exp(np.float32(100)) / 2
     left, right = 22 - half, 22 + half
-    print("without the seat belt: from", left, "to", right, "- the centre is at", (left + right) / 2)
-print("with it:", boxes.decode(np.array([0, 0, 100, 100], np.float32), anchor.astype(np.float32)))
+    print(
+        "without the seat belt: from", left, "to", right, "- the centre is at",
+        (left + right) / 2,
+    )
+print(
+    "with it:",
+    boxes.decode(np.array([0, 0, 100, 100], np.float32), anchor.astype(np.float32)),
+)
 
 # %% [markdown]
 # One NaN in one proposal is enough: the features that are cut out for it are NaN, and so is the loss. `decode`
@@ -478,7 +515,10 @@ fit = boxes.iou_matrix(rois, target.boxes)
 near, owner = fit.max(axis=1) >= 0.5, fit.argmax(axis=1)
 for weights in ((1, 1, 1, 1), (10, 10, 5, 5)):
     left_over = boxes.encode(target.boxes[owner], rois, weights=weights)[near]
-    print(f"{near.sum()} proposals, weights {weights}: spread {left_over.std(axis=0).round(2)}")
+    print(
+        f"{near.sum()} proposals, weights {weights}: "
+        f"spread {left_over.std(axis=0).round(2)}"
+    )
 
 # %% [markdown]
 # About 0.1 for the shifts and 0.2 for the growth. Errors so small make a small loss, and the box head would lose its
@@ -554,7 +594,10 @@ nms.nms(chain, np.array([0.9, 0.8, 0.7], np.float32), iou_threshold=0.5)
 for threshold in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
     kept = nms.nms(proposals, scores, iou_threshold=threshold)
     hit = (boxes.iou_matrix(target.boxes, proposals[kept]).max(axis=1) >= 0.5).sum()
-    print(f"threshold {threshold}: {kept.sum():2d} boxes, {hit} of {len(target)} digits have one")
+    print(
+        f"threshold {threshold}: {kept.sum():2d} boxes, "
+        f"{hit} of {len(target)} digits have one"
+    )
 
 # %%
 figure = style.new_figure(9.4, 3.4)
@@ -602,7 +645,9 @@ touch.nms(image, crowd, certain, threshold=0.7)
 
 # %%
 look = dict(noise=0.0, color=True, image_size=96)
-crowded = SceneConfig(digits_per_image=(2, 4), digit_size=(28, 40), max_overlap=0.85, **look)
+crowded = SceneConfig(
+    digits_per_image=(2, 4), digit_size=(28, 40), max_overlap=0.85, **look
+)
 hidden, pair = make_scene(352, crowded, bank=bank, split="train", seed=0)
 shared = boxes.iou_matrix(pair.boxes, pair.boxes)[1, 2]
 print(f"digits {(pair.labels - 1).tolist()}; the last two have an IoU of {shared:.2f}")
@@ -617,7 +662,9 @@ perfect = np.array([0.97, 0.95, 0.93], np.float32)
 figure = style.new_figure(8.4, 4.7)
 axes = [figure.add_axes((0.02 + 0.5 * k, 0.17, 0.46, 0.74)) for k in range(2)]
 for ax, group, name in zip(axes, (None, pair.labels), ("all together", "per class")):
-    draw_nms_state(hidden, nms_states(pair.boxes, perfect, 0.5, group=group)[-1], ax=ax, title=name)
+    draw_nms_state(
+        hidden, nms_states(pair.boxes, perfect, 0.5, group=group)[-1], ax=ax, title=name
+    )
 figure
 
 # %% [markdown]
@@ -640,7 +687,10 @@ for threshold in (0.5, 0.6, 0.7):
 # %%
 twins = np.array([[0, 0, 10, 10], [1, 0, 11, 10]], np.float32)
 equal = np.ones(2, np.float32)
-print(nms.nms(twins, equal, iou_threshold=0.5), nms.nms(twins[::-1], equal, iou_threshold=0.5))
+print(
+    nms.nms(twins, equal, iou_threshold=0.5),
+    nms.nms(twins[::-1], equal, iou_threshold=0.5),
+)
 
 # %% [markdown]
 # And the cost: every box may have to be compared with every other one, so time grows with the square.
@@ -664,7 +714,9 @@ for count in (64, 512, 2000, 10_000):
 
 # %%
 def wrong_iou_plus_one(a, b):
-    width, height = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) + 1, 0)
+    width, height = np.maximum(
+        np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) + 1, 0
+    )
     area_a, area_b = np.prod(a[2:] - a[:2] + 1), np.prod(b[2:] - b[:2] + 1)
     return width * height / (area_a + area_b - width * height)
 
@@ -689,7 +741,9 @@ for size in (100, 10, 4, 0.2):
 @often
 @given(box, box)
 def test_scale_of_the_wrong_one(a, b):
-    np.testing.assert_allclose(wrong_iou_plus_one(2 * a, 2 * b), wrong_iou_plus_one(a, b), rtol=1e-9)
+    np.testing.assert_allclose(
+        wrong_iou_plus_one(2 * a, 2 * b), wrong_iou_plus_one(a, b), rtol=1e-9
+    )
 
 
 try:
@@ -720,13 +774,18 @@ print("said:", *wrong_deltas.round(2)[:3], sep="\n")
 # %%
 said = boxes.decode(wrong_deltas, anchors)
 dotted, dashed = (0, (1, 1.5)), (0, (4, 2))
-looks = {"digit": (style.PURPLE, dotted), "said at best": (style.ORANGE, "-"), "anchor": (style.BLUE, dashed)}
+looks = {
+    "digit": (style.PURPLE, dotted), "said at best": (style.ORANGE, "-"),
+    "anchor": (style.BLUE, dashed),
+}
 ax = draw_image(image, ax=picture_axes(), title="Perfect deltas behind a ReLU")
 for some, (color, line) in zip((target.boxes, said, anchors), looks.values()):
     draw_boxes(some, ax=ax, colors=color, linestyles=[line] * 5, linewidth=1.5)
 reached = [f"IoU {naive.iou(s, t):.2f}" for s, t in zip(said, target.boxes)]
 write_labels(said, reached, [style.ORANGE] * 5, ax=ax)
-legend_below(ax, [line_handle(name, *look) for name, look in looks.items()], ncols=3).figure
+legend_below(
+    ax, [line_handle(name, *look) for name, look in looks.items()], ncols=3
+).figure
 
 # %% [markdown]
 # A negative $d_x$ is a move to the left, a negative $d_w$ is a shrinking. Both are clipped to 0. Only a target that
@@ -742,8 +801,14 @@ drawn = drawn[boxes.iou_matrix(drawn, objects[:1])[:, 0] >= 0.5]
 wanted = boxes.encode(objects[: len(drawn)], drawn)
 best = boxes.decode(np.maximum(wanted, 0), drawn)
 before, after = (boxes.iou_matrix(b, objects[:1]).mean() for b in (drawn, best))
-print(f"anchors whose object the network can still reach: {(wanted >= 0).all(axis=1).mean():.1%}")
-print(f"mean IoU: of the anchors {before:.3f}, behind a ReLU at best {after:.3f}, without it 1.000")
+print(
+    "anchors whose object the network can still reach: "
+    f"{(wanted >= 0).all(axis=1).mean():.1%}"
+)
+print(
+    f"mean IoU: of the anchors {before:.3f}, behind a ReLU at best {after:.3f}, "
+    "without it 1.000"
+)
 
 # %% [markdown]
 # About one in sixteen, as four coins would have it. Why is that hard to notice? Because half of each delta still

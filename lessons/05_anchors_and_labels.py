@@ -35,7 +35,14 @@ from tinymaskrcnn.explain import trace_detection
 from tinymaskrcnn.models.roi_heads import assign_levels
 from tinymaskrcnn.ops import anchors, boxes, losses, naive
 from tinymaskrcnn.structures import collate
-from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
+from tinymaskrcnn.targets.matcher import (
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    balanced_sample,
+    draw_keys,
+    match,
+)
 from tinymaskrcnn.targets.roi import sample_rois
 from tinymaskrcnn.targets.rpn import assign_anchors
 from tinymaskrcnn.train.anchor_report import all_anchors, anchor_report
@@ -58,7 +65,9 @@ bank = load_bank("digits")
 clean = SceneConfig(noise=0.0)
 image, target = make_scene(11, clean, bank=bank, split="train", seed=0)
 ax = draw_image(image, title="The scene of this lesson")
-draw_boxes(target.boxes, ax=ax, labels=[str(label - 1) for label in target.labels]).figure
+draw_boxes(
+    target.boxes, ax=ax, labels=[str(label - 1) for label in target.labels]
+).figure
 
 # %% [markdown]
 # ## 1. The anchors of one cell
@@ -87,7 +96,9 @@ print("width and height:", (base[:, 2:] - base[:, :2]).tolist())
 # %%
 config = RPNConfig()
 print("sizes for each level:", config.anchor_sizes)
-print("ratios:", config.anchor_ratios, "(the papers: 0.5, 1, 2 and 32, 64, 128, 256, 512)")
+print(
+    "ratios:", config.anchor_ratios, "(the papers: 0.5, 1, 2 and 32, 64, 128, 256, 512)"
+)
 
 # %% [markdown]
 # ## 2. The grid
@@ -105,7 +116,9 @@ grids = [(128 // s, 128 // s) for s in strides]
 sizes, ratios = config.anchor_sizes, config.anchor_ratios
 levels = anchors.pyramid_anchors(sizes, ratios, grid_sizes=grids, image_size=(128, 128))
 for level, size, grid, stride in zip(levels, sizes, grids, strides):
-    np.testing.assert_array_equal(level, naive.anchors(size, ratios, grid_size=grid, stride=stride))
+    np.testing.assert_array_equal(
+        level, naive.anchors(size, ratios, grid_size=grid, stride=stride)
+    )
 
 # %% [markdown]
 # **Predict.** Three anchors per cell. How many are there in all on our image of 128 x 128 pixels, and which share of
@@ -129,8 +142,13 @@ print(f"together {total}, share of P2 {len(levels[0]) / total:.3f}")
 frames, captions = [], []
 for k, (level, stride) in enumerate(zip(levels, strides), start=2):
     title, cell = f"P{k}: stride {stride}", (64 // stride, 64 // stride)
-    frames.append(draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=title))
-    captions.append(f"P{k}: a centre every {stride} pixels, size {sizes[k - 2][0]}, {len(level)} anchors.")
+    frames.append(
+        draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=title)
+    )
+    captions.append(
+        f"P{k}: a centre every {stride} pixels, size {sizes[k - 2][0]}, "
+        f"{len(level)} anchors."
+    )
 Steps(frames, captions, title="The anchors of one cell, level by level")
 
 # %% [markdown]
@@ -150,9 +168,13 @@ for k, level in enumerate(levels, start=2):
 # delta moves the wrong box, and nothing crashes.
 
 # %%
-where = np.arange(32 * 32 * 3).reshape(32, 32, 3)  # the network's shape: row, column, anchor
+# the network's shape: row, column, anchor
+where = np.arange(32 * 32 * 3).reshape(32, 32, 3)
 k = where[7, 20, 2]
-print("anchor", k, "is centred at", boxes.to_center(levels[0][k])[:2], "= column 20, row 7, times 4")
+print(
+    "anchor", k, "is centred at", boxes.to_center(levels[0][k])[:2],
+    "= column 20, row 7, times 4",
+)
 
 # %% [markdown]
 # ## 3. Labels: which anchors should say yes?
@@ -170,7 +192,9 @@ print("anchor", k, "is centred at", boxes.to_center(levels[0][k])[:2], "= column
 every = all_anchors((128, 128), config)  # (A, 4): all levels, one after another
 iou = boxes.iou_matrix(every, target.boxes)  # (A, M)
 best = iou.max(axis=1)
-draw_label_bands(best, positive_iou=0.7, negative_iou=0.3, title="The best IoU of 4,092 anchors").figure
+draw_label_bands(
+    best, positive_iou=0.7, negative_iou=0.3, title="The best IoU of 4,092 anchors"
+).figure
 
 # %% [markdown]
 # Mind the logarithmic axis. More than nine out of ten anchors see next to nothing. A handful are good enough to say
@@ -184,14 +208,17 @@ draw_label_bands(best, positive_iou=0.7, negative_iou=0.3, title="The best IoU o
 valid = np.ones((1, len(target)), bool)
 thresholds = dict(positive_iou=0.7, negative_iou=0.3)
 matched, label = match(iou[None], valid, **thresholds)
-for name, kind in (("positive", POSITIVE), ("neutral", NEUTRAL), ("negative", NEGATIVE)):
+kinds = {"positive": POSITIVE, "neutral": NEUTRAL, "negative": NEGATIVE}
+for name, kind in kinds.items():
     print(f"{name:8s} {kind:2d}: {(label == kind).sum()}")
 
 # %% [markdown]
 # On the scene. Only a few of the neutral and negative ones are drawn; the legend counts them all.
 
 # %%
-draw_anchor_labels(image, every, label[0], objects=target.boxes, title="0.7 and 0.3 only").figure
+draw_anchor_labels(
+    image, every, label[0], objects=target.boxes, title="0.7 and 0.3 only"
+).figure
 
 # %% [markdown]
 # ### Nobody is left without an anchor
@@ -202,7 +229,9 @@ draw_anchor_labels(image, every, label[0], objects=target.boxes, title="0.7 and 
 # %%
 for m, digit in enumerate(target.labels - 1):
     own = (label[0] == POSITIVE) & (matched[0] == m)
-    print(f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors")
+    print(
+        f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors"
+    )
 
 # %% [markdown]
 # None: its best anchor has an IoU of only 0.53. Without a positive anchor it would be a piece of background to the
@@ -213,12 +242,16 @@ for m, digit in enumerate(target.labels - 1):
 matched, label = match(iou[None], valid, **thresholds, low_quality=True)
 for m, digit in enumerate(target.labels - 1):
     own = (label[0] == POSITIVE) & (matched[0] == m)
-    print(f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors")
+    print(
+        f"digit {digit}: best IoU {iou[:, m].max():.2f}, {own.sum()} positive anchors"
+    )
 
 # %%
 only = {NEUTRAL: 0, NEGATIVE: 0}  # draw the positive ones, count the others
 title = "With the low-quality rule"
-draw_anchor_labels(image, every, label[0], objects=target.boxes, limits=only, title=title).figure
+draw_anchor_labels(
+    image, every, label[0], objects=target.boxes, limits=only, title=title
+).figure
 
 # %% [markdown]
 # The thin 1 has two now, with exactly the same IoU. A tie is no rarity: anchors stand on a grid of whole pixels, and
@@ -230,7 +263,8 @@ draw_anchor_labels(image, every, label[0], objects=target.boxes, limits=only, ti
 # %%
 scenes = [make_scene(i, clean, bank=bank, split="train", seed=0) for i in range(200)]
 report = anchor_report(scenes, config)
-print(f"{len(report)} digits, {(report.best_iou < 0.7).sum()} of them without any anchor at IoU 0.7")
+poor = (report.best_iou < 0.7).sum()
+print(f"{len(report)} digits, {poor} of them without any anchor at IoU 0.7")
 
 # %% [markdown]
 # One digit in four. It is not a rule for exceptions.
@@ -244,7 +278,9 @@ print(f"{len(report)} digits, {(report.best_iou < 0.7).sum()} of them without an
 # get, if it was 6 before?
 
 # %%
-draw_label_bands(best, positive_iou=0.3, negative_iou=0.3, title="Positive from 0.3 on").figure
+draw_label_bands(
+    best, positive_iou=0.3, negative_iou=0.3, title="Positive from 0.3 on"
+).figure
 
 # %% [markdown]
 # The neutral band is gone, and there are forty times as many positive anchors. Lower the bar step by step and watch
@@ -253,10 +289,17 @@ draw_label_bands(best, positive_iou=0.3, negative_iou=0.3, title="Positive from 
 # %%
 frames, captions = [], []
 for bar in np.linspace(0.7, 0.3, 13):
-    _, lowered = match(iou[None], valid, positive_iou=bar, negative_iou=0.3, low_quality=True)
+    _, lowered = match(
+        iou[None], valid, positive_iou=bar, negative_iou=0.3, low_quality=True
+    )
     title, limits = f"positive from {bar:.2f}", {NEGATIVE: 0}
-    frames.append(draw_anchor_labels(image, every, lowered[0], limits=limits, title=title))
-    captions.append(f"{title}: {(lowered == POSITIVE).sum()} positive, {(lowered == NEUTRAL).sum()} neutral")
+    frames.append(
+        draw_anchor_labels(image, every, lowered[0], limits=limits, title=title)
+    )
+    captions.append(
+        f"{title}: {(lowered == POSITIVE).sum()} positive, "
+        f"{(lowered == NEUTRAL).sum()} neutral"
+    )
 Steps(frames, captions, title="Lowering the bar")
 
 # %% [markdown]
@@ -284,8 +327,11 @@ draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
 batch = collate([image], [target])
 jitter = rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32)
 proposals = boxes.decode(jitter, np.repeat(batch.targets.boxes, 4, axis=1))
-chosen = sample_rois(proposals, np.ones((1, 16), bool), batch.targets, RoIConfig(), rng=rng)
-print("labels of RoIs:   ", chosen.labels, "<- 0 is background, 4 is the digit 3, 2 is a 1")
+chosen = sample_rois(
+    proposals, np.ones((1, 16), bool), batch.targets, RoIConfig(), rng=rng
+)
+said = "<- 0 is background, 4 is the digit 3, 2 is a 1"
+print("labels of RoIs:   ", chosen.labels, said)
 print("labels of anchors:", np.unique(label), "<- 0 is neutral")
 
 # %% [markdown]
@@ -308,7 +354,10 @@ truth = (label[0, asked] == POSITIVE).astype(np.float64)
 share = truth.mean()
 lazy = np.full(len(truth), np.log(share / (1 - share)))
 loss, _ = losses.sigmoid_cross_entropy_forward(lazy, targets=truth)
-print(f"always saying {share:.4f}: loss {loss:.4f}, and {1 - share:.2%} of the answers are right")
+print(
+    f"always saying {share:.4f}: loss {loss:.4f}, "
+    f"and {1 - share:.2%} of the answers are right"
+)
 
 # %% [markdown]
 # The derivative of the mean cross-entropy by the logit of one anchor is $(p - t)/n$, where $p$ is the probability that
@@ -330,7 +379,9 @@ def pull_of_positives(truth):
     return dlogits[truth == 1].sum() / dlogits.sum()
 
 
-print(f"all anchors: {pull_of_positives(truth):.2%} of the pull comes from positive ones")
+print(
+    f"all anchors: {pull_of_positives(truth):.2%} of the pull comes from positive ones"
+)
 
 # %% [markdown]
 # So we do not use all of them. Draw a **sample** of fixed size: at most half of it positive, the rest negative. When
@@ -342,7 +393,10 @@ keys = draw_keys(label.shape, rng=rng, like=every)
 for count in (256, 64):
     sample = balanced_sample(label, keys, count=count, positive_fraction=0.5)
     truth = (label[sample] == POSITIVE).astype(np.float64)
-    print(f"{len(truth)} anchors, {truth.sum():.0f} positive: {pull_of_positives(truth):.1%} of the pull")
+    print(
+        f"{len(truth)} anchors, {truth.sum():.0f} positive: "
+        f"{pull_of_positives(truth):.1%} of the pull"
+    )
 
 # %%
 asked_now = every[sample[0]]
@@ -373,7 +427,9 @@ for k, (level, grid) in enumerate(zip(levels, grids), start=2):
 # things. Here is a cell of P4 that survives:
 
 # %%
-draw_anchor_grid(image, levels[2], 16, cell=(1, 1), margin=24, title="P4, an inner cell").figure
+draw_anchor_grid(
+    image, levels[2], 16, cell=(1, 1), margin=24, title="P4, an inner cell"
+).figure
 
 # %% [markdown]
 # So the rule has to look at the anchors themselves. The package offers both, `ignore_border_anchors` on or off.
@@ -383,13 +439,22 @@ draw_anchor_grid(image, levels[2], 16, cell=(1, 1), margin=24, title="P4, an inn
 # %%
 edge_image, edge = make_scene(20, clean, bank=bank, split="train", seed=0)
 edge_batch = collate([edge_image], [edge])
+
+# %%
 found = {}
 for ignore in (False, True):
     rule = dataclasses.replace(config, ignore_border_anchors=ignore)
-    owner, found[ignore] = assign_anchors(every, edge_batch.targets, rule, image_size=(128, 128))
-    own = [int(((found[ignore] == POSITIVE) & (owner == m)).sum()) for m in range(len(edge))]
+    owner, found[ignore] = assign_anchors(
+        every, edge_batch.targets, rule, image_size=(128, 128)
+    )
+    own = [
+        int(((found[ignore] == POSITIVE) & (owner == m)).sum())
+        for m in range(len(edge))
+    ]
     neutral = (found[ignore] == NEUTRAL).sum()
-    print(f"ignore: {ignore!s:5} positive anchors of each digit: {own}, neutral {neutral}")
+    print(
+        f"ignore: {ignore!s:5} positive anchors of each digit: {own}, neutral {neutral}"
+    )
 
 # %%
 figure = style.new_figure(9.2, 5.0)
@@ -397,7 +462,9 @@ for k, ignore in enumerate((False, True)):
     ax = figure.add_axes((0.02 + 0.5 * k, 0.14, 0.46, 0.77))
     title = "crossing anchors are ignored" if ignore else "crossing anchors take part"
     own = found[ignore][0]
-    draw_anchor_labels(edge_image, every, own, objects=edge.boxes, limits=only, ax=ax, title=title)
+    draw_anchor_labels(
+        edge_image, every, own, objects=edge.boxes, limits=only, ax=ax, title=title
+    )
 figure
 
 # %% [markdown]
@@ -427,13 +494,17 @@ coverage_figure(report)
 # %%
 digits = boxes.to_center(np.concatenate([t.boxes for _, t in scenes]))
 side = np.sqrt(digits[:, 2] * digits[:, 3])
-at_home = boxes.from_center(digits * np.array([0, 0, 1, 1], np.float32))  # the centre moved to 0, 0
+# the centre moved to 0, 0
+at_home = boxes.from_center(digits * np.array([0, 0, 1, 1], np.float32))
 base = np.concatenate([anchors.base_anchors(s[0], ratios) for s in sizes])
 shape_fits = boxes.iou_matrix(at_home, base).max(axis=1) >= 0.7
 for low, high in ((16, 24), (24, 32)):
     some = (side >= low) & (side < high)
     good = (report.best_iou[some] >= 0.7).mean()
-    print(f"{low} to {high} px: {shape_fits[some].mean():4.0%} fit by shape, {good:.0%} where the anchors stand")
+    print(
+        f"{low} to {high} px: {shape_fits[some].mean():4.0%} fit by shape, "
+        f"{good:.0%} where the anchors stand"
+    )
 
 # %% [markdown]
 # It is the place. For *every* digit of 24 to 32 pixels there is an anchor of a good shape, but those of size 28 stand
@@ -445,7 +516,9 @@ where = np.repeat(np.arange(200), [len(t) for _, t in scenes])[unlucky]
 row, column = np.round(digits[unlucky, 1::-1] / 8).astype(int)
 title = f"P3: shapes that fit, best IoU {report.best_iou[unlucky]:.2f}"
 ax = draw_anchor_grid(scenes[where][0], levels[1], 8, cell=(row, column), title=title)
-draw_boxes(boxes.from_center(digits[[unlucky]]), ax=ax, colors=style.PURPLE, labels=["digit"]).figure
+draw_boxes(
+    boxes.from_center(digits[[unlucky]]), ax=ax, colors=style.PURPLE, labels=["digit"]
+).figure
 
 # %% [markdown]
 # Its centre lies in the middle between four centres, up to 4 pixels off along both axes. Lesson 04 has shown what a
@@ -456,7 +529,9 @@ draw_boxes(boxes.from_center(digits[[unlucky]]), ax=ax, colors=style.PURPLE, lab
 
 # %%
 photographs = ((32,), (64,), (128,), (256,), (512,))
-papers = dataclasses.replace(config, anchor_sizes=photographs, anchor_ratios=(0.5, 1.0, 2.0))
+papers = dataclasses.replace(
+    config, anchor_sizes=photographs, anchor_ratios=(0.5, 1.0, 2.0)
+)
 poor_report = anchor_report(scenes, papers)
 print(*poor_report.warnings(), sep="\n")
 coverage_figure(poor_report)
@@ -473,13 +548,18 @@ coverage_figure(poor_report)
 
 # %%
 varied = dataclasses.replace(scene_preset("hard"), color=False, noise=0.0)
-hard_scenes = [make_scene(i, varied, bank=bank, split="train", seed=0) for i in range(60)]
+hard_scenes = [
+    make_scene(i, varied, bank=bank, split="train", seed=0) for i in range(60)
+]
 lowest = dataclasses.replace(config, anchor_sizes=((20, 28, 40, 64, 96),))
 for name, rule in (("every level", config), ("P2 only", lowest)):
     fits = anchor_report(hard_scenes, rule)
     count = len(all_anchors((128, 128), rule))
     good, fair = fits.share(0.7), fits.share(0.5)
-    print(f"{name:11s} {count:6d} anchors: {good:.0%} of the digits at 0.7, {fair:.0%} at 0.5")
+    print(
+        f"{name:11s} {count:6d} anchors: {good:.0%} of the digits at 0.7, "
+        f"{fair:.0%} at 0.5"
+    )
 
 # %% [markdown]
 # By this measure P2 alone is *better*, and we know why: its large anchors stand on a dense grid too. But it asks nearly
@@ -502,11 +582,19 @@ for name, rule in (("every level", config), ("P2 only", lowest)):
 
 # %%
 sides = np.array([14, 20, 28, 40, 56, 80, 111, 112, 160, 224], np.float32)
-squares = np.stack([np.zeros(10, np.float32), np.zeros(10, np.float32), sides, sides], axis=1)
+squares = np.stack(
+    [np.zeros(10, np.float32), np.zeros(10, np.float32), sides, sides], axis=1
+)
 limits = dict(lowest=2, highest=5)
 print("side            ", sides.astype(int))
-print("224 at level 4: ", assign_levels(squares, canonical_size=224, canonical_level=4, **limits))
-print(" 28 at level 3: ", assign_levels(squares, canonical_size=28, canonical_level=3, **limits))
+print(
+    "224 at level 4: ",
+    assign_levels(squares, canonical_size=224, canonical_level=4, **limits),
+)
+print(
+    " 28 at level 3: ",
+    assign_levels(squares, canonical_size=28, canonical_level=3, **limits),
+)
 
 # %% [markdown]
 # All of them P2. Up to 111 pixels nothing ever leaves P2, and the levels above do nothing for the second stage. It
@@ -517,10 +605,16 @@ print(" 28 at level 3: ", assign_levels(squares, canonical_size=28, canonical_le
 large = SceneConfig(noise=0.0, digit_size=(14, 84), digits_per_image=(3, 6))
 big_image, big = make_scene(34, large, bank=bank, split="train", seed=0)
 level_of = assign_levels(big.boxes, canonical_size=28, canonical_level=3, **limits)
-looks = {2: (style.BLUE, "-"), 3: (style.ORANGE, (0, (4, 2))), 4: (style.GREEN, (0, (1, 1.5)))}
+looks = {
+    2: (style.BLUE, "-"), 3: (style.ORANGE, (0, (4, 2))),
+    4: (style.GREEN, (0, (1, 1.5))),
+}
 colors, lines = zip(*(looks[int(k)] for k in level_of))
 ax = draw_image(big_image, title="The level from which each digit is cut")
-draw_boxes(big.boxes, ax=ax, colors=colors, linestyles=lines, labels=[f"P{k}" for k in level_of]).figure
+draw_boxes(
+    big.boxes, ax=ax, colors=colors, linestyles=lines,
+    labels=[f"P{k}" for k in level_of],
+).figure
 
 # %% [markdown]
 # And the bracket: it is a **floor**, in the paper and in torchvision. A well-known implementation rounds instead. An
@@ -542,7 +636,9 @@ print(f"{exact:.3f}: floor {int(np.floor(exact))}, round {int(np.round(exact))}"
 # happens:
 
 # %%
-upside_down = dataclasses.replace(config, anchor_ratios=tuple(1 / r for r in config.anchor_ratios))
+upside_down = dataclasses.replace(
+    config, anchor_ratios=tuple(1 / r for r in config.anchor_ratios)
+)
 wrong_report = anchor_report(scenes, upside_down)
 for name, one in (("right", report), ("upside down", wrong_report)):
     print(f"{name}: {one.share(0.7):.0%} of the digits have an anchor with IoU 0.7")
@@ -552,7 +648,9 @@ wrong_every = all_anchors((128, 128), upside_down)
 wrong_iou = boxes.iou_matrix(wrong_every, target.boxes)[None]
 _, wrong_label = match(wrong_iou, valid, **thresholds, low_quality=True)
 title = "Ratios upside down"
-ax = draw_anchor_labels(image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title)
+ax = draw_anchor_labels(
+    image, wrong_every, wrong_label[0], objects=target.boxes, limits=only, title=title
+)
 ax.figure
 
 # %% [markdown]
@@ -577,7 +675,10 @@ for stride, size in zip(strides, config.anchor_sizes):
     side = float(size[0])
     square = [0, 0, side, side]
     moved = [stride / 2, stride / 2, side + stride / 2, side + stride / 2]
-    print(f"stride {stride:2d}, anchor {side:.0f}, half a cell off: IoU {naive.iou(square, moved):.2f}")
+    print(
+        f"stride {stride:2d}, anchor {side:.0f}, half a cell off: "
+        f"IoU {naive.iou(square, moved):.2f}"
+    )
 
 # %% [markdown]
 # We have a trained detector, the one of lesson 00. Let us do it to it. `rpn.anchors` is the method that lays the grid;
@@ -618,7 +719,9 @@ def best_fits(model):
 for name, model in (("right", detector), ("half a cell off", shifted)):
     for what, fit in best_fits(model).items():
         half, strict = (fit >= 0.5).mean(), (fit >= 0.75).mean()
-        print(f"{name:16s}{what:10s} IoU >= 0.5: {half:4.0%}, IoU >= 0.75: {strict:4.0%}")
+        print(
+            f"{name:16s}{what:10s} IoU >= 0.5: {half:4.0%}, IoU >= 0.75: {strict:4.0%}"
+        )
 
 # %% [markdown]
 # The good proposals are nearly gone: of those that were sure, almost half reached 0.75 before, and now one in twenty
@@ -635,9 +738,16 @@ for name, model in (("right", detector), ("half a cell off", shifted)):
 # **Predict.** `pyramid_anchors` divides: stride = image size // cells. Where does it put the anchors of P6?
 
 # %%
-(odd_level,) = anchors.pyramid_anchors(config.anchor_sizes[4:], ratios, grid_sizes=[(2, 2)], image_size=(96, 96))
-odd_scene, _ = make_scene(3, SceneConfig(image_size=96), bank=bank, split="train", seed=0)
-draw_anchor_grid(odd_scene, odd_level, 64, cell=(1, 1), margin=24, title="P6 of a picture of 96 x 96 pixels").figure
+(odd_level,) = anchors.pyramid_anchors(
+    config.anchor_sizes[4:], ratios, grid_sizes=[(2, 2)], image_size=(96, 96)
+)
+odd_scene, _ = make_scene(
+    3, SceneConfig(image_size=96), bank=bank, split="train", seed=0
+)
+draw_anchor_grid(
+    odd_scene, odd_level, 64, cell=(1, 1), margin=24,
+    title="P6 of a picture of 96 x 96 pixels",
+).figure
 
 # %% [markdown]
 # 48 pixels apart: the cell is asked about anchors whose centre is the red dot at (48, 48), and what it has seen lies
@@ -648,7 +758,10 @@ draw_anchor_grid(odd_scene, odd_level, 64, cell=(1, 1), margin=24, title="P6 of 
 # matters, and a picture size that is a multiple of 64 has no such level:
 
 # %%
-odd_scenes = [make_scene(i, SceneConfig(image_size=96), bank=bank, split="train", seed=0) for i in range(20)]
+odd_scenes = [
+    make_scene(i, SceneConfig(image_size=96), bank=bank, split="train", seed=0)
+    for i in range(20)
+]
 for warning in anchor_report(odd_scenes, config).warnings():
     print(fill(warning, 96))
 

@@ -28,7 +28,14 @@ from dataclasses import replace
 import numpy as np
 
 from tinymaskrcnn import visualize as show
-from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig, RPNConfig, SceneConfig, TrainConfig
+from tinymaskrcnn.config import (
+    BackboneConfig,
+    ModelConfig,
+    RoIConfig,
+    RPNConfig,
+    SceneConfig,
+    TrainConfig,
+)
 from tinymaskrcnn.data.loader import SceneStream
 from tinymaskrcnn.evaluation.evaluator import Evaluator
 from tinymaskrcnn.experiment import Detector
@@ -51,7 +58,8 @@ from tinymaskrcnn.train.trainer import Trainer, computing
 from tinymaskrcnn.visualize import style
 
 rng = np.random.default_rng(0)
-FAST = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")  # 1 in tests: the training is cut short
+# 1 in tests: the training is cut short
+FAST = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")
 
 # %% [markdown]
 # ## 1. The parts
@@ -63,7 +71,9 @@ FAST = os.environ.get("TINYMASKRCNN_FAST", "0") not in ("", "0")  # 1 in tests: 
 # %%
 widths = (16, 24, 32, 48)
 backbone_config = BackboneConfig(depths=(1, 1, 1, 1), widths=widths, fpn_channels=32)
-roi_config = RoIConfig(head_width=128, mask_widths=(32, 32), mask_deconv_width=32, samples_per_image=32)
+roi_config = RoIConfig(
+    head_width=128, mask_widths=(32, 32), mask_deconv_width=32, samples_per_image=32
+)
 config = ModelConfig(backbone=backbone_config, rpn=RPNConfig(), roi=roi_config)
 names = config.class_names
 
@@ -74,10 +84,14 @@ names = config.class_names
 
 # %%
 sizes_of_body = {"depths": (1, 1, 1, 1), "widths": widths, "stem_width": 16}
-body = ResNet(block="basic", stem="3x3", norm="batch", in_channels=1, **sizes_of_body, rng=rng)
+body = ResNet(
+    block="basic", stem="3x3", norm="batch", in_channels=1, **sizes_of_body, rng=rng
+)
 backbone = BackboneWithFPN(body, FPN(widths, 32, rng=rng))
 rpn = RPN(32, config.rpn, rng=rng)
-box_head, mask_head = (head(32, config.num_classes, config.roi, rng=rng) for head in (BoxHead, MaskHead))
+box_head, mask_head = (
+    head(32, config.num_classes, config.roi, rng=rng) for head in (BoxHead, MaskHead)
+)
 roi_heads = RoIHeads([box_head, mask_head], config.roi)
 model = MaskRCNN(backbone, rpn, roi_heads, config)
 
@@ -92,7 +106,9 @@ model = MaskRCNN(backbone, rpn, roi_heads, config)
 parts = {"ResNet": body, "FPN": backbone.fpn, "RPN": rpn, "box head": box_head.body}
 parts |= {"box predictor": box_head.predictor, "mask head": mask_head.body}
 parts |= {"mask predictor": mask_head.predictor}
-counts = {name: sum(p.value.size for p in part.parameters()) for name, part in parts.items()}
+counts = {
+    name: sum(p.value.size for p in part.parameters()) for name, part in parts.items()
+}
 title = f"{sum(counts.values()):,} parameters"
 show.bars_figure(counts, title=title, label="numbers that are trained", fmt="{:,.0f}")
 
@@ -108,7 +124,10 @@ show.bars_figure(counts, title=title, label="numbers that are trained", fmt="{:,
 # made.
 
 # %%
-places = {"images": (0, 1), "backbone": (1, 1), "RPN": (2, 0), "choose": (3, 1), "heads": (4, 2)}
+places = {
+    "images": (0, 1), "backbone": (1, 1), "RPN": (2, 0), "choose": (3, 1),
+    "heads": (4, 2),
+}
 places |= {"RPN loss": (5, 0), "head loss": (5, 2)}
 learns = [("images", "backbone"), ("backbone", "RPN"), ("RPN", "RPN loss")]
 learns += [("backbone", "heads"), ("heads", "head loss")]
@@ -117,7 +136,9 @@ decides = [("RPN", "choose"), ("choose", "RPN loss"), ("choose", "heads")]
 # %%
 made = {"backbone": "pyramid", "RPN": "logits, deltas", "choose": "samples"}
 ax = style.new_axes(width=9.2, height=3.2)
-show.draw_graph(places, learns + decides, values=made, ax=ax, title="the forward").figure
+show.draw_graph(
+    places, learns + decides, values=made, ax=ax, title="the forward"
+).figure
 
 # %% [markdown]
 # Now read it, slowly. Everything it computes ends in one of two places: in the losses, or in `choose_samples`, which
@@ -148,7 +169,9 @@ print(inspect.getsource(MaskRCNN.backward))
 silent = {arrow: "no gradient" for arrow in decides}
 look = {"backward": learns, "notes": silent, "active": ["backbone"]}
 ax = style.new_axes(width=9.2, height=3.2)
-show.draw_graph(places, learns + decides, **look, ax=ax, title="the backward: two gradients meet").figure
+show.draw_graph(
+    places, learns + decides, **look, ax=ax, title="the backward: two gradients meet"
+).figure
 
 # %% [markdown]
 # Through the decisions nothing flows back. One of those lines could have been there, and is **absent**. The heads
@@ -173,8 +196,12 @@ scene_config = SceneConfig(image_size=96, digits_per_image=(2, 4))
 stream = SceneStream(scene_config, split="train", seed=0, batch_size=8)
 batch = stream.batch(0)
 images, targets, sizes = batch.images, batch.targets, batch.sizes
-print("images", images.shape, " boxes", targets.boxes.shape, " masks", targets.masks.shape)
-show.draw_truth(*stream.scene(0), names, title="scene 0 of the batch, and its truth").figure
+print(
+    "images", images.shape, " boxes", targets.boxes.shape, " masks", targets.masks.shape
+)
+show.draw_truth(
+    *stream.scene(0), names, title="scene 0 of the batch, and its truth"
+).figure
 
 # %% [markdown]
 # Images have different numbers of objects, but arrays are rectangular. So the objects of every image are padded to
@@ -206,7 +233,10 @@ show.pyramid_figure([level[0] for level in pyramid], images[0])
 # %%
 (logits, deltas), _ = model.rpn.forward(pyramid)
 anchors = model.rpn.anchors(pyramid, images.shape[1:3])
-print("anchors per level", [len(level) for level in anchors], "sum", sum(map(len, anchors)))
+print(
+    "anchors per level", [len(level) for level in anchors], "sum",
+    sum(map(len, anchors)),
+)
 print("logits", logits.shape, " deltas", deltas.shape)
 
 # %% [markdown]
@@ -215,7 +245,9 @@ print("logits", logits.shape, " deltas", deltas.shape)
 
 # %%
 given = {"image_size": (96, 96), "sizes": sizes}
-samples = model.choose_samples(pyramid, (logits, deltas), targets, **given, rng=np.random.default_rng(0))
+samples = model.choose_samples(
+    pyramid, (logits, deltas), targets, **given, rng=np.random.default_rng(0)
+)
 asked = samples.rpn.weight > 0
 print("anchors asked per image  ", asked.sum(axis=1))
 print("of these positive        ", (asked & (samples.rpn.positive > 0)).sum(axis=1))
@@ -223,7 +255,9 @@ print("of these positive        ", (asked & (samples.rpn.positive > 0)).sum(axis
 # %%
 chosen, answers = asked[0], np.where(samples.rpn.positive[0] > 0, 1, -1)
 every_anchor, objects = np.concatenate(anchors), targets.boxes[0][targets.valid[0]]
-ax = show.draw_anchor_labels(images[0], every_anchor[chosen], answers[chosen], objects=objects)
+ax = show.draw_anchor_labels(
+    images[0], every_anchor[chosen], answers[chosen], objects=objects
+)
 ax.set_title("the anchors that scene 0 asks in this step", fontsize=style.TITLE)
 ax.figure
 
@@ -261,8 +295,13 @@ print("labels in scene 0 ", rois.labels[in_first])
 # %%
 positive = rois.labels[in_first] > 0
 ax = show.draw_image(images[0], title="orange: positive RoIs, blue dots: background")
-show.draw_boxes(rois.rois[in_first][~positive], ax=ax, colors=style.BLUE, linestyles=":", linewidth=1.0)
-show.draw_boxes(rois.rois[in_first][positive], ax=ax, colors=style.ORANGE, linewidth=2.0)
+show.draw_boxes(
+    rois.rois[in_first][~positive], ax=ax, colors=style.BLUE, linestyles=":",
+    linewidth=1.0,
+)
+show.draw_boxes(
+    rois.rois[in_first][positive], ax=ax, colors=style.ORANGE, linewidth=2.0
+)
 ax.figure
 
 # %% [markdown]
@@ -272,11 +311,16 @@ ax.figure
 
 # %%
 rows = rois.mask_rows[::10][:6]
-window = {"image_index": rois.image_index[rows], "output_size": 28, "scale": 1.0, "samples": 2}
+window = {
+    "image_index": rois.image_index[rows], "output_size": 28, "scale": 1.0,
+    "samples": 2,
+}
 crops, _ = roi_align.roi_align_forward(images, rois.rois[rows], **window)
 figure = style.new_figure(9.2, 3.6)
 for k, (above, below) in enumerate(figure.subplots(2, 6).T):
-    show.draw_image(crops[k], ax=above, title=f"RoI {rows[k]}: a {names[rois.labels[rows[k]]]}")
+    show.draw_image(
+        crops[k], ax=above, title=f"RoI {rows[k]}: a {names[rois.labels[rows[k]]]}"
+    )
     show.draw_image(samples.answers["mask"][10 * k], ax=below, title="its answer")
 figure.tight_layout()
 figure
@@ -305,9 +349,14 @@ for name, loss in losses.items():
 
 # %%
 seen, t = rois.positives(), samples.answers["mask"]
-z, _ = mask_head.forward(pyramid, rois=seen.rois, image_index=seen.image_index, channel=seen.labels)
+z, _ = mask_head.forward(
+    pyramid, rois=seen.rois, image_index=seen.image_index, channel=seen.labels
+)
 blind = np.logaddexp(0, z).mean() - t.mean() * z.mean()
-print(f"{z.shape} logits: not to look costs {blind:.3f}, this network pays {losses['mask']:.3f}")
+print(
+    f"{z.shape} logits: not to look costs {blind:.3f}, "
+    f"this network pays {losses['mask']:.3f}"
+)
 
 # %% [markdown]
 # The two box losses have no such number: they say how far the boxes are off, in the units of the deltas. `rpn_box`
@@ -324,9 +373,14 @@ print(f"{z.shape} logits: not to look costs {blind:.3f}, this network pays {loss
 print(inspect.getsource(naive.sigmoid_cross_entropy))
 
 # %%
-by_loops = naive.sigmoid_cross_entropy(z, targets=t, weight=np.ones_like(z), normalizer=z.size)
+by_loops = naive.sigmoid_cross_entropy(
+    z, targets=t, weight=np.ones_like(z), normalizer=z.size
+)
 np.testing.assert_allclose(losses["mask"], by_loops, rtol=1e-5)
-print(f"{z.size:,} pixels in a loop: {by_loops:.6f}, the array version: {losses['mask']:.6f}")
+print(
+    f"{z.size:,} pixels in a loop: {by_loops:.6f}, the array version: "
+    f"{losses['mask']:.6f}"
+)
 
 # %% [markdown]
 # Its gradient is one of the most pleasant there are. With $-\ln\sigma(z) = \ln(1 + e^z) - z$ one pixel pays
@@ -355,7 +409,9 @@ seeds = {name: 1.0 for name in losses}
 dimages = model.backward(seeds, cache)
 print("gradient for the images:", dimages.shape)
 norms = {name: float(global_norm(part.parameters())) for name, part in parts.items()}
-show.bars_figure(norms, title="length of the gradient by part, all five losses", label="norm")
+show.bars_figure(
+    norms, title="length of the gradient by part, all five losses", label="norm"
+)
 
 # %% [markdown]
 # Every part learns something in this one step. The box predictor's gradient is the longest: the gradient of a weight
@@ -370,14 +426,19 @@ c_normalize, c_backbone, c_rpn, c_rpn_loss, c_roi = cache
 from_heads = model.roi_heads.backward(seeds, c_roi)
 from_rpn = model.rpn.backward(model.rpn.loss_backward(seeds, c_rpn_loss), c_rpn)
 dpyramid = sum_grads(from_heads, from_rpn)
-for k, (total, first, second) in enumerate(zip(dpyramid, from_heads, from_rpn), start=2):
+for k, (total, first, second) in enumerate(
+    zip(dpyramid, from_heads, from_rpn), start=2
+):
     np.testing.assert_array_equal(total, first + second)
     print(f"P{k} {total.shape}: sum of two arrays")
 
 # %%
 levels = [f"P{k}" for k in range(2, 7)]
 users = {"from the heads": from_heads, "from the RPN": from_rpn}
-lengths = {user: {k: float(np.linalg.norm(g)) for k, g in zip(levels, sent)} for user, sent in users.items()}
+lengths = {
+    user: {k: float(np.linalg.norm(g)) for k, g in zip(levels, sent)}
+    for user, sent in users.items()
+}
 title = "what the two users of the pyramid send back"
 show.bars_figure(lengths, title=title, label="norm of the gradient", log=True)
 
@@ -393,7 +454,9 @@ show.bars_figure(lengths, title=title, label="norm of the gradient", log=True)
 model.zero_grad()
 model.backward({name: float(name == "mask") for name in losses}, cache)
 norms = {name: float(global_norm(part.parameters())) for name, part in parts.items()}
-show.bars_figure(norms, title="length of the gradient by part, mask loss alone", label="norm")
+show.bars_figure(
+    norms, title="length of the gradient by part, mask loss alone", label="norm"
+)
 
 # %% [markdown]
 # The mask head and what lies under it: pyramid and residual network. The box head is decoupled from the mask head,
@@ -408,7 +471,10 @@ to_the_right[:, 0] = 1
 for push in (0.001, 0.01):
     pushed = replace(rois, rois=decode(push * to_the_right, rois.rois))
     found, _ = model.forward(images, samples=replace(samples, rois=pushed), **settings)
-    print(f"pushed by {push}: mask loss {found['mask']:.5f}, changed by {found['mask'] - losses['mask']:+.5f}")
+    print(
+        f"pushed by {push}: mask loss {found['mask']:.5f}, "
+        f"changed by {found['mask'] - losses['mask']:+.5f}"
+    )
 
 # %% [markdown]
 # Ten times the push, ten times the change: the loss has a slope along the boxes, and through the boxes it depends on
@@ -424,28 +490,42 @@ for push in (0.001, 0.01):
 # of `forward`. We take the same architecture in miniature, with four channels everywhere.
 
 # %%
-tiny_backbone = BackboneConfig(depths=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_width=4, fpn_channels=4)
+tiny_backbone = BackboneConfig(
+    depths=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_width=4, fpn_channels=4
+)
 tiny_rpn = RPNConfig(samples_per_image=8, post_nms_top_n=(8, 8))
-tiny_heads = {"box_size": 3, "mask_size": 4, "head_width": 6, "mask_widths": (4,), "mask_deconv_width": 4}
+tiny_heads = {
+    "box_size": 3, "mask_size": 4, "head_width": 6, "mask_widths": (4,),
+    "mask_deconv_width": 4,
+}
 tiny_roi = RoIConfig(**tiny_heads, samples_per_image=6)
-tiny = build_model(ModelConfig(backbone=tiny_backbone, rpn=tiny_rpn, roi=tiny_roi), rng=rng)
+tiny = build_model(
+    ModelConfig(backbone=tiny_backbone, rpn=tiny_rpn, roi=tiny_roi), rng=rng
+)
 for p in tiny.parameters():  # no bias stays 0, so that no ReLU sits exactly on its kink
     p.value += rng.normal(0, 0.1, p.value.shape).astype(np.float32)
 
 # %%
 small_scenes = SceneConfig(image_size=64, digits_per_image=(1, 2), digit_size=(20, 30))
 small = SceneStream(small_scenes, split="train", seed=1, batch_size=2).batch(0)
-p_tiny, _ = tiny.backbone.forward(tiny.normalize.forward(small.images, sizes=small.sizes)[0])
+p_tiny, _ = tiny.backbone.forward(
+    tiny.normalize.forward(small.images, sizes=small.sizes)[0]
+)
 said, _ = tiny.rpn.forward(p_tiny)
 given = {"image_size": (64, 64), "sizes": small.sizes}
-decided = tiny.choose_samples(p_tiny, said, small.targets, **given, rng=np.random.default_rng(2))
+decided = tiny.choose_samples(
+    p_tiny, said, small.targets, **given, rng=np.random.default_rng(2)
+)
 
 # %%
 report = check_layer(
     tiny, small.images, targets=None, samples=decided, directions=1,
     skip={"zero_rows": "the samples belong to these two images"},
 )
-print(f"{len(tiny.parameters())} parameters, and the images: relative error {report.gradient:.0e} at most")
+print(
+    f"{len(tiny.parameters())} parameters, and the images: "
+    f"relative error {report.gradient:.0e} at most"
+)
 
 # %% [markdown]
 # One formula wrong anywhere between the pixels and the five losses, and this number would not be there: the harness
@@ -458,11 +538,18 @@ print(f"{len(tiny.parameters())} parameters, and the images: relative error {rep
 # pictures themselves, ten times as much, or a hundred times? And which part keeps most?
 
 # %%
-kept = dict(zip(["normalize", "backbone", "RPN", "RPN losses", "RoI heads and losses"], cache))
+kept = dict(
+    zip(["normalize", "backbone", "RPN", "RPN losses", "RoI heads and losses"], cache)
+)
 kept = {name: cache_bytes(part, without=model) / 1e6 for name, part in kept.items()}
-print(f"pictures {images.nbytes / 1e6:.2f} MB, parameters {4 * sum(counts.values()) / 1e6:.2f} MB")
+print(
+    f"pictures {images.nbytes / 1e6:.2f} MB, "
+    f"parameters {4 * sum(counts.values()) / 1e6:.2f} MB"
+)
 times = sum(kept.values()) / (images.nbytes / 1e6)
-title = f"kept for backward: {sum(kept.values()):.0f} MB, {times:.0f} times the pictures"
+title = (
+    f"kept for backward: {sum(kept.values()):.0f} MB, {times:.0f} times the pictures"
+)
 show.bars_figure(kept, title=title, label="megabytes", fmt="{:.1f}")
 
 # %% [markdown]
@@ -530,7 +617,9 @@ def measure(model):
 # %%
 model = build_model(config, rng=np.random.default_rng(0)).to_device(device)
 untrained = measure(model)
-film = show.TrainingFilm(test_images[1], truths[1], names, min_score=0.3).shoot(model, 0)
+film = show.TrainingFilm(test_images[1], truths[1], names, min_score=0.3).shoot(
+    model, 0
+)
 print({kind: f"AP {figures['AP']:.3f}" for kind, figures in untrained.items()})
 
 # %% [markdown]
@@ -539,13 +628,18 @@ print({kind: f"AP {figures['AP']:.3f}" for kind, figures in untrained.items()})
 
 # %%
 settings = {"optimizer": "adamw", "learning_rate": 0.004, "warmup_steps": 20}
-trainer = Trainer(model, stream, TrainConfig(steps=8 if FAST else 300, **settings), device=device)
+trainer = Trainer(
+    model, stream, TrainConfig(steps=8 if FAST else 300, **settings), device=device
+)
 with computing():
     for row in trainer.rows():
         film.note(row)
         if row["step"] in (8, 20, 45, 80, 130, 200, 300):
             film.shoot(model, row["step"])
-            print(f"step {row['step']:3}: loss {row['loss']:.2f}, {row['seconds']:.2f} s per step")
+            print(
+                f"step {row['step']:3}: loss {row['loss']:.2f}, "
+                f"{row['seconds']:.2f} s per step"
+            )
 
 # %%
 film.steps(title="Mask R-CNN learns: step through the training")
@@ -566,7 +660,10 @@ film.steps(title="Mask R-CNN learns: step through the training")
 trained = measure(model)
 for kind in trained:
     old, new = untrained[kind], trained[kind]
-    print(f"{kind}: AP {old['AP']:.2f} -> {new['AP']:.2f}, AP50 {old['AP50']:.2f} -> {new['AP50']:.2f}")
+    print(
+        f"{kind}: AP {old['AP']:.2f} -> {new['AP']:.2f}, "
+        f"AP50 {old['AP50']:.2f} -> {new['AP50']:.2f}"
+    )
 
 # %%
 found = Detector(model, device=device).detect(test_images[:2])
@@ -587,12 +684,18 @@ show.detections_figure(test_images[:2], truths[:2], found, names, min_score=0.3)
 
 # %%
 no_digits = SceneConfig(image_size=96, digits_per_image=(0, 0))
-empty = SceneStream(no_digits, split="train", seed=0, batch_size=8).batch(0).to_device(device)
+empty = SceneStream(no_digits, split="train", seed=0, batch_size=8).batch(0)
+empty = empty.to_device(device)
 fresh = build_model(config, rng=np.random.default_rng(0)).to_device(device)
-blank, cache = fresh.forward(empty.images, targets=empty.targets, sizes=empty.sizes, rng=rng)
+blank, cache = fresh.forward(
+    empty.images, targets=empty.targets, sizes=empty.sizes, rng=rng
+)
 fresh.backward({name: 1.0 for name in blank}, cache)
 print({name: round(float(loss), 3) for name, loss in blank.items()})
-print("gradient of the mask head:", float(global_norm(fresh.roi_heads.heads["mask"].body.parameters())))
+print(
+    "gradient of the mask head:",
+    float(global_norm(fresh.roi_heads.heads["mask"].body.parameters())),
+)
 
 # %% [markdown]
 # Three losses are exactly 0: there was no positive anchor and no positive RoI, so nothing was asked, and **boxes and
@@ -612,9 +715,15 @@ def wrong_loss(logits, targets, weight):
 z3, t3 = rng.normal(size=(3, 28, 28)), rng.integers(0, 2, (3, 28, 28)).astype(float)
 for padding in (0, 5, 29):
     z, t = (np.concatenate([part, np.zeros((padding, 28, 28))]) for part in (z3, t3))
-    weight = (np.arange(3 + padding) < 3).astype(float)[:, None, None] * np.ones((1, 28, 28))
-    right, _ = loss_ops.sigmoid_cross_entropy_forward(z, targets=t, weight=weight, normalizer=weight.sum())
-    print(f"{padding:2} rows of padding: weights {right:.4f}, no weights {wrong_loss(z, t, weight):.4f}")
+    weight = (np.arange(3 + padding) < 3).astype(float)[:, None, None]
+    weight = weight * np.ones((1, 28, 28))
+    right, _ = loss_ops.sigmoid_cross_entropy_forward(
+        z, targets=t, weight=weight, normalizer=weight.sum()
+    )
+    print(
+        f"{padding:2} rows of padding: weights {right:.4f}, "
+        f"no weights {wrong_loss(z, t, weight):.4f}"
+    )
 
 # %% [markdown]
 # With weights the padding changes nothing, to the last digit. Without them the loss drifts to the $\ln 2$ of the
@@ -628,7 +737,10 @@ for padding in (0, 5, 29):
 once = float(global_norm(fresh.parameters()))
 fresh.backward({name: 1.0 for name in blank}, cache)
 twice = float(global_norm(fresh.parameters()))
-print(f"norm after one backward {once:.4f}, after another one without zero_grad {twice:.4f}")
+print(
+    f"norm after one backward {once:.4f}, "
+    f"after another one without zero_grad {twice:.4f}"
+)
 
 # %% [markdown]
 # ## Exercises

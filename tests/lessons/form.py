@@ -22,7 +22,8 @@ HEADER = """# ---
 # ---
 """
 SECTIONS = ("What can go wrong", "Exercises", "What you have seen")
-LONGEST, HELPER = 10, 8  # lines of a cell, of a helper function
+WIDEST = 88  # columns of a line of code: what a page of 1280 pixels, and a notebook beside its folders, have room for
+LONGEST, SHORT, HELPER = 14, 8, 11  # lines of a cell, of a short one, of a helper function
 PACKAGES = {"tinymaskrcnn", "numpy", "scipy", "matplotlib", "hypothesis", "IPython"}  # what [lessons] installs
 ID = re.compile(r"`(hw\d\d\.\w+)`")
 
@@ -40,7 +41,7 @@ def complaints(path, known_ids=()):
     if not 0.35 <= share <= 0.68:
         found.append(f"about half of the cells should be text; {share:.0%} are")
     if short_share(code) < 0.6:
-        found.append(f"cells should mostly have 1 to 6 lines; {short_share(code):.0%} have")
+        found.append(f"cells should mostly have 1 to {SHORT} lines; {short_share(code):.0%} have")
     return [*found, *_about_names(code)]
 
 
@@ -81,13 +82,16 @@ def _plain(cell):
 
 
 def short_share(code):
-    """The share of the code cells that have at most six lines."""
-    return sum(len(_lines(cell)) <= 6 for cell in code) / max(1, len(code))
+    """The share of the code cells that have at most SHORT lines."""
+    return sum(len(_lines(cell)) <= SHORT for cell in code) / max(1, len(code))
 
 
 def _about_cell(cell):
     if len(_lines(cell)) > LONGEST:
         yield f"a cell has {len(_lines(cell))} lines, more than {LONGEST}: {cell.splitlines()[0]!r}"
+    for line in cell.splitlines():
+        if len(line) > WIDEST:
+            yield f"a line has {len(line)} columns, more than {WIDEST}: {line.strip()!r}"
     if re.search(r"^\s*[%!]", cell, re.MULTILINE):
         yield f"a cell holds a line that a plain script does not understand: {cell.splitlines()[0]!r}"
 

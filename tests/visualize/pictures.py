@@ -17,6 +17,7 @@ from visualize.test_visualize_profile import inference, training
 from visualize.test_visualize_recall import RECALL
 
 from tinymaskrcnn import visualize as v
+from tinymaskrcnn.explain import LossGradients
 from tinymaskrcnn.explain.fate import why_missed
 from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.ops import roi_align
@@ -47,6 +48,11 @@ def fates():
 
 def features(*shape):
     return np.cos(np.arange(np.prod(shape))).reshape(shape) * np.linspace(0.5, 2, shape[-1])
+
+
+def sent(times):
+    levels = [times * features(1, 6 >> k, 8 >> k, 2) for k in range(2)]
+    return LossGradients(0.25, times * features(1, *GREY.shape), levels)
 
 
 def film():
@@ -137,6 +143,9 @@ PICTURES = {
     "pyramid_figure, of five": lambda: v.pyramid_figure([features(32 >> k, 32 >> k, 2) for k in range(5)], lowest=3),
     "draw_pyramid": lambda: v.draw_pyramid([features(1, 16 >> k, 24 >> k, 2) for k in range(3)]),
     "TrainingFilm": lambda: film().steps(),
+    "gradients_figure": lambda: v.gradients_figure(
+        {"box_class": sent(1.0), "mask": sent(-0.5)}, GREY, boxes=[[2, 3, 12, 9]], title="back"
+    ),
     "draw_graph": lambda: v.draw_graph(PLACES, EDGES, **FULL),
     "graph_steps": lambda: v.graph_steps(PLACES, EDGES, **graph_words(), title="back"),
     "draw_im2col": lambda: v.draw_im2col(X, kernel=2, stride=2, highlight=1),

@@ -1,6 +1,7 @@
 """What watches a network without being one: a detection with everything in between, and what became of each object."""
 
 from .fate import STAGES, Fate, why_missed
+from .gradients import LossGradients, loss_gradients
 from .reach import objectness_reach
 from .trace import DetectionTrace, trace_detection
 from .walk import walk_step
@@ -10,7 +11,9 @@ __all__ = [
     "STAGES",
     "DetectionTrace",
     "Fate",
+    "LossGradients",
     "Walk",
+    "loss_gradients",
     "objectness_reach",
     "trace_detection",
     "walk_step",

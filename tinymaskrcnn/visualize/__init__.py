@@ -26,6 +26,7 @@ from .figures import (
     save_figure,
 )
 from .film import TrainingFilm
+from .gradients import gradients_figure
 from .graph import draw_graph, graph_steps
 from .im2col import draw_im2col, im2col_figure
 from .iou import draw_iou, iou_steps
@@ -100,6 +101,7 @@ __all__ = [
     "fate_figure",
     "fate_steps",
     "feature_maps_figure",
+    "gradients_figure",
     "graph_steps",
     "im2col_figure",
     "interpolation_matrix_figure",

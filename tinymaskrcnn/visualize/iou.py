@@ -42,7 +42,7 @@ def draw_iou(a, b, *, ax=None, image=None, window=None):
     return _say_numbers(ax, a, b, shared, outline)
 
 
-def iou_steps(a, path, *, values=None, label="position along the path", image=None, frames=7, title=None):
+def iou_steps(a, path, *, values=None, label="position along the path", image=None, frames=13, title=None):
     """Drag a box along a path past box `a`: one frame per place, and beside it the curve of the IoU.
 
     a (4,), path (K, 4), values (K,) what the horizontal axis of the curve counts  ->  Steps

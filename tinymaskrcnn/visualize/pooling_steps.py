@@ -9,11 +9,12 @@ from . import style
 from .pooling import _one_channel, _short, draw_pooling_grid, neighbours, pooling_grid
 from .steps import Steps
 
-MOST_BINS = 9  # more frames than that nobody steps through
+MOST_BINS, MOST_POINTS = 9, 16  # more frames than that nobody steps through
+POINT = "A point reads the four pixels around it, the nearer the more; the weights sum to 1. "
 
 
 def roi_align_steps(features, roi, *, output_size=2, samples=2, aligned=True, scale=1.0):
-    """Walk through the RoIAlign of one small map: RoI, bins, points, one point's four pixels, then bin by bin.
+    """Walk through the RoIAlign of one small map: RoI, bins, points, then each point's four pixels, bin by bin.
 
     features (H, W) or (H, W, C), roi (4,) in image pixels  ->  Steps
     """
@@ -37,12 +38,14 @@ def roi_align_steps(features, roi, *, output_size=2, samples=2, aligned=True, sc
     ]
     frames = [_frame(values, roi, settings, look, nothing, []) for look, _ in stages]
     captions = [caption for _, caption in stages]
-    if per_bin:
-        lines = _point_lines(values, grid.index[0, 0, 0])
-        frames.append(_frame(values, roi, settings, dict(highlight=(0, 0, 0)), nothing, lines))
-        captions.append("A point reads the four pixels around it, the nearer the more; the weights sum to 1.")
+    every = rows * columns * per_bin <= MOST_POINTS  # else only the very first point is shown by itself
     for k, (i, j) in enumerate(np.ndindex(size)):
-        done = np.where(np.arange(rows * columns).reshape(size) <= k, crop, np.nan)
+        number = np.arange(rows * columns).reshape(size)
+        before, done = np.where(number < k, crop, np.nan), np.where(number <= k, crop, np.nan)
+        for p in np.flatnonzero(grid.share[i, j])[: None if every else int(k == 0)]:
+            lines = _point_lines(values, grid.index[i, j, p])
+            frames.append(_frame(values, roi, settings, dict(highlight=(i, j, p)), before, lines))
+            captions.append(f"{POINT if k == p == 0 else ''}A point of bin ({i}, {j}) has {lines[-1].split()[-1]}.")
         lines = _bin_lines(values, grid, i, j, crop[i, j])
         frames.append(_frame(values, roi, settings, dict(highlight=(i, j)), done, lines))
         captions.append(f"Bin ({i}, {j}) is the mean of its points: {crop[i, j]:.4f}.")
