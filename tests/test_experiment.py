@@ -114,9 +114,16 @@ def test_batches_do_not_change_what_is_found(trained):
 
 def test_detecting_leaves_the_mode_as_it_was(trained):
     trained.model.train()
+    trained.model.backbone.eval()
     trained.detect([np.zeros((32, 32, 1), np.float32)])
-    assert trained.model.training
+    assert trained.model.training and trained.model.rpn.head.training and not trained.model.backbone.training
     trained.model.eval()
+
+
+def test_a_model_at_rest_is_not_walked_for_every_picture(trained, monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.experiment.at_rest", None)
+    monkeypatch.setattr(type(trained.model), "train", None)
+    assert len(trained.detect([np.zeros((32, 32, 1), np.float32)])) == 1
 
 
 def test_other_data_for_the_evaluation(trained):

@@ -32,6 +32,7 @@ from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
 from .models.shapes import detect_bytes
+from .nn.state import at_rest
 from .structures import check_pictures, collate
 from .train.alternating import stopped_in
 from .train.anchor_report import anchor_report
@@ -78,9 +79,7 @@ class Detector:
         given = given_for(images, batch.sizes, self.model.config, found=proposals)
         originals = np.array([image.shape[:2] for image in images] if original_sizes is None else original_sizes)
         del images  # large ones need not outlive their resizing
-        dtype = self.model.parameters()[0].value.dtype
-        was_training = self.model.training
-        self.model.eval()
+        dtype = next(self.model.named_parameters())[1].value.dtype
         find = functools.partial(
             self.model.detect,
             to_device(batch.images.astype(dtype, copy=False), self.device),
@@ -89,11 +88,9 @@ class Detector:
             paste=paste_encoded if encoded else paste_masks,
             **{name: to_device(array, self.device) for name, array in given.items()},
         )
-        try:
-            with computing(self.threads), overflow_named(self.model, find):
-                return find()
-        finally:
-            self.model.train(was_training)
+        resting = at_rest(self.model) if self.model.training else contextlib.nullcontext()  # all its parts are walked
+        with resting, computing(self.threads), overflow_named(self.model, find):
+            return find()
 
     def _require_memory(self, images):
         """Raise ArgumentError, with the bytes, when these pictures cannot fit; the memory of a device is not asked."""
