@@ -5,7 +5,10 @@ import numpy as np
 
 def is_float32(*arrays):
     """Whether all arrays hold float32 numbers, and any at all; None is passed over."""
-    return all(a is None or (a.dtype == np.float32 and a.size > 0) for a in arrays)
+    for a in arrays:
+        if a is not None and (a.dtype != np.float32 or a.size == 0):
+            return False
+    return True
 
 
 def is_pair(value, least):
@@ -21,8 +24,9 @@ def pair(value):
 
 def output_size(x_shape, weight_shape, stride, padding, dilation):
     """Rows and columns of windows that fit: below 1 where none does."""
-    spans = (d * (k - 1) + 1 for d, k in zip(dilation, weight_shape[:2]))
-    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x_shape[1:3], padding, spans, stride))
+    (_, H, W, _), (KH, KW, *_) = x_shape, weight_shape
+    rows = (H + 2 * padding[0] - dilation[0] * (KH - 1) - 1) // stride[0] + 1
+    return rows, (W + 2 * padding[1] - dilation[1] * (KW - 1) - 1) // stride[1] + 1
 
 
 def output_shape(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
@@ -31,9 +35,9 @@ def output_shape(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
         return None
     if weight.shape[2] != x.shape[3] or not (is_pair(stride, 1) and is_pair(padding, 0) and is_pair(dilation, 1)):
         return None
-    size = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
-    fits = min(size) > 0 and (bias is None or bias.shape == weight.shape[3:])
-    return (len(x), *size, weight.shape[3]) if fits else None
+    rows, columns = output_size(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
+    fits = rows > 0 and columns > 0 and (bias is None or bias.shape == weight.shape[3:])
+    return (len(x), rows, columns, weight.shape[3]) if fits else None
 
 
 def is_gradient_of_convolution(dy, cache):

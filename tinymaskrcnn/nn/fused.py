@@ -7,10 +7,11 @@ norm and ReLU are one operator, forward and backward.
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, has_kernel
 from ..kernel_lookup import register_kernel
 from ..ops import conv, more_norms, resize
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, ReLU
+from .module import Sequential
 from .more_layers import FrozenBatchNorm2d, GroupNorm
 
 FRESH = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, FrozenBatchNorm2d, GroupNorm)  # y is new and not in the cache
@@ -41,9 +42,9 @@ def forward(layers, x):
     caches, before = [], None
     while len(caches) < len(layers):
         layer, *behind = layers[len(caches) :]
-        if behind and _is_fixed(layer, behind[0]):
-            x = _normalized_conv(layer, behind[0], x)
-            caches += [None, None]
+        if is_plain(layer, (Conv2d,)):
+            x, some = _convolved(layer, behind, x)
+            caches += some
         elif behind and _is_norm_and_relu(layer, behind[0], x):
             x, both = _norm_and_relu(layer, x)
             caches += both
@@ -111,10 +112,23 @@ def add_relu(relu, a, b, *, own):
 @register_kernel("ResidualBlock.forward", module=everywhere)
 def residual_block(block, x):
     """Fast twin of ResidualBlock.forward: the sum of branch and shortcut is rectified where it stands."""
+    if _ends_fixed(block):
+        *before, last, norm = block.branch.layers
+        s, _ = block.downsample.forward(x)
+        y, _ = _convolved(last, [norm, block.relu], forward(before, x)[0], added=s)
+        return y, None
     h, c_branch = block.branch.forward(x)
     s, c_shortcut = block.downsample.forward(x)
     y, c_relu = add_relu(block.relu, h, s, own=is_fresh(block.branch))
     return y, block.keep((c_branch, c_shortcut, c_relu))
+
+
+def _ends_fixed(block):
+    """Whether nothing is kept, and the branch's last convolution may add up and rectify, too."""
+    if block.training or not is_plain(block.branch, (Sequential,)) or not is_plain(block.relu, (ReLU,)):
+        return False
+    last, norm = block.branch.layers[-2:]
+    return is_plain(last, (Conv2d,)) and _is_fixed(last, norm)
 
 
 @register_kernel("FPN.forward", module=everywhere)
@@ -140,27 +154,46 @@ def _each(layers, inputs):
     return list(outputs), caches
 
 
-# ---------------------------------------------------------------- a convolution and its norm
+# ---------------------------------------------------------------- a convolution and what follows it
+
+
+def _convolved(layer, behind, x, **data):
+    """A convolution, a norm by stored statistics and a ReLU, as far as these stand behind it: y and their caches.
+
+    added (N, HO, WO, O): what is added before the ReLU
+    """
+    bias = None if layer.bias is None else layer.bias.value
+    layers, behind = [layer], list(behind)
+    if behind and _is_fixed(layer, behind[0]):
+        layers.append(behind.pop(0))
+        data["scale"], shift = _scale_and_shift(layers[-1])
+        bias = shift if bias is None else shift + bias * data["scale"]
+    if behind and is_plain(behind[0], (ReLU,)):
+        layers.append(behind.pop(0))
+        data["rectified"] = True
+    y, cache = convolution(x, layer.weight.value, bias, **data, **layer.options)
+    return y, [layer.keep(cache), *(part.keep(y) for part in layers[1:])]  # a norm keeps nothing: it rests
 
 
 def _is_fixed(layer, norm):
-    return is_plain(layer, (Conv2d,)) and is_plain(norm, NORMS) and not (layer.training or norm.training)
+    return is_plain(norm, NORMS) and not (layer.training or norm.training)
 
 
-def _normalized_conv(layer, norm, x):
-    """norm(conv(x)) by stored statistics: y * scale + shift, where y = x * weight.
-
-    Many pixels: the weight is scaled. Few: y is, in place.
-    """
-    weight, bias = layer.weight.value, None if layer.bias is None else layer.bias.value
-    scale, shift = _scale_and_shift(norm)
-    if x.shape[0] * x.shape[1] * x.shape[2] >= PIXELS_PER_ROW * (weight.size // weight.shape[3]):
-        shift = shift if bias is None else shift + bias * scale
-        return conv.conv2d_forward(x, weight * scale, shift, **layer.options)[0]
-    y, _ = conv.conv2d_forward(x, weight, bias, **layer.options)
-    y *= scale
-    y += shift
-    return y
+@has_kernel
+def convolution(x, weight, bias, *, scale=None, added=None, rectified=False, **options):
+    """The ReLU of a convolution times scale (O,), plus bias (O,) and added (N, HO, WO, O): y, conv2d's own cache."""
+    pixels = x.shape[0] * x.shape[1] * x.shape[2]
+    if scale is None:
+        y, cache = conv.conv2d_forward(x, weight, bias, **options)
+    elif pixels >= PIXELS_PER_ROW * (weight.size // weight.shape[3]):
+        y, cache = conv.conv2d_forward(x, weight * scale, bias, **options)
+    else:
+        y, cache = conv.conv2d_forward(x, weight, None, **options)
+        y *= scale
+        y += bias
+    if added is not None:
+        y += added
+    return rectify(y) if rectified else y, cache
 
 
 def _scale_and_shift(norm):

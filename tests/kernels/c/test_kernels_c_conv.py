@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tinymaskrcnn import kernel_lookup
+from tinymaskrcnn.kernels import threads
 from tinymaskrcnn.kernels.c import conv as fast
 from tinymaskrcnn.kernels.c import library
+from tinymaskrcnn.nn import fused
 from tinymaskrcnn.ops import conv
 
 CONV = fast.conv2d_forward, fast.conv2d_backward, conv.conv2d_forward, conv.conv2d_backward
@@ -69,7 +71,7 @@ def test_tiles_on_any_size(variant, compare_pair, normal, size, padding, N, chan
         ((2, 32, 32, 128), 1, 64, (1, 1), dict()),  # lateral
         ((2, 32, 32, 64), 1, 3, (1, 1), dict()),  # objectness
         ((2, 32, 32, 64), 3, 64, (4, 2), dict(padding=1)),  # pyramid
-        ((8, 4, 4, 128), 3, 128, (2, 2), dict(padding=1)),  # few pixels
+        ((8, 4, 4, 128), 3, 128, (1, 1), dict(padding=1)),  # few pixels
         ((21, 14, 14, 64), 3, 64, (2, 2), dict(padding=1)),  # mask head
         ((1, 56, 74, 256), 3, 64, (4, 2), dict(padding=1)),  # one image in bands of rows
         ((1, 75, 203, 3), 7, 64, (1, 1), dict(stride=2, padding=3)),
@@ -141,10 +143,9 @@ def test_the_gates(is_held_to_float32, normal, monkeypatch):
     assert not fast._takes_backward(y, cache) and fast._takes_forward(x, weight, bias)
     assert not fast._takes_forward(x, weight[:1, :1], bias) and fast._takes_forward(x, weight[:, :1], bias)
     monkeypatch.setattr(fast, "NARROW", 0)
-    monkeypatch.setattr(fast, "FEWEST", 5 * 6)
-    assert not fast._takes_forward(x, weight, bias) and fast._takes_forward(x, weight, bias, padding=1)
+    assert fast._takes_backward(y, cache)
     monkeypatch.setattr(fast, "FEWEST", y.size // 3 + 1)
-    assert not fast._takes_backward(y, cache)
+    assert not fast._takes_backward(y, cache) and fast._takes_forward(x, weight, bias)
 
 
 def test_kernels_in_c_are_asked_first(normal):
@@ -154,3 +155,71 @@ def test_kernels_in_c_are_asked_first(normal):
         library.use("numpy")
         assert not kernel_lookup._serves(kernel_lookup._KERNELS[name][0][0], np)
         library.use(library.supported()[0])
+
+
+# ---------------------------------------------------------------- with what follows it
+
+
+@DRAWN
+@given(
+    size=pairs(3, 12),
+    geometry=st.sampled_from([(3, 1, 1, 1), (3, 2, 1, 1), (1, 1, 0, 1), (1, 2, 0, 1), (2, 1, 0, 2)]),
+    channels=st.sampled_from([(1, 3), (5, 16), (16, 32), (32, 80), (3, 400)]),
+    m=st.sampled_from([1, 2, 4]),
+    scaled=st.booleans(),
+    biased=st.booleans(),
+    summed=st.booleans(),
+    rectified=st.booleans(),
+)
+def test_what_follows_a_sum(variant, normal, size, geometry, channels, m, scaled, biased, summed, rectified):
+    (k, stride, padding, dilation), (C, O) = geometry, channels
+    x, weight, bias, scale = normal(2, *size, C), normal(k, k, C, O), normal(O), normal(O)
+    tiled = geometry == (3, 1, 1, 1) and C % 16 == O % 16 == 0
+    place = dict(stride=stride, padding=padding, dilation=dilation, groups=1)
+    assume(all(n + 2 * padding > dilation * (k - 1) for n in size))
+    shape = conv.conv2d_forward.readable(x, weight, None, **place)[0].shape
+    then = (
+        dict(rectified=rectified)
+        | (dict(scale=scale) if scaled else {})
+        | (dict(added=normal(*shape)) if summed else {})
+    )
+    bias = bias if biased or scaled else None
+    wide = {name: value.astype(np.float64) if name in ("scale", "added") else value for name, value in then.items()}
+    wanted = fused.convolution.readable(
+        *(a if a is None else a.astype(np.float64) for a in (x, weight, bias)), **place, **wide
+    )
+    with mock.patch.object(fast, "choose", lambda *args, **data: (m if tiled else 1, 1)):
+        results = []
+        for n in (1, 2, 4):
+            threads.set_threads(n)
+            results.append(fused.convolution(x, weight, bias, **place, **then))
+    y, cache = results[0]
+    np.testing.assert_allclose(y, wanted[0], rtol=0, atol=2e-5 * max(1, abs(wanted[0]).max()))
+    assert not rectified or y.min() >= 0
+    assert all(np.array_equal(y, other) for other, _ in results)
+    assert cache[0] is x and cache[1] is weight and cache[2] == (bias is not None) and cache[3:] == wanted[1][3:]
+
+
+def test_what_does_not_fit_a_sum_is_left_to_the_text(is_held_to_float32, normal):
+    inputs, place = (normal(1, 5, 6, 4), normal(3, 3, 4, 3), normal(3)), dict(stride=1, padding=1, dilation=1, groups=1)
+    is_held_to_float32(fast._takes_all, *inputs, **place)
+    for name, array in (("scale", normal(3)), ("added", normal(1, 5, 6, 3))):
+        assert fast._takes_all(*inputs, **place, **{name: array})
+        assert not fast._takes_all(*inputs, **place, **{name: array.astype(np.float64)})
+        for other in (array[..., :1], array[None], array[:0]):
+            assert not fast._takes_all(*inputs, **place, **{name: other})
+    assert not fast._takes_all(*inputs, **(place | dict(groups=2)))
+
+
+def test_what_a_block_adds_lies_anywhere(normal):
+    """The shortcut of a residual block may be any view, and must not be written into."""
+    x, weight, place = normal(2, 8, 8, 16), normal(3, 3, 16, 16), dict(stride=1, padding=1, dilation=1, groups=1)
+    added = normal(2, 16, 8, 8).transpose(0, 2, 3, 1)
+    y, _ = fused.convolution(x, weight, None, added=added, rectified=True, **place)
+    wanted, _ = fused.convolution(x, weight, None, added=added.copy(), rectified=True, **place)
+    assert np.array_equal(y, wanted)
+    np.testing.assert_allclose(y, np.maximum(conv.conv2d_forward(x, weight, None, padding=1)[0] + added, 0), atol=1e-4)
+
+
+def test_maps_of_few_pixels_are_not_cut_into_tiles():
+    assert _ways((8, 4, 4, 128), 3, 128, padding=1) == (1, 1) and _ways((1, 16, 16, 64), 3, 64, padding=1) == (2, 2)

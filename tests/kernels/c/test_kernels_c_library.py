@@ -28,6 +28,7 @@ def test_structures_are_those_of_the_c_text():
     assert found == {
         "correlation": [name for name, _ in library.Correlation._fields_],
         "tiles": [name for name, _ in library.Tiles._fields_],
+        "finish": [name for name, _ in library.Finish._fields_],
     }
 
 

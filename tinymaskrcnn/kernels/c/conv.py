@@ -6,13 +6,14 @@ import numpy as np
 
 from ...kernel_lookup import register_kernel
 from .. import winograd as numpy_winograd
-from ..common import is_gradient_of_convolution, output_shape, output_size, pair
+from ..common import is_float32, is_gradient_of_convolution, output_shape, output_size, pair
 from ..matmul import add_up
 from ..threads import run, single_threaded_blas
 from . import correlate, winograd
 from .library import ON_THE_LANE, aligned, gapless
 
-FEWEST = 512  # pixels: below, the weights are most of the work, and BLAS is as fast
+FEWEST = 512  # pixels: below, the weights are most of the way back, and BLAS is as fast
+FEW = 256  # pixels: below, transforms cost more than they save
 NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
 WIDE = 64  # channels from which the gradient for a weight gains by tiles
@@ -26,7 +27,7 @@ def choose(images, size, kernel, channels, *, stride, dilation):
     """
     tiled = kernel == (3, 3) and stride == (1, 1) and dilation == (1, 1) and all(c % 16 == 0 for c in channels)
     pixels = images * size[0] * size[1]
-    if not tiled or min(size) < 2:
+    if not tiled or pixels < FEW or min(size) < 2:
         return 1, 1
     small, large = (-(-size[0] // m) * -(-size[1] // m) * (m + 2) ** 2 for m in (2, 4))  # multiplications
     m = 4 if large < 0.7 * small and pixels >= REPAY * max(channels) else 2
@@ -41,8 +42,7 @@ def choose(images, size, kernel, channels, *, stride, dilation):
 
 def _takes_forward(x, weight, bias, **options):
     """Whether the kernel knows the case; everything doubtful goes to the text, which has the messages."""
-    shape = output_shape(x, weight, bias, **options)
-    return shape is not None and _is_worth_it(math.prod(shape[:3]), weight)
+    return _is_worth_it(FEWEST, weight) and output_shape(x, weight, bias, **options) is not None
 
 
 def _is_worth_it(pixels, weight):
@@ -51,21 +51,42 @@ def _is_worth_it(pixels, weight):
 
 
 @register_kernel("conv2d_forward", module=ON_THE_LANE, first=True, applies=_takes_forward)
-@single_threaded_blas()
 def conv2d_forward(x, weight, bias, *, stride=1, padding=0, dilation=1, groups=1):
     """Fast twin of ops.conv.conv2d_forward, for float32 and one group."""
     stride, padding, dilation = pair(stride), pair(padding), pair(dilation)
+    return _convolved(x, weight, bias, {}, stride, padding, dilation)
+
+
+def _takes_all(x, weight, bias, *, scale=None, added=None, rectified=False, **options):
+    shape = output_shape(x, weight, bias, **options)
+    return (
+        shape is not None
+        and (scale is None or (scale.shape == shape[3:] and is_float32(scale)))
+        and (added is None or (added.shape == shape and is_float32(added)))
+    )
+
+
+@register_kernel("convolution", module=ON_THE_LANE, applies=_takes_all)
+def convolution(x, weight, bias, *, stride, padding, dilation, groups, **then):
+    """Fast twin of nn.fused.convolution: what is done to the sums is done before they are stored."""
+    return _convolved(x, weight, bias, then, pair(stride), pair(padding), pair(dilation))
+
+
+def _convolved(x, weight, bias, then, stride, padding, dilation):
+    """y and its cache; then: what else is done to the sums, as for `correlate.finish`."""
     size = output_size(x.shape, weight.shape, stride, padding, dilation)
     y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
     way, _ = choose(len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, dilation=dilation)
-    pixels, origin = gapless(x), (-padding[0], -padding[1])
-    shift = None if bias is None else gapless(bias)
+    pixels, becomes, origin = gapless(x), correlate.finish(y, bias, **then), (-padding[0], -padding[1])
     if way == 1:
         place = {"stride": stride, "origin": origin, "dilation": dilation}
-        run(correlate.correlate_jobs(y, pixels, gapless(weight), shift, **place))
+        jobs = correlate.correlate_jobs(y, pixels, gapless(weight), becomes, **place)
     else:
-        run(winograd.correlate_jobs(y, pixels, winograd.filters_of(aligned(weight), way), shift, origin=origin, m=way))
-    return y, (x, weight, bias is not None, stride, padding, dilation, groups)
+        jobs = winograd.correlate_jobs(
+            y, pixels, winograd.filters_of(aligned(weight), way), becomes, origin=origin, m=way
+        )
+    run(jobs)
+    return y, (x, weight, bias is not None, stride, padding, dilation, 1)
 
 
 def _takes_backward(dy, cache):
@@ -93,7 +114,8 @@ def conv2d_backward(dy, cache):
         jobs += correlate.gather_jobs(dx, dy, weight, **place)
     else:
         back = padding[0] - 2, padding[1] - 2  # the correlation of dy with the weight turned round
-        jobs += winograd.correlate_jobs(dx, dy, winograd.filters_of(weight, way, turned=True), None, origin=back, m=way)
+        filters = winograd.filters_of(weight, way, turned=True)
+        jobs += winograd.correlate_jobs(dx, dy, filters, correlate.PLAIN, origin=back, m=way)
     dweight, dbias = add_up(run(jobs)[:lanes])
     dweight = dweight.reshape(weight.shape) if way_back == 1 else numpy_winograd.weight_gradient(dweight, way_back)
     return dx, dweight, dbias if has_bias else None

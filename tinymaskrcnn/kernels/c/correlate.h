@@ -2,6 +2,8 @@
 
    y[pixel, o] = bias[o] + sum over taps t and c of x[pixel's window + taps[t] + c] * w[t, c, o]
 
+   and, where inference asks for it, that sum times scale[o], plus `added`, which lies as y does, and rectified.
+
    This one sum is a convolution forward (a tap for each row of the kernel), its gradient for the input (taps in the
    gradient of the output, weights transposed), a 1x1 convolution or a linear layer (one tap), and a transposed convolution (one
    tap for each spot that a pixel paints). */
@@ -49,10 +51,18 @@ INLINE vec NAME(positive)(vec v) {
   return (vec)((lanes)one & (lanes)(bits > (lanes){0}) & (lanes)(bits <= infinity));
 }
 
+/* What becomes of the sum for out[0], channel o, before it is stored. */
+INLINE vec NAME(finish)(vec y, const struct finish *f, const float *out, int64_t o, int64_t floats) {
+  if (f->scale) y *= NAME(load)(f->scale + o, floats);
+  if (f->bias) y += NAME(load)(f->bias + o, floats);
+  if (f->added) y += NAME(load)(out + f->added, floats);
+  return f->rectified ? NAME(rectify)(y) : y;
+}
+
 /* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
-INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w, const float *bias,
-                       const int64_t *taps, const struct correlation *s, int64_t floats) {
-  const int64_t count = s->taps, run = s->run;
+INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w,
+                       const int64_t *taps, const struct correlation *s, const struct finish *f, int64_t first) {
+  const int64_t count = s->taps, run = s->run, next = s->in_panels ? n * LANES : s->outs;
   vec sum[ROWS][PANEL];
   const float *p[ROWS];
 #pragma GCC unroll 8
@@ -63,7 +73,7 @@ INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int rea
   }
   for (int64_t t = 0; t < count; t++) {
     int64_t step = taps[t];
-    for (int64_t c = 0; c < run; c++, w += n * LANES) {
+    for (int64_t c = 0; c < run; c++, w += next) {
       vec weights[PANEL];
 #pragma GCC unroll 8
       for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
@@ -77,54 +87,51 @@ INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int rea
   }
 #pragma GCC unroll 8
   for (int v = 0; v < n; v++) {
-    vec shift = bias ? NAME(load)(bias + v * LANES, floats - v * LANES) : (vec){0};
+    int64_t o = first + v * LANES, floats = s->outs - o;
 #pragma GCC unroll 8
-    for (int q = 0; q < ROWS; q++) {
-      vec y = sum[q][v] + shift;
-      if (q < real) NAME(store)(out[q] + v * LANES, s->rectified ? NAME(rectify)(y) : y, floats - v * LANES);
-    }
+    for (int q = 0; q < ROWS; q++)
+      if (q < real) NAME(store)(out[q] + o, NAME(finish)(sum[q][v], f, out[q] + o, o, floats), floats);
   }
 }
 
 static void NAME(tile_of)(int64_t n, const float *const *in, float *const *out, int real, const float *w,
-                          const float *bias, const int64_t *taps, const struct correlation *s, int64_t floats) {
+                          const int64_t *taps, const struct correlation *s, const struct finish *f, int64_t first) {
   switch (n) {
-    case 1: NAME(tile)(1, in, out, real, w, bias, taps, s, floats); break;
-    case 2: NAME(tile)(2, in, out, real, w, bias, taps, s, floats); break;
+    case 1: NAME(tile)(1, in, out, real, w, taps, s, f, first); break;
+    case 2: NAME(tile)(2, in, out, real, w, taps, s, f, first); break;
 #if PANEL > 2
-    case 3: NAME(tile)(3, in, out, real, w, bias, taps, s, floats); break;
-    case 4: NAME(tile)(4, in, out, real, w, bias, taps, s, floats); break;
+    case 3: NAME(tile)(3, in, out, real, w, taps, s, f, first); break;
+    case 4: NAME(tile)(4, in, out, real, w, taps, s, f, first); break;
 #endif
   }
 }
 
 /* A panel of weights at a time, and under it all pixels: the panel stays in the nearest caches. */
-EXPORT void NAME(correlate)(float *y, const float *x, const float *w, const float *bias, const int64_t *taps,
-                            const struct correlation *s) {
+EXPORT void NAME(correlate)(float *y, const float *x, const float *w, const int64_t *taps,
+                            const struct correlation *s, const struct finish *f) {
   for (int64_t first = 0; first < s->outs; first += PANEL * LANES) {
-    int64_t floats = s->outs - first;
-    int64_t n = floats > PANEL * LANES ? PANEL : (floats + LANES - 1) / LANES;
+    int64_t left = s->outs - first, n = left > PANEL * LANES ? PANEL : (left + LANES - 1) / LANES;
     const float *in[ROWS];
     float *out[ROWS];
     int waiting = 0;
     for (int64_t image = 0; image < s->images; image++)
       for (int64_t row = 0; row < s->height; row++) {
         const float *from = x + image * s->in_image + row * s->in_row;
-        float *to = y + image * s->out_image + row * s->out_row + first;
+        float *to = y + image * s->out_image + row * s->out_row;
         for (int64_t column = 0; column < s->width; column++, from += s->in_pixel, to += s->out_pixel) {
           in[waiting] = from;
           out[waiting++] = to;
           if (waiting == ROWS) {
-            NAME(tile_of)(n, in, out, ROWS, w, bias ? bias + first : 0, taps, s, floats);
+            NAME(tile_of)(n, in, out, ROWS, w, taps, s, f, first);
             waiting = 0;
           }
         }
       }
     if (waiting) {
       for (int q = waiting; q < ROWS; q++) in[q] = in[0], out[q] = out[0];
-      NAME(tile_of)(n, in, out, waiting, w, bias ? bias + first : 0, taps, s, floats);
+      NAME(tile_of)(n, in, out, waiting, w, taps, s, f, first);
     }
-    w += s->taps * s->run * n * LANES;
+    w += s->in_panels ? s->taps * s->run * n * LANES : n * LANES;
   }
 }
 

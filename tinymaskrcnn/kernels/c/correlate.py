@@ -4,29 +4,37 @@ A correlation is described as in ../im2col.py: its `origin` is where in the imag
 """
 
 import ctypes
+import functools
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ...devices import Workspace
 from ..im2col import deal
 from ..windows import blocks
-from .library import Correlation, address, gapless, lane
+from .library import Correlation, Finish, address, gapless, lane
 
 BUDGET = 1 << 19  # bytes of input at a time: they stay in the cache while every panel of weights passes
+WIDE = 256  # channels: rows of more lie in a page of their own each
 
 _workspace = Workspace()
 
 
 class Filters:
-    """Weights (taps, run, O) in the panels that `correlate` reads, and rows and columns of the taps in a window."""
+    """Weights (taps, run, O) as `correlate` reads them, and their Taps.
 
-    def __init__(self, weight, rows, columns, channels):
-        self.taps = Taps(*weight.shape, rows, columns, channels)
-        size = weight.shape[0] * weight.shape[1] * (-(-weight.shape[2] // lane().lanes) * lane().lanes)
-        self.packed = np.empty(size, np.float32)
-        lane().pack(
-            address(self.packed), address(weight), *weight.shape, *(stride // 4 for stride in weight.strides)
-        )
+    In panels; or as they are, where rows without gaps are a multiple of a vector wide.
+    """
+
+    def __init__(self, weight, taps):
+        lanes = lane().lanes
+        self.taps = taps
+        self.in_panels = weight.shape[2] > WIDE or bool(weight.shape[2] % lanes) or not weight.flags.c_contiguous
+        self.rows = weight
+        if self.in_panels:
+            self.rows = np.empty(weight.shape[0] * weight.shape[1] * (-(-weight.shape[2] // lanes) * lanes), np.float32)
+            steps = (stride // 4 for stride in weight.strides)
+            lane().pack(address(self.rows), address(weight), *weight.shape, *steps)
 
 
 class Taps:
@@ -41,12 +49,13 @@ class Taps:
         _, row, pixel = _steps(seen)
         return np.array(self.rows, np.int64) * row + np.array(self.columns, np.int64) * pixel
 
-    def about(self, seen, out, stride, rectified=False):
+    def about(self, seen, out, stride, in_panels=False):
         image, row, pixel = _steps(seen)
         steps = image, stride[0] * row, stride[1] * pixel
-        return Correlation(*out.shape[:3], *steps, *_steps(out), self.count, self.run, self.outs, rectified)
+        return Correlation(*out.shape[:3], *steps, *_steps(out), self.count, self.run, self.outs, in_panels)
 
 
+@functools.lru_cache(maxsize=1024)
 def taps_of(shape, dilation):
     """The Taps of a weight (KH, KW, C, O): pixels of a row lie side by side, unless columns are passed over."""
     KH, KW, C, O = shape
@@ -59,18 +68,29 @@ def taps_of(shape, dilation):
 def filters_of(weight, dilation):
     """The Filters of a contiguous weight (KH, KW, C, O)."""
     taps = taps_of(weight.shape, dilation)
-    return Filters(weight.reshape(taps.count, taps.run, taps.outs), taps.rows, taps.columns, weight.shape[2])
+    return Filters(weight.reshape(taps.count, taps.run, taps.outs), taps)
+
+
+def finish(y, bias, *, scale=None, added=None, rectified=False):
+    """What becomes of the sums that fill y (N, H, W, O): see shapes.h. bias, scale (O,), added (N, H, W, O)"""
+    bias, scale, added = (None if array is None else gapless(array) for array in (bias, scale, added))
+    ahead = 0 if added is None else (address(added) - address(y)) // 4
+    about = Finish(address(scale) or 0, address(bias) or 0, ahead, rectified)
+    about.arrays = bias, scale, added  # as long as somebody knows where they are
+    return about
+
+
+PLAIN = Finish(0, 0, 0, False)
 
 
 # ---------------------------------------------------------------- one block
 
 
-def correlate(out, x, filters, bias, *, stride, corner, rectified=False):
+def correlate(out, x, filters, becomes, *, stride, corner):
     """Fill out (n, h, w, O), a view with any strides; the first window begins at a corner of x (n, H, W, C)."""
     seen = _seen(x, out.shape[1:3], corner, stride, filters.taps.reach)
-    places, about = filters.taps.places(seen), filters.taps.about(seen, out, stride, rectified)
-    arrays = out, seen, filters.packed, bias, places
-    lane().correlate(*map(address, arrays), ctypes.addressof(about))
+    places, about = filters.taps.places(seen), filters.taps.about(seen, out, stride, filters.in_panels)
+    lane().correlate(*map(address, (out, seen, filters.rows, places)), *map(ctypes.addressof, (about, becomes)))
 
 
 def add_weight_gradient(dmatrix, dbias, x, dout, taps, *, stride, corner):
@@ -95,40 +115,76 @@ class Gathering:
             for b, (j, columns, left) in enumerate(along):
                 some = weight if len(i) == KH and len(j) == KW else weight[np.ix_(i, j)]
                 some = some.reshape(len(i) * len(j), C, O).transpose(0, 2, 1)
-                places = [row for row in rows for _ in columns], columns * len(rows)
-                self.phases.append(((a, b), (top, left), Filters(some, *places, O)))
+                taps = Taps(*some.shape, [row for row in rows for _ in columns], columns * len(rows), O)
+                self.phases.append(((a, b), (top, left), Filters(some, taps)))
 
-    def run(self, dx, dy, bias, band, *, rectified=False):
+    def run(self, dx, dy, becomes, band):
         """Fill those rows of dx (n, H, W, C) that belong to a band of `stride` rows each."""
         (down, along) = self.stride
         for (a, b), (top, left), filters in self.phases:
             out = dx[:, band.start * down + a : band.stop * down : down, b::along]
             if out.size:
                 corner = top + band.start, left
-                correlate(out, dy, filters, bias, stride=(1, 1), corner=corner, rectified=rectified)
+                correlate(out, dy, filters, becomes, stride=(1, 1), corner=corner)
 
 
 # ---------------------------------------------------------------- jobs
 
 
-def correlate_jobs(y, x, weight, bias, *, stride, origin, dilation):
-    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and weight (KH, KW, C, O)."""
-    filters = filters_of(weight, dilation)
+def correlate_jobs(y, x, weight, becomes, *, stride, origin, dilation):
+    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and weight (KH, KW, C, O).
 
-    def job(images, band):
+    All three without gaps: then where a job reads and writes depends on the shapes alone, and is known after the first.
+    """
+    filters, to, begin = filters_of(weight, dilation), address(y), address(x)
+    plan = _plan(y.shape, x.shape, weight.shape, stride, origin, dilation, filters.in_panels)
+    return [functools.partial(block.fill, to, begin, filters, becomes) for block in plan]
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(out, image, kernel, stride, origin, dilation, in_panels):
+    """Blocks of a correlation by the shapes of y, x and weight."""
+    y, x, taps = _laid_out(out), _laid_out(image), taps_of(kernel, dilation)
+    blocks = []
+    for few, band in _blocks(out[:3], image[3], stride):
         corner = origin[0] + band.start * stride[0], origin[1]
-        correlate(y[images, band], x[images], filters, bias, stride=stride, corner=corner)
+        blocks.append(Block(y[few, band], x[few], taps, stride, corner, in_panels))
+        blocks[-1].y += address(y[few, band]) - address(y)
+        blocks[-1].x += address(x[few]) - address(x)
+    return blocks
 
-    return [lambda block=block: job(*block) for block in _blocks(y.shape[:3], x.shape[3], stride)]
+
+class Block:
+    """What one job does with the y and x that begin where it is told to: told in bytes behind those of all jobs."""
+
+    def __init__(self, y, x, taps, stride, corner, in_panels):
+        size, seen = _reached(y.shape[1:3], stride, taps.reach), x
+        self.y = self.x = 0
+        self.size = self.window = None
+        if _inside(x.shape, size, corner):
+            self.x = corner[0] * x.strides[1] + corner[1] * x.strides[2]
+        else:
+            self.size, self.window = (len(x), *size, x.shape[3]), (*x.shape, *size, *corner)
+            seen = _laid_out(self.size)
+        self.places, self.about = taps.places(seen), taps.about(seen, y, stride, in_panels)
+        self.told = address(self.places), ctypes.addressof(self.about)
+
+    def fill(self, y, x, filters, becomes):
+        x += self.x
+        if self.size is not None:
+            seen = address(_workspace.take("seen", self.size))
+            lane().window(seen, x, *self.window)
+            x = seen
+        lane().correlate(y + self.y, x, address(filters.rows), *self.told, ctypes.addressof(becomes))
 
 
-def gather_jobs(dx, dy, weight, bias=None, *, stride, origin, dilation):
+def gather_jobs(dx, dy, weight, *, stride, origin, dilation):
     """Jobs that fill dx (N, H, W, C) as a Gathering does."""
     gathering = Gathering(weight, dx.shape[1:3], stride=stride, origin=origin, dilation=dilation)
     grid = dx.shape[0], *(-(-n // s) for n, s in zip(dx.shape[1:3], stride))
 
     def job(images, band):
-        gathering.run(dx[images], dy[images], bias, band)
+        gathering.run(dx[images], dy[images], PLAIN, band)
 
     return [lambda block=block: job(*block) for block in _blocks(grid, max(dy.shape[3], dx.shape[3]), (1, 1))]
 
@@ -173,17 +229,30 @@ def _blocks(grid, channels, stride):
     return blocks(N, H, W * channels * 4 * stride[0] * stride[1], BUDGET)
 
 
+def _reached(grid, stride, reach):
+    """Rows and columns that the windows of a grid of pixels see together."""
+    return tuple((m - 1) * s + r for m, s, r in zip(grid, stride, reach))
+
+
+def _inside(shape, size, corner):
+    """Whether so many rows and columns from a corner lie inside images of a shape (n, H, W, C)."""
+    return all(first >= 0 and first + length <= n for n, length, first in zip(shape[1:3], size, corner))
+
+
+def _laid_out(shape):
+    """Strides of an array without gaps, on memory that nobody has: for finding out where its parts would lie."""
+    return as_strided(np.empty(1, np.float32), shape, np.cumprod((4, *shape[:0:-1]))[::-1])
+
+
 def _seen(x, grid, corner, stride, reach):
     """What the windows of a grid of pixels see, from a corner of x (n, H, W, C).
 
     A view of x where all windows lie inside it, else a copy in the workspace with zeros around.
     """
-    n, H, W, C = x.shape
-    size = tuple((m - 1) * s + r for m, s, r in zip(grid, stride, reach))
-    (top, left), (height, width) = corner, size
-    if top >= 0 and left >= 0 and top + height <= H and left + width <= W:
+    size, (top, left) = _reached(grid, stride, reach), corner
+    if _inside(x.shape, size, corner):
         return x[:, top:, left:]
-    seen = _workspace.take("seen", (n, height, width, C))
+    seen = _workspace.take("seen", (len(x), *size, x.shape[3]))
     x = gapless(x)
-    lane().window(address(seen), address(x), n, H, W, C, height, width, top, left)
+    lane().window(address(seen), address(x), *x.shape, *size, top, left)
     return seen

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 4  # of what the functions are called with; lane.c says the same
+VERSION = 5  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
@@ -49,8 +49,9 @@ Correlation = _structure(
     "in_image in_row in_pixel",
     "out_image out_row out_pixel",
     "taps run outs",
-    "rectified",
+    "in_panels",
 )
+Finish = _structure("Finish", "scale bias", "added", "rectified")
 Tiles = _structure(
     "Tiles",
     "images rows columns",

@@ -7,7 +7,7 @@ from ...kernel_lookup import register_kernel
 from .. import mask_logits as in_numpy
 from ..matmul import add_up
 from ..threads import run, single_threaded_blas, spans
-from .correlate import Gathering, add_weight_gradient, correlate, filters_of, taps_of
+from .correlate import PLAIN, Gathering, add_weight_gradient, correlate, filters_of, finish, taps_of
 from .library import ON_THE_LANE, address, aligned, gapless, lane
 
 _workspace = Workspace()
@@ -44,10 +44,10 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     painting = Gathering(
         aligned(deconv_weight).transpose(0, 1, 3, 2), h.shape[1:3], stride=(2, 2), origin=(0, 0), dilation=(1, 1)
     )
-    pixels, deconv_shift = gapless(x), gapless(deconv_bias)
+    pixels, becomes = gapless(x), finish(h, deconv_bias, rectified=True)
 
     def job(maps):
-        painting.run(h[maps], pixels[maps], deconv_shift, slice(0, S), rectified=True)
+        painting.run(h[maps], pixels[maps], becomes, slice(0, S))
         arrays = logits[maps], h[maps], chosen[maps], shift[maps]
         lane().select(*map(address, arrays), len(h[maps]), 4 * S * T, D)
 
@@ -75,7 +75,7 @@ def mask_logits_backward(dlogits, cache):
             dh = _workspace.take("dh", maps_of[maps].shape)
             arrays = dh, dchosen[maps], dbias, maps_of[maps], rows[maps], factors[maps]
             lane().select_gradient(*map(address, arrays), len(dh), 4 * S * T, D)
-            correlate(dx[maps], dh, filters, None, stride=(2, 2), corner=(0, 0))
+            correlate(dx[maps], dh, filters, PLAIN, stride=(2, 2), corner=(0, 0))
             add_weight_gradient(dmatrix, None, dh, pixels[maps], taps, stride=(2, 2), corner=(0, 0))
         return dmatrix, dbias
 

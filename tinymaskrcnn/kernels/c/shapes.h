@@ -5,6 +5,12 @@ struct correlation {
   int64_t in_image, in_row, in_pixel;      /* from one output pixel to the next, how far to go in x ... */
   int64_t out_image, out_row, out_pixel;   /* ... and in y */
   int64_t taps, run, outs;                 /* a window reads `taps` stretches of `run` floats; O */
+  int64_t in_panels;                       /* whether weights are packed; if not, O is a multiple of a vector */
+};
+
+struct finish {
+  const float *scale, *bias;               /* of each channel; none is 1 and 0 */
+  int64_t added;                           /* from a number of y to the one that is added to it; 0: none */
   int64_t rectified;                       /* whether what is below 0 is stored as 0 */
 };
 

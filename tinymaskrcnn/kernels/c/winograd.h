@@ -152,8 +152,8 @@ INLINE void NAME(transform)(int m, float *pixels, const float *x, const struct t
   }
 }
 
-/* A.T @ products @ A for the tiles [first, last), and the bias: products (a*a, tiles, O) -> y. */
-INLINE void NAME(untransform)(int m, float *y, const float *products, const float *bias, const struct tiles *s,
+/* A.T @ products @ A for the tiles [first, last), and what becomes of it: products (a*a, tiles, O) -> y. */
+INLINE void NAME(untransform)(int m, float *y, const float *products, const struct finish *f, const struct tiles *s,
                               int64_t first, int64_t last) {
   const int a = m + 2;
   const int64_t O = s->outs;
@@ -162,7 +162,7 @@ INLINE void NAME(untransform)(int m, float *y, const float *products, const floa
     float *tile = y + at.image * s->out_image + at.row * m * s->out_row + at.column * m * O;
     int64_t height = s->height - at.row * m, width = s->width - at.column * m;
     for (int64_t o = 0; o < O; o += LANES) {
-      vec half[4][6], d[6], t[4], shift = bias ? *(const vec *)(bias + o) : (vec){0};
+      vec half[4][6], d[6], t[4];
 #pragma GCC unroll 8
       for (int j = 0; j < a; j++) {
 #pragma GCC unroll 8
@@ -176,8 +176,10 @@ INLINE void NAME(untransform)(int m, float *y, const float *products, const floa
         if (i >= height) break;
         NAME(a_t)(m, t, half[i]);
 #pragma GCC unroll 8
-        for (int j = 0; j < m; j++)
-          if (j < width) *(vec *)(tile + i * s->out_row + j * O + o) = t[j] + shift;
+        for (int j = 0; j < m; j++) {
+          float *out = tile + i * s->out_row + j * O + o;
+          if (j < width) *(vec *)out = NAME(finish)(t[j], f, out, o, LANES);
+        }
       }
     }
   }
@@ -214,32 +216,33 @@ INLINE void NAME(transform_gradient)(int m, float *dproducts, const float *dy, c
 }
 
 static const int64_t NAME(no_tap)[1] = {0};
+static const struct finish NAME(as_it_is) = {0};
 
 /* So many tiles, as one row of pixels: each of the a*a products is a 1x1 convolution. */
 INLINE struct correlation NAME(as_rows)(const struct tiles *s, int64_t tiles) {
-  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs, 0};
+  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs, 1};
 }
 
-INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters, const float *bias, float *pixels,
+INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters, const struct finish *f, float *pixels,
                           float *products, const struct tiles *s) {
   int64_t all = s->images * s->rows * s->columns;
   for (int64_t first = 0; first < all; first += s->chunk) {
     int64_t last = first + s->chunk < all ? first + s->chunk : all;
     struct correlation rows = NAME(as_rows)(s, last - first);
     NAME(transform)(m, pixels, x, s, first, last);
-    for (int f = 0; f < (m + 2) * (m + 2); f++)
-      NAME(correlate)(products + f * s->plane, pixels + f * s->plane, filters + f * s->channels * s->outs, 0,
-                      NAME(no_tap), &rows);
-    NAME(untransform)(m, y, products, bias, s, first, last);
+    for (int k = 0; k < (m + 2) * (m + 2); k++)
+      NAME(correlate)(products + k * s->plane, pixels + k * s->plane, filters + k * s->channels * s->outs,
+                      NAME(no_tap), &rows, &NAME(as_it_is));
+    NAME(untransform)(m, y, products, f, s, first, last);
   }
 }
 
-EXPORT void NAME(winograd)(int m, float *y, const float *x, const float *filters, const float *bias, float *pixels,
+EXPORT void NAME(winograd)(int m, float *y, const float *x, const float *filters, const struct finish *f, float *pixels,
                            float *products, const struct tiles *s) {
   if (m == 2)
-    NAME(forward)(2, y, x, filters, bias, pixels, products, s);
+    NAME(forward)(2, y, x, filters, f, pixels, products, s);
   else
-    NAME(forward)(4, y, x, filters, bias, pixels, products, s);
+    NAME(forward)(4, y, x, filters, f, pixels, products, s);
 }
 
 /* The one product that has weight 1 in every pixel of its tile knows dbias. */

@@ -37,14 +37,18 @@ def filters_of(weight, m, *, turned=False):
     return _filters.of(weight, (lane().variant, m, turned), transform)
 
 
-def correlate_jobs(y, x, filters, bias, *, origin, m):
-    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and the filters of a 3x3 weight."""
+def correlate_jobs(y, x, filters, becomes, *, origin, m):
+    """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and the filters of a 3x3 weight.
+
+    becomes: what is done to the sums, a `correlate.finish`
+    """
     few = FEW if filters.nbytes <= SMALL else _few(*filters.shape)
 
     def job(images, rows):
         about = _tiles(x[images], y[images], rows, origin, m, few)
-        arrays = (y[images, rows.start * m :], x[images], filters, bias, *_planes(about, m))
-        lane().winograd(m, *map(address, arrays), ctypes.addressof(about))
+        arrays = y[images, rows.start * m :], x[images], filters
+        planes = map(address, _planes(about, m))
+        lane().winograd(m, *map(address, arrays), ctypes.addressof(becomes), *planes, ctypes.addressof(about))
 
     return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m, JOB * BUDGET)]
 
