@@ -8,7 +8,7 @@ HAIR = 1.5  # pixels that two texts, or two axes, may share
 
 def drawn_texts(figure):
     """Every text that is visible, with the rectangle (pixels) that it covers."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()  # all is put in its place, and no pixel is drawn
     hidden = set()
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):

@@ -154,9 +154,25 @@ def _font_size(ax, texts):
     """The size in points at which the longest number still fits its cell."""
     ax.apply_aspect()
     cell = ax.get_window_extent().width * 72 / ax.figure.dpi / abs(np.subtract(*ax.get_xlim()))
-    longest = max((_text_width(text, 10) for text in texts), default=0)
+    longest = _longest(texts, 10)
     return min(style.TEXT, 0.6 * cell, 10 * 0.86 * cell / longest if longest else np.inf)
 
 
 def _text_width(text, size):
-    return TextPath((0, 0), text, size=size).get_extents().width if text.strip() else 0.0
+    return _longest([text], size)
+
+
+def _longest(texts, size):
+    """The width in points of the longest text; to follow every curve is slow, and done where it may be the longest."""
+    longest = 0.0
+    paths = [TextPath((0, 0), text, size=size) for text in {*texts} if text.strip()]
+    for most, path in sorted([(_points_width(path), path) for path in paths], key=lambda one: -one[0]):
+        if most <= longest:
+            break
+        longest = max(longest, path.get_extents().width)
+    return longest
+
+
+def _points_width(path):
+    """At least the width of the path: a curve stays between its points. Where it closes, a point says nothing."""
+    return np.ptp(path.vertices[path.codes != path.CLOSEPOLY, 0])
