@@ -1,5 +1,6 @@
 """Makes the helpers of this folder importable and lends the strict device array to every test that asks for it."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,24 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="long; runs with TINYMASKRCNN_TESTS=all"))
+
+
+def pytest_collection_finish():
+    """What has been collected stays until the end: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each process gets one long part of the tests, and takes over from others when it is done.
+
+    What a file's tests share is then made in one process; dealt out in small lots, it is made in all of them.
+    """
+    if config.getvalue("dist") == "load":  # as -n alone has it
+        from xdist.scheduler import WorkStealingScheduling
+
+        return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture
