@@ -105,7 +105,7 @@ def test_conv2d_keeps_float32():
         (dict(stride=(1, -1)), r"stride must .* got \(1, -1\)"),
         (dict(padding=-1), "padding must .* at least 0; got -1"),
         (dict(padding=1.5), "padding must .* got 1.5"),
-        (dict(dilation=0), "dilation must .* got 0"),
+        (dict(dilation=0), "dilation must .* at least 1; got 0"),
         (dict(dilation=4), r"weight must have a window .* padded input, 6x6; got kernel \(3, 3\) .* spans 9x9"),
         (dict(groups=0), "groups must be an int that divides .* C = 4 .* O = 2; got 0"),
         (dict(groups=3), "groups must .* got 3"),
@@ -188,8 +188,8 @@ def test_conv_transpose2d_without_bias_has_no_gradient_for_it():
 @pytest.mark.parametrize(
     "options, message",
     [
-        (dict(stride=0), "stride must .* got 0"),
-        (dict(padding=-1), "padding must .* got -1"),
+        (dict(stride=0), "stride must .* at least 1; got 0"),
+        (dict(padding=-1), "padding must .* at least 0; got -1"),
         (dict(padding=2), r"padding must leave at least one output pixel .* got \(2, 2\), which leaves \(-1, -1\)"),
     ],
 )

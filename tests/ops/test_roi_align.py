@@ -363,7 +363,7 @@ def test_messages():
     good = dict(image_index=image_index % 2, output_size=2, scale=1.0)
     with pytest.raises(ArgumentError, match=r"image_index must lie in 0..1; got 2 at position 2"):
         forward(features, rois, **dict(good, image_index=image_index))
-    with pytest.raises(ArgumentError, match="roi_align_forward: output_size must be an int or a pair"):
+    with pytest.raises(ArgumentError, match="roi_align_forward: output_size must be .* each at least 1"):
         forward(features, rois, **dict(good, output_size=0))
     with pytest.raises(ArgumentError, match="roi_align_forward: samples must be at least 0.*; got -1"):
         forward(features, rois, **good, samples=-1)

@@ -101,6 +101,8 @@ def test_messages():
         ArgumentError, match=r"pyramid must be a list of levels, and scales as long; got 2 levels and 1"
     ):
         forward(**dict(case, scales=(0.5,)))
+    with pytest.raises(ArgumentError, match="output_size must be .* each at least 1; got 0"):
+        forward(**dict(case, output_size=0))
     with pytest.raises(ArgumentError, match="pyramid must be a list of levels, .* got 0 levels and 0 scales"):
         forward(**dict(case, pyramid=[], scales=()))
     with pytest.raises(ShapeError, match="with the same N and C"):

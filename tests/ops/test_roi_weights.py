@@ -204,7 +204,7 @@ def test_messages(name):
         forward(pyramid, rois, **dict(place, level=np.array([0, 9, 0])))
     with pytest.raises(ArgumentError, match=f"{name}: image_index must lie in .*; got -1 at position 2"):
         forward(pyramid, rois, **dict(place, image_index=np.array([0, 0, -1])))
-    with pytest.raises(ArgumentError, match=f"{name}: output_size must be an int or a pair"):
+    with pytest.raises(ArgumentError, match=f"{name}: output_size must be .* each at least 1"):
         forward(pyramid, rois, **dict(place, output_size=0))
     with pytest.raises(ArgumentError, match=f"{name}: pyramid must be a list of levels, and scales as long"):
         forward(pyramid, rois, **dict(place, scales=[]))

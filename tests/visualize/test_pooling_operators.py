@@ -68,7 +68,7 @@ def test_refusals():
         roi_operators_figure(MAP, (1.0, 2, 3))
     with pytest.raises(ArgumentError, match="roi_operators_figure: bin must be one of 2 x 2"):
         roi_operators_figure(MAP, ROI, bin=(2, 0))
-    with pytest.raises(ArgumentError, match="roi_operators_figure: output_size must be"):
+    with pytest.raises(ArgumentError, match="roi_operators_figure: output_size must be .* each at least 1"):
         roi_operators_figure(MAP, ROI, output_size=0)
 
 

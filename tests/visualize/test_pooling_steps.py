@@ -71,5 +71,7 @@ def test_frames_are_legible(theme, samples):
 
 
 def test_refusals():
+    with pytest.raises(ArgumentError, match="roi_align_steps: output_size must be .* each at least 1; got 0"):
+        roi_align_steps(MAP, (0, 0, 4, 4), output_size=0)
     with pytest.raises(ArgumentError, match="at most 9 bins; got 4 x 4"):
         roi_align_steps(MAP, (0, 0, 4, 4), output_size=4)

@@ -151,6 +151,13 @@ def test_refusals():
         draw_window(np.ones((3, 3)), 2, 0, kernel=2)
     with pytest.raises(ArgumentError, match="convolution_figure: position must be"):
         convolution_figure(np.ones((3, 3)), np.ones((2, 2)), position=(0, 5))
+    with pytest.raises(ArgumentError, match="draw_window: position must be .* each at least 0"):
+        draw_window(np.ones((3, 3)), -1, 0, kernel=2)
+    for name, value, least in (("kernel", 0, 1), ("stride", 0, 1), ("padding", -1, 0), ("dilation", 0, 1)):
+        with pytest.raises(ArgumentError, match=f"draw_reads: {name} must be .* each at least {least}; got {value}"):
+            draw_reads(5, **({"kernel": 2} | {name: value}))
+    with pytest.raises(ArgumentError, match="draw_reads: size must be .* each at least 1; got 0"):
+        draw_reads(0, kernel=2)
     with pytest.raises(ArgumentError, match="draw_reads: kernel must have a window"):
         draw_reads((2, 2), kernel=3)
     with pytest.raises(ArgumentError, match="draw_windows: stride"):

@@ -191,6 +191,8 @@ def test_legible(look, theme):
 
 
 def test_refusals():
+    with pytest.raises(ArgumentError, match="pooling_grid: output_size must be .* each at least 1; got 0"):
+        draw_pooling_grid(MAP, (0, 0, 1, 1), output_size=0)
     with pytest.raises(ArgumentError, match="kind must be one of .* got 'crop'"):
         draw_pooling_grid(MAP, (0, 0, 1, 1), output_size=2, kind="crop")
     with pytest.raises(ShapeError, match=r"roi must be \(4,\) .* got shape \(1, 4\)"):
