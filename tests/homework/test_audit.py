@@ -179,6 +179,8 @@ TO_THE_SOLUTION = {
     "by its own name": f"{BLANK}def helper(*a):\n    from tinymaskrcnn.ops.linear import linear_backward\n"
     "    return linear_backward(*a)\n",
     "below": f"{BLANK}from tinymaskrcnn.ops.linear import linear_backward\nlinear_backward\n",
+    "in a circle": f"{BLANK}from tinymaskrcnn.ops.linear import linear_backward as ref\n"
+    "def helper(*a):\n    return linear_backward(*a) if a[0] else ref(*a)\n",
     "kept": f"from tinymaskrcnn.ops.linear import linear_backward as ref\nhelper = ref\n{BLANK}",
 }
 

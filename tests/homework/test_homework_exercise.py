@@ -1,5 +1,7 @@
 """The parts of an exercise."""
 
+import inspect
+import re
 from dataclasses import replace
 
 import pytest
@@ -44,3 +46,12 @@ def test_a_case_is_for_everybody_unless_it_says_that_it_is_hidden():
 def test_unknown_names_are_errors():
     with pytest.raises(ArgumentError, match="there is no exercise 'hw01.x'; known are hw01"):
         find_exercise("hw01.x")
+
+
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda exercise: exercise.id)
+def test_what_an_exercise_returns_is_called_as_its_function_says(exercise):
+    """By the names behind the arrow of its docstring, in their order; a cache is on no such line."""
+    names = [name for name in exercise.returns if name != "cache"]
+    said = re.findall(r"(\w+) (?:\(|None)", (inspect.getdoc(exercise.blank.reference()) or "").partition("->")[2])
+    assert len(set(exercise.returns)) == len(exercise.returns)
+    assert not said or [name for name in said if name != "or"][: len(names)] == names
