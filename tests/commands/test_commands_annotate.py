@@ -129,3 +129,6 @@ def test_the_folder_of_the_file_is_made(server, tmp_path, monkeypatch, capsys):
     path = tmp_path / "new" / "folder" / "mine.json"
     assert cli.main(["annotate", str(tmp_path), "--out", str(path), "--no-browser"]) == 0
     assert json.loads(path.read_text())["images"][0]["file_name"] == "a.png"
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first.startswith("2 pictures at http://127.0.0.1:") and first.endswith(f"/ -> {path}")
+    assert more == [f"1 of 2 pictures have their boxes in {path}"]

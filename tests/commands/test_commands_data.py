@@ -18,7 +18,10 @@ def test_what_is_there(capsys, tmp_path):
 def test_the_download_goes_where_it_is_told(monkeypatch, capsys):
     monkeypatch.setattr(mnist, "download", lambda target: target or "cache")
     assert cli.main(["data", "mnist", "--out", "somewhere"]) == 0
-    assert "--data somewhere" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "MNIST is complete and verified in somewhere",
+        "use it with: tinymaskrcnn train --data somewhere",
+    ]
     assert cli.main(["data", "mnist"]) == 0
     said = capsys.readouterr().out
     assert "verified in cache" in said and "--data mnist" in said

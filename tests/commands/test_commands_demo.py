@@ -17,7 +17,9 @@ def test_demo_makes_a_picture(tmp_path, capsys):
     target = tmp_path / "new" / "demo.png"
     assert cli.main(["demo", "--out", str(target), "--steps", "2"]) == 0
     captured = capsys.readouterr()
-    assert f"wrote {target}" in captured.out and "2 steps" in captured.out
+    last = rf"wrote {re.escape(str(target))}: what 2 steps \(\d+ s\) taught it. Next: tinymaskrcnn train\n"
+    assert re.fullmatch(last, captured.out)
+    assert captured.err.splitlines()[0] == "training a very small Mask R-CNN ..."
     assert Image.open(target).size[0] > 300
 
 

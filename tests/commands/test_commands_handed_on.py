@@ -286,6 +286,8 @@ def test_a_new_run_is_told_where_it_computes_and_what_it_begins_with(tmp_path, m
     assert started[2] == ((None, config), PLACE | {"backbone": None}) and capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="--annotations, --freeze needs --data coco"):
         train._start(cli.parse(["train", "--annotations", "a", "--freeze", "1"]))
+    with pytest.raises(ConfigError, match="^--model and --pretrained both say where to start from; leave one out$"):
+        train._start(cli.parse(["train", "--model", "tour", "--pretrained", "x"]))
 
 
 # ---------------------------------------------------------------- the others

@@ -30,7 +30,8 @@ def test_list_names_every_exercise(capsys):
 def test_release_check_and_never_over_a_file(tmp_path, capsys):
     assert run("release", "hw01", "--out", tmp_path) == 0
     path = tmp_path / "hw01.py"
-    assert f"tinymaskrcnn homework check {path}" in capsys.readouterr().out
+    words = f"fill in its blanks, and check them:  tinymaskrcnn homework check {path}"
+    assert capsys.readouterr().out == f"wrote {path}\n{words}\n"
     assert run("release", "hw01", "--out", tmp_path) == 2
     assert "is there already" in capsys.readouterr().err
     assert run("check", path) == 1
@@ -83,7 +84,9 @@ def test_what_is_not_there_is_one_line(words, capsys, tmp_path, monkeypatch):
 def test_nbgrader_is_offered(tmp_path, capsys):
     assert run("release", "hw01", "--nbgrader", "--out", tmp_path) == 0
     path = tmp_path / "source" / "hw01" / "hw01.ipynb"
-    assert "seed=0, hidden=True" in path.read_text() and "note: seed 0" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "seed=0, hidden=True" in path.read_text() and "note: seed 0" in err
+    assert out == f"wrote {path}: an assignment with solutions for nbgrader, not for students\n"
     path.unlink()
     assert run("release", "hw01", "--nbgrader", "--out", tmp_path, "--seed", 31) == 0
     assert "seed=31, hidden=True" in path.read_text() and capsys.readouterr().err == ""

@@ -1,6 +1,7 @@
 """`tinymaskrcnn walk`: a page of one step, of a run or a picture; what it cannot use it says."""
 
 import re
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tinymaskrcnn.commands.walk import subject
 from tinymaskrcnn.data import open_stream
 from tinymaskrcnn.data.ink import to_ink
 from tinymaskrcnn.data.pictures import read_image
+from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.experiment import open_detector
 from tinymaskrcnn.homework.blanks import all_blanks, places
 from tinymaskrcnn.zoo.handwriting import handwriting_preset
@@ -21,16 +23,26 @@ def test_a_run_is_walked_to_the_same_bytes_twice_and_stays_as_it_is(run, tmp_pat
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for name in ("one.html", "two.html"):
         assert cli.main(["walk", "--model", str(run), "--scene", "1", "--out", str(tmp_path / "new" / name)]) == 0
-    assert "open it in a browser" in capsys.readouterr().out
+    size = f"({(tmp_path / 'new' / name).stat().st_size / 1e6:.1f} MB)"
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"wrote {tmp_path / 'new' / name} {size}; open it in a browser"
+    ]
     one, two = ((tmp_path / "new" / name).read_bytes() for name in ("one.html", "two.html"))
     assert one == two and b"scene 1" in one
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_the_network_on_one_sheet(run, tmp_path):
+def test_the_network_on_one_sheet(run, tmp_path, capsys):
     for name, begin in (("plate.svg", b"<svg"), ("plate.pdf", b"%PDF")):
         assert cli.main(["walk", "--model", str(run), "--out", str(tmp_path / name)]) == 0
         assert (tmp_path / name).read_bytes().startswith(begin)
+        assert capsys.readouterr().out == f"wrote {tmp_path / name}: the whole network on one sheet\n"
+
+
+def test_a_model_without_scenes_needs_a_picture(monkeypatch):
+    monkeypatch.setattr("tinymaskrcnn.experiment.open_detector", lambda path: types.SimpleNamespace(model=None))
+    with pytest.raises(ArgumentError, match="^m.npz says nothing of its scenes: give a picture with --picture$"):
+        subject("m.npz")
 
 
 def test_a_picture_of_ones_own(run, tmp_path):
