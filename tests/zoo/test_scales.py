@@ -76,16 +76,24 @@ def test_heights_that_a_size_does_not_show_well_are_believed_at_the_ends_only():
     assert len(scales.merged([nothing, nothing, found(boxes, scores)], sizes, height=200)) == 2
 
 
-def test_who_looks_at_ink_looks_in_several_sizes_unless_one_was_chosen():
-    def of(**settings):
-        return SimpleNamespace(model=SimpleNamespace(config=dataclasses.replace(ModelConfig(), **settings)))
+CHOSEN = {"resize_shorter": 320, "resize_longer": 640}
 
-    for chosen, several in (
-        ({}, False),
-        ({"ink": True}, True),
-        ({"ink": True, "resize_shorter": 320, "resize_longer": 640}, False),
-    ):
-        assert isinstance(scales.in_sizes(of(**chosen)), scales.InSizes) == several
+
+@pytest.mark.parametrize(("settings", "looks"), [({}, 1), ({"ink": True}, 3), ({"ink": True} | CHOSEN, 1)])
+def test_who_looks_at_ink_looks_in_several_sizes_or_the_one_chosen_and_names_each_object_once(settings, looks):
+    sizes = []
+
+    class Finder:
+        model = SimpleNamespace(config=dataclasses.replace(ModelConfig(), **settings))
+
+        def detect(self, images, **words):
+            sizes.append(images[0].shape[:2])
+            return [found([[10, 10, 40, 50], [11, 10, 40, 50]], [0.7, 0.6], [3, 5])]
+
+    detector = scales.in_sizes(Finder())
+    [said] = detector.detect([np.zeros((300, 400, 1), np.float32)], encoded=True)
+    assert len(sizes) == looks and len(said) == (1 if "ink" in settings else 2)
+    assert looks > 1 or sizes == [(300, 400)]
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
@@ -100,11 +108,12 @@ def test_a_detector_is_shown_every_size_and_answers_in_pixels_of_the_picture():
     seen = []
 
     class Finder:
-        class_names = ("background", "0")
+        class_names, masked = ("background", "0"), True
+        model = SimpleNamespace(config=ModelConfig())
 
         def detect(self, images, *, encoded, original_sizes):
             seen.append((images[0].shape[:2], original_sizes))
-            masks = [rle.encode(np.ones((300, 400), bool))]
+            masks = [rle.encode(np.ones((300, 400), bool))] if self.masked else None
             return [Detections(np.array([[5.0, 5, 60, 90]]), np.array([1]), np.array([0.5]), masks)]
 
     detector = scales.InSizes(Finder())
@@ -115,4 +124,6 @@ def test_a_detector_is_shown_every_size_and_answers_in_pixels_of_the_picture():
     assert len(said) == 1 and isinstance(said.masks, list)
     [said] = detector.detect([image])
     assert said.masks.shape == (1, 300, 400) and said.masks.all()
+    detector.detector.masked = False  # a model of boxes alone
+    assert detector.detect([image])[0].masks is None
     assert detector.class_names == ("background", "0")

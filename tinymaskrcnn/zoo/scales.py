@@ -21,13 +21,15 @@ INSIDE = 0.7  # ... and so are they when it is more than this share of the small
 
 
 def in_sizes(detector):
-    """The detector, used on every picture in several sizes if it looks at ink and no size was chosen for its model."""
-    config = detector.model.config
-    return InSizes(detector) if config.ink and not config.resize_shorter else detector
+    """The detector; if it looks at ink, used in several sizes, or in the one that was chosen for its model."""
+    return InSizes(detector) if detector.model.config.ink else detector
 
 
 class InSizes:
-    """A detector of grey pictures that is used on each in several sizes; what it has besides `detect` is its own."""
+    """A detector of grey pictures that is used on each in several sizes; what it has besides `detect` is its own.
+
+    A digit is one thing: of what overlaps the best stays, whatever its class, also where one size was chosen.
+    """
 
     def __init__(self, detector):
         self.detector = detector
@@ -41,17 +43,21 @@ class InSizes:
         """Find objects in a list of (H, W, 1) float pictures in 0..1: see `experiment.Detector.detect`."""
         images = check_pictures(images, channels=1)
         found = [self._look(image) for image in images]
-        if encoded:
-            return found
-        masks = [rle.decode_many(said.masks, size=image.shape[:2]) for said, image in zip(found, images)]
-        return [dataclasses.replace(said, masks=own) for said, own in zip(found, masks)]
+        return found if encoded else [_decoded(said, image) for said, image in zip(found, images)]
 
     def _look(self, image):
         found, larger, original = [], image, image.shape[:2]
-        for size in (sizes := sizes_to_look_at(*original)):
+        chosen = self.detector.model.config.resize_shorter
+        for size in (sizes := [original] if chosen else sizes_to_look_at(*original)):
             larger = resized(larger, size)
             found += self.detector.detect([larger], encoded=True, original_sizes=[original])
         return merged(found, sizes, height=original[0])
+
+
+def _decoded(said, image):
+    """Detections with their masks as pixels; a model of boxes alone has none."""
+    masks = None if said.masks is None else rle.decode_many(said.masks, size=image.shape[:2])
+    return dataclasses.replace(said, masks=masks)
 
 
 def sizes_to_look_at(height, width):
