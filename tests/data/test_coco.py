@@ -10,7 +10,8 @@ from pathlib import Path
 import annotated
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tiny_model import tiny_config, tiny_model
@@ -386,7 +387,7 @@ def _record(k, entry, size):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(crowded_files())
 def test_a_training_picture_equals_all_pixels_flipped_cut_and_resized(drawn):
     """Masks by pycocotools and as whole arrays, pictures as floats from the start: the same bits."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -15,7 +16,7 @@ def pen(seed=0, widths=(0.04, 0.16)):
     return pens.Pen(BANK, widths, np.random.default_rng(seed))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, len(BANK) - 1), st.integers(12, 120), st.floats(-20, 20), st.integers(0, 1000))
 def test_ink_is_cropped_rounded_and_about_as_high_as_asked_for(i, height, angle, seed):
     ink = pen(seed).render(i, height, angle)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import polygons, rle
@@ -28,7 +29,7 @@ def drawn(draw):
     return points, (H, W)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(drawn())
 def test_bit_for_bit_as_pycocotools(polygon):
     mask = pytest.importorskip("pycocotools.mask")

@@ -5,7 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from drawn_examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,7 +28,7 @@ def coco_encode(masks):
 def special(test):
     for masks in SPECIAL:
         test = example(masks)(test)
-    return settings(deadline=None, max_examples=60)(test)
+    return examples(60)(test)
 
 
 def test_counts_run_down_the_columns():
@@ -50,7 +51,7 @@ def test_equals_pycocotools(masks):
     assert (rle.decode_many(ours, size=masks.shape[1:]) == masks).all()
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.integers(0, 2**33), min_size=1, max_size=12))
 def test_string_round_trip_of_any_counts(counts):
     """Long runs and runs that shrink need several characters and the sign bit."""
@@ -65,7 +66,7 @@ def test_masks_are_encoded_once():
     assert rle.encoded([]) == [] and rle.encoded(masks[:0]) == []
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9)), max_size=6))
 def test_many_strings_are_read_like_each(drawn):
     masks = [np.random.default_rng(seed).random((H, W)) < 0.5 for seed, H, W in drawn]
@@ -132,7 +133,7 @@ def test_boxes_equal_pycocotools(masks):
         assert (boxes - np.pad(boxes[:, :2], ((0, 0), (2, 0))) == expected).all()
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12), st.sampled_from([0, 1, 2]))
 def test_masks_of_boxes_equal_pycocotools(seed, H, W, digits):
     """Also of boxes that stick out of the picture, or miss it."""
@@ -315,7 +316,7 @@ def test_boxes_are_finite_and_four(boxes):
         rle.from_boxes(boxes, size=(3, 3))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6))
 def test_edges_that_meet_are_no_edges(seed, H, W):
     """Runs of columns, one after the other: what ends where the next begins goes on."""

@@ -3,7 +3,8 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -49,7 +50,7 @@ def test_presets_make_sound_scenes(name):
         sound(*draw(index, PRESETS[name]), PRESETS[name])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.integers(0, 10**9),
     st.builds(

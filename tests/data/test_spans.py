@@ -4,7 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from pretended_cupy import pretended
 
@@ -51,7 +52,7 @@ def same(ours, masks):
         assert box == ([x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [0, 0, 0, 0])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(drawn())
 def test_every_operation_equals_that_on_pixels(sample):
     masks, rng = sample
@@ -105,7 +106,7 @@ def drawn_batch(draw):
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(drawn_batch(), st.integers(0, 99))
 def test_targets_sampled_from_a_batch_have_the_bits_of_those_from_the_array(aligned, batch, seed):
     """RoIs of any size in every picture, among them those that end at its borders; every object is asked for."""
@@ -123,7 +124,7 @@ def test_targets_sampled_from_a_batch_have_the_bits_of_those_from_the_array(alig
     )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(drawn_batch())
 def test_on_a_device_a_batch_is_the_array(batch):
     whole, ours, _ = batch

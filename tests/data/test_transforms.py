@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from data.people import ORDER, person
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import transforms
@@ -52,7 +53,7 @@ def locked(image, target):
     return image, target
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(samples())
 def test_a_flip_moves_pixels_boxes_and_masks_alike_and_undoes_itself(sample):
     image, target = locked(*sample)
@@ -66,7 +67,7 @@ def test_a_flip_moves_pixels_boxes_and_masks_alike_and_undoes_itself(sample):
     np.testing.assert_array_equal(back.masks, target.masks)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(samples(), sides, sides)
 def test_scaling_moves_boxes_with_masks(sample, height, width):
     image, target = locked(*sample)
@@ -79,7 +80,7 @@ def test_scaling_moves_boxes_with_masks(sample, height, width):
 
 
 @given(samples())
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_scaling_to_the_same_size_changes_nothing(sample):
     image, target = sample
     scaled, moved = transforms.scale(image, target, size=image.shape[:2])
@@ -96,7 +97,7 @@ def test_doubling_repeats_every_pixel_of_a_mask():
     assert doubled.boxes.tolist() == [[0, 0, 6, 4]]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(samples(), sides, sides)
 def test_padding_adds_black_below_and_right(sample, below, right):
     image, target = locked(*sample)
@@ -214,7 +215,7 @@ def test_a_cut_object_keeps_the_box_of_its_mask():
     np.testing.assert_array_equal(rest.boxes, [[13, 0, 16, 9]])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(samples(), st.integers(1, 24), st.integers(1, 24), st.integers(0, 2**32 - 1))
 def test_random_crops_are_sound_and_repeatable(sample, height, width, seed):
     image, target = locked(*sample)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from coco_cases import RANGES, draw_image, empty_image, one_image
 from coco_oracle import pycocotools_evaluation
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import rle
@@ -45,7 +46,7 @@ drawn = given(
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @drawn
 def test_equals_pycocotools(iou_type, seed, images, classes, few):
     rng = np.random.default_rng(seed)
@@ -54,7 +55,7 @@ def test_equals_pycocotools(iou_type, seed, images, classes, few):
     compare(truths, detections, iou_type, classes=classes, area_ranges=RANGES, max_detections=max_detections)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @drawn
 def test_keypoints_equal_pycocotools(seed, images, classes, few):
     rng = np.random.default_rng(seed)
@@ -170,7 +171,7 @@ def test_persons_without_labelled_points_are_ignored():
     assert evaluate([truth, hidden], [found, far], **options)["AP50"] == pytest.approx(0.5)
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(st.integers(0, 2**32 - 1))
 def test_masks_may_be_run_length_encoded(seed):
     rng = np.random.default_rng(seed)

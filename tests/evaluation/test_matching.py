@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import rle
@@ -29,7 +30,7 @@ def match_with_loops(iou, ignored, crowd, threshold):
     return owner
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(0, 6), st.integers(0, 5))
 def test_greedy_match_follows_the_rule(seed, groups, D, G):
     rng = np.random.default_rng(seed)
@@ -74,7 +75,7 @@ def test_a_crowd_takes_many_and_an_object_one():
         assert on_ignored[:, 0].tolist() == [crowd, crowd]
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(1, 17))
 def test_mask_intersections_count_pixels(seed, D, G, H, W):
     rng = np.random.default_rng(seed)

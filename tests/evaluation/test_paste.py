@@ -4,7 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.data import rle
@@ -12,7 +13,7 @@ from tinymaskrcnn.evaluation.paste import encode_window, paste_encoded
 from tinymaskrcnn.models.postprocess import paste_masks
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from(("continuous", "integer")), st.sampled_from((0.5, 0.1, 0.0)))
 def test_the_same_masks_as_through_pixels(seed, mode, threshold):
     """Boxes across every border, as high as the picture, empty, and wholly outside."""
@@ -48,7 +49,7 @@ def test_one_mask_at_a_time_stands_in_memory(side):
     assert peak < 45e6  # one mask as float32, as bool, and as edges
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.integers(0, 2**32 - 1))
 def test_windows_are_encoded_as_their_whole_picture(drawn):
     rng, size = np.random.default_rng(drawn), np.random.default_rng(drawn).integers(1, 12, 2).tolist()

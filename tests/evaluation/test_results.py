@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from coco_cases import RANGES, SIZE, draw_image
 from coco_oracle import coco_annotations, pycocotools_figures, pycocotools_truth
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import xp
 
@@ -270,7 +271,7 @@ def write_dataset(path, truths):
     path.write_text(json.dumps({"images": images, "categories": categories, "annotations": annotations}))
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**32 - 1), iou_type=st.sampled_from(list(results.PARTS)), drop=st.booleans())
 def test_drawn_files_equal_pycocotools(tmp_path_factory, seed, iou_type, drop):
     pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO's figures")

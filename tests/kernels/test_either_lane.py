@@ -3,7 +3,8 @@
 import mask_predictor
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from drawn_examples import examples
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -13,7 +14,7 @@ from tinymaskrcnn.kernels.c import conv as conv_in_c
 from tinymaskrcnn.kernels.c import mask_logits as masks_in_c
 from tinymaskrcnn.ops import conv
 
-DRAWN = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DRAWN = examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

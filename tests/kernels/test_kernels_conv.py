@@ -4,7 +4,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from drawn_examples import examples
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn import kernel_lookup
@@ -25,7 +26,7 @@ SELECT = (
     conv.select_conv1x1_forward,
     conv.select_conv1x1_backward,
 )
-DRAWN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DRAWN = examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.kernels import nms as fast
@@ -20,7 +21,7 @@ def crowd(rng, n, size=128, dtype=np.float32):
     return boxes.astype(dtype), np.round(rng.random(n), 2).astype(dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 9999),
     n=st.integers(1, 400),
@@ -64,7 +65,7 @@ def test_chains_are_solved_greedily():
         assert np.array_equal(keep, np.arange(300) % 2 == 0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 9999), threshold=st.floats(0, 1), scale=st.sampled_from([1e-3, 1, 1e5]))
 def test_no_pair_escapes_the_sweep(seed, threshold, scale):
     """Copies of a few boxes, moved by the width that just suffices: overlaps on both sides of the threshold."""

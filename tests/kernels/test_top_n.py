@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.kernels import top_n as fast
 from tinymaskrcnn.ops.nms import top_n
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from((1, 3, 40, 1000)))
 def test_equals_the_text(seed, values):
     """Few different values make ties, within the n and across their end."""

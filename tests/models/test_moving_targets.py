@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import tiny_config, tiny_model, tiny_samples, tiny_scene
 
@@ -27,7 +28,7 @@ def drawn(seed, *, aligned=True):
     return np.concatenate(list(ends), axis=1), data | dict(size=int(rng.integers(1, 9)), aligned=aligned)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000), aligned=st.booleans())
 def test_the_masks_gradient_is_that_of_the_mask_targets(seed, aligned):
     """Every edge of every box, by differences; where one step crosses a grid line, a smaller one does not."""
@@ -47,7 +48,7 @@ def test_the_masks_gradient_is_that_of_the_mask_targets(seed, aligned):
         assert np.min(tried, axis=0).max() < 1e-5
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_the_ious_gradient_is_that_of_the_iou_targets(seed):
     """Of masks and areas, by differences, where boxes hold an object, cut it, or miss it; and of areas by boxes."""

@@ -5,7 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.config import RoIConfig
@@ -51,7 +52,7 @@ def test_limit_per_image_and_clipping():
     assert len(found) == 5
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000))
 def test_detections_by_hand(seed):
     """Image by image and class by class, every box decoded: what the few candidates together must give."""
@@ -95,7 +96,7 @@ def test_half_a_mask_covers_half_the_box():
     assert np.flatnonzero(pasted[0].any(axis=0)).tolist() == list(range(8, 16))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10_000))
 def test_pasting_at_the_masks_own_size_returns_the_mask(seed):
     rng = np.random.default_rng(seed)
@@ -115,7 +116,7 @@ def test_boxes_partly_outside_and_empty_boxes_and_no_boxes():
     assert paste_masks(np.ones((0, 8, 8), np.float32), boxes[:0], height=16, width=20).shape == (0, 16, 20)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000), st.sampled_from(MODES), st.sampled_from((0.5, 0.05, 0.0)))
 def test_only_the_region_of_a_box_is_computed(seed, mode, threshold):
     """However the regions are grouped, and as if every object had been enlarged over the whole picture."""
@@ -170,7 +171,7 @@ def pasted_by_hand(mask, box, height, width):
     return canvas
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 10_000))
 def test_integer_pasting_by_hand(seed):
     rng = np.random.default_rng(seed)

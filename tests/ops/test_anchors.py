@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -24,7 +25,7 @@ def test_base_anchors_of_the_papers():
     assert base.tolist() == wanted
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     sizes=st.lists(st.integers(4, 200), min_size=1, max_size=3),
     ratios=st.lists(st.sampled_from([0.25, 0.5, 1.0, 2.0, 3.0]), min_size=1, max_size=3),

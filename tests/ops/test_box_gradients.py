@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -68,7 +69,7 @@ def test_encode_by_hand():
     np.testing.assert_allclose(dboxes, [[-1 / 8, 0, 1 / 8, 0]])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10_000))
 def test_the_gradients_undo_one_another(seed):
     """encode undoes decode, so going back through both changes nothing; and a common shift changes no delta."""

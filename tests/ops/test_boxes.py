@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
 from tinymaskrcnn.errors import DtypeError, ShapeError
 from tinymaskrcnn.ops import boxes, naive
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = examples(60)
 
 
 @st.composite

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
@@ -22,7 +23,7 @@ def test_as_pair_names_function_argument_and_value(value):
     assert str(caught.value) == (f"f: stride must be an int or a pair (h, w) of ints, each at least 1; got {value!r}")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from drawn_examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, DtypeError, ShapeError
@@ -27,7 +28,7 @@ def close(actual, wanted):
 # ---------------------------------------------------------------- conv2d
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     kernel=PAIR,
@@ -142,7 +143,7 @@ def test_conv2d_names_wrong_shapes_and_dtypes():
 # ---------------------------------------------------------------- transposed convolution
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     kernel=PAIR,
@@ -202,7 +203,7 @@ def test_conv_transpose2d_names_the_wrong_option(options, message):
 # ---------------------------------------------------------------- one channel per map
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     K=st.integers(0, 5),
     H=st.integers(1, 3),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import DtypeError, ShapeError
@@ -11,7 +12,7 @@ from tinymaskrcnn.ops.linear import linear_backward, linear_forward
 from tinymaskrcnn.testing import check_pair
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(K=st.integers(0, 4), C=st.integers(1, 4), O=st.integers(1, 4), seed=st.integers(0, 1000))
 def test_equals_the_definition(K, C, O, seed):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -44,7 +45,7 @@ NONE = pytest.mark.parametrize("pair, prediction, data", every_loss(np.random.de
 # ---------------------------------------------------------------- values and gradients
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(rows=st.integers(0, 5), seed=st.integers(0, 999), beta=st.sampled_from([0, 1 / 9, 1.0]))
 def test_values_equal_the_definitions(rows, seed, beta):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -23,7 +24,7 @@ def drawn_case(draw):
     return found, scores, group, valid, draw(st.sampled_from([0.0, 0.25, 0.5, 0.7, 1.0]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(case=drawn_case(), block=st.sampled_from([1, 3, 7, 128]))
 def test_nms_equals_the_definition_and_keeps_its_promises(case, block):
     found, scores, group, valid, threshold = case
@@ -45,7 +46,7 @@ def test_nms_equals_the_definition_and_keeps_its_promises(case, block):
     )  # who was dropped was dropped by a kept one
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(case=drawn_case(), seed=st.integers(0, 99))
 def test_order_of_the_rows_does_not_matter(case, seed):
     found, _, group, valid, threshold = case

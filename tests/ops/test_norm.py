@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -31,7 +32,7 @@ def close(actual, wanted):
 # ---------------------------------------------------------------- batch normalisation
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(shape=SHAPE, seed=st.integers(0, 999), eps=EPS)
 def test_batch_norm2d_equals_the_definition(shape, seed, eps):
     args = inputs(*shape, seed=seed)
@@ -106,7 +107,7 @@ def test_batch_norm2d_names_running_statistics_of_another_width():
 # ---------------------------------------------------------------- frozen statistics
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(shape=SHAPE, seed=st.integers(0, 999), eps=st.sampled_from([0.0, 1e-5, 0.5]))
 def test_frozen_batch_norm2d_equals_the_definition(shape, seed, eps):
     normal = draws(seed)
@@ -144,7 +145,7 @@ def test_frozen_batch_norm2d_names_a_negative_eps():
 # ---------------------------------------------------------------- group normalisation
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(shape=SHAPE, seed=st.integers(0, 999), groups=st.integers(1, 3), eps=EPS)
 def test_group_norm_equals_the_definition(shape, seed, groups, eps):
     args = inputs(*shape[:3], shape[3] * groups, seed=seed)

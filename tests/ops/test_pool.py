@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from drawn_examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
@@ -24,7 +25,7 @@ def distinct(*shape):
     return np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape) / 10
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),

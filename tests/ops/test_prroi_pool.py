@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -27,7 +28,7 @@ def test_values_on_paper():
     np.testing.assert_allclose(crop(row, (0.5, 2, 2.5, 3), (1, 2)), [[1, 3]], rtol=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(seed=st.integers(0, 10_000), quarters=st.booleans())
 def test_equals_the_definition(seed, quarters):
     """Differences of the tent's integral, for RoIs anywhere; quarters of pixels lie on grid lines."""
@@ -51,7 +52,7 @@ def middles(start, end, count):
     return start + (np.arange(count) + 0.5) / count * (end - start)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seed=st.integers(0, 10_000))
 def test_equals_a_numerical_integral_and_its_box_gradient_the_means_on_edges(seed):
     """The mean over a fine grid; d mean / d right edge is (mean on that edge - mean of all) / width, and so on."""
@@ -71,7 +72,7 @@ def test_equals_a_numerical_integral_and_its_box_gradient_the_means_on_edges(see
     np.testing.assert_allclose(drois[0], wanted, atol=2e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 10_000), side=st.integers(1, 3))
 def test_finite_differences_hold_on_grid_lines(seed, side):
     """Boxes of whole and half pixels: every edge lies on a grid line, or crosses one in a step."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -24,7 +25,7 @@ def drawn(seed, *, channels=2, spread=30):
     return (pyramid, rois), data
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000))
 def test_equals_plain_loops_over_the_sample_points(seed):
     (pyramid, rois), data = drawn(seed)
@@ -42,7 +43,7 @@ def test_equals_plain_loops_over_the_sample_points(seed):
         np.testing.assert_allclose(drois[k], wanted, rtol=1e-9, atol=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10_000))
 def test_the_kernel_is_the_text(seed):
     (pyramid, rois), data = drawn(seed, channels=3, spread=60)

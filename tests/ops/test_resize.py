@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
@@ -12,7 +13,7 @@ from tinymaskrcnn.testing import check_pair
 SIZE = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(size=SIZE, wanted=st.tuples(st.integers(1, 9), st.integers(1, 9)), N=st.integers(0, 2), seed=st.integers(0, 999))
 def test_equals_the_definition(size, wanted, N, seed):
     x = np.random.default_rng(seed).standard_normal((N, *size, 2))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from drawn_examples import examples
 from golden import MATRIX
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -67,7 +68,7 @@ def drawn_case(draw, regular=False):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(case=drawn_case())
 def test_equals_the_definition(case):
     features, rois = case.pop("features"), case.pop("rois")
@@ -77,7 +78,7 @@ def test_equals_the_definition(case):
     np.testing.assert_allclose(crops, wanted, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     corners=st.lists(st.tuples(*[st.integers(-6, 10)] * 2, *[st.integers(0, 12)] * 2), min_size=1, max_size=4),
     samples=st.sampled_from([0, 1, 2, 4]),
@@ -92,7 +93,7 @@ def test_equals_the_definition_where_points_fall_on_pixels_and_on_the_border(cor
     np.testing.assert_allclose(crops, naive.roi_align(features, rois, **case), rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(case=drawn_case())
 def test_backward_is_the_transposed_matrix(case):
     """<dcrops, A pixels> = <A' dcrops, pixels>, with or without the gradient for the boxes."""
@@ -125,7 +126,7 @@ def test_matrix_holds_the_weights_of_each_bin():
     assert A.nnz == 2
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(case=drawn_case())
 def test_weights_of_a_bin_sum_to_one_inside(case):
     """A constant picture stays constant wherever all sample points lie inside."""
@@ -139,7 +140,7 @@ def test_weights_of_a_bin_sum_to_one_inside(case):
     np.testing.assert_allclose(crops[inside], 1, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 999), samples=st.integers(0, 3), aligned=st.booleans(), side=st.integers(1, 4))
 def test_linear_ramp_is_read_exactly(seed, samples, aligned, side):
     """A picture whose value is a plane gives the plane's value at the centre of each bin: nothing was rounded."""
@@ -217,7 +218,7 @@ def test_one_pass_for_many_pictures(rng):
 # ---------------------------------------------------------------- another implementation
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(case=drawn_case(regular=True))
 def test_equals_onnxruntime(case):
     pytest.importorskip("onnx", reason="onnx builds the graph that this comparison runs")

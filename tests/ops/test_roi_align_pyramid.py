@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import counting
 
@@ -47,7 +48,7 @@ def level_by_level(pyramid, rois, image_index, level, scales, dcrops=None, **set
     return crops, dpyramid
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(case=drawn_case())
 def test_equals_every_level_by_itself(case):
     crops, cache = forward(**case)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from drawn_examples import examples
 from golden import MATRIX
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -52,7 +53,7 @@ def test_empty_bins_are_zero_and_give_nothing_back():
     assert dfeatures.sum() == 1 and drois is None
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     seed=st.integers(0, 10_000),
     size=st.tuples(st.integers(1, 3), st.integers(1, 8), st.integers(1, 8)),

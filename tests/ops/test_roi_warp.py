@@ -1,7 +1,8 @@
 """ops/roi_warp.py: the definition, SciPy's interpolation, and the gradient by centre and size as in its paper."""
 
 import numpy as np
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -38,7 +39,7 @@ def drawn_case(seed):
     return features, rois, data | dict(aligned=bool(rng.integers(2)))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 10_000))
 def test_equals_the_definition(seed):
     features, rois, data = drawn_case(seed)
@@ -47,7 +48,7 @@ def test_equals_the_definition(seed):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 10_000))
 def test_equals_scipys_interpolation(seed):
     features, rois, data = drawn_case(seed)
@@ -68,7 +69,7 @@ def test_its_points_are_those_of_roi_align_half_a_bin_further(rng):
     np.testing.assert_allclose(forward(features, roi, **data)[0], wanted, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_gradient_by_centre_and_size(seed):
     """Derivatives of the kernel max(0, 1 - |.|) by the centre, and by the width times share - 1/2 (Dai et al. 2016)."""

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cases import find_pair
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import counting
 
@@ -52,7 +53,7 @@ def drawn(seed, count, *, on_the_map=False):
 
 
 @of_each
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 5))
 def test_equals_every_level_by_itself(name, seed, count):
     pyramid, rois, place = drawn(seed, count)
@@ -71,7 +72,7 @@ def test_equals_every_level_by_itself(name, seed, count):
 
 
 @of_each
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 4))
 def test_a_device_agrees_and_never_waits(name, seed, count):
     """On a device nobody looks how many pixels a bin has: as many as a RoI on the map may give it."""
@@ -136,7 +137,7 @@ def box_case(name, seed, scale=1.0):
 
 
 @of_each_smooth
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seed=st.integers(0, 10_000))
 def test_both_ends_of_an_axis_together_move_the_crop(name, seed):
     """dL/dx1 + dL/dx2 is what a shift of the box does, and the difference of both what stretching about its centre."""
@@ -155,7 +156,7 @@ def test_both_ends_of_an_axis_together_move_the_crop(name, seed):
 
 
 @of_each_smooth
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seed=st.integers(0, 10_000), scale=st.sampled_from([0.25, 0.5, 3.0]))
 def test_boxes_are_in_pixels_of_the_image(name, seed, scale):
     """The same box on the map, in other pixels of the image: the same crop, and a gradient `scale` times as large."""
@@ -165,7 +166,7 @@ def test_boxes_are_in_pixels_of_the_image(name, seed, scale):
 
 
 @of_each_smooth
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seed=st.integers(0, 10_000))
 def test_on_a_plane_the_gradient_is_its_slope(name, seed):
     """Far from borders every bin reads a plane at one place: its centre, or for RoIWarp its first corner."""

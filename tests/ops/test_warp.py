@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
@@ -38,7 +39,7 @@ def by_scipy(images, boxes, image_index, size, context):
     return np.array(crops)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 9), context=st.integers(0, 4), count=st.integers(0, 3))
 def test_equals_the_definition_and_scipy(seed, size, context, count):
     context = min(context, (size - 1) // 2)

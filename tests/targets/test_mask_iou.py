@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.backend import to_host
@@ -39,7 +40,7 @@ def brute_force(mask, roi, predicted):
     return (painted & (mask > 0)).sum() / (painted | (mask > 0)).sum()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10**6), st.sampled_from([2, 4, 8]))
 def test_it_is_the_iou_of_masks_at_the_size_of_the_picture(seed, size):
     """RoIs that hold objects, cut them, miss them, with cells of one pixel or of several; pictures that are padded."""
@@ -59,7 +60,7 @@ def test_it_is_the_iou_of_masks_at_the_size_of_the_picture(seed, size):
     np.testing.assert_allclose(iou, wanted, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10**6))
 def test_between_pixels_it_stays_close(seed):
     """RoIs anywhere, against pixels cut into 16 x 16 parts: a cell is all in or all out."""

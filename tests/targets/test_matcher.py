@@ -1,7 +1,8 @@
 """The matcher against the definition in words, box by box."""
 
 import numpy as np
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.targets.matcher import NEGATIVE, NEUTRAL, POSITIVE, match
@@ -24,7 +25,7 @@ def match_by_words(iou, valid, positive, negative, low_quality):
     return matched, label
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_match_equals_the_definition(data):
     n, k, m = (data.draw(st.integers(1, high)) for high in (3, 6, 4))

@@ -1,13 +1,14 @@
 """The sampler draws what the papers ask for, and every candidate has the same chance."""
 
 import numpy as np
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.targets.matcher import NEGATIVE, POSITIVE, balanced_sample, draw_keys
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data())
 def test_counts(data):
     n, k = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 40))

@@ -1,7 +1,8 @@
 """The heatmap cell of every keypoint: counted by hand, and found again by decoding."""
 
 import numpy as np
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.models.heads.keypoint import decode_keypoints
@@ -63,7 +64,7 @@ def test_no_rois():
     assert targets.position.shape == targets.weight.shape == (0, 5)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10_000))
 def test_decoding_the_answer_finds_the_keypoint_again(seed):
     """The maximum lies in the answer's cell, so it is less than a cell off; decoding looks at whole pixels."""

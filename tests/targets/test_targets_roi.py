@@ -5,7 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import counting
 
@@ -31,7 +32,7 @@ def batch(rng, *, images=3, objects=2, proposals=12, empty=()):
     return found, np.ones((images, proposals), bool), targets
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 1000))
 def test_samples_are_consistent(seed):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from drawn_examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny_model import tiny_config, tiny_model
 
@@ -84,7 +85,7 @@ class_lists = st.lists(st.sampled_from(["cat", "dog", "owl", "猫", "N/A", "cat 
 @example(theirs=["cat", "dog"], ours=["dog", "cat"])
 @example(theirs=["cat", "dog"], ours=["owl", "ant"])
 @example(theirs=["a", "N/A", "b"], ours=["b", "N/A", "a"])
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_belongs_to_a_class_follows_its_name(theirs, ours):
     theirs, ours = ("background", *theirs), ("background", *ours)
     source = other_model(class_names=theirs, num_classes=len(theirs))

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from drawn_examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib import font_manager, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,7 +53,7 @@ def letters(text):
 
 @given(text=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=20))
 @example(text=r"\$ $\$$ \\$")
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_latin_names_reach_the_page_unchanged(text):
     shown, mathematics = letters(as_written(text))
     assert shown == text.replace("\xad", shown[text.index("\xad") : text.index("\xad") + 1] if "\xad" in text else "")
@@ -65,7 +66,7 @@ def test_titles_keep_their_mathematics():
 
 @given(labels=st.lists(st.text(st.characters(), max_size=12), min_size=1, max_size=3))
 @example(labels=NAMES)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_any_text_is_drawn_without_a_warning(labels):
     rows = np.tile(np.array([[2, 2, 20, 20]], np.float32), (len(labels), 1))
     with warnings.catch_warnings():

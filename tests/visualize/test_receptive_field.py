@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
@@ -31,7 +32,7 @@ def seen_by(size, layers, cell):
     return cell, (pixels[0], pixels[-1] + 1)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(window, min_size=1, max_size=4))
 def test_a_field_is_what_the_gradient_reaches(layers):
     field = receptive_field(layers)[-1]
@@ -40,7 +41,7 @@ def test_a_field_is_what_the_gradient_reaches(layers):
     assert field.span(cell) == seen
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(window, min_size=1, max_size=3))
 def test_the_first_cell_hangs_over_the_border(layers):
     """Cells at the border see the field without what lies outside; deep inside nothing else is added."""
@@ -72,7 +73,7 @@ def test_layers_speak_for_themselves(rng):
     assert receptive_field(layers) == receptive_field([(3, 2, 1, 2), (3, 2, 1), (2, 2)])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(window, min_size=1, max_size=4), st.integers(0, 500))
 def test_cell_at_is_the_nearest(layers, pixel):
     field = receptive_field(layers)[-1]

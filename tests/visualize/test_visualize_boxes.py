@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ShapeError
@@ -44,7 +45,7 @@ def test_boxes_lie_where_they_were_asked():
     assert len(draw_boxes(np.zeros((0, 4)), ax=draw_image(np.zeros((9, 9))), labels=[]).patches) == 0
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
 def test_labels_neither_overlap_nor_stick_out(seed, count):
     """Boxes anywhere in a 3 x 3 grid of cells, one label each, some drawn in a second call."""

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 
@@ -62,7 +63,7 @@ def test_a_window_marks_what_the_operator_reads(layout):
         assert marked(ax) == read_by((5, 6), (row, column), **layout)
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(
     st.tuples(st.integers(4, 8), st.integers(4, 8)), st.integers(1, 3), st.integers(1, 4), st.integers(0, 2), st.data()
 )

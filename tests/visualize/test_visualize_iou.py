@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -61,7 +62,7 @@ def box(draw):
     return np.array([x, y, x + draw(st.integers(1, 9)), y + draw(st.integers(1, 9))], np.float64)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(a=box(), b=box())
 def test_the_outline_is_the_border_of_the_union(a, b):
     """On whole pixels: the unit pieces that are drawn are those between a covered and an uncovered pixel."""

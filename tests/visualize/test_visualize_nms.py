@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -29,7 +30,7 @@ def drawn_case(draw):
     return found, scores.astype(found.dtype), group, draw(st.sampled_from([0.0, 0.25, 0.5, 0.7, 1.0]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(case=drawn_case())
 def test_the_last_state_is_the_answer_of_nms(case):
     found, scores, group, threshold = case

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from drawing_checks import assert_legible, words
+from drawn_examples import examples
 from golden import MATRIX
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Circle, Rectangle
 
@@ -44,7 +45,7 @@ def matrix_of(grid, shape):
     return A.reshape(len(A), -1)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(case=drawn_roi(), samples=st.integers(0, 3), aligned=st.booleans(), kind=st.sampled_from(["align", "warp"]))
 def test_points_and_their_neighbours_are_the_operators_matrix(case, samples, aligned, kind):
     roi, data = case
@@ -56,7 +57,7 @@ def test_points_and_their_neighbours_are_the_operators_matrix(case, samples, ali
     np.testing.assert_allclose(matrix_of(grid, MAP.shape), A.toarray(), atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(case=drawn_roi(), samples=st.integers(1, 3), aligned=st.booleans())
 def test_points_lie_evenly_in_their_bins_and_the_bins_fill_the_roi(case, samples, aligned):
     """In continuous pixels: the mean of a bin's points is its middle. Without alignment half a cell further."""
@@ -70,7 +71,7 @@ def test_points_lie_evenly_in_their_bins_and_the_bins_fill_the_roi(case, samples
     np.testing.assert_allclose(grid.bins[-1, -1, 2:], roi[:2] + shift + size, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(case=drawn_roi())
 def test_bins_of_roi_pool_hold_its_maxima(case):
     roi, data = case

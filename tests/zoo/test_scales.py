@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.config import ModelConfig
@@ -18,7 +19,7 @@ from tinymaskrcnn.zoo import scales
 LEARNED = (14, 64)  # heights of digits in training
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(100, 4000), st.integers(100, 4000), st.floats(0, 1))
 def test_a_digit_from_16_pixels_to_half_the_picture_is_met_at_a_size_that_is_known(height, width, share):
     sizes = scales.sizes_to_look_at(height, width)

@@ -4,7 +4,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from drawn_examples import examples
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn import kernel_lookup
@@ -16,7 +17,7 @@ from tinymaskrcnn.ops import conv
 
 CONV = fast.conv2d_forward, fast.conv2d_backward, conv.conv2d_forward, conv.conv2d_backward
 IS_WORTH_IT = fast._is_worth_it
-DRAWN = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DRAWN = examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

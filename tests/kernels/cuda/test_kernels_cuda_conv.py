@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import strict_device
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import xp
 
@@ -119,7 +120,7 @@ def test_float64_is_left_to_the_text(on_device, normal):
 # ---------------------------------------------------------------- the two kernels by themselves: bit for bit
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_the_kernels_are_exact_and_adjoint(data):
     draw = data.draw

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import strict_device
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import xp
 
@@ -29,7 +30,7 @@ def both(boxes, scores, *, seed=1, faults=None, **options):
     return keep.get(), wanted
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 9999),
     n=st.integers(1, 400),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import strict_device
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strict_device import xp
 
@@ -54,7 +55,7 @@ def agree(got, wanted):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     seed=st.integers(0, 9999),
     samples=st.integers(0, 3),

@@ -1,0 +1,29 @@
+"""A usual run draws a share of the examples, a run of all tests many more; a named number that is small is drawn whole."""
+
+import drawn_examples
+import pytest
+from drawn_examples import examples
+from hypothesis import HealthCheck, find, given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize("everything, named, drawn", [(False, 60, 20), (False, 12, 10), (False, 5, 5), (True, 60, 180)])
+def test_how_many_are_drawn(monkeypatch, everything, named, drawn):
+    monkeypatch.setattr(drawn_examples, "ALL", everything)
+    chosen = examples(named)
+    assert chosen.max_examples == drawn and chosen.deadline is None
+
+    seen = []
+
+    @chosen
+    @given(st.floats())
+    def look(x):
+        seen.append(x)
+
+    look()
+    assert len(seen) == drawn
+
+
+def test_more_can_be_said():
+    assert examples(30, suppress_health_check=[HealthCheck.too_slow]).suppress_health_check == (HealthCheck.too_slow,)
+    assert find(st.integers(), lambda n: n > 3, settings=examples(30)) == 4
