@@ -1,14 +1,22 @@
 """What every picture must satisfy: no text and no axes are cut off at the edge, none lies on another of its kind."""
 
 import numpy as np
+import pytest
 from matplotlib.text import Text
 
 HAIR = 1.5  # pixels that two texts, or two axes, may share
+# For tests that ask where things stand and what they say: a theme changes colours alone (visualize/test_dark_pages.py).
+THEMES = ("light", pytest.param("dark", marks=pytest.mark.long))
 
 
 def drawn_texts(figure):
     """Every text that is visible, with the rectangle (pixels) that it covers."""
     figure.draw_without_rendering()  # all is put in its place, and no pixel is drawn
+    return placed_texts(figure)
+
+
+def placed_texts(figure):
+    """The same of a figure that has been drawn."""
     hidden = set()
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):

@@ -45,6 +45,16 @@ def test_alone_it_helps(capsys):
     assert captured.err == "" and all(name in captured.out for name in cli.COMMANDS)
 
 
+IN_ONE_PROCESS = """
+import runpy, sys
+for words in sys.argv[1:]:
+    sys.argv = ["tinymaskrcnn", *words.split("\\t")]
+    try:
+        runpy.run_module("tinymaskrcnn", run_name="__main__", alter_sys=False)
+    except SystemExit as end:
+        assert end.code == 2, end.code
+    print(end="\\0", file=sys.stderr)
+"""
 ENCODINGS = ("ascii", "ascii:strict", "cp1252", "cp437", "utf-8", "utf-8:surrogateescape")
 
 
@@ -52,15 +62,17 @@ ENCODINGS = ("ascii", "ascii:strict", "cp1252", "cp437", "utf-8", "utf-8:surroga
 def test_a_console_of_any_encoding_gets_every_text(encoding, tmp_path):
     """Names in any script, half surrogates included, in arguments and in what is said of them."""
     name = os.fsdecode("größe 猫 ".encode() + b"\xe9.json")
-    for words in (["train", "--config", name], ["data", "check", "--annotations", name, "--images", "."], [name]):
-        done = subprocess.run(
-            [sys.executable, "-m", "tinymaskrcnn", *words],
-            capture_output=True,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONIOENCODING": encoding},
-        )
-        err = done.stderr.decode(encoding.split(":")[0])
-        assert done.returncode == 2 and "Traceback" not in err and "Unicode" not in err, err
+    several = ["train", "--config", name], ["data", "check", "--annotations", name, "--images", "."], [name]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_ONE_PROCESS, *map("\t".join, several)],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    *said, end = done.stderr.decode(encoding.split(":")[0]).split("\0")
+    assert len(said) == len(several) and end == "" and done.returncode == 0, done.stderr
+    for err in said:
+        assert "Traceback" not in err and "Unicode" not in err, err
         assert "error: " in err and r"\udce9" in err and (r"gr\xf6\xdfe" in err or "größe" in err), err
 
 

@@ -1,4 +1,4 @@
-"""A usual run draws a share of the examples, a run of all tests many more; a named number that is small is drawn whole."""
+"""A usual run draws a share of the examples, a run of all tests many more; of few, all are drawn."""
 
 import drawn_examples
 import pytest

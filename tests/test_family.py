@@ -41,7 +41,12 @@ def settings(name):
     return override(Config(), MEMBERS[name] | small)
 
 
-@pytest.fixture(scope="module", params=MEMBERS)
+LONG = ("RoIWarp", "PrRoIPool")  # as RoIPool in all that a user does; what they compute is proved in ops/ and models/
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in MEMBERS]
+)
 def member(request, tmp_path_factory):
     """A trained run of each, and its name."""
     experiment = Experiment.start(tmp_path_factory.mktemp("family") / "run", settings(request.param))

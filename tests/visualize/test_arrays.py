@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from matplotlib.colors import to_rgb
 from matplotlib.textpath import TextPath
 
@@ -44,6 +44,7 @@ def test_how_numbers_are_written():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (5, 3), (12, 12)])
 @pytest.mark.parametrize("look", [{}, {"cmap": "viridis"}, {"center": 0}])
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_every_look_is_legible(theme, shape, look):
     values = -np.random.default_rng(0).random(shape) * 1.3e-5
     assert_legible(draw_array(values, title="the gradient of x", **look).figure)

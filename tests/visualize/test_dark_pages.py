@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 import pytest
-from drawing_checks import assert_legible
+from drawing_checks import assert_legible, placed_texts
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from visualize.test_visualize_anchors import REPORT
@@ -62,8 +62,8 @@ def contrast(a, b):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_older_figures_are_legible_on_both_pages(name, theme):
+def look(name, theme):
+    """Where the texts of a figure stand, in a theme in which all of them can be read."""
     figure = FIGURES[name]()
     assert_legible(figure)
     assert to_rgb(figure.get_facecolor()) == to_rgb(style.THEMES[theme]["paper"])
@@ -73,6 +73,26 @@ def test_older_figures_are_legible_on_both_pages(name, theme):
         if text.get_text().strip() and text.get_visible():
             ratio = contrast(text.get_color(), page)
             assert ratio >= 3, f"{name}: {text.get_text()!r} has a contrast of {ratio:.1f}"
+    return [(text, box.extents.tolist()) for text, box in placed_texts(figure)]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_older_figures_are_legible_on_both_pages_and_nothing_moves(name):
+    seen = []
+    for theme in style.THEMES:
+        with matplotlib.rc_context():
+            use_theme(theme)
+            seen.append(look(name, theme))
+    assert seen[0] == seen[1] and seen[0]
+
+
+def test_a_theme_sets_colours_alone():
+    with matplotlib.rc_context():
+        use_theme("light")
+        light = dict(matplotlib.rcParams)
+        use_theme("dark")
+        changed = {key for key, value in matplotlib.rcParams.items() if value != light[key]}
+    assert changed and all(key.endswith("color") for key in changed), changed
 
 
 def test_every_line_of_the_curves_stands_out(theme):
@@ -94,11 +114,11 @@ def test_colours_stand_out_from_both_pages(theme):
 def test_a_theme_can_be_taken_back():
     with matplotlib.rc_context():
         use_theme("light")
-        before = FIGURES["curves"]()._repr_png_()
+        before = FIGURES["coverage"]()._repr_png_()
         use_theme("dark")
-        assert FIGURES["curves"]()._repr_png_() != before
+        assert FIGURES["coverage"]()._repr_png_() != before
         use_theme("light")
-        assert FIGURES["curves"]()._repr_png_() == before
+        assert FIGURES["coverage"]()._repr_png_() == before
 
 
 def test_an_unknown_theme_is_named():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from golden import MATRIX
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -18,7 +18,7 @@ def panels(figure):
     return [figure.axes[k : k + 3] for k in range(0, 12, 3)]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_it_is_legible_and_names_all_four(theme):
     style.use_theme(theme)
     try:

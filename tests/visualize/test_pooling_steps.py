@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from golden import MATRIX
 from matplotlib.image import imread
 
@@ -51,7 +51,7 @@ def test_the_sum_of_a_point_is_written_out():
     assert abs(total - float(lines[-1].split()[-1])) < 1e-3 and len(products) == 4
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("samples", [2, 4])
 def test_frames_are_legible(theme, samples):
     style.use_theme(theme)

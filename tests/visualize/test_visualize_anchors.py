@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from matplotlib.colors import to_hex
 
 from tinymaskrcnn.errors import ArgumentError, ShapeError
@@ -134,6 +134,7 @@ def test_deltas_are_those_of_encode(theme):
 
 
 @pytest.mark.parametrize("limits", [(0.7, 0.3), (0.3, 0.3), (1.0, 0.0)])
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_bands_count_every_anchor_once(limits, theme, rng):
     best = np.concatenate([rng.random(500) ** 4, [0.3, 0.7, 0.71, 1.0]])
     positive, negative = limits

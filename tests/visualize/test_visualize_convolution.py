@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +107,7 @@ def test_without_a_position_everything_is_filled(rng):
     assert len(output.texts) == 4
 
 
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_legible(theme, rng):
     x = rng.integers(0, 10, (5, 5))
     for layout in ({"padding": 1}, {"stride": 2}, {}):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from matplotlib.colors import to_rgba
 from tiny_model import tiny_model
 
@@ -29,6 +29,7 @@ def found_and_hidden(trace):
     return box, why_missed(trace, box, label=label), why_missed(trace, box, label=label, min_score=0.999)
 
 
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_a_lost_object_has_a_frame_for_each_stage_it_passed_and_one_for_its_end(trace, theme):
     box, _, hidden = found_and_hidden(trace)
     steps = fate_steps(trace, hidden, box, title="the first")

@@ -3,7 +3,7 @@ import io
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from PIL import Image
 from tiny_model import tiny_model
 
@@ -74,7 +74,7 @@ def test_only_losses_are_noted(film):
         film.note({"mask": 1.0})
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_frames_are_legible_of_one_size_and_say_what_they_show(film, theme):
     use_theme(theme)
     try:

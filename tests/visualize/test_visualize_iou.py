@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +32,7 @@ def theme(request):
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_every_pair_is_legible_and_says_its_numbers(name, theme):
     b = np.array(PAIRS[name], np.float64)
     ax = draw_iou(A, b)
@@ -108,6 +109,7 @@ def test_steps_at_chosen_places():
     assert steps.captions == ["shift 1.67: IoU 0.60", "shift -6.67: IoU 0.00"]
 
 
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_frames_are_legible(theme):
     path = np.stack([A + [shift, 0, shift, 0] for shift in range(-30, 31, 5)])
     curve = boxes.iou_matrix(A[None], path)[0]

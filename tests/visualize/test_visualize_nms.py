@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +67,7 @@ def test_captions_tell_the_story():
     assert "box 2" in third and "It overlaps no waiting box by more than 0.5" in third and "Nobody waits" in third
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_every_state_is_legible(theme):
     style.use_theme(theme)
     try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_checks import assert_legible, words
+from drawing_checks import THEMES, assert_legible, words
 from drawn_examples import examples
 from golden import MATRIX
 from hypothesis import given
@@ -185,6 +185,7 @@ def test_numbers_are_short():
         dict(points=False, bins=False),
     ],
 )
+@pytest.mark.parametrize("theme", THEMES, indirect=True)
 def test_legible(look, theme):
     ax = draw_pooling_grid(MAP, (0.4, 2.7, 6.9, 7.5), output_size=2, **look)
     assert_legible(ax.figure)
