@@ -197,6 +197,11 @@ def hand_in_flat(folder, **texts):
     return folder
 
 
+def nothing_handed_in(folder):
+    (folder / "a").mkdir(parents=True)
+    return folder
+
+
 RIGHT = fill("hw01", hw01.RIGHT)
 
 
@@ -241,18 +246,18 @@ def test_no_more_processes_than_cores(monkeypatch):
 
 
 def test_results_of_before_are_kept(tmp_path, in_this_process):
-    folder, out, told = hand_in_flat(tmp_path / "in", a=""), tmp_path / "out", []
+    folder, out, told = nothing_handed_in(tmp_path / "in"), tmp_path / "out", []
     grade(folder, out=out, homework="hw01", tell=told.append)
     assert told == []
     first = (out / "grades.csv").read_bytes()
-    assert b"empty" in first
-    (out / "grades.csv").write_bytes(first.replace(b"empty", b"right"))
+    assert b"nothing handed in" in first
+    (out / "grades.csv").write_bytes(first.replace(b"nothing handed in", b"right"))
     grade(folder, out=out, homework="hw01", tell=told.append)
     assert told == [
         f"the results that were in {out} are kept in {out}/earlier-1; grades.csv was changed since by hand: carry over "
         "what should stay"
     ]
-    assert (out / "earlier-1" / "grades.csv").read_bytes() == first.replace(b"empty", b"right")
+    assert (out / "earlier-1" / "grades.csv").read_bytes() == first.replace(b"nothing handed in", b"right")
     assert {p.name for p in (out / "earlier-1").iterdir()} == {"grades.csv", "grades.json", "feedback"}
     grade(folder, out=out, homework="hw01", tell=told.append)
     assert told[1] == f"the results that were in {out} are kept in {out}/earlier-2"
@@ -305,7 +310,7 @@ def test_a_full_disk_loses_no_grades(tmp_path, monkeypatch, in_this_process):
         return write(path, contents)
 
     monkeypatch.setattr(grading, "write_file", full)
-    report = grade(hand_in_flat(tmp_path / "in", a=""), out=tmp_path / "out", homework="hw01")
+    report = grade(nothing_handed_in(tmp_path / "in"), out=tmp_path / "out", homework="hw01")
     assert report["unwritten"].endswith("grades.csv: No space left on device") and len(report["submissions"]) == 1
 
 
