@@ -29,6 +29,8 @@ def test_structures_are_those_of_the_c_text():
         "correlation": [name for name, _ in library.Correlation._fields_],
         "tiles": [name for name, _ in library.Tiles._fields_],
         "finish": [name for name, _ in library.Finish._fields_],
+        "level": [name for name, _ in library.Level._fields_],
+        "crops": [name for name, _ in library.Crops._fields_],
     }
 
 

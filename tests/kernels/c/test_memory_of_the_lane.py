@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.kernels.c import conv, library, mask_logits
+from tinymaskrcnn.kernels.c import conv, library, mask_logits, roi_align
 from tinymaskrcnn.models.heads.mask import MaskPredictor
+from tinymaskrcnn.nn.fused import convolution
 from tinymaskrcnn.ops.conv import conv2d_backward
+from tinymaskrcnn.ops.roi_align import pyramid_roi_align_backward
 threads.set_threads(1)
 built = library.load(Path(sys.argv[1]))
 library.load = lambda: built
@@ -45,6 +47,9 @@ for variant in library.supported():
                 conv.choose = lambda *args, m=m, **data: m
                 y, cache = conv.conv2d_forward(ones(2, 7, 9, C), ones(*kernel, C, O), ones(O), **options)
                 conv.conv2d_backward(y, cache)
+                convolution(ones(2, 7, 9, C), ones(*kernel, C, O), ones(O), scale=ones(O), added=y, rectified=True, **(
+                    dict(stride=1, padding=0, dilation=1, groups=1) | options
+                ))
                 for shape in ((9, *y.shape[1:]), (2, 99, *y.shape[2:]), (2, 99, 1, O), (2, 7, 9, O + 32)):
                     refused(conv2d_backward, shape, cache)
     for C, D in ((3, 5), (16, 64)):
@@ -54,6 +59,16 @@ for variant in library.supported():
         predictor = MaskPredictor(C, D, 3, rng=np.random.default_rng(0))
         for shape in ((5, 2, 2), (1, 6, 8), (9, 6, 8), (5, 48, 1)):
             refused(predictor.backward, shape, cache)
+    rois = np.array([[-9, -9, 99, 99], [3, 2, 8, 9], [60, 60, 70, 70], [5, 5, 1, 1], [np.nan] * 4], np.float32)
+    for C in (1, 5, 16, 70, 130):
+        for samples in (1, 4):
+            pyramid, few = [ones(2, 8, 7, C), ones(2, 4, 3, C)], np.arange(5) % 2
+            crops, cache = roi_align.pyramid_roi_align_forward(
+                pyramid, rois=rois, image_index=few, level=few[::-1], output_size=(3, 5), scales=(1, 0.5),
+                samples=samples,
+            )
+            pyramid_roi_align_backward(crops, cache)
+            refused(pyramid_roi_align_backward, (9, 3, 5, C), cache)
     print(variant)
 """
 

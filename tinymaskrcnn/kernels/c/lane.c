@@ -22,6 +22,7 @@
 #define PASTE(a, b) a##_##b
 #define JOIN(a, b) PASTE(a, b)
 #define NAME(function) JOIN(function, VARIANT)
+#define IN_TILES(function, ...) m == 2 ? NAME(function)(2, __VA_ARGS__) : NAME(function)(4, __VA_ARGS__)
 
 #include "shapes.h"
 
@@ -93,4 +94,4 @@ EXPORT int invalid(void) {
 }
 
 /* Raised with every change of what the functions are called with: an older library is passed over. */
-EXPORT int lane_version(void) { return 5; }
+EXPORT int lane_version(void) { return 6; }

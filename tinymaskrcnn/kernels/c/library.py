@@ -17,12 +17,12 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 5  # of what the functions are called with; lane.c says the same
+VERSION = 6  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
 
-REPORTED = ("correlate", "winograd", "select")
+REPORTED = ("correlate", "winograd", "select", "roi_align")
 INFINITE = np.array(np.inf, np.float32)
 
 POINTER, COUNT = c_void_p, c_int64
@@ -36,6 +36,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "winograd_gradient": [c_int] + [POINTER] * 7,
     "select": [POINTER] * 4 + [COUNT] * 3,
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
+    "roi_align": [c_int] + [POINTER] * 8,
 }
 
 
@@ -62,6 +63,8 @@ Tiles = _structure(
     "out_image out_row",
     "chunk plane",
 )
+Level = _structure("Level", "pixels", "image height width")
+Crops = _structure("Crops", "count rows columns channels", "samples aligned")
 
 
 class Lane:

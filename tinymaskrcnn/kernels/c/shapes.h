@@ -23,3 +23,13 @@ struct tiles {
   int64_t out_image, out_row;
   int64_t chunk, plane;                    /* tiles at a time; and from one element of transformed tiles to the next */
 };
+
+struct level {
+  float *pixels;
+  int64_t image, height, width;            /* from one image to the next; and the size of the map */
+};
+
+struct crops {
+  int64_t count, rows, columns, channels;  /* RoIs of this job, and the crop of each */
+  int64_t samples, aligned;                /* samples of a bin along one axis; whether pixels have their centres at 0.5 */
+};

@@ -9,6 +9,7 @@ typedef int32_t NAME(lanes) __attribute__((vector_size(4 * LANES)));
 #include "weights.h"
 #include "winograd.h"
 #include "select.h"
+#include "roi_align.h"
 
 #undef vec
 #undef lanes

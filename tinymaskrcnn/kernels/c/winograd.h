@@ -98,10 +98,7 @@ INLINE void NAME(filter)(int m, float *filters, const float *w, int64_t C, int64
 
 EXPORT void NAME(winograd_filters)(int m, float *filters, const float *w, int64_t C, int64_t O, int64_t row,
                                    int64_t column, int64_t in, int64_t out) {
-  if (m == 2)
-    NAME(filter)(2, filters, w, C, O, row, column, in, out);
-  else
-    NAME(filter)(4, filters, w, C, O, row, column, in, out);
+  IN_TILES(filter, filters, w, C, O, row, column, in, out);
 }
 
 struct NAME(place) {
@@ -239,10 +236,7 @@ INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters,
 
 EXPORT void NAME(winograd)(int m, float *y, const float *x, const float *filters, const struct finish *f, float *pixels,
                            float *products, const struct tiles *s) {
-  if (m == 2)
-    NAME(forward)(2, y, x, filters, f, pixels, products, s);
-  else
-    NAME(forward)(4, y, x, filters, f, pixels, products, s);
+  IN_TILES(forward, y, x, filters, f, pixels, products, s);
 }
 
 /* The one product that has weight 1 in every pixel of its tile knows dbias. */
@@ -263,8 +257,5 @@ INLINE void NAME(backward)(int m, float *dfilters, float *dbias, const float *x,
 /* dfilters (a*a, C, O) and dbias (O) gain what these tiles say. */
 EXPORT void NAME(winograd_gradient)(int m, float *dfilters, float *dbias, const float *x, const float *dy,
                                     float *pixels, float *dproducts, const struct tiles *s) {
-  if (m == 2)
-    NAME(backward)(2, dfilters, dbias, x, dy, pixels, dproducts, s);
-  else
-    NAME(backward)(4, dfilters, dbias, x, dy, pixels, dproducts, s);
+  IN_TILES(backward, dfilters, dbias, x, dy, pixels, dproducts, s);
 }
