@@ -1,11 +1,17 @@
+import copy
 import dataclasses
+import functools
 
+import hypothesis
 import numpy as np
 import pytest
+from explain.explained import detected, fast_network, network, picture, some_boxes, with_settings
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_model import change_heads, tiny_config, tiny_model
 
-from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.explain.trace import trace_detection
+from tinymaskrcnn.errors import ArgumentError, ConfigError
+from tinymaskrcnn.explain.trace import trace_detection, what_if, without_anchor
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.ops import boxes, nms
 from tinymaskrcnn.structures import collate
@@ -103,3 +109,109 @@ def test_without_a_mask_head_there_are_no_masks():
 def test_a_model_in_training_is_refused():
     with pytest.raises(ArgumentError, match=r"model\.eval\(\)"):
         trace_detection(tiny_model(), np.zeros((32, 32, 1), np.float32))
+
+
+# ---------------------------------------------------------------- the same with other settings
+
+PARTS = ("boxes", "labels", "scores", "masks", "keypoints", "mask_scores")
+OTHERS = {
+    "rpn.pre_nms_top_n": st.integers(1, 60),
+    "rpn.min_size": st.floats(0, 12),
+    "rpn.nms_iou": st.floats(0, 1),
+    "rpn.post_nms_top_n": st.integers(1, 60),
+    "roi.score_threshold": st.floats(-1, 0.9),
+    "roi.min_size": st.floats(0, 12),
+    "roi.nms_iou": st.floats(0, 1),
+    "roi.detections_per_image": st.integers(1, 60),
+    "roi.mask_threshold": st.floats(0.05, 0.95),
+}
+
+
+@functools.cache
+def traced_once(kind, seed):
+    model, image = network(kind, seed), picture(seed)
+    return model, image, trace_detection(model, image)
+
+
+@given(
+    kind=st.sampled_from(["faster", "mask scoring", "keypoint", "RoIPool", "C4", "finest map"]),
+    seed=st.integers(0, 3),
+    settings=st.fixed_dictionaries({}, optional=OTHERS),
+)
+@hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
+def test_other_settings_give_what_a_model_with_these_settings_finds(kind, seed, settings):
+    model, image, trace = traced_once(kind, seed)
+    twin = with_settings(model, settings)
+    wanted, decided = trace_detection(twin, image), what_if(trace, settings)
+    found = detected(twin, image)
+    assert decided.config == twin.config
+    for part in ("anchor", "kept"):
+        np.testing.assert_array_equal(getattr(decided.candidates, part), getattr(wanted.candidates, part))
+        np.testing.assert_array_equal(getattr(decided.proposals, part), getattr(wanted.proposals, part))
+    np.testing.assert_array_equal(decided.detections.labels, found.labels)
+    for part in PARTS:  # a head that looks at more or fewer boxes at a time may round otherwise
+        ours, its = getattr(decided.detections, part), getattr(found, part)
+        assert (ours is None) == (its is None)
+        if part == "masks" and ours is not None:
+            assert (ours != its).mean() < 1e-3 if its.size else ours.shape == its.shape
+        elif ours is not None:
+            np.testing.assert_allclose(ours, its, rtol=1e-4, atol=1e-4)
+
+
+def test_the_settings_that_it_has_give_the_same_bits():
+    model, image, trace = traced_once("mask scoring", 1)
+    roi, rpn = model.config.roi, model.config.rpn
+    same = {"rpn.nms_iou": rpn.nms_iou, "rpn.post_nms_top_n": rpn.post_nms_top_n[1], "roi.nms_iou": roi.nms_iou}
+    for settings in ({}, same):
+        for part in PARTS:
+            again = what_if(trace, settings).detections
+            np.testing.assert_array_equal(getattr(again, part), getattr(trace.detections, part))
+
+
+def test_proposals_from_outside_are_decided_anew_too():
+    model, image, boxes = fast_network(1), picture(1), some_boxes(1)
+    trace = trace_detection(model, image, proposals=boxes)
+    for settings in ({"roi.nms_iou": 0.1}, {"roi.score_threshold": 0.4}, {"roi.detections_per_image": 2}):
+        found = detected(with_settings(model, settings), image, proposals=boxes[None])
+        np.testing.assert_array_equal(what_if(trace, settings).detections.boxes, found.boxes)
+
+
+def test_an_anchor_that_is_no_candidate_leaves_no_trace():
+    """As if the network had said so: its own RPN is made to."""
+    model, image, trace = traced_once("mask", 3)
+    for row in range(3):
+        anchor = trace.proposals.anchor[trace.origins[row]]
+        twin, forward = copy.copy(model), model.rpn.forward
+
+        def said(pyramid, forward=forward, anchor=anchor):
+            (logits, deltas), cache = forward(pyramid)
+            logits[0, anchor] = -np.inf
+            return (logits, deltas), cache
+
+        twin.rpn = copy.copy(model.rpn)
+        twin.rpn.forward = said
+        found, decided = detected(twin, image), without_anchor(trace, anchor).detections
+        np.testing.assert_allclose(decided.boxes, found.boxes, rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(decided.labels, found.labels)
+        assert len(found.boxes) != len(trace.detections) or (found.boxes != trace.detections.boxes).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"roi.box_size": 3}, r"settings must be some of rpn.pre_nms_top_n, .*; got \['roi.box_size'\]"),
+        ({"nms_iou": 0.3}, "settings must be some of"),
+        ({"roi.nms_iou": 1.5}, "nms_iou"),
+        ({"rpn.pre_nms_top_n": 0}, "pre_nms_top_n"),
+    ],
+)
+def test_settings_that_decide_nothing_are_refused(settings, said):
+    _, _, trace = traced_once("mask", 3)
+    with pytest.raises((ArgumentError, ConfigError), match=said):
+        what_if(trace, settings)
+
+
+def test_a_trace_that_does_not_know_its_network_is_refused():
+    _, _, trace = traced_once("mask", 3)
+    with pytest.raises(ArgumentError, match="needs a trace of trace_detection"):
+        what_if(dataclasses.replace(trace, said=None), {})

@@ -25,6 +25,8 @@ STAGES = (  # in this order; what each one leaves over
     ("mask", "mask that fits, too"),
 )
 
+OF_RPN = ("anchors", "deltas", "top-n", "RPN NMS")  # without an RPN, all begins with the proposals
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -57,13 +59,14 @@ def why_missed(trace, target_box, *, label=None, mask=None, min_iou=0.5, min_sco
     if target.shape != (4,):
         raise ShapeError(f"why_missed: target_box must be (4,), x1, y1, x2, y2; got shape {target.shape}")
     walk = _Walk(trace, target, label, mask, min_iou, min_score)
-    stages = {name: walk.boxes_after(name) for name, _ in STAGES}
+    names = [name for name, _ in STAGES if trace.anchors is not None or name not in OF_RPN]
+    stages = {name: walk.boxes_after(name) for name in names}
     overlaps = {name: walk.overlap(found) for name, found in stages.items()}
     fitting = {name: stages[name][overlaps[name] >= min_iou] for name in stages}
     counts = {name: len(found) for name, found in fitting.items()}
-    passed = [i for i, (name, _) in enumerate(STAGES) if counts[name]]
+    passed = [i for i, name in enumerate(names) if counts[name]]
     lost = passed[-1] + 1 if passed else 0
-    stage = STAGES[lost][0] if lost < len(STAGES) else "found"
+    stage = names[lost] if lost < len(names) else "found"
     reason, numbers, culprit = walk.explain(stage)
     best = {name: float(found.max(initial=0)) for name, found in overlaps.items()}
     return Fate(stage, reason, numbers, counts, fitting, best, min_iou, culprit)
@@ -88,11 +91,14 @@ class _Walk:
         found, refined = self.trace.detections, proposals.refined[:, self.classes]
         ours = np.isin(found.labels - 1, self.classes)
         shown = ours & (found.scores >= self.min_score)
+        if stage in OF_RPN:
+            return {
+                "anchors": anchors.boxes,
+                "deltas": anchors.moved,
+                "top-n": candidates.boxes,
+                "RPN NMS": candidates.boxes[candidates.kept],
+            }[stage]
         return {
-            "anchors": anchors.boxes,
-            "deltas": anchors.moved,
-            "top-n": candidates.boxes,
-            "RPN NMS": candidates.boxes[candidates.kept],
             "proposals": proposals.boxes,
             "box deltas": refined.reshape(-1, 4),
             "class score": refined[proposals.likely[:, self.classes]],
@@ -179,8 +185,11 @@ class _Walk:
         return reason, numbers, anchors.moved[best]
 
     def _rpn_nms(self):
-        candidates = self.trace.candidates
+        candidates, least = self.trace.candidates, self.trace.config.rpn.min_size
         rows = self.fitting(candidates.boxes)
+        if not (_sides(candidates.boxes[rows]) >= least).any():
+            return self._too_small(candidates.boxes[rows], "rpn.min_size", least)
+        rows = rows[_sides(candidates.boxes[rows]) >= least]
         best = rows[np.argmax(candidates.scores[rows])]
         rivals = candidates.kept & (candidates.level == candidates.level[best])
         limit = self.trace.config.rpn.nms_iou
@@ -194,6 +203,8 @@ class _Walk:
         )
 
     def _proposals(self):
+        if self.trace.candidates is None:
+            return self._not_proposed()
         candidates, limit = self.trace.candidates, self.trace.config.rpn.post_nms_top_n[1]
         kept = np.flatnonzero(candidates.kept)
         kept = kept[np.argsort(-candidates.scores[kept], kind="stable")]
@@ -203,6 +214,12 @@ class _Walk:
             f"its best box, objectness {score:.2g}, is number {rank + 1} of all levels; only {limit} become proposals"
         )
         return reason, {"rank": rank + 1, "limit": limit, "objectness": score}, candidates.boxes[kept[rank]]
+
+    def _not_proposed(self):
+        iou = self.overlap(self.trace.proposals.boxes)
+        best = int(np.argmax(iou))
+        reason = f"no proposal that came with the picture fits it: the best has IoU {iou[best]:.2f}"
+        return f"{reason}, below {self.min_iou:g}", {"best_iou": float(iou[best])}, self.trace.proposals.boxes[best]
 
     def _box_deltas(self):
         proposals = self.trace.proposals
@@ -231,7 +248,10 @@ class _Walk:
     def _final_nms(self):
         proposals = self.trace.proposals
         rows, columns = self.pairs(proposals.likely)
-        row, column = rows[0], columns[0]
+        found, least = proposals.refined[rows, columns], self.trace.config.roi.min_size
+        if not (_sides(found) >= least).any():
+            return self._too_small(found, "roi.min_size", least)
+        row, column = (of[_sides(found) >= least][0] for of in (rows, columns))
         rivals = proposals.kept[:, column]
         return self._suppressed(
             proposals.refined[row, column],
@@ -306,6 +326,18 @@ class _Walk:
         numbers |= {"rival_score": float(rival_scores[best]), "rival_iou": of_object}
         return reason, numbers, rivals[best]
 
+    def _too_small(self, found, setting, least):
+        """All boxes (n, 4) that fit have too short a side to take part."""
+        best = int(np.argmax(_sides(found)))
+        side = float(_sides(found)[best])
+        reason = f"its best box has a side of {side:.3g} px, less than {setting} {least:g}"
+        return reason, {"side": side, "min_size": least}, found[best]
+
     @staticmethod
     def _winner(numbers):
         return f"the likeliest class is {numbers['winner']} with {numbers['winner_score']:.2f}"
+
+
+def _sides(found):
+    """The shorter side of each box: (n, 4)  ->  (n,)"""
+    return (found[:, 2:] - found[:, :2]).min(axis=1, initial=np.inf)
