@@ -12,7 +12,7 @@ from .commands.options import check_threads
 from .errors import TinyMaskRCNNError, shown
 
 COMMANDS = (
-    *("train", "evaluate", "predict", "annotate", "convert", "export", "demo", "profile", "walk"),
+    *("train", "evaluate", "predict", "annotate", "convert", "export", "demo", "profile", "walk", "explain"),
     *("doctor", "data", "homework"),
 )
 INTERRUPTED = 130  # what a shell reports after Ctrl-C

@@ -18,6 +18,7 @@ from visualize.test_visualize_recall import RECALL
 
 from tinymaskrcnn import visualize as v
 from tinymaskrcnn.explain import LossGradients
+from tinymaskrcnn.explain.explanation import explain
 from tinymaskrcnn.explain.fate import why_missed
 from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.ops import roi_align
@@ -26,6 +27,7 @@ from tinymaskrcnn.visualize import style
 MAP = MATRIX[0, :, :, 0]
 SIGNED = np.array([[1.0, -2.5, 0], [0.25, 3, -1]])
 GREY = np.linspace(0, 1, 24 * 32).reshape(24, 32, 1)
+GREY_NOISE = np.random.default_rng(1).random((50, 64, 1)).astype(np.float32)
 WIDE = np.linspace(0, 1, 5 * 7).reshape(5, 7)
 LAYOUT = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0)}
 STACK = [(3, 2, 1), (3, 1, 1), (3, 2, 1)]
@@ -108,6 +110,7 @@ PICTURES = {
     "draw_boxes": lambda: on_image(
         v.draw_boxes, [[2, 3, 12, 9], [8, 4, 20, 20]], labels=["a", "b 0.9"], colors=[style.RED, style.BLUE]
     ),
+    "chain_figure": lambda: v.chain_figure(explain(tiny_model(seed=3).eval(), GREY_NOISE), 1),
     "confusion_figure": lambda: v.confusion_figure(np.diag([0, 4, 2, 12]) + np.eye(4, k=1, dtype=int), NAMES),
     "draw_confusion": lambda: v.draw_confusion(np.diag([0, 4, 2, 1]) + np.eye(4, k=-1, dtype=int)),
     "convolution_figure": lambda: v.convolution_figure(

@@ -1,21 +1,32 @@
-"""What watches a network without being one: a detection with everything in between, and what became of each object."""
+"""What watches a network without being one: why a detection is there, and what became of each object."""
 
+from .chain import Chain, Counterfactual, Step
+from .explanation import Explanation, explain
 from .fate import STAGES, Fate, why_missed
 from .gradients import LossGradients, loss_gradients
 from .reach import objectness_reach
-from .trace import DetectionTrace, trace_detection
+from .trace import DetectionTrace, trace_detection, what_if
+from .verdicts import Verdict, judge_detections
 from .walk import walk_step
 from .walked import Walk
 
 __all__ = [
     "STAGES",
+    "Chain",
+    "Counterfactual",
     "DetectionTrace",
+    "Explanation",
     "Fate",
     "LossGradients",
+    "Step",
+    "Verdict",
     "Walk",
+    "explain",
+    "judge_detections",
     "loss_gradients",
     "objectness_reach",
     "trace_detection",
     "walk_step",
+    "what_if",
     "why_missed",
 ]

@@ -1,0 +1,96 @@
+"""`tinymaskrcnn explain`: why each detection of a picture is there, in words, and one of them drawn step by step."""
+
+from pathlib import Path
+
+from .walk import _number as number
+
+HELP = "say why each detection of a picture is there, and which number would have ended it"
+EXAMPLES = """examples:
+  tinymaskrcnn explain photo.png                                  by the small digit detector in the package
+  tinymaskrcnn explain photo.png --model runs/001 --detection 2   by a run; the third best detection is drawn
+  tinymaskrcnn explain --scene 20                                 a test scene, whose truth says what was missed, too
+
+A picture is looked at once, in the size that the network learned to see."""
+
+
+def add_arguments(parser):
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="a PNG or JPEG")
+    parser.add_argument("--scene", type=number, metavar="N", help="instead: which of the model's test scenes, from 0")
+    parser.add_argument(
+        "--model",
+        metavar="RUN|FILE|NAME",
+        default="tour",
+        help="run folder, model.npz, or one of the detectors in the package: tour (default) or handwriting",
+    )
+    parser.add_argument(
+        "--score", type=float, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
+    )
+    parser.add_argument(
+        "--detection", type=number, default=0, metavar="K", help="which one is drawn, best first from 0 (default: 0)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", default="explained.png", help=".png, .pdf or .svg (default: explained.png)"
+    )
+
+
+def run(args):
+    from ..errors import ArgumentError
+    from ..visualize import chain_figure, save_figure
+
+    if (args.image is None) == (args.scene is None):
+        raise ArgumentError("explain needs a picture, or --scene N, and not both")
+    if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ArgumentError(f"--out must end in .png, .pdf or .svg; got {args.out!r}")
+    if args.image is not None and Path(args.out).resolve() == Path(args.image).resolve():
+        raise ArgumentError("--out would overwrite the picture; choose another name")
+    told = explained(args.model, picture=args.image, scene=args.scene, score=args.score)
+    if len(told) and args.detection >= len(told):
+        raise ArgumentError(f"--detection must be below {len(told)}, the detections with {args.score:g} or more")
+    figure = chain_figure(told, args.detection)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    save_figure(figure, args.out)
+    print(told)
+    for k in range(len(told)):
+        print(f"\n{told.chain(k)}")
+    print(f"\nwrote {args.out}")
+    return 0
+
+
+def explained(path, *, picture=None, scene=None, score=0.5):
+    """The Explanation of a picture file, or of a test scene, by what `open_detector` opens."""
+    from ..capacity import require
+    from ..data.proposals.stream import given_for
+    from ..data.resizing import resize_to_config
+    from ..errors import ArgumentError
+    from ..experiment import open_detector
+    from ..explain import explain
+    from ..models.shapes import detect_bytes
+    from ..structures import collate
+
+    detector = open_detector(path)
+    model = detector.model.eval()
+    image, target = _picture(detector, picture) if scene is None else _scene(detector, path, scene)
+    image = resize_to_config(image, model.config)
+    needed = detect_bytes(model.config, image.shape[:2], pictures=1)
+    require(needed, "explaining this picture", advice="; take a smaller one", error=ArgumentError)
+    given = given_for([image], collate([image]).sizes, model.config)
+    proposals = given["proposals"][0][given["proposals_valid"][0]] if given else None
+    return explain(model, image, target, proposals=proposals, min_score=score)
+
+
+def _picture(detector, path):
+    from ..data.pictures import read_image
+
+    return read_image(path, detector.model.config.backbone.in_channels), None
+
+
+def _scene(detector, path, number):
+    from ..config import tour_preset
+    from ..data.loader import open_stream
+    from ..errors import ArgumentError
+    from ..zoo.tour import is_tour
+
+    config = tour_preset() if is_tour(path) else getattr(detector, "config", None)
+    if config is None:
+        raise ArgumentError(f"{path} says nothing of its scenes: give a picture instead of --scene")
+    return open_stream(config, split="test", data_dir=getattr(detector, "data_dir", None)).scene(number)
