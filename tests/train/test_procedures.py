@@ -42,7 +42,7 @@ def test_joint_training_goes_on_where_it_stopped(tmp_path, fakes, stopped):
     "name, trainer, steps",
     [
         ("joint", "procedures.Trainer", 6),
-        ("pretrain", "pretrain.Trainer", 6),
+        ("pretrain", "procedures.Trainer", 6),
         ("alternating", "alternating.StepTrainer", 2),
     ],
 )
@@ -69,9 +69,10 @@ def test_a_procedure_trains_on_the_device_that_it_is_given(tmp_path, monkeypatch
             return made
 
         monkeypatch.setattr(module, attribute, started)
-        monkeypatch.setattr(module, "run_training", lambda *_, **__: False)
-        before = module.Progress
-        monkeypatch.setattr(module, "Progress", lambda *a, **k: bars.append((a, k)) or before(*a, **k))
+        own = importlib.import_module(PROCEDURES[name].__module__)
+        monkeypatch.setattr(own, "run_training", lambda *_, **__: False)
+        before = own.Progress
+        monkeypatch.setattr(own, "Progress", lambda *a, **k: bars.append((a, k)) or before(*a, **k))
         assert PROCEDURES[name](Training(model, None, run, device), on_start=began.append) is False
     [(settings, given, kind)] = seen
     assert given == device and (kind is np.ndarray) == (device == "cpu") and settings.steps == steps

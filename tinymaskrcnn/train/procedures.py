@@ -12,6 +12,7 @@ from .alternating import alternating
 from .loop import resume, run_training
 from .pretrain import pretrain
 from .progress import Progress
+from .ranks.rank_trainer import RankTrainer
 from .run import RunFolder
 from .trainer import Trainer
 
@@ -24,10 +25,17 @@ class Training:
     stream: Any
     run: RunFolder
     device: str = "cpu"
+    ranks: Any = None  # a Communicator, where several processes train together
 
     @property
     def config(self):
         return self.run.config
+
+    def trainer(self, model):
+        """A Trainer of a model, alone or with others."""
+        if self.ranks is None:
+            return Trainer(model, self.stream, self.config.train, device=self.device)
+        return RankTrainer(model, self.stream, self.config.train, device=self.device, ranks=self.ranks)
 
 
 def joint(training, *, on_start=lambda step: None):
@@ -36,7 +44,7 @@ def joint(training, *, on_start=lambda step: None):
     on_start(step) is called when nothing but the steps themselves can go wrong any more.
     """
     settings = training.config.train
-    trainer = Trainer(training.model, training.stream, settings, device=training.device)
+    trainer = training.trainer(training.model)
     start = resume(trainer, training.run)
     on_start(start)
     with Progress(settings.steps, start=start) as progress:

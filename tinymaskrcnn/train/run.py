@@ -8,6 +8,7 @@ from ..config import Config, from_dict, to_dict
 from ..errors import ArgumentError, ConfigError, shown
 from ..files import read_json, sweep_folder, write_whole
 from .checkpoint import load_checkpoint, save_checkpoint
+from .metrics import append_row, truncate_rows
 
 NAMES = ("checkpoint.npz", "metrics.jsonl", "config.json", "evaluation.json", "detections.png", "curves.png")
 
@@ -71,6 +72,18 @@ class RunFolder:
         """The verified checkpoint of this run; it must have been made with this run's configuration."""
         return load_checkpoint(self.checkpoint_file, config=to_dict(self.config), part=part)
 
+    def last(self):
+        """The checkpoint to go on from; None when there is none."""
+        return self.load() if self.checkpoint_file.exists() else None
+
+    def append_row(self, row):
+        """Add the row of a step to the metrics."""
+        append_row(self.metrics_file, row)
+
+    def truncate_rows(self, step):
+        """Forget the rows after a step: they are computed again."""
+        truncate_rows(self.metrics_file, step)
+
     def clean(self):
         """Remove what killed processes left half-written."""
         sweep_folder(self.path, NAMES)
@@ -78,6 +91,22 @@ class RunFolder:
     def write_json(self, name, entries):
         """Write a JSON file in one move."""
         write_whole(self.path / name, json.dumps(entries, indent=2) + "\n")
+
+
+class FollowedRun(RunFolder):
+    """A run as those see it that train along, on other machines perhaps: they read nothing of it, and write nothing."""
+
+    @classmethod
+    def create(cls, path, config, *, data_dir=None):
+        return cls(Path(path), config, data_dir)
+
+    def last(self):
+        return None
+
+    def _nothing(self, *_):
+        """Rank 0 does."""
+
+    save = append_row = truncate_rows = clean = write_config = write_json = _nothing
 
 
 def _hint(path):

@@ -44,6 +44,9 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
         self.step = step
 
+    def align(self):
+        """Begin with the same state as all that train together; one alone does."""
+
     def step_rng(self):
         """The random numbers of the step that comes next."""
         return np.random.default_rng([self.config.seed, self.step])

@@ -3,7 +3,7 @@
 import pytest
 import with_mpi
 
-from tinymaskrcnn.errors import BackendError
+from tinymaskrcnn.errors import ArgumentError, BackendError
 from tinymaskrcnn.train.ranks import mpi
 
 
@@ -15,12 +15,31 @@ def test_two_real_ranks_meet():
     assert said[1].startswith("rank 1 did not come to meeting ") and "within 0.5 s" in said[1]
 
 
-def test_how_many_mpi_started(monkeypatch):
-    for name in mpi.STARTED:
+@pytest.mark.parametrize(
+    "settings, count",
+    [
+        ({}, 0),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, 2),
+        ({"PMI_SIZE": "4"}, 4),
+        ({"SLURM_STEP_NUM_TASKS": "8"}, 0),  # a program that sbatch or srun started without MPI
+        ({"SLURM_STEP_NUM_TASKS": "8", "PMIX_RANK": "3"}, 8),
+    ],
+)
+def test_how_many_mpi_started(monkeypatch, settings, count):
+    for name in (*mpi.STARTED, mpi.SLURM, "PMIX_RANK"):
         monkeypatch.delenv(name, raising=False)
-    assert mpi.started() == 0
-    monkeypatch.setenv("PMI_SIZE", "4")
-    assert mpi.started() == 4
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert mpi.started() == count
+
+
+@pytest.mark.parametrize("said", ["0", "soon", "nan", "-3"])
+def test_patience_is_a_number_of_seconds(monkeypatch, said):
+    monkeypatch.setenv("TINYMASKRCNN_PATIENCE", said)
+    with pytest.raises(ArgumentError, match="TINYMASKRCNN_PATIENCE must be a number of seconds above 0"):
+        mpi.patience()
+    monkeypatch.setenv("TINYMASKRCNN_PATIENCE", "2.5")
+    assert mpi.patience() == 2.5
 
 
 @pytest.mark.parametrize("error", [ImportError("No module named 'mpi4py'"), RuntimeError("cannot load MPI library")])

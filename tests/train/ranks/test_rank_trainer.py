@@ -89,7 +89,7 @@ def test_ranks_compute_what_one_process_computes(threads, kind, size):
 
 def test_batches_that_are_accumulated_share_their_draws(threads):
     settings = dataclasses.replace(SETTINGS, accumulate=2, batch_size=2)
-    build, scenes = MODELS["mask and keypoints"], Scenes(batch_size=2)
+    build, scenes = MODELS["mask and keypoints"], Scenes(batch_size=2, objects=(1, 3, 0, 2))
     one = stepped(build(), Trainer, settings, scenes)
     assert_equal(one, on_some_ranks(threads, 2, build, settings, scenes)[1], rtol=1e-12)
 

@@ -1,1 +1,1 @@
-"""The same training on several processes, ranks, each with a part of every batch."""
+"""The same training on several processes, ranks, each with a part of every batch: see docs/scaling.md."""

@@ -4,6 +4,7 @@ A body says how arrays travel: `exchange`. All else is built on it. Every rank m
 order; every call is a meeting, and nobody goes on before all have come.
 """
 
+import contextlib
 import json
 import sys
 
@@ -28,6 +29,11 @@ class Communicator:
         All are of one type, here and on all ranks.
         """
         return parts
+
+    @contextlib.contextmanager
+    def patiently(self, times):
+        """Inside, wait for so many times as long as usual: one rank does what the others have no part in."""
+        yield
 
     def end_all(self, status):
         """End the whole run, all ranks of it, now."""

@@ -1,38 +1,51 @@
 """Ranks that talk over MPI: on one machine by shared memory, on several by whatever network MPI knows."""
 
+import contextlib
 import importlib
 import os
 import time
 
 import numpy as np
 
-from ...errors import BackendError, RankError
+from ...errors import ArgumentError, BackendError, RankError, shown
 from .communicator import Communicator
 
-STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # as how many mpiexec, or srun, says it started us
+STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # as how many mpiexec, or srun, says it started us
+SLURM = "SLURM_STEP_NUM_TASKS"  # the same of an srun that speaks PMIx, which says itself only PMIX_RANK
 SPIN = 2e-3  # seconds of asking again and again, before a rank leaves its core to others between two questions
 NAP = 1e-4
-PATIENCE = 300.0  # seconds after which a rank that others wait for counts as lost
+PATIENCE = 300.0  # seconds after which a rank that others wait for counts as lost, unless TINYMASKRCNN_PATIENCE says
 TAGS = 1 << 14
 
 
 def started():
     """As how many ranks MPI started this program; 0 where it did not."""
-    counts = [os.environ[name] for name in STARTED if os.environ.get(name, "").isdigit()]
+    names = (*STARTED, SLURM) if "PMIX_RANK" in os.environ else STARTED
+    counts = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
     return int(counts[0]) if counts else 0
+
+
+def patience():
+    """How many seconds a rank waits for another."""
+    said = os.environ.get("TINYMASKRCNN_PATIENCE", PATIENCE)
+    with contextlib.suppress(ValueError):
+        if 0 < float(said) < float("inf"):
+            return float(said)
+    raise ArgumentError(f"TINYMASKRCNN_PATIENCE must be a number of seconds above 0; got {shown(said)}")
 
 
 class MpiCommunicator(Communicator):
     """Every pair of ranks talks directly, so that a rank that waits knows for whom.
 
-    Messages carry the number of their meeting, so that none is taken for that of another. patience: seconds to wait
+    Messages carry the number of their meeting, so that none is taken for that of another. patience: the seconds to wait
     until a RankError names who did not come.
     """
 
-    def __init__(self, *, patience=PATIENCE):
+    def __init__(self):
+        self.patience = patience()
         self.mpi = _load()
         self.world = self.mpi.COMM_WORLD.Dup()  # of our own: no message of another library comes between
-        self.rank, self.size, self.patience = self.world.rank, self.world.size, patience
+        self.rank, self.size = self.world.rank, self.world.size
         self.meetings = 0
         if started() not in (0, self.size):
             raise BackendError(
@@ -76,6 +89,14 @@ class MpiCommunicator(Communicator):
             )
         if waited > SPIN:
             time.sleep(NAP)
+
+    @contextlib.contextmanager
+    def patiently(self, times):
+        usual, self.patience = self.patience, self.patience * times
+        try:
+            yield
+        finally:
+            self.patience = usual
 
     def end_all(self, status):
         """End the whole run, all ranks of it, now."""

@@ -7,6 +7,7 @@ clip, stop at a NaN and step alike.
 """
 
 import contextlib
+import io
 
 import numpy as np
 
@@ -25,6 +26,19 @@ class RankTrainer(Trainer):
     def __init__(self, model, stream, config, *, ranks, device="cpu"):
         super().__init__(synchronise(model, ranks), RankStream(stream, ranks), config, device=device)
         self.ranks = ranks
+
+    def align(self):
+        """All begin with the state of rank 0, which alone has read a checkpoint."""
+        state = self.state_dict()
+        arrays = {f"{part}/{name}": array for part in ("model", "optimizer") for name, array in state[part].items()}
+        file = io.BytesIO()
+        np.savez(file, step=self.step, **arrays)
+        with self.ranks.patiently(10):  # rank 0 has looked at the data, and drawn
+            sent = self.ranks.from_first(file.getvalue())
+        with np.load(io.BytesIO(sent)) as sent:
+            named = {name: sent[name] for name in sent.files if name != "step"}
+            parts = {part: _below(named, f"{part}/") for part in ("model", "optimizer")}
+            self.load_state(step=int(sent["step"]), **parts)
 
     def step_rng(self):
         return RankRandom(super().step_rng(), self.ranks)
@@ -52,6 +66,10 @@ class RankTrainer(Trainer):
             own = where_nonfinite(self.model, batches, rng=rng)
         found = [where for where in self.ranks.told(own) if where]
         return named(found[0] if found else None, self.step + 1)
+
+
+def _below(arrays, prefix):
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 @contextlib.contextmanager

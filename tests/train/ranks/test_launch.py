@@ -1,0 +1,151 @@
+"""`mpiexec -n 2 tinymaskrcnn train`: one folder, one voice, one error, and a run that goes on with another number."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import with_mpi
+from tiny_settings import TINY_PARTS, TINY_RUN
+
+from tinymaskrcnn import cli
+from tinymaskrcnn.commands.options import override
+from tinymaskrcnn.config import Config, to_dict
+from tinymaskrcnn.errors import BackendError, ConfigError, RankError
+from tinymaskrcnn.train.metrics import read_rows
+from tinymaskrcnn.train.ranks import launch, mpi
+from tinymaskrcnn.train.ranks.communicator import Communicator
+from tinymaskrcnn.train.run import FollowedRun, RunFolder
+
+CONFIG = Config()
+FAULTY = with_mpi.ROOT / "tests/train/ranks/faulty_train.py"
+SETTINGS = TINY_RUN | TINY_PARTS | {"train.steps": 4, "train.eval_scenes": 2, "train.checkpoint_every": 1}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ranks") / "tiny.json"
+    path.write_text(json.dumps(to_dict(override(CONFIG, SETTINGS))))
+    return path
+
+
+def losses_of(path):
+    names = ("loss", "rpn_objectness", "box_class", "mask", "gradient_norm")
+    return np.array([[row[name] for name in names] for row in read_rows(path / "metrics.jsonl")])
+
+
+def test_two_ranks_stop_when_one_is_asked_to_and_one_process_goes_on(settings, tmp_path, capsys):
+    """What they computed is what one process computes, but for rounding."""
+    done = with_mpi.run_ranks(2, FAULTY, "term", 1, 2, "train", "--config", settings, "--out", tmp_path / "two")
+    assert done.returncode == 130, done.stderr
+    assert "4 steps of 2 scenes, shared by 2 ranks" in done.stderr and done.stderr.count("stopped and saved") == 1
+    assert RunFolder.open(tmp_path / "two").load().step == 3
+    assert cli.main(["train", "--out", str(tmp_path / "two"), "--resume"]) == 0
+    assert cli.main(["train", "--config", str(settings), "--out", str(tmp_path / "one")]) == 0
+    capsys.readouterr()
+    two, one = losses_of(tmp_path / "two"), losses_of(tmp_path / "one")
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+    assert not np.array_equal(two[:3], one[:3])  # they did add up in another order
+
+
+@pytest.mark.parametrize(
+    "fault, status, said",
+    [
+        ("raise", 2, "error: rank 1 of 2: a part of this machine"),
+        pytest.param("kill", 137, "exited on\nsignal 9", marks=pytest.mark.long),
+        pytest.param("hang", 2, "error: rank 0 of 2: rank 1 did not come to meeting ", marks=pytest.mark.long),
+    ],
+)
+def test_a_rank_that_comes_to_grief_ends_the_run_and_the_checkpoint_stays(settings, tmp_path, fault, status, said):
+    run, began = tmp_path / "run", time.monotonic()
+    given = ("train", "--config", settings, "--out", run)
+    done = with_mpi.run_ranks(2, FAULTY, fault, 1, 2, *given, timeout=120, TINYMASKRCNN_PATIENCE="10")
+    assert done.returncode == status and said in done.stderr, done.stderr
+    assert time.monotonic() - began < 100
+    if fault == "raise":
+        assert "ZeroDivisionError" in done.stderr  # where it happened is shown too: nobody foresaw it
+    assert RunFolder.open(run).load().step == 2
+
+
+def test_alone_nothing_of_mpi_is_imported(monkeypatch):
+    for name in mpi.STARTED:
+        monkeypatch.delenv(name, raising=False)
+    with launch.together() as ranks:
+        assert ranks is None
+    code = "import sys, tinymaskrcnn.experiment; print('mpi4py' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "False"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_what_all_lack_is_said_by_the_first_one(monkeypatch, rank):
+    def missing():
+        raise BackendError("several ranks need mpi4py")
+
+    monkeypatch.setattr(launch, "MpiCommunicator", missing)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", rank)
+    with pytest.raises(BackendError if rank == "0" else SystemExit), launch.together():
+        pass
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_rank_alone_is_heard_and_all_end_together(monkeypatch, capsys, first):
+    ended = []
+    ranks = Communicator()
+    ranks.rank = 0 if first else 1
+    ranks.end_all = ended.append
+    monkeypatch.setattr(launch, "MpiCommunicator", lambda: ranks)
+    monkeypatch.setattr(launch, "check_same", lambda *_: None)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    with launch.together():
+        print("a word")
+    assert capsys.readouterr().out == ("a word\n" if first else "") and not ended
+    with launch.together():
+        raise ConfigError("a setting")
+    assert ended == [2]
+
+
+def test_ranks_that_were_told_different_things_are_told_apart(threads):
+    def work(ranks):
+        train = dataclasses.replace(CONFIG.train, seed=ranks.rank // 2, steps=ranks.rank // 2 + 1)
+        with pytest.raises(RankError) as raised:
+            launch.check_together(dataclasses.replace(CONFIG, train=train), ranks)
+        return str(raised.value)
+
+    wanted = "the ranks have different configurations: train.seed is 0 on rank 0 and 1 on rank 2; and 1 more"
+    assert threads.on_ranks(3, work) == [wanted] * 3
+
+
+@pytest.mark.parametrize(
+    "settings, wanted",
+    [
+        ({"train.batch_size": 9}, "train.batch_size must be a multiple of the 2 ranks, which share each batch; got 9"),
+        ({"train.procedure": "alternating"}, "train.procedure must be 'joint' or 'pretrain' on several ranks"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(threads, settings, wanted):
+    def work(ranks):
+        with pytest.raises(ConfigError, match=wanted):
+            launch.check_together(override(CONFIG, settings), ranks)
+
+    threads.on_ranks(2, work)
+
+
+def test_the_run_of_the_first_is_that_of_all_and_one_writes(threads, tmp_path):
+    made = RunFolder.create(tmp_path / "run", override(CONFIG, SETTINGS), data_dir=tmp_path)
+    before = sorted(os.listdir(tmp_path / "run"))
+
+    def work(ranks):
+        run = launch.same_run(ranks, lambda: RunFolder.open(tmp_path / "run"))
+        if not ranks.first:
+            assert isinstance(run, FollowedRun) and run.last() is None
+            run.save({}), run.append_row({"step": 1}), run.truncate_rows(0), run.clean(), run.write_config()
+        return run.path, run.config, run.data_dir
+
+    assert threads.on_ranks(2, work) == [(made.path, made.config, made.data_dir)] * 2
+    assert sorted(os.listdir(tmp_path / "run")) == before
