@@ -44,6 +44,7 @@ from .train.metrics import read_rows
 from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
 from .train.ranks.launch import check_together
+from .train.ranks.sharing import own_part, put_together
 from .train.rcnn_stages import require_fits
 from .train.run import FollowedRun, RunFolder, next_run_path
 from .train.trainer import Trainer, computing
@@ -294,7 +295,8 @@ class Experiment(Detector):
         size = self.config.train.batch_size
         proposals = stream.proposals and stream.proposals.found(range(scenes))
         with computing(self.threads), _results_writer(save_results, stream, self._say) as add_result:
-            for first in counted(range(0, scenes, size), label=f"evaluating on {scenes} {split} scenes"):
+            numbers = own_part(range(0, scenes, size), self.ranks)
+            for first in counted(numbers, label=f"evaluating on {scenes} {split} scenes"):
                 images, truths = zip(*(stream.encoded(i) for i in range(first, min(first + size, scenes))))
                 given = proposals and proposals[first : first + size]
                 detections = self.detect(images, encoded=True, proposals=given)
@@ -302,6 +304,7 @@ class Experiment(Detector):
                     add_result(i, found)
                     for evaluator in evaluators.values():
                         evaluator.add(truth, found)
+        put_together(evaluators.values(), self.ranks)
         return {kind: evaluator.summarize() for kind, evaluator in evaluators.items()}
 
     def crop_accuracy(self, *, scenes=None):

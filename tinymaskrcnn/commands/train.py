@@ -67,7 +67,7 @@ def run(args):
     from ..train.ranks.launch import together
 
     apply_tf32(args)
-    with together() as ranks:
+    with together(args.device) as ranks:
         return _run(args, ranks)
 
 
@@ -75,8 +75,6 @@ def _run(args, ranks):
     from ..experiment import Experiment
     from ..train.ranks.launch import same_run
 
-    if ranks is not None and args.device != "cpu":
-        raise ConfigError(f"--device must be cpu on several ranks; got {args.device}")
     if args.resume:
         folder = _resumed_folder(args) if ranks is None else same_run(ranks, lambda: _resumed_folder(args))
         experiment = Experiment(folder, device=args.device, threads=args.threads, ranks=ranks)
@@ -95,8 +93,7 @@ def _run(args, ranks):
     if not experiment.train(on_start=lambda step: _begin(experiment, step)):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
-    if experiment.leads:
-        _finish(experiment)
+    _finish(experiment)
     return 0
 
 
@@ -207,6 +204,8 @@ def _finish(experiment):
     from .evaluate import figures_table
 
     if experiment.config.train.procedure == "pretrain":
+        if not experiment.leads:
+            return
         shares = experiment.crop_accuracy()
         experiment.run.write_json("evaluation.json", shares)
         print(f"named rightly of {shares['crops']} held-out crops: ", end="")
@@ -222,7 +221,7 @@ def _finish(experiment):
         experiment.run.write_json("evaluation.json", figures | {"scenes": scenes, "split": "test"})
         print(f"on {scenes} {what}:\n{figures_table(figures)}")
     _say("drawing ...")
-    for path in experiment.draw():
+    for path in experiment.draw() if experiment.leads else ():
         print(f"wrote {path}")
 
 

@@ -51,6 +51,9 @@ class Evaluator:
         self.num_classes = num_classes
         self.truth_area = truth_area
         self.sigmas = tuple(float(sigma) for sigma in sigmas)
+        self._forget()
+
+    def _forget(self):
         self.num_images = 0
         self._detections = _Table(image=np.int64, label=np.int64, rank=np.int64, score=np.float64, area=np.float64)
         self._truths = _Table(label=np.int64, area=np.float64, crowd=bool, ignored=bool)
@@ -91,6 +94,24 @@ class Evaluator:
         ignored = crowd if self.iou_type != "keypoints" else crowd | _unlabelled(truth)
         self._truths.append(label=truth.labels, area=truth_area, crowd=crowd, ignored=ignored)
         self.num_images += 1
+
+    def collected(self):
+        """What was kept of all images, as arrays by name."""
+        tables = ("detections", self._detections), ("truths", self._truths), ("pairs", self._pairs)
+        kept = {f"{table}.{name}": column for table, rows in tables for name, column in rows.columns().items()}
+        return kept | {"num_images": np.array(self.num_images)}
+
+    def gather(self, parts):
+        """Hold what several have `collected`, each of images that come after those of the one before; no more."""
+        self._forget()
+        for part in parts:
+            shift = {"detections.image": self.num_images}
+            shift |= {"pairs.detection": len(self._detections), "pairs.truth": len(self._truths)}
+            columns = {name: column + shift.get(name, 0) for name, column in part.items()}
+            for table in ("detections", "truths", "pairs"):
+                rows = {name.partition(".")[2]: column for name, column in columns.items() if name.startswith(table)}
+                getattr(self, f"_{table}").append(**rows)
+            self.num_images += int(part["num_images"])
 
     def _overlap(self, truth, truth_area, detections, crowd, row, column):
         if self.iou_type == "keypoints" and len(row) == 0:

@@ -28,6 +28,15 @@ class MaskQuality:
         for column, values in zip(self._columns, (found.scores, found.scores_of("segm"), best)):
             column.extend(values[rows].tolist())
 
+    def collected(self):
+        """What was kept of all images, as arrays by name."""
+        return {str(i): np.array(column, np.float64) for i, column in enumerate(self._columns)}
+
+    def gather(self, parts):
+        """Hold what several have `collected`, in their order, and no more."""
+        for i, column in enumerate(self._columns):
+            column[:] = [value for part in parts for value in part[str(i)].tolist()]
+
     def summarize(self):
         """Spearman's rank correlation with the mask IoU, of the scores of classes and of masks."""
         classes, masks, iou = self._columns

@@ -5,6 +5,7 @@ order; every call is a meeting, and nobody goes on before all have come.
 """
 
 import contextlib
+import io
 import json
 import sys
 
@@ -65,10 +66,29 @@ class Communicator:
         own = np.frombuffer(data if self.first else b"", np.uint8)
         return self.exchange([own] * self.size)[0].tobytes()
 
+    def arrays_of_all(self, arrays):
+        """The arrays by name {name: array} that each rank gives, of any sizes, in the order of the ranks."""
+        return [_unpacked(part) for part in self.exchange([_packed(arrays)] * self.size)]
+
+    def arrays_from_first(self, arrays):
+        """The arrays by name that rank 0 gives, on all ranks."""
+        return _unpacked(np.frombuffer(self.from_first(_packed(arrays).tobytes() if self.first else b""), np.uint8))
+
     def told(self, value):
         """What all ranks say, in their order; a value is anything that JSON knows."""
         own = np.frombuffer(json.dumps(value).encode(), np.uint8)
         return [json.loads(part.tobytes()) for part in self.exchange([own] * self.size)]
+
+
+def _packed(arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def _unpacked(data):
+    with np.load(io.BytesIO(data.tobytes())) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _of_one_size(arrays):

@@ -17,6 +17,7 @@ from ...errors import ConfigError, RankError, TinyMaskRCNNError, shown
 from ..checkpoint import differences
 from ..run import FollowedRun
 from .mpi import MpiCommunicator, started
+from .nccl import NcclCommunicator
 
 RANK = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")  # which of them mpiexec says this is
 TURN = 0.3  # seconds that a rank with an error leaves to each one before it, which may have the same
@@ -25,7 +26,7 @@ PROCEDURES = ("joint", "pretrain")
 
 
 @contextlib.contextmanager
-def together():
+def together(device="cpu"):
     """The ranks as which MPI started this program, a Communicator; None where it runs by itself.
 
     Inside, rank 0 alone is heard. An error on any rank ends all of them, with one line that names it.
@@ -36,6 +37,7 @@ def together():
     with _said_once():
         ranks = MpiCommunicator()
     try:
+        ranks = ranks if device == "cpu" else NcclCommunicator()
         with _heard(ranks.first):
             check_same(ranks, "versions", {"tinymaskrcnn": __version__, "numpy": np.__version__})
             yield ranks

@@ -7,7 +7,6 @@ clip, stop at a NaN and step alike.
 """
 
 import contextlib
-import io
 
 import numpy as np
 
@@ -31,14 +30,10 @@ class RankTrainer(Trainer):
         """All begin with the state of rank 0, which alone has read a checkpoint."""
         state = self.state_dict()
         arrays = {f"{part}/{name}": array for part in ("model", "optimizer") for name, array in state[part].items()}
-        file = io.BytesIO()
-        np.savez(file, step=self.step, **arrays)
         with self.ranks.patiently(10):  # rank 0 has looked at the data, and drawn
-            sent = self.ranks.from_first(file.getvalue())
-        with np.load(io.BytesIO(sent)) as sent:
-            named = {name: sent[name] for name in sent.files if name != "step"}
-            parts = {part: _below(named, f"{part}/") for part in ("model", "optimizer")}
-            self.load_state(step=int(sent["step"]), **parts)
+            sent = self.ranks.arrays_from_first(arrays | {"step": np.array(self.step)})
+        parts = {part: _below(sent, f"{part}/") for part in ("model", "optimizer")}
+        self.load_state(step=int(sent["step"]), **parts)
 
     def step_rng(self):
         return RankRandom(super().step_rng(), self.ranks)
