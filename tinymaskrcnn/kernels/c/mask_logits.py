@@ -7,10 +7,11 @@ from ...kernel_lookup import register_kernel
 from .. import mask_logits as in_numpy
 from ..matmul import add_up
 from ..threads import run, single_threaded_blas, spans
-from .correlate import PLAIN, Gathering, add_weight_gradient, correlate, filters_of, finish, taps_of
+from .correlate import PLAIN, Filters, add_weight_gradient, correlate, filters_of, finish, taps_of
 from .library import ON_THE_LANE, address, aligned, gapless, lane
 
 _workspace = Workspace()
+SIDE_BY_SIDE = {"stride": (1, 1), "corner": (0, 0)}
 
 
 @register_kernel("MaskPredictor.forward", module=ON_THE_LANE, first=True, applies=in_numpy._takes)
@@ -41,13 +42,13 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
     chosen, shift = gapless(one_hot @ weight[0, 0].T), one_hot @ bias  # (Q, D), (Q,)
     h, logits = np.empty((Q, 2 * S, 2 * T, D), np.float32), np.empty((Q, 2 * S, 2 * T), np.float32)
-    painting = Gathering(
-        aligned(deconv_weight).transpose(0, 1, 3, 2), h.shape[1:3], stride=(2, 2), origin=(0, 0), dilation=(1, 1)
-    )
-    pixels, becomes = gapless(x), finish(h, deconv_bias, rectified=True)
+    weights = aligned(deconv_weight).transpose(0, 2, 1, 3).reshape(2, 1, C, 2 * D)  # what a pixel paints in each row
+    rows = [Filters(weight, taps_of((1, 1, C, 2 * D), (1, 1))) for weight in weights]
+    pixels, becomes = gapless(x), finish(h, np.tile(deconv_bias, 2), rectified=True)
 
     def job(maps):
-        painting.run(h[maps], pixels[maps], becomes, slice(0, S))
+        for i, filters in enumerate(rows):
+            correlate(h[maps].reshape(-1, S, 2, T, 2 * D)[:, :, i], pixels[maps], filters, becomes, **SIDE_BY_SIDE)
         arrays = logits[maps], h[maps], chosen[maps], shift[maps]
         lane().select(*map(address, arrays), len(h[maps]), 4 * S * T, D)
 
