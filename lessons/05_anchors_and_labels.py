@@ -63,7 +63,7 @@ rng = np.random.default_rng(0)
 # %%
 bank = load_bank("digits")
 clean = SceneConfig(noise=0.0)
-image, target = make_scene(11, clean, bank=bank, split="train", seed=0)
+image, target = make_scene(429, clean, bank=bank, split="train", seed=0)
 ax = draw_image(image, title="The scene of this lesson")
 draw_boxes(
     target.boxes, ax=ax, labels=[str(label - 1) for label in target.labels]
@@ -135,21 +135,19 @@ print(f"together {total}, share of P2 {len(levels[0]) / total:.3f}")
 # \frac1{16} + \dots = \frac43$. Small anchors need a dense grid, because a shift of a few pixels ruins their IoU
 # (lesson 04). Large ones do not care.
 #
-# Step through the levels. Yellow dots are the centres of the cells, and the anchors of one cell, the red dot, are drawn
-# in full. Anchors that leave the image are dashed; the page around the image is shown so that you see how far.
+# Step through the levels, on each of them from the left to the right. Yellow dots are the centres of the cells, and the
+# anchors of one cell, the red dot, are drawn in full. Anchors that leave the image are dashed; the page around the
+# image is shown so that you see how far.
 
 # %%
 frames, captions = [], []
 for k, (level, stride) in enumerate(zip(levels, strides), start=2):
-    title, cell = f"P{k}: stride {stride}", (64 // stride, 64 // stride)
-    frames.append(
-        draw_anchor_grid(image, level, stride, cell=cell, margin=24, title=title)
-    )
-    captions.append(
-        f"P{k}: a centre every {stride} pixels, size {sizes[k - 2][0]}, "
-        f"{len(level)} anchors."
-    )
-Steps(frames, captions, title="The anchors of one cell, level by level")
+    said = f"P{k}: a centre every {stride} pixels, {len(level)} anchors."
+    for column in np.unique(np.arange(8, 128, 24) // stride):
+        look = dict(cell=(56 // stride, column), title=f"P{k}: stride {stride}")
+        frames.append(draw_anchor_grid(image, level, stride, **look, margin=24))
+        captions.append(f"{said} These have size {sizes[k - 2][0]}.")
+Steps(frames, captions, title="The anchors of one cell after another, level by level")
 
 # %% [markdown]
 # Look closely at where the dots are: on the **upper left corner** of each cell, not in its middle. The centre of cell
@@ -197,7 +195,7 @@ draw_label_bands(
 ).figure
 
 # %% [markdown]
-# Mind the logarithmic axis. More than nine out of ten anchors see next to nothing. A handful are good enough to say
+# Mind the logarithmic axis. Nine out of ten anchors see next to nothing. A handful are good enough to say
 # yes. And between them are those of which nobody can honestly say whether they show "an object": half a digit, or a
 # digit and a lot of paper. Nobody asks them.
 #
@@ -223,7 +221,7 @@ draw_anchor_labels(
 # %% [markdown]
 # ### Nobody is left without an anchor
 #
-# **Predict.** Look at the thin 1, at the lower left. How many positive anchors has it got? What would the network learn
+# **Predict.** Look at the 4, near the lower edge. How many positive anchors has it got? What would the network learn
 # from it?
 
 # %%
@@ -234,9 +232,11 @@ for m, digit in enumerate(target.labels - 1):
     )
 
 # %% [markdown]
-# None: its best anchor has an IoU of only 0.53. Without a positive anchor it would be a piece of background to the
-# network; no loss would ever pull a box towards it. Hence the second half of the rule, `low_quality=True`: the best
-# anchor of each object is positive, however bad it is, and so is every anchor that ties with it.
+# None: its best anchor has an IoU of only 0.65. This 4 is too large for the small anchors of P2, and stands between the
+# larger ones of P3.
+# Without a positive anchor it would be a piece of background to the network; no loss would ever pull a box towards it.
+# Hence the second half of the rule, `low_quality=True`: the best anchor of each object is positive, however bad it is,
+# and so is every anchor that ties with it.
 
 # %%
 matched, label = match(iou[None], valid, **thresholds, low_quality=True)
@@ -254,7 +254,7 @@ draw_anchor_labels(
 ).figure
 
 # %% [markdown]
-# The thin 1 has two now, with exactly the same IoU. A tie is no rarity: anchors stand on a grid of whole pixels, and
+# The 4 has three now, with exactly the same IoU. A tie is no rarity: anchors stand on a grid of whole pixels, and
 # so do our boxes. Taking only the first of them (`argmax` over the anchors) would be a coin toss that always falls on
 # the same side.
 #
@@ -275,7 +275,7 @@ print(f"{len(report)} digits, {poor} of them without any anchor at IoU 0.7")
 # slides say 0.7, and so do the papers. A slip of the pen, but suppose that we believe it.
 #
 # **Predict.** Positive from 0.3, negative below 0.3. How many neutral anchors are left? How many positive ones do we
-# get, if it was 6 before?
+# get, if it was 10 before?
 
 # %%
 draw_label_bands(
@@ -325,24 +325,24 @@ draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
 
 # %%
 batch = collate([image], [target])
-jitter = rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32)
+jitter = rng.normal(0, 0.3, (1, 20, 4)).astype(np.float32)
 proposals = boxes.decode(jitter, np.repeat(batch.targets.boxes, 4, axis=1))
 chosen = sample_rois(
-    proposals, np.ones((1, 16), bool), batch.targets, RoIConfig(), rng=rng
+    proposals, np.ones((1, 20), bool), batch.targets, RoIConfig(), rng=rng
 )
-said = "<- 0 is background, 4 is the digit 3, 2 is a 1"
+said = "<- 0 is background, 5 is the digit 4, 10 is a 9"
 print("labels of RoIs:   ", chosen.labels, said)
 print("labels of anchors:", np.unique(label), "<- 0 is neutral")
 
 # %% [markdown]
-# Who writes `is_background = label == 0` for anchors trains on 243 undecided anchors, and on none of the 3,843 that are
+# Who writes `is_background = label == 0` for anchors trains on 393 undecided anchors, and on none of the 3,689 that are
 # sure. So the package gives the three anchor labels names, `POSITIVE, NEUTRAL, NEGATIVE`, and uses those.
 #
 # None of this has a backward, and nothing is kept for one: a label is a decision (rule 7 of the protocol).
 #
 # ## 4. Balance
 #
-# 6 positive anchors against 3,843 negative ones. What does a network learn from that?
+# 10 positive anchors against 3,689 negative ones. What does a network learn from that?
 #
 # **Predict.** A lazy network gives the same logit everywhere. Which constant probability has the smallest
 # cross-entropy, and how small is it? For comparison: at the start, with probability 0.5 everywhere, it is $\log 2 =
@@ -366,8 +366,8 @@ print(
 #
 # $$ \sum_{k=1}^{n} \frac{p - t_k}{n} = p - \frac{\text{positives}}{n} = 0. $$
 #
-# The best constant answer is the share of the positives, 6 in 3,849. It is "no" everywhere, 99.8 % right, and with a
-# loss sixty times below the start it looks like success. The way there is short: at the start, nearly all of the
+# The best constant answer is the share of the positives, 10 in 3,699. It is "no" everywhere, 99.7 % right, and with a
+# loss nearly forty times below the start it looks like success. The way there is short: at the start, nearly all of the
 # gradient pulls towards "no". How much of the pull comes from the positive anchors?
 
 
@@ -404,7 +404,7 @@ limits, title = {NEGATIVE: 64}, "The 64 that are asked"
 draw_anchor_labels(image, asked_now, label[sample], title=title, limits=limits).figure
 
 # %% [markdown]
-# From 0.16 % to more than 9 %: sixty times as much. The negatives are drawn anew in every step, so in the end most of
+# From 0.27 % to nearly 16 %: sixty times as much. The negatives are drawn anew in every step, so in the end most of
 # the paper is seen. The random keys come from a generator that we hand in, `rng`: with the same seed a run asks the
 # same anchors, on a CPU and on a GPU.
 #
@@ -796,7 +796,7 @@ for warning in anchor_report(odd_scenes, config).warnings():
 #   corner of the cell. Their order is that of the network's output.
 # - Positive from 0.7, negative below 0.3, and between them nobody is asked. With 0.3 for both, the band is gone.
 # - The low-quality rule gives every object an anchor; one digit in four lives from it.
-# - A balanced sample makes six positives heard among thousands of negatives.
+# - A balanced sample makes ten positives heard among thousands of negatives.
 # - A report says before training whether anchors fit: their sizes to the objects, and their strides to their sizes.
 #   Anchors of photographs do not fit digits.
 # - Half a cell ruins the proposals, and the second stage hides it.
