@@ -21,46 +21,45 @@
 # You need nothing: no earlier lesson, no GPU, no mathematics. About 20 minutes. Each stage names the lesson in which
 # you will build it.
 
+# %% tags=["hide-input"]
+from tinymaskrcnn import visualize as show
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import SceneStream
+from tinymaskrcnn.zoo import load_tour_detector
+
+model = load_tour_detector()
+names = model.config.class_names
+scenes = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8)
+image, truth = scenes.scene(20)
+[found] = model.detect(image[None])
+show.draw_judged(image, truth, found, names).figure
+
+# %% [markdown]
+# This is what it says of a *scene*: handwritten digits at random places, and some noise. It has never seen these
+# digits; it was trained on others. Green is right: the box fits, the name is true, and the tint covers the ink. The
+# number behind a name is the *score*, how sure the network is.
+#
+# ## What it was given, and what it answers
+#
+# Here is the rest of what this tour uses. To the network the picture is an array of numbers between 0 (black) and 1
+# (white), nothing else.
+
 # %%
 from collections import Counter
 from textwrap import fill
 
 import numpy as np
 
-from tinymaskrcnn import visualize as show
-from tinymaskrcnn.config import SceneConfig
-from tinymaskrcnn.data import SceneStream
 from tinymaskrcnn.evaluation.evaluator import Evaluator
-from tinymaskrcnn.explain import STAGES, trace_detection, why_missed
+from tinymaskrcnn.explain import STAGES, loss_gradients, trace_detection, why_missed
 from tinymaskrcnn.ops.boxes import iou_matrix
-from tinymaskrcnn.zoo import load_tour_detector
+from tinymaskrcnn.structures import collate
 
 rng = np.random.default_rng(0)
-
-# %% [markdown]
-# ## First, let it work
-#
-# The picture is a *scene*: handwritten digits at random places, and some noise. To the network it is an array of
-# numbers between 0 (black) and 1 (white), nothing else. It has never seen these digits: it was trained on others.
-
-# %%
-scenes = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8)
-image, truth = scenes.scene(20)
 print("image", image.shape, image.dtype, "from", image.min(), "to", image.max())
-show.draw_image(image).figure
 
 # %% [markdown]
-# **Predict.** How many digits do you see, and which one would you find hardest if you were a program?
-
-# %%
-model = load_tour_detector()
-names = model.config.class_names
-[found] = model.detect(image[None])
-show.draw_judged(image, truth, found, names).figure
-
-# %% [markdown]
-# Green is right: the box fits, the name is true, and the tint covers the ink. The number behind a name is the *score*,
-# how sure the network is. Detections below 0.5 are not drawn here, but there are some. This is everything it answers:
+# **Predict.** Detections with a score below 0.5 are not drawn above. Are there any, and of what?
 
 # %%
 rows = zip(found.boxes, found.labels, found.scores, found.masks)
@@ -91,14 +90,15 @@ print(f"{numbers:,} trained numbers make this network")
 # All that the network knows about digits lies in these numbers. `tinymaskrcnn train --preset tour` found them, in 3,000
 # steps and less than an hour on one CPU core, and the package ships them in a file of less than a megabyte.
 #
-# Seven stages follow each other. Here is the map of the tour; above each stage stands the lesson that builds it.
+# Seven stages follow each other. Here is the map of the tour: above each stage stands the lesson that builds it, below
+# it what it makes of our picture.
 
 # %%
 places = {
     "image": (0, 1), "pyramid": (1, 1), "anchors": (1, 0), "objects?": (2, 0),
     "proposals": (3, 0),
 }
-places |= {"RoIAlign": (4, 1), "classes": (5, 0.4), "masks": (5, 1.6)}
+places |= {"RoIAlign": (4, 1), "classes": (5, 0), "masks": (5, 1)}
 ways = "image-pyramid pyramid-objects? anchors-objects? objects?-proposals "
 ways += "pyramid-RoIAlign proposals-RoIAlign RoIAlign-classes RoIAlign-masks"
 ways = [tuple(way.split("-")) for way in ways.split()]
@@ -107,11 +107,33 @@ ways = [tuple(way.split("-")) for way in ways.split()]
 lessons = dict(zip(places, ["", "02, 03", "05", "05", "04", "06", "01", "07"]))
 values = {stage: f"lesson {number}" for stage, number in lessons.items() if number}
 labels = {stage: f"{k}\n{stage}" if k else stage for k, stage in enumerate(places)}
-ax = show.style.new_axes(width=9.2, height=3.8)
-show.draw_graph(
-    places, ways, labels=labels, values=values, ax=ax,
-    title="from an image to its digits",
-).figure
+ax = show.style.new_axes(width=9.2, height=5.2)
+title = "from an image to its digits"
+show.draw_graph(places, ways, labels=labels, values=values, ax=ax, title=title)
+ax.set_ylim(1.75, -0.45)  # room for a picture below each stage
+
+
+# %%
+def inset(stage):
+    """The image, small, below a stage of the map."""
+    column, row = places[stage]
+    low = ax.transLimits.transform((column - 0.26, row + 0.62))
+    place = (*low, 0.52 / 6, 0.4 / 2.2)
+    return show.draw_image(image, ax=ax.inset_axes(place))
+
+
+# %%
+laid = trace.anchors.boxes
+some = laid[3072:3840].reshape(16, 16, 3, 4)[2::4, 2::4, 1]
+near = laid[(iou_matrix(laid, truth.boxes) > 0.6).any(axis=1)]
+drawn = {"image": (), "anchors": some, "objects?": near}
+drawn |= {"proposals": trace.proposals.boxes[:12], "classes": found.boxes[:4]}
+for stage, boxes in drawn.items():
+    show.draw_boxes(boxes, ax=inset(stage), linewidth=0.8)
+show.draw_feature_map(trace.pyramid[0], ax=inset("pyramid"), extent=(0, 128, 128, 0))
+show.draw_boxes(trace.proposals.boxes[:1], ax=inset("RoIAlign"), linewidth=0.8)
+show.draw_masks(found.masks[:4], ax=inset("masks"))
+ax.figure
 
 # %% [markdown]
 # ## 1. The pyramid: from pixels to features
@@ -437,6 +459,31 @@ show.precision_recall_figure(boxes.accumulate(), names)
 # %% [markdown]
 # AP50 asks for an IoU of 0.5, and is nearly 1. AP is the mean over ten limits from 0.5 to 0.95, and the last ones ask
 # for boxes that fit to half a pixel: for a box of 20 x 30 pixels, an IoU of 0.95 is a shift of 0.5 pixels.
+
+# %% [markdown]
+# ## And the way back: how it came to know all this
+#
+# In training, five *losses* say how wrong the network is: the RPN's two, about objects and their boxes, the box head's
+# two, about names and boxes, and one about masks. Then all stages run backwards, and tell every number of the network
+# in which direction it should move: its *gradient*. The gradient even goes back to the pixels. Here it is for our first
+# scene, drawn for each loss by itself.
+#
+# **Predict.** The digits are small, so their crops come from P2 and P3. Which losses can say anything to P5?
+
+# %%
+batch = collate(*([part] for part in scenes.scene(20)))
+student = load_tour_detector().train()
+given = {"targets": batch.targets, "sizes": batch.sizes}
+losses, cache = student.forward(batch.images, **given, rng=np.random.default_rng(0))
+sent = loss_gradients(student, losses, cache)
+title = "What each loss sends back"
+show.gradients_figure(sent, batch.images[0], boxes=batch.targets.boxes[0], title=title)
+
+# %% [markdown]
+# Only the RPN's: it asks its questions on every level, and here one anchor of P5 was not quite sure that it holds
+# nothing. The heads speak where their crops were cut, and the mask loss about the ink of its digits alone. All of them
+# reach the pixels through the pyramid, each far around its digit. An empty panel is an exact zero: nothing was asked
+# there. *You build this way back, pair by pair, in lessons 01 to 06, and put it together in lesson 07.*
 
 # %% [markdown]
 # ## What can go wrong

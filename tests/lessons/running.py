@@ -1,5 +1,7 @@
 """Runs a lesson as a script or in a notebook's kernel, in an empty folder and without a network."""
 
+import base64
+import io
 import os
 import re
 import subprocess
@@ -8,7 +10,9 @@ from html import unescape
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
+from PIL import Image
 
 from . import pair
 
@@ -110,6 +114,23 @@ def pictures(notebook):
         shown = re.findall(r"src=[\"']?(data:image/[^\"')]*)", data.get("text/html", ""))
         sizes += [len(found) * 3 // 4 for found in shown]
     return sizes
+
+
+def sliders(notebook):
+    """[(title, [the PNG of each frame])] of everything that can be stepped through."""
+    found = []
+    for _, output in outputs(notebook):
+        html = output.get("data", {}).get("text/html", "")
+        if title := re.search(r'<div class="tmr-steps[^>]*aria-label="([^"]*)"', html):
+            frames = re.findall(r'<figure>\s*<img src="data:image/png;base64,([^"]*)"', html)
+            found.append((unescape(title[1]), [base64.b64decode(frame) for frame in frames]))
+    return found
+
+
+def drawn_share(png):
+    """The share of a picture's pixels that are not of the colour of its corner."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return float((pixels != pixels[0, 0]).any(axis=2).mean())
 
 
 def size(notebook):

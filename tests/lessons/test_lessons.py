@@ -7,10 +7,17 @@ import types
 import pytest
 
 from lessons import form, pair, running, solutions
+from tinymaskrcnn.visualize import Steps, style
 
 LESSONS = [pytest.param(path, id=path.stem) for path in pair.sources()]
 SOLUTIONS = solutions.solutions()
 BLANKS = 20  # at least so many exercises have a marked solution
+FRAMES, FIRST = 12, 0.5  # of what moves; how much less than a later frame the first one may show
+DECISIONS = {  # each frame is one of these, and there are no more of them
+    "Values run forward, gradients run back": "nodes of a graph",
+    "Non-maximum suppression at IoU 0.5": "boxes that are kept",
+    "the 7, missed": "stages that a digit lived through",
+}
 MEGABYTES, PICTURE = 6, 500_000  # of a notebook with all outputs; bytes of a single picture
 
 
@@ -67,6 +74,14 @@ def test_runs_as_a_notebook(lesson, executed):
     assert running.size(notebook) <= MEGABYTES * 2**20, f"{running.size(notebook) / 2**20:.1f} MB"
     for number, text in running.texts(notebook):
         assert not solutions.given_away(text, SOLUTIONS), f"cell {number} gives a solution away"
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_what_moves_is_stepped_through_in_a_dozen_frames_and_the_first_shows_something(lesson, executed):
+    for title, frames in running.sliders(running.read(executed(lesson))):
+        assert len(frames) >= FRAMES or title in DECISIONS, f"{title}: {len(frames)} frames"
+        shown = [running.drawn_share(frame) for frame in frames]
+        assert shown[0] >= FIRST * sorted(shown)[len(shown) // 2], f"{title}: the first frame shows next to nothing"
 
 
 def test_the_solutions_are_marked():
@@ -154,6 +169,17 @@ def test_pictures_are_counted_also_inside_a_slider():
     ]
     assert sorted(running.pictures(notebook)) == [6, 19]
     assert (0, "x < y") in list(running.texts(notebook))
+
+
+def test_the_frames_of_a_slider_are_counted_and_an_empty_one_is_noticed():
+    empty, full = (style.message_figure(words) for words in (" ", "something that can be read " * 9))
+    notebook = pair.read(lesson_text("\n1"))
+    html = Steps([empty, full, full], ["a", "b", "c"], title="moves & moves")._repr_html_()
+    notebook.cells[0].outputs = [pair.nbformat.v4.new_output("display_data", {"text/html": html})]
+    [(title, frames)] = running.sliders(notebook)
+    assert title == "moves & moves" and len(frames) == 3
+    first, second, third = map(running.drawn_share, frames)
+    assert first < FIRST * second and second == third > 0
 
 
 # ---------------------------------------------------------------- planted faults: solutions

@@ -103,9 +103,13 @@ def test_curves_end_at_the_step_of_the_shot_on_axes_that_fit_all(film):
     early, late = film.frame(0).axes[0], film.frame(1).axes[0]
     assert early.get_xlim() == late.get_xlim() and early.get_ylim() == late.get_ylim()
     assert late.get_xlim()[1] > 40
-    curves = [line for line in late.lines if len(line.get_xdata()) > 1]
+    so_far = [[line for line in ax.lines if line.get_alpha() is None] for ax in (early, late)]
+    to_come = [[line for line in ax.lines if line.get_alpha()] for ax in (early, late)]
+    curves = [line for line in so_far[1] if len(line.get_xdata()) > 1]
     assert [line.get_xdata().max() for line in curves] == [20, 20, 20]
-    assert all(len(line.get_xdata()) == 0 for line in early.lines)
+    assert all(len(line.get_xdata()) == 0 for line in so_far[0])
+    for lines in to_come:  # faint, in every frame, so that the first one is not empty
+        assert [line.get_xdata().max() for line in lines] == [40, 40, 40]
     np.testing.assert_allclose(curves[1].get_ydata(), 1.1, rtol=1e-6)
     assert len({str(line.get_linestyle()) + str(line.get_color()) for line in curves}) == 3
 

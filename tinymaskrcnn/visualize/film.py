@@ -111,13 +111,14 @@ class TrainingFilm:
     # ------------------------------------------------------------ parts of a frame
 
     def draw_losses(self, *, ax=None, until=math.inf):
-        """The losses up to a step, on axes that fit all of them: so frames can be compared.  ->  axes"""
+        """The losses up to a step, over faint ones of the whole training: so frames can be compared.  ->  axes"""
         ax = style.plain_axes(style.new_axes(ax, width=4.0, height=3.6))
         series = {name: np.array(pairs).T for name, pairs in self.history.items()}
         for (name, (steps, values)), (color, line) in zip(series.items(), LINES):
             smooth = style.running_mean(values, max(1, len(values) // 20))
             seen = steps <= until
             label = name.replace("_", " ")
+            ax.plot(steps, smooth, color=color, linewidth=0.8, alpha=0.25)  # what is to come, so that no frame is empty
             ax.plot(steps[seen], smooth[seen], color=color, linestyle=line, linewidth=1.6, label=label)
             ax.plot(steps[seen][-1:], smooth[seen][-1:], "o", color=color, markersize=3.5)
         ax.set_title("losses (running mean)", fontsize=style.TEXT, loc="left")
