@@ -2,8 +2,16 @@
 
 import sys
 import time
+import warnings
 
-from tqdm import tqdm
+from tqdm import TqdmMonitorWarning, tqdm
+
+
+def new_bar(*items, **options):
+    """A bar of tqdm, which says nothing where it cannot start the thread that looks after bars at rest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmMonitorWarning)
+        return tqdm(*items, **options)
 
 
 def counted(items, *, label, total=None, file=None, pause=15.0):
@@ -13,7 +21,7 @@ def counted(items, *, label, total=None, file=None, pause=15.0):
     """
     file = file or sys.stderr
     if bool(getattr(file, "isatty", lambda: False)()):
-        return tqdm(items, desc=label, total=total, file=file, leave=False, dynamic_ncols=True)
+        return new_bar(items, desc=label, total=total, file=file, leave=False, dynamic_ncols=True)
     total = total or (len(items) if hasattr(items, "__len__") else None)
     return _with_lines(items, label, f" of {total}" if total else "", file, pause)
 

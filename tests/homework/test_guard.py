@@ -69,7 +69,7 @@ def test_limits_that_a_system_does_not_know_are_left_out(monkeypatch):
         raise ValueError("current limit exceeds maximum limit")
 
     monkeypatch.setattr(resource, "setrlimit", refused)
-    monkeypatch.setattr(guard.ctypes, "CDLL", lambda *_, **__: None)
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: None)
     guard.limit(memory=7, cpu=8, strict=True)
     assert [limits[0] for limits in asked] == [7, 8, 0, 0, 0]
     assert "resource" in sys.modules

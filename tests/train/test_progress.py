@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_there_any_more_is_not_shown():
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_begins_where_the_run_stopped(monkeypatch, terminal):
     made = []
-    monkeypatch.setattr(module, "tqdm", lambda **options: made.append(options) or types.SimpleNamespace(close=list))
+    monkeypatch.setattr(module, "new_bar", lambda **options: made.append(options) or types.SimpleNamespace(close=list))
     with Progress(9, start=4, file=Terminal() if terminal else io.StringIO()):
         pass
     shown = {name: made[0][name] for name in ("total", "initial", "disable", "unit", "dynamic_ncols")}

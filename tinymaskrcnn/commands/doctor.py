@@ -25,6 +25,7 @@ def run(args):
         ("packages", _packages),
         ("blas", _blas),
         ("cpu", _cpu),
+        ("helpers", _helpers),
         ("gpu", _gpu),
         ("ranks", _ranks),
         ("data", lambda: _data(args.data)),
@@ -78,6 +79,16 @@ def _cpu():
     except ModuleNotFoundError:
         line = f"{cores} cores, no kernels: everything runs as the plain NumPy text"
     yield True, f"{line}; {_memory()}"
+
+
+def _helpers():
+    """What the program may start beside itself: nothing is missing where that is nothing."""
+    from ..machine import can_start_processes, can_start_threads
+
+    if not can_start_threads():
+        yield True, "no threads can be started: one does all the work, and batches are made when they are asked for"
+    if not can_start_processes():
+        yield True, "no processes can be started: homework is checked in this one, without limits, and none is graded"
 
 
 def _memory():

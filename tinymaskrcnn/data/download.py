@@ -1,18 +1,12 @@
 """Fetch one file over HTTP: with a progress bar, resumed where it stopped, verified, put in place at once or never."""
 
-import http.client
-import ssl
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
-
+from ..counting import new_bar
 from ..errors import DataError
 from ..files import put_in_place
 
 CHUNK = 1 << 16
-_NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 class Interrupted(ConnectionError):
@@ -26,13 +20,14 @@ def fetch(urls, path, *, verify, progress=True, timeout=30.0):
     away, and the same url gets one fresh attempt if it had only continued somebody else's bytes.
     verify raises DataError for a wrong file. DataError lists what went wrong with every url.
     """
+    urllib, broken = _network()
     path = Path(path)
     part = path.with_name(path.name + ".part")
     failures = []
     for url in urls:
         for _ in range(2):
             try:
-                resumed = _receive(url, part, progress=progress, timeout=timeout)
+                resumed = _receive(urllib, url, part, progress=progress, timeout=timeout)
                 verify(part)
                 put_in_place(part, path)
                 return path
@@ -41,7 +36,7 @@ def fetch(urls, path, *, verify, progress=True, timeout=30.0):
                 part.unlink(missing_ok=True)
                 if not resumed:
                     break
-            except _NETWORK as error:
+            except broken as error:
                 failures.append(f"{url}: {error}")
                 break
             except OSError as error:  # a full disk, a folder that may not be written: no other mirror helps
@@ -49,7 +44,19 @@ def fetch(urls, path, *, verify, progress=True, timeout=30.0):
     raise DataError(f"{path.name} could not be downloaded:\n  " + "\n  ".join(failures))
 
 
-def _receive(url, part, *, progress, timeout):
+def _network():
+    """Python's own urllib, and the errors of a connection that fails; DataError where this Python cannot connect."""
+    try:
+        import http.client
+        import ssl
+        import urllib.error
+        import urllib.request
+    except ImportError as error:
+        raise DataError(f"nothing can be downloaded here: this Python has no network ({error})") from error
+    return urllib, (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+
+
+def _receive(urllib, url, part, *, progress, timeout):
     """Append what is missing to the part; True when it continued bytes that were there before."""
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
@@ -72,7 +79,7 @@ def _receive(url, part, *, progress, timeout):
         name = part.name.removesuffix(".part")
         with (
             open(part, "ab" if resumed else "wb") as file,
-            tqdm(desc=name, total=total, initial=have, unit="B", unit_scale=True, disable=not progress) as bar,
+            new_bar(desc=name, total=total, initial=have, unit="B", unit_scale=True, disable=not progress) as bar,
         ):
             for chunk in iter(lambda: response.read(CHUNK), b""):
                 file.write(chunk)

@@ -6,7 +6,6 @@ Photographs with annotations come as the same kind of stream: see `coco.CocoStre
 import dataclasses
 import functools
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counted_from
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from ..capacity import require
 from ..config import to_dict
 from ..errors import ArgumentError, ConfigError
+from ..machine import thread_pool
 from ..structures import collate
 from . import coco, digits, figures, mnist, pages, scenes
 from .ink import to_ink
@@ -118,6 +118,7 @@ def prefetch(stream, *, start=0, count=None, depth=2):
 
     A background thread works ahead and keeps at most `depth` finished batches; the batches do not depend on depth. An
     exception in the thread is raised here, at its batch. Closing the iterator stops the thread after its current batch.
+    Where no thread can be started, each batch is made when it is asked for.
     """
     if depth < 1:
         raise ArgumentError(f"prefetch: depth must be at least 1; got {depth}")
@@ -126,7 +127,10 @@ def prefetch(stream, *, start=0, count=None, depth=2):
 
 def _prefetch(stream, start, count, depth):
     numbers = iter(range(start, start + count) if count is not None else counted_from(start))
-    worker = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+    worker = thread_pool(1, "prefetch")
+    if worker is None:
+        yield from map(stream.batch, numbers)
+        return
     ahead = deque()
 
     def order_next():

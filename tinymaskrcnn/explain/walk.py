@@ -63,16 +63,13 @@ def readable_step(model, batch, *, seed=0, watching=None):
 @contextlib.contextmanager
 def _readable():
     """The text itself, as if nothing had run before: without kernels, nothing remembered."""
-    before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, False
     for function in _remembering():
         if hasattr(function, "cache_clear"):
             function.cache_clear()
         else:
             inspect.getclosurevars(function).nonlocals["passed"].clear()
-    try:
+    with backend.without_kernels():
         yield
-    finally:
-        backend._KERNELS_ENABLED = before
 
 
 def _remembering():

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 from ..errors import ArgumentError
+from ..machine import can_start_processes
 from .answer import Trouble, local_answer
+from .asking import MEMORY, SECONDS
 from .audit import audit
 from .diagnose import diagnosed
 from .exercises import exercises_of, find_exercise, titles
@@ -16,7 +18,6 @@ from .files import read_program
 from .judge import judge, refused
 from .library import parsed
 from .remarks import LOADING, with_remarks
-from .remote import MEMORY, SECONDS, RemoteStudent
 
 NAME = re.compile(r"(hw\d\d)", re.IGNORECASE)
 
@@ -65,8 +66,9 @@ def looks_like(text):
 def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=SECONDS, memory=MEMORY):
     """Yield the diagnosed Verdict of each exercise of a file, as they come.
 
-    The file runs in a process of its own for each exercise, with `seconds` for it and `memory` bytes. strict: as in
-    grading, where a file that does what homework does not need is called tampered.
+    The file runs in a process of its own for each exercise, with `seconds` for it and `memory` bytes; in this one, and
+    without limits, where no other can be started. strict: as in grading, where a file that does what homework does not
+    need is called tampered; BackendError where it cannot be given a process.
     """
     homework = homework_of(path)
     exercises = chosen(homework, only)
@@ -78,7 +80,7 @@ def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=S
         trouble = Trouble("forbidden", f"line {line}: {words} has no place in homework", line, shown)
         yield from (refused(exercise, trouble) for exercise in exercises)
         return
-    with RemoteStudent(path, text=text, seconds=seconds, memory=memory, strict=strict) as student:
+    with _asked(path, text=text, seconds=seconds, memory=memory, strict=strict) as student:
         trouble = None
         for exercise in exercises:
             if trouble is None or trouble.kind not in ("slow", "waits"):  # else the file has no end, for any blank
@@ -88,6 +90,17 @@ def check_file(path, *, only=None, seed=0, hidden=False, strict=False, seconds=S
             else:
                 verdict = judge(exercise, student.answer, seed=seed, hidden=hidden)
             yield with_remarks(diagnosed(verdict), text, student.stumbles, student.more)
+
+
+def _asked(path, *, memory, strict, **options):
+    """Who asks the file: in a process where there are some, and always in grading."""
+    if strict or can_start_processes():
+        from .remote import RemoteStudent
+
+        return RemoteStudent(path, memory=memory, strict=strict, **options)
+    from .local import LocalStudent
+
+    return LocalStudent(path, **options)
 
 
 def _of_loading(trouble):

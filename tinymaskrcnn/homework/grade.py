@@ -20,13 +20,13 @@ from pathlib import Path
 from ..counting import counted
 from ..errors import ArgumentError, DataError
 from ..kernels.threads import available_cores, set_threads
+from .asking import MEMORY
 from .blanks import PACKAGE
 from .check import check_file, explanation
 from .exercises import exercises_of
 from .feedback import feedback_page, own_functions, picture_of
 from .files import read_program, set_aside, write_file
 from .remarks import sentences
-from .remote import MEMORY
 from .submissions import collect
 from .summary import SEPARATOR, grades_csv, summary
 

@@ -1,10 +1,8 @@
 """The limits of the process in which a student's code runs, and what it is kept from."""
 
 import contextlib
-import ctypes
 import importlib.util
 import os
-import signal
 import sys
 import sysconfig
 from pathlib import Path
@@ -27,7 +25,9 @@ def limit(*, memory, cpu, strict):
 
     strict: nothing can be written to a disk either; what is printed must go nowhere then, or to a pipe.
     """
+    import ctypes
     import resource  # not on Windows
+    import signal
 
     limits = {"AS": memory, "CPU": cpu, "CORE": 0, "NPROC": 0} | ({"FSIZE": 0} if strict else {})
     for name, value in limits.items():

@@ -1,7 +1,6 @@
 """A student's file in processes of its own, one for each exercise, with limits on time and memory."""
 
 import contextlib
-import dataclasses
 import os
 import select
 import signal
@@ -9,20 +8,16 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
 from ..errors import BackendError
-from .answer import MESSAGE, PRINTED, Answer, Trouble
-from .blanks import PACKAGE, all_blanks
-from .files import read_program
+from ..machine import can_start_processes
+from .answer import Answer, Trouble
+from .asking import MEMORY, SECONDS, AskedStudent
+from .blanks import PACKAGE
 from .library import THREADS
-from .loading import Stumble
 from .wire import WireError, receive, send
 
-SECONDS = 10.0  # of computing, for all calls of an exercise together
 START = 60  # of computing, for the process to import what it needs
 PATIENCE = 12.0  # times as long may pass on the clock: other processes want the same processor
-MEMORY = 2 << 30  # bytes of address space
 BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.homework.worker import main; main()"
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 SETTINGS |= {"TINYMASKRCNN_KERNELS": "0"}  # the readable text is all there is
@@ -30,27 +25,19 @@ SETTINGS |= {"TINYMASKRCNN_KERNELS": "0"}  # the readable text is all there is
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 
 
-class RemoteStudent:
-    """Asks for answers as `local_answer` gives them; `with` it, so that no process is left behind.
+class RemoteStudent(AskedStudent):
+    """Asks a process for each exercise; none is left behind after a `with`.
 
     strict: as in grading: what the file prints at its top is not shown, and no file can be read but those of Python's
     libraries. What a call prints comes with its Answer. seconds bounds what the calls of an exercise compute together,
     in seconds of the processor, so that the answers are the same on a busy machine; memory the address space in bytes.
-    stumbles: what of the file failed when it was loaded, and was left out; more: the lines of what else did.
     """
 
     def __init__(self, path, *, text=None, seconds=SECONDS, memory=MEMORY, strict=False):
-        self.path, self.seconds, self.memory, self.strict = str(path), seconds, memory, strict
-        self.text = read_program(path) if text is None else text
-        self.process = self.pipes = self.taken = None
-        self.left = self.patience = float(seconds)
-        self.violations, self.stumbles, self.more = [], [], []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        super().__init__(path, text=text, seconds=seconds, strict=strict)
+        self.memory = memory
+        self.process = self.pipes = None
+        self.patience = float(seconds)
 
     def take(self, exercise):
         """Turn to the function of another exercise; None, or the Trouble that its file or its function is in."""
@@ -82,6 +69,8 @@ class RemoteStudent:
     # ------------------------------------------------------------ the process
 
     def _start(self):
+        if not can_start_processes():
+            raise BackendError("homework is graded in processes, and none can be started here; use Linux or macOS")
         if os.name != "posix":
             raise BackendError("homework check and grade need Linux or macOS; on Windows use WSL, or check_function")
         reading, writing = os.pipe()
@@ -103,17 +92,6 @@ class RemoteStudent:
         )
         os.close(writing)
         self.pipes = _TimedPipes(reading, self.process.stdin.fileno())
-
-    def _preparation(self, exercise):
-        drive = exercise.drive
-        return {
-            "path": os.path.abspath(self.path).encode("utf-8", "replace").decode(),
-            "text": np.frombuffer(self.text.encode("utf-8", "surrogatepass"), np.uint8),
-            "id": exercise.id,
-            "without": list(exercise.without),
-            "blanks": [dataclasses.asdict(blank.emptied()) for blank in all_blanks().values()],
-            "drive": f"{drive.__module__}:{drive.__name__}" if drive else "",
-        }
 
     def stop(self):
         """End the process and whatever it started."""
@@ -148,29 +126,6 @@ class RemoteStudent:
             words = f"not done after {self.seconds:g} seconds of computing: an endless loop, or far too many steps?"
             return Trouble("slow", words)
         return Trouble("died", f"the process ended{_how(status)}")
-
-    def _read(self, reply):
-        self.violations = [(_words(why), int(line), _words(text)) for why, line, text in reply["violations"]]
-        self.left -= min(max(float(reply.get("spent", 0.0)), 0.0), self.seconds)
-        if self.strict and self.violations:
-            why, line, text = self.violations[0]
-            return Answer(trouble=Trouble("forbidden", f"tried what homework does not need: {why}", line, text))
-        if "stumbles" in reply:
-            self.stumbles = [Stumble(int(n), _words(t, 200), _words(m, 500)) for n, t, m in reply["stumbles"]]
-            self.more = [int(n) for n in reply["more"]]
-        if "trouble" in reply:
-            kind, message, line, text = reply["trouble"]
-            trouble = Trouble(_words(kind), _words(message), int(line), _words(text))
-            return Answer(trouble=trouble, printed=_words(reply.get("printed", ""), PRINTED))
-        if "done" in reply:
-            return Answer()
-        changed, printed = tuple(map(_words, reply["changed"])), _words(reply["printed"], PRINTED)
-        return Answer(reply["output"], None, changed, int(reply["line"]), _words(reply["text"]), printed)
-
-
-def _words(text, most=MESSAGE):
-    """Words from another process, short enough for a page and fit to be written."""
-    return str(text)[:most].encode("utf-8", "replace").decode()
 
 
 def _end(process, student):

@@ -8,9 +8,10 @@ from ..kernel_lookup import register_kernel
 from . import im2col, matmul, winograd
 from .common import is_float32, is_gradient_of_convolution, is_pair, output_shape, output_size, paint_matrix, pair
 from .filters import turned_round
+from .products import least, product
 from .threads import even_pieces, run, single_threaded_blas, spans
 
-LEAST = 2 << 20  # multiplications: below, a kernel's preparations take longer than the text
+LEAST = least(2 << 20)  # multiplications: below, a kernel's preparations take longer than the text
 FEWEST = 256  # pixels: likewise
 SMALL = 1 << 20  # numbers in the columns of a picture of one channel
 FEW = 512  # pixels: below, tiles hold too few rows for their products
@@ -201,7 +202,7 @@ def select_conv1x1_forward(x, weight, bias, *, channel):
     pixels, shift = x.reshape(K, H * W, C), (one_hot @ bias)[:, None, None]
 
     def job(maps):
-        np.matmul(pixels[maps], chosen[maps, :, None], out=y[maps].reshape(-1, H * W, 1))
+        product(pixels[maps], chosen[maps, :, None], out=y[maps].reshape(-1, H * W, 1))
         y[maps] += shift[maps]
 
     run(lambda maps=maps: job(maps) for maps in _map_spans(x))
@@ -219,7 +220,7 @@ def select_conv1x1_backward(dy, cache):
     pixels, rows = x.reshape(K, H * W, C), dy.reshape(K, 1, H * W)
 
     def job(maps):
-        np.matmul(rows[maps], pixels[maps], out=dchosen[maps])
+        product(rows[maps], pixels[maps], out=dchosen[maps])
         np.multiply(dy[maps, :, :, None], chosen[maps, None, None, :], out=dx[maps])
 
     run(lambda maps=maps: job(maps) for maps in _map_spans(x))

@@ -7,6 +7,7 @@ minus the padding on the way forward, and whatever is needed on the way back.
 import numpy as np
 
 from ..devices import Workspace
+from .products import product
 from .windows import blocks, copy_window, strided
 
 BUDGET = 1 << 20  # bytes of columns at a time: about the cache that a core has to itself
@@ -22,7 +23,7 @@ def correlate_jobs(y, x, weight, bias, *, stride, origin, dilation):
 
     def job(images, rows):
         out = y[images, rows].reshape(-1, O)
-        np.matmul(_columns(x[images], rows, y.shape[2], *geometry), matrix, out=out)
+        product(_columns(x[images], rows, y.shape[2], *geometry), matrix, out=out)
         if bias is not None:
             out += bias
 
@@ -41,8 +42,8 @@ def dweight_jobs(x, dy, kernel, *, stride, origin, dilation, lanes):
         for images, rows in lane:
             columns = _columns(x[images], rows, width, kernel, stride, origin, dilation)
             dout = dy[images, rows].reshape(-1, O)
-            dmatrix += np.matmul(columns.T, dout, out=part)
-            dbias += np.ones(len(dout), np.float32) @ dout
+            dmatrix += product(columns.T, dout, out=part)
+            dbias += product(np.ones(len(dout), np.float32), dout)
         return dmatrix, dbias
 
     return [lambda lane=lane: job(lane) for lane in deal(_blocks(dy, kernel[0] * kernel[1] * C), lanes)]
@@ -62,7 +63,7 @@ def scatter_jobs(dx, dy, weight, *, stride, origin, dilation):
         seen = _workspace.take("seen", (len(dy[images]), *size, C))  # all that any window reads
         seen[...] = 0
         for i in range(KH):
-            np.matmul(dout, transposed[i], out=dcolumns)
+            product(dout, transposed[i], out=dcolumns)
             rows = slice(i * dilation[0], i * dilation[0] + HO * stride[0], stride[0])
             for j in range(KW):
                 columns = slice(j * dilation[1], j * dilation[1] + WO * stride[1], stride[1])

@@ -6,6 +6,7 @@ from ..devices import Workspace
 from ..kernel_lookup import register_kernel
 from .common import is_float32, paint_matrix
 from .matmul import add_up
+from .products import product
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 BUDGET = 1 << 20  # bytes of upscaled maps at a time
@@ -82,12 +83,12 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     def job(maps):
         pixels = x[maps].reshape(-1, C)
         out = _workspace.take("painted", (len(pixels), 4 * D))
-        np.matmul(pixels, matrix, out=out)
+        product(pixels, matrix, out=out)
         out += matrix_bias
         np.maximum(out, 0, out=out)
         out = out.reshape(-1, S, T, 2, 2, D)
         _painted(h[maps], S, T)[...] = out
-        some = out.reshape(len(out), -1, D) @ chosen[maps, :, None]  # (q, S * T * 4, 1)
+        some = product(out.reshape(len(out), -1, D), chosen[maps, :, None])  # (q, S * T * 4, 1)
         some += shift[maps, None, None]
         _painted(logits[maps], S, T)[...] = some.reshape(-1, S, T, 2, 2)
 
@@ -115,14 +116,14 @@ def mask_logits_backward(dlogits, cache):
             rectified.reshape(q, S, T, 2, 2, D)[...] = _painted(h[maps], S, T)
             dout = _workspace.take("dlogits", (q, S * T * 4, 1))
             dout.reshape(q, S, T, 2, 2)[...] = _painted(dlogits[maps], S, T)
-            np.matmul(dout.reshape(q, 1, -1), rectified, out=dchosen[maps])
+            product(dout.reshape(q, 1, -1), rectified, out=dchosen[maps])
             dh = _workspace.take("dh", rectified.shape)
             np.multiply(dout, chosen[maps, None, :], out=dh)
             dh *= np.greater(rectified, 0, out=_workspace.take("open", rectified.shape, bool))
             dh = dh.reshape(q * S * T, 4 * D)
-            np.matmul(dh, matrix.T, out=dx[maps].reshape(len(dh), C))
-            dmatrix += x[maps].reshape(len(dh), C).T @ dh
-            dbias += np.ones(len(dh), np.float32) @ dh
+            product(dh, matrix.T, out=dx[maps].reshape(len(dh), C))
+            dmatrix += product(x[maps].reshape(len(dh), C).T, dh)
+            dbias += product(np.ones(len(dh), np.float32), dh)
         return dmatrix, dbias.reshape(4, D).sum(axis=0)
 
     few = few_maps(h)

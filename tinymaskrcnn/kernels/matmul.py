@@ -5,10 +5,11 @@ import numpy as np
 from ..devices import Workspace
 from ..kernel_lookup import register_kernel
 from .common import is_float32
+from .products import least, product
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 WORK = 16 << 20  # multiplications worth a job of their own, some 0.2 ms
-LEAST = 16 << 20  # multiplications: below, the text is done sooner
+LEAST = least(16 << 20)  # multiplications: below, the text is done sooner
 ROWS = 256  # a product with fewer rows spends its time on packing the other matrix
 LANES = 8
 
@@ -36,7 +37,7 @@ def product_jobs(y, x, matrix, bias):
     """Jobs that fill y (K, O) with x (K, C) @ matrix (C, O) + bias."""
 
     def job(rows):
-        np.matmul(x[rows], matrix, out=y[rows])
+        product(x[rows], matrix, out=y[rows])
         if bias is not None:
             y[rows] += bias
 
@@ -50,10 +51,10 @@ def backward(dy, x, matrix):
     if len(matrix) >= len(x):  # a wide layer: every job does some rows of dmatrix
         dmatrix = np.empty(matrix.shape, np.float32)
         run(jobs + product_jobs(dmatrix, x.T, dy, None))
-        return dx, dmatrix, np.ones(len(dy), np.float32) @ dy
+        return dx, dmatrix, product(np.ones(len(dy), np.float32), dy)
 
     def lane_job(rows):
-        return x[rows].T @ dy[rows], np.ones(len(dy[rows]), np.float32) @ dy[rows]
+        return product(x[rows].T, dy[rows]), product(np.ones(len(dy[rows]), np.float32), dy[rows])
 
     lanes = _row_spans(len(x), matrix.size, LANES)  # many pixels: every job adds up some of them
     results = run(jobs + [lambda rows=rows: lane_job(rows) for rows in lanes])
@@ -96,7 +97,7 @@ def paint_jobs(painted, x, matrix, bias):
     def job(images):
         pixels = x[images].reshape(-1, x.shape[3])
         out = _workspace.take("painted", (len(pixels), KH * KW * O))
-        np.matmul(pixels, matrix, out=out)
+        product(pixels, matrix, out=out)
         if bias is not None:
             out += matrix_bias
         painted[images] = out.reshape(-1, H, W, KH, KW, O)
@@ -118,9 +119,9 @@ def unpaint_jobs(dx, dpainted, x, matrix):
         for images in lane:
             dout = _workspace.take("painted", (len(x[images]) * H * W, KH * KW * O))
             dout.reshape(-1, H, W, KH, KW, O)[...] = dpainted[images]
-            np.matmul(dout, matrix.T, out=dx[images].reshape(len(dout), -1))
-            dmatrix += x[images].reshape(len(dout), -1).T @ dout
-            dbias += np.ones(len(dout), np.float32) @ dout
+            product(dout, matrix.T, out=dx[images].reshape(len(dout), -1))
+            dmatrix += product(x[images].reshape(len(dout), -1).T, dout)
+            dbias += product(np.ones(len(dout), np.float32), dout)
         return dmatrix, dbias.reshape(-1, O).sum(axis=0)
 
     pieces = _image_spans(dpainted, matrix)

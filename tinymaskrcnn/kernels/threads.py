@@ -10,12 +10,12 @@ import itertools
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
+from ..machine import thread_pool
 
 # ---------------------------------------------------------------- how many
 
@@ -88,7 +88,10 @@ def _wanted_threads():
 
 
 class _Pool:
-    """The number of threads and the executor that serves all but the calling one, made on first use."""
+    """The number of threads and the executor that serves all but the calling one, made on first use.
+
+    Where no thread can be started the caller is alone, whatever number was asked for.
+    """
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -101,7 +104,8 @@ class _Pool:
             if self.threads is None:
                 self.threads = _wanted_threads()
             if self.threads > 1 and self.executor is None:
-                self.executor = ThreadPoolExecutor(self.threads - 1, "tinymaskrcnn")
+                self.executor = thread_pool(self.threads - 1, "tinymaskrcnn")
+                self.threads = self.threads if self.executor else 1
             return self.threads - 1, self.executor
 
     def resize(self, threads):
@@ -121,7 +125,7 @@ def _forget_pool():
 
 
 def get_threads():
-    """How many threads the kernels use, the calling one included."""
+    """How many threads the kernels use, the calling one included; 1 where no other can be started."""
     return _pool.helpers()[0] + 1
 
 
@@ -212,7 +216,7 @@ def run(jobs):
         helpers, executor = _pool.helpers()
         shift = _Shift(jobs)
         helping = []
-        with contextlib.suppress(RuntimeError):  # the pool was closed by another thread: the caller does it all
+        with contextlib.suppress(RuntimeError):  # the pool was closed, or no more threads start: the caller does it
             for _ in range(min(helpers, len(jobs) - 1)):
                 helping.append(executor.submit(contextvars.copy_context().run, shift.work))
         shift.work()

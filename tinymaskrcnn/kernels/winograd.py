@@ -17,6 +17,7 @@ import numpy as np
 from ..devices import Workspace
 from .filters import TransformedWeights, turned_round
 from .im2col import deal
+from .products import product
 from .windows import blocks, copy_window, strided
 
 BUDGET = 5 << 18  # bytes of transformed pixels at a time
@@ -73,7 +74,7 @@ def transformed_weight(weight, m, *, turned=False):
     def transform(weight):
         if turned:
             weight = turned_round(weight)
-        return (_GG[m] @ weight.reshape(9, -1)).reshape(-1, *weight.shape[2:])
+        return product(_GG[m], weight.reshape(9, -1)).reshape(-1, *weight.shape[2:])
 
     return _weights.of(weight, (m, turned), transform)
 
@@ -86,11 +87,11 @@ def correlate_jobs(y, x, filters, bias, *, origin, m):
     def job(images, rows):
         pixels = _transformed_pixels(x[images], rows, _tiles(y.shape[2], m), origin, m)  # (a*a, T, C)
         products = _workspace.take("products", (a * a, pixels.shape[1], O))
-        np.matmul(pixels, filters, out=products)
+        product(pixels, filters, out=products)
         if bias is not None:
             products[a + 1] += bias  # the one product that enters every pixel of its tile with weight 1
         tiles = _workspace.take("tiles", (m * m, pixels.shape[1] * O))
-        np.matmul(_AA_T[m], products.reshape(a * a, -1), out=tiles)
+        product(_AA_T[m], products.reshape(a * a, -1), out=tiles)
         _store_tiles(y[images], tiles, rows, m)
 
     return [lambda block=block: job(*block) for block in _blocks(y, C, m)]
@@ -108,8 +109,8 @@ def dweight_jobs(x, dy, *, origin, m, lanes):
         for images, rows in lane:
             pixels = _transformed_pixels(x[images], rows, _tiles(dy.shape[2], m), origin, m)  # (a*a, T, C)
             dproducts = _transformed_gradients(dy[images], rows, m)  # (a*a, T, O)
-            dfilters += np.matmul(pixels.transpose(0, 2, 1), dproducts, out=part)
-            dbias += np.ones(dproducts.shape[1], np.float32) @ dproducts[a + 1]
+            dfilters += product(pixels.transpose(0, 2, 1), dproducts, out=part)
+            dbias += product(np.ones(dproducts.shape[1], np.float32), dproducts[a + 1])
         return dfilters, dbias
 
     return [lambda lane=lane: job(lane) for lane in deal(_blocks(dy, C, m), lanes)]
@@ -118,7 +119,7 @@ def dweight_jobs(x, dy, *, origin, m, lanes):
 def weight_gradient(dfilters, m):
     """Mirror of the transform of the weight: (a*a, C, O) -> (3, 3, C, O)."""
     _, C, O = dfilters.shape
-    return (_GG[m].T @ dfilters.reshape(-1, C * O)).reshape(3, 3, C, O)
+    return product(_GG[m].T, dfilters.reshape(-1, C * O)).reshape(3, 3, C, O)
 
 
 # ---------------------------------------------------------------- tiles
@@ -153,7 +154,7 @@ def _transform_by_matrix(pixels, height, columns, m):
     tiles = _workspace.take("overlapping", overlapping.shape)
     np.copyto(tiles, overlapping)
     transformed = _workspace.take("transformed", (a * a, tiles[0, 0].size))
-    return np.matmul(_BB_T[m], tiles.reshape(a * a, -1), out=transformed)
+    return product(_BB_T[m], tiles.reshape(a * a, -1), out=transformed)
 
 
 def _transform_by_sums(pixels, height, columns, m):
@@ -183,7 +184,7 @@ def _transformed_gradients(dy, rows, m):
     tiles = _workspace.take("tiles", (m, m, height, columns, n * O))
     tiles[...] = image.reshape(height, m, columns, m, n * O).transpose(1, 3, 0, 2, 4)
     dproducts = _workspace.take("products", ((m + 2) ** 2, height * columns * n * O))
-    np.matmul(_AA[m], tiles.reshape(m * m, -1), out=dproducts)
+    product(_AA[m], tiles.reshape(m * m, -1), out=dproducts)
     return dproducts.reshape((m + 2) ** 2, height * columns * n, O)
 
 

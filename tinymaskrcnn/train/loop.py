@@ -1,7 +1,7 @@
 """A training run as its folder sees it: rows and checkpoints as it goes, and an orderly end whatever happens."""
 
 import contextlib
-import signal
+import importlib
 import threading
 
 from ..errors import NonFiniteError
@@ -48,10 +48,10 @@ def resume(trainer, run):
 class StopRequest:
     """Turns the first Ctrl-C (or SIGTERM) into `requested`, so that the step in progress can end; the second one stops.
 
-    Only the main thread can do this; elsewhere signals are left alone.
+    Only the main thread can do this; elsewhere, and where Python has no signals, they are left alone.
     """
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = ("SIGINT", "SIGTERM")
 
     def __init__(self):
         self.requested = False
@@ -59,7 +59,10 @@ class StopRequest:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._request) for number in self.signals}
+            with contextlib.suppress(ImportError):
+                self._signal = importlib.import_module("signal")
+                numbers = [getattr(self._signal, name) for name in self.signals]
+                self._before = {number: self._signal.signal(number, self._request) for number in numbers}
         return self
 
     def _request(self, number, frame):
@@ -68,5 +71,5 @@ class StopRequest:
 
     def __exit__(self, *_):
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            self._signal.signal(number, handler)
         self._before = {}

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tqdm import tqdm
+from ..counting import new_bar
 
 SHORT = {"rpn_objectness": "obj", "rpn_box": "rpn", "box_class": "cls", "box_delta": "box", "mask": "mask"}
 
@@ -16,7 +16,7 @@ class Progress:
         self.steps = steps
         self.pause = pause
         self.terminal = bool(getattr(self.file, "isatty", lambda: False)())
-        self.bar = tqdm(
+        self.bar = new_bar(
             total=steps, initial=start, file=self.file, unit="step", disable=not self.terminal, dynamic_ncols=True
         )
         self._began = self._last = time.monotonic()

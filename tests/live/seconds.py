@@ -1,0 +1,62 @@
+"""What steps take under Pyodide, in seconds of the processor: run by `webassembly.py`."""
+
+import json
+import sys
+
+from js import process
+
+sys.dont_write_bytecode = True
+sys.path[:0] = ["/repository", "/site"]
+
+import numpy as np  # noqa: E402
+
+from tinymaskrcnn import Config  # noqa: E402
+from tinymaskrcnn.config import tour_preset  # noqa: E402
+from tinymaskrcnn.data.loader import open_stream  # noqa: E402
+from tinymaskrcnn.kernels import conv, im2col, mask_logits, matmul, products, winograd  # noqa: E402
+from tinymaskrcnn.models.build import build_model  # noqa: E402
+from tinymaskrcnn.train.trainer import Trainer, computing  # noqa: E402
+
+
+def processor_seconds():
+    used = process.cpuUsage()
+    return (used.user + used.system) / 1e6
+
+
+def least(work, times=5):
+    """The seconds of the fastest of several calls, after two that warm up."""
+    found = []
+    for _ in range(times + 2):
+        began = processor_seconds()
+        work()
+        found.append(processor_seconds() - began)
+    return min(found[2:])
+
+
+def trainer_of(config):
+    model = build_model(config.model, rng=np.random.default_rng(0))
+    model.train()
+    return Trainer(model, open_stream(config, split="train"), config.train)
+
+
+def main():
+    seconds = {"boot, with the packages": BOOT_SECONDS}  # noqa: F821  of node.mjs
+    small, default = trainer_of(tour_preset()), trainer_of(Config())
+    batch = small.stream.batch(0)
+    few = small.stream.batch(0).images[:1], batch.sizes[:1]
+    modules = conv, im2col, mask_logits, matmul, winograd
+    with computing():
+        for name, product in (("SciPy's", products.product), ("NumPy's", np.matmul)):
+            for module in modules:
+                module.product = product
+            seconds[f"step of the shipped detector's size, {name} products"] = least(lambda: small.train_step([batch]))
+        for module in modules:
+            module.product = products.product
+        seconds["step of the default model"] = least(lambda: default.train_step([batch]), times=2)
+        small.model.eval()
+        found = lambda: small.model.detect(few[0], sizes=few[1], original_sizes=few[1])  # noqa: E731
+        seconds["finding what is in a scene"] = least(found)
+    return seconds
+
+
+print(json.dumps(main()))
