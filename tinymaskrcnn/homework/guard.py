@@ -46,11 +46,12 @@ def close(violations, own, *, lines=(), strict):
 
     What is tried is added to `violations` as (reason, line, text of the line); what numpy.save and its like try is
     refused and not held against anybody."""
+    watch = hook(violations, own, lines=lines, strict=strict)  # imports what it asks, before anything is taken away
     for name in NATIVE:
         sys.modules.pop(name, None)
     if "subprocess" in sys.modules:
         sys.modules["subprocess"]._fork_exec = None  # the one way that is not reported
-    sys.addaudithook(hook(violations, own, lines=lines, strict=strict))
+    sys.addaudithook(watch)
 
 
 def hook(violations, own, *, lines=(), strict):
