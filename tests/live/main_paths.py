@@ -47,7 +47,7 @@ def one_step():
     from tinymaskrcnn.config import tour_preset
     from tinymaskrcnn.data.loader import open_stream
     from tinymaskrcnn.train.trainer import Trainer, computing
-    from tinymaskrcnn.zoo.tour import load_tour_detector
+    from tinymaskrcnn.zoo.shipped import load_tour_detector
 
     config = tour_preset()
     model = load_tour_detector()
