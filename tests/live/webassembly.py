@@ -12,13 +12,12 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SETTING = "TINYMASKRCNN_PYODIDE"
 
 
 def missing():
     """Why nothing can be run; "" where it can."""
-    if not os.environ.get(SETTING):
-        return f"{SETTING} names no distribution of Pyodide"
+    if not os.environ.get("TINYMASKRCNN_PYODIDE"):
+        return "TINYMASKRCNN_PYODIDE names no distribution of Pyodide"
     return "" if shutil.which("node") else "there is no Node to run Pyodide in"
 
 
@@ -30,7 +29,7 @@ def printed_by(script):
                 (Path(site) / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file.locate(), Path(site) / file)
         mounts = json.dumps({"/repository": str(HERE.parent.parent), "/site": site})
-        folder = os.path.abspath(os.environ[SETTING])
+        folder = os.path.abspath(os.environ["TINYMASKRCNN_PYODIDE"])
         return printed(["node", HERE / "node.mjs", folder, mounts, HERE / script])
 
 
