@@ -4,7 +4,6 @@ There is no global switch: `array_module(x)` looks at `x`. A function that is gi
 returns CuPy arrays, and the same text serves both.
 """
 
-import contextlib
 import functools
 import importlib
 import os
@@ -109,17 +108,6 @@ def has_kernel(readable):
 
     dispatch.readable = readable
     return dispatch
-
-
-@contextlib.contextmanager
-def without_kernels():
-    """While this lasts the texts compute, as with TINYMASKRCNN_KERNELS=0."""
-    global _KERNELS_ENABLED
-    before, _KERNELS_ENABLED = _KERNELS_ENABLED, False
-    try:
-        yield
-    finally:
-        _KERNELS_ENABLED = before
 
 
 @functools.cache

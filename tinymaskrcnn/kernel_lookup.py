@@ -1,10 +1,12 @@
 """The lookup of fast kernels by name: who stands in for a readable function, for these arrays and in this case."""
 
+import contextlib
 import functools
 import importlib
 
 import numpy as np
 
+from . import backend
 from .backend import _module_of
 
 _KERNELS = {}  # name -> list of (array module, applies, function)
@@ -71,3 +73,13 @@ def _first_module(args):
         if found is not None:
             return found
     return None
+
+
+@contextlib.contextmanager
+def without_kernels():
+    """While this lasts the texts compute, as with TINYMASKRCNN_KERNELS=0."""
+    before, backend._KERNELS_ENABLED = backend._KERNELS_ENABLED, False
+    try:
+        yield
+    finally:
+        backend._KERNELS_ENABLED = before

@@ -7,7 +7,7 @@ same. But nothing is closed to it, and nothing ends a loop that has no end.
 import contextlib
 import io
 
-from ..backend import without_kernels
+from ..kernel_lookup import without_kernels
 from . import wire
 from .asking import AskedStudent
 from .guard import SOLUTION
