@@ -147,6 +147,14 @@ def test_an_empty_folder_and_a_missing_path_are_named(tmp_path):
         pictures.list_images([tmp_path / "gone"])
 
 
+def test_pictures_of_an_iphone_are_not_passed_over_and_say_what_to_do(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
+    assert pictures.list_images(tmp_path) == [tmp_path / "IMG_1.HEIC"]
+    for read in (pictures.read_image, pictures.picture_sizes):
+        with pytest.raises(DataError, match="IMG_1.HEIC: .*save it as JPEG; on an iPhone Settings"):
+            read(tmp_path / "IMG_1.HEIC")
+
+
 @pytest.mark.parametrize("orientation, sideways", [(1, False), (3, False), (6, True), (8, True)])
 def test_sizes_as_shown_and_as_stored(tmp_path, orientation, sideways):
     exif = Image.Exif()

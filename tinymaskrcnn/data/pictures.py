@@ -12,6 +12,7 @@ from ..capacity import in_words, require
 from ..errors import ArgumentError, DataError, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+HEIC = (".heic", ".heif")  # what an iPhone writes; Pillow reads none, and a folder's must not be passed over in silence
 _QUIET = threading.Lock()  # Python's list of warnings is one for all threads, and batches are read in another
 LARGEST = 160 * 10**6  # pixels; the largest cameras have nearly as many, and a file of kilobytes may claim more
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture by a quarter
@@ -76,6 +77,8 @@ def _opened(path):
         raise
     except Exception as error:  # decoders raise whatever a broken file leads them to
         why = f"{type(error).__name__}: {shown(str(error), 200)[1:-1]}"
+        if path.suffix.lower() in HEIC:
+            why = "HEIC is not known here: save it as JPEG; on an iPhone Settings, Camera, Formats, Most Compatible"
         raise DataError(f"{path}: cannot be read as a picture ({why})") from error
 
 
@@ -116,7 +119,8 @@ def list_images(paths):
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            known = SUFFIXES + HEIC
+            pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in known and p.is_file())
             if not pictures:
                 raise DataError(f"{path}: the folder holds no pictures ({', '.join(s[1:] for s in SUFFIXES)})")
             found.extend(pictures)
