@@ -124,6 +124,8 @@ def test_without_a_model_photographs_of_handwriting_are_read(tmp_path, capsys):
     Image.fromarray(255 - np.kron(pixels, np.ones((4, 4, 1), np.uint8))).save(tmp_path / "board.png")
     out = tmp_path / "found"
     assert cli.main(["predict", str(tmp_path / "page.jpg"), str(tmp_path / "board.png"), "--out", str(out)]) == 0
+    drawn = {name: Image.open(out / f"{name}.png").width for name in ("page", "board")}
+    assert drawn["board"] > 2 * drawn["page"] > 600, "a large picture is drawn large"
     for name, scale in (("page", 1), ("board", 4)):
         result = json.loads((out / f"{name}.json").read_text())
         assert (result["height"], result["width"]) == tuple(scale * n for n in pixels.shape[:2])

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   tinymaskrcnn predict digits.png --model tour                          the small digit detector in the package
 
 Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE) for each picture."""
+SHARPEST = 300  # dots per inch of what is drawn: some 1,200 pixels, however large the picture was
 
 
 def add_arguments(parser):
@@ -141,7 +142,9 @@ def _draw(path, image, found, config):
     from .. import visualize
 
     names = {"class_names": config.class_names, "keypoint_names": config.keypoint_names}
-    visualize.save_figure(visualize.detections_figure([image], None, [found], **names), path)
+    figure = visualize.detections_figure([image], None, [found], **names)
+    figure.set_dpi(min(max(figure.dpi, image.shape[1] / figure.get_figwidth()), SHARPEST))
+    visualize.save_figure(figure, path)
 
 
 def _unique_names(paths):
