@@ -13,12 +13,13 @@ from ..contract import checked
 from ..errors import ArgumentError, ShapeError
 from .common import check_index
 
-BATCH_SUM = ContextVar("BATCH_SUM", default=lambda own: own)  # of a batch on several machines: train/ranks/
+BATCH_SUM = ContextVar("BATCH_SUM", default=None)  # adds up what belongs to a batch on several machines: train/ranks/
 
 
 def total_weight(weight):
     """How much counts in a batch: the sum of all weights, at least 1."""
-    return array_module(weight).maximum(BATCH_SUM.get()(weight.sum()), 1)
+    own, add = weight.sum(), BATCH_SUM.get()
+    return array_module(weight).maximum(add(own) if add else own, 1)
 
 
 def _row_weight(function, weight, like):

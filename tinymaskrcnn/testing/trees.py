@@ -7,6 +7,8 @@ import numpy as np
 from ..backend import _module_of, to_host
 from ..errors import shown
 
+NO_ARRAYS = {type(None), bool, int, float, str}
+
 
 def is_array(x):
     """True for the arrays (and 0-d scalars) of every known backend."""
@@ -51,28 +53,36 @@ def _entry(name, key):
     return f"{name}[{key!r}]" if name else str(key)
 
 
-def arrays_inside(tree, name="", seen=None):
+def arrays_inside(tree, name=""):
     """Like leaves, but also looks into plain objects (a sparse matrix, a cache class): nothing can hide there."""
-    seen = set() if seen is None else seen
-    if isinstance(tree, type) or id(tree) in seen:
-        return []
+    found = []
+    _look_inside(tree, name, set(), found)
+    return found
+
+
+def _look_inside(tree, name, seen, found):
+    """Append (name, array) of every array inside to found; without names, None, where nobody asks for them."""
+    if type(tree) in NO_ARRAYS or isinstance(tree, type) or id(tree) in seen:
+        return
     seen.add(id(tree))
-    if is_array(tree):
-        return [(name, tree)]
     if isinstance(tree, dict):
-        items = [(_entry(name, key), value) for key, value in tree.items()]
+        for key, value in tree.items():
+            _look_inside(value, name if name is None else _entry(name, key), seen, found)
     elif isinstance(tree, (list, tuple, set)):
-        items = [(f"{name}[{i}]", value) for i, value in enumerate(tree)]
+        for i, value in enumerate(tree):
+            _look_inside(value, name if name is None else f"{name}[{i}]", seen, found)
+    elif is_array(tree):
+        found.append((name, tree))
     elif hasattr(tree, "__dict__") and not callable(tree):
-        items = [(f"{name}.{key}", value) for key, value in vars(tree).items()]
-    else:
-        return []
-    return [leaf for label, value in items for leaf in arrays_inside(value, label, seen)]
+        for key, value in vars(tree).items():
+            _look_inside(value, name if name is None else f"{name}.{key}", seen, found)
 
 
 def lock(tree):
     """Make every array inside read-only, where arrays know how (CuPy's do not)."""
-    for _, array in arrays_inside(tree):
+    found = []
+    _look_inside(tree, None, set(), found)
+    for _, array in found:
         if hasattr(array, "setflags") and not isinstance(array, np.generic):
             array.setflags(write=False)
     return tree
