@@ -29,7 +29,7 @@ TINY |= {
     "train.steps": 6,
 }
 VARIANTS = {
-    "four steps": {"train.procedure": "alternating"},
+    "four steps": {"train.procedure": "alternating", "train.steps": 24},
     "a backbone alone": {"train.procedure": "pretrain"},
     "RoIPool, one map": {"model.roi.pooling": "pool", "model.backbone.fpn": "c5", "model.rpn.anchor_sizes": ((20,),)},
     "VGG, Adam": {
@@ -49,8 +49,8 @@ ELSEWHERE = {  # about something else than what is learned and found
     *("model.resize_shorter", "model.resize_longer"),  # only together
 }
 WORDS = """resnet vgg plain basic bottleneck 3x3 7x7 batch frozen group full p2 c4 c5 sigmoid softmax align pool warp
-    prroi per_class agnostic fc continuous integer selective_search sliding_window svm none features sgd adamw constant
-    step cosine joint digits figures"""
+    prroi per_class agnostic fc continuous integer selective_search sliding_window svm none features features+targets
+    sgd adamw constant step cosine joint digits figures"""
 WORDS = {"", *WORDS.split()}
 
 
@@ -75,13 +75,15 @@ def others(value):
     if isinstance(value, int):
         return [v for v in (value + 1, value * 2, value // 2, value // 16, value // 100, value - 1) if v != value]
     if isinstance(value, float):
-        return [v for v in (value / 2, value * 2, value + 0.2, value + 20, 0.0, 1e-3, 1.0, -1.0) if v != value]
+        far = value + 0.2, value + 20, value + 60
+        return [v for v in (value / 2, value * 2, *far, 0.0, 1e-3, 1.0, -1.0) if v != value]
     if isinstance(value, str):
         return sorted(WORDS - {value})
     if not value:
         return [(4, 4), ("a", "b", "c", "d")]
-    each = [] if isinstance(value[0], str) else list(zip(*map(others, value)))
-    return [*each, value[:-1], (*value[:-1], value[0]), value[::-1]]
+    if isinstance(value[0], str):  # names, of which the order says nothing
+        return [value[:-1], (*value[:-1], value[0])]
+    return [*zip(*map(others, value)), value[:-1], (*value[:-1], value[0]), value[::-1]]
 
 
 def turned(config, name):
@@ -134,9 +136,11 @@ def trained(config, folder):
     experiment = Experiment.start(folder, config)
     experiment.train()
     state = experiment.run.load().model
+    if config.model.system == "rcnn" and config.model.rcnn.classifier == "softmax":  # fitted all the same, not asked
+        state = {name: array for name, array in state.items() if ".svm_" not in name and ".bbox_" not in name}
     if config.train.procedure == "pretrain":
         return [state]
-    images = [experiment.stream("test").scene(i)[0] for i in range(2)]
+    images = [experiment.stream("test").scene(i)[0] for i in range(6)]
     return [state, experiment.detect(images)]
 
 

@@ -82,6 +82,8 @@ def _data(config):
             yield ["coco.proposals", "coco.val_proposals"], f"{config.model.system} proposes by itself"
         return
     yield [f"coco.{name}" for name in vars(config.coco) if name != "annotations"], "there are no coco.annotations"
+    if config.scenes.source == "figures":
+        yield ["scenes.extreme_points"], "scenes.source is 'figures', which have joints of their own"
     if not config.scenes.surface:
         names = ("pen", "light", "blur", "jpeg")
         yield [f"scenes.{name}" for name in names], "scenes.surface is '': nothing is photographed"
@@ -95,7 +97,7 @@ def _proposer(config):
         yield _all(config, "rpn"), f"the proposals of {system} come from outside"
     if config.model.proposals.method == "sliding_window":
         yield ["model.proposals.measures"], "model.proposals.method 'sliding_window' joins no regions"
-    if config.model.proposals.method == "selective_search" and config.model.backbone.in_channels == 1:
+    if config.model.backbone.in_channels == 1:
         yield ["model.proposals.color_spaces"], "a grey picture has its intensity alone"
 
 
@@ -134,6 +136,8 @@ def _fits(rcnn):
     names += [] if rcnn.regress else ["ridge_iou", "ridge_strength"]
     names += ["feature_norm"] if softmax and not rcnn.regress else []
     yield _in("rcnn", " ".join(names)), "model.rcnn says that scores and boxes come without these fits"
+    if not rcnn.regress:
+        yield _in("roi", "delta_weights"), "model.rcnn.regress is False"
 
 
 def _backbone(backbone):
