@@ -2,6 +2,7 @@
 
 import dataclasses
 import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from tinymaskrcnn.config import RoIConfig
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.models import postprocess
-from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks
+from tinymaskrcnn.models.found import Found
+from tinymaskrcnn.models.postprocess import detections_from_boxes, paste_masks, pasted_there
 from tinymaskrcnn.ops import boxes as box_ops
 from tinymaskrcnn.ops import nms
 
@@ -192,3 +194,52 @@ def test_pasting_modes():
     assert soft.dtype == np.float32 and 0 < soft.min(initial=1, where=soft > 0) < 0.5
     with pytest.raises(ArgumentError, match="mode must be 'continuous' or 'integer'; got 'nearest'"):
         paste_masks(np.ones((1, 8, 8), np.float32), box, height=32, width=32, mode="nearest")
+
+
+# ---------------------------------------------------------------- where a kernel pastes
+
+
+PICTURES = [(7, 13), (9, 5)]  # of pictures; no width fills its last byte
+
+
+def packed(asked):
+    """In the place of the kernel: rows of bytes, as wide as the largest picture needs."""
+
+    def paste_bits(masks, boxes, *, old, new, **settings):
+        asked.append((old, new, settings))
+        bits = np.zeros((*masks.shape[:2], max(h * -(-w // 8) for h, w in new)), np.uint8)
+        for i, (height, width) in enumerate(new):
+            whole = paste_masks(masks[i], boxes[i], height=height, width=width, **settings)
+            rows = np.packbits(whole, axis=2).reshape(len(whole), -1)
+            bits[i, :, : rows.shape[1]] = rows
+        return bits
+
+    return paste_bits
+
+
+def same(given, wanted):
+    return len(given) == len(wanted) and all(one is other for one, other in zip(given, wanted))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_masks_that_a_kernel_pastes_are_the_same(mode, rng, monkeypatch):
+    masks, corner = rng.uniform(size=(2, 3, 4, 4)), rng.uniform(-1, 4, (2, 3, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(1, 6, (2, 3, 2))], axis=2)
+    others = np.ones((2, 3, 1))
+    found = Found(boxes, np.ones((2, 3), int), np.ones((2, 3)), np.ones((2, 3), bool), {"mask": masks, "other": others})
+    asked, config = [], types.SimpleNamespace(mask_threshold=0.4, paste=mode)
+    where = dict(old=PICTURES, new=PICTURES, config=config)
+    assert same(pasted_there(found, paste_masks, **where), (found, paste_masks))  # no kernel does it here
+    monkeypatch.setattr(postprocess, "paste_bits", packed(asked))
+    there, unpack = pasted_there(found, paste_masks, **where)
+    assert asked == [(PICTURES, PICTURES, {"threshold": 0.4, "mode": mode})]
+    assert there.boxes is found.boxes and there.said["other"] is others and found.said["mask"] is masks
+    for i, (height, width) in enumerate(PICTURES):
+        place = dict(height=height, width=width, threshold=0.4, mode=mode)
+        mine, wanted = unpack(there.said["mask"][i], boxes[i], **place), paste_masks(masks[i], boxes[i], **place)
+        assert mine.dtype == bool and np.array_equal(mine, wanted) and wanted.any()
+    own = lambda *args, **options: None  # noqa: E731
+    assert same(pasted_there(found, own, **where), (found, own))
+    boxes_only = dataclasses.replace(found, said={"other": others})
+    assert same(pasted_there(boxes_only, paste_masks, **where), (boxes_only, paste_masks))
+    assert len(asked) == 1
