@@ -1,5 +1,6 @@
 """`tinymaskrcnn doctor` says what is there and what is missing."""
 
+import sys
 import types
 
 import pytest
@@ -61,3 +62,27 @@ def test_several_ranks_are_told_of_where_there_is_an_mpi(monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "version", fails)
     [(sound, line)] = doctor._ranks()
     assert sound and line.startswith("one; several need mpi4py and an MPI: pip install 'tinymaskrcnn[mpi]'")
+
+
+def test_what_a_machine_does_not_tell(monkeypatch):
+    """Neither its cores nor its memory, kernels that are not there, no package that knows of BLAS."""
+
+    def unknown(name):
+        raise ValueError(name)
+
+    monkeypatch.setattr(doctor, "os", types.SimpleNamespace(cpu_count=lambda: None, sysconf=unknown))
+    monkeypatch.setitem(sys.modules, "tinymaskrcnn.kernels.c.library", None)
+    plain = "1 cores, no kernels: everything runs as the plain NumPy text; memory unknown"
+    assert list(doctor._cpu()) == [(True, plain)]
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    [(fine, line)] = doctor._blas()
+    assert not fine and "threadpoolctl" in line
+
+
+def test_each_folder_is_judged_by_itself(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tinymaskrcnn.data.mnist.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(doctor, "_writable", lambda folder: folder == tmp_path)
+    cache, current = doctor._folders()
+    assert cache == (False, f"cache {tmp_path / 'cache'} is not writable")
+    assert current == (True, f"current folder {tmp_path} is writable")
