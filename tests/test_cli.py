@@ -2,11 +2,9 @@
 
 import importlib
 import io
-import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -265,34 +263,3 @@ def test_every_command_says_what_it_does_and_shows_examples(name, capsys):
     assert out.endswith(command.EXAMPLES.rstrip() + "\n")
     cli.build_parser()[0].print_help()
     assert command.HELP.split(";")[0][:40] in " ".join(capsys.readouterr().out.split())
-
-
-def options_of(parser):
-    """{option or argument: what it takes and where it begins}, the actions of a command inside."""
-    table = {}
-    for action in parser._actions:
-        if isinstance(action.choices, dict):
-            table |= {f"{name} ...": options_of(part) for name, part in action.choices.items()}
-        elif "--help" not in action.option_strings:
-            facts = {"dest": action.dest, "takes": getattr(action.type, "__name__", None), "of": action.choices}
-            facts |= {"as": action.metavar, "count": action.nargs, "default": action.default, "needed": action.required}
-            name = ", ".join(action.option_strings) or action.dest
-            table[name] = {key: value for key, value in facts.items() if value not in (None, False, [])}
-    return table
-
-
-def test_options_stay_what_scripts_and_pages_take_them_for():
-    kept = json.loads((Path(__file__).parent / "fixtures/options.json").read_text(encoding="utf-8"))
-    found = {name: options_of(parser) for name, parser in cli.build_parser()[1].items()}
-    assert json.loads(json.dumps(found)) == kept
-
-
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_option_says_what_it_is_for(name):
-    parsers = [cli.build_parser()[1][name]]
-    for parser in parsers:
-        for action in parser._actions:
-            if isinstance(action.choices, dict):
-                parsers += action.choices.values()
-            else:
-                assert action.help, f"{name}: {action.option_strings or action.dest}"

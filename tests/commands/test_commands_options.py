@@ -3,6 +3,8 @@
 import argparse
 import functools
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -285,3 +287,57 @@ def test_threads_that_make_no_sense_are_refused_before_anything(wanted, monkeypa
     for fine in ("3", " 3 ", ""):
         monkeypatch.setenv("TINYMASKRCNN_THREADS", fine)
         options.check_threads(None)
+
+
+# ---------------------------------------------------------------- what help says
+
+
+def options_of(parser):
+    """{option or argument: what it takes and where it begins}, the actions of a command inside."""
+    table = {}
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            table |= {f"{name} ...": options_of(part) for name, part in action.choices.items()}
+        elif "--help" not in action.option_strings:
+            facts = {"dest": action.dest, "takes": getattr(action.type, "__name__", None), "of": action.choices}
+            facts |= {"as": action.metavar, "count": action.nargs, "default": action.default, "needed": action.required}
+            name = ", ".join(action.option_strings) or action.dest
+            table[name] = {key: value for key, value in facts.items() if value not in (None, False, [])}
+    return table
+
+
+def test_options_stay_what_scripts_and_pages_take_them_for():
+    kept = json.loads((Path(__file__).parents[1] / "fixtures/options.json").read_text(encoding="utf-8"))
+    found = {name: options_of(parser) for name, parser in cli.build_parser()[1].items()}
+    assert json.loads(json.dumps(found)) == kept
+
+
+def parts_of(name):
+    """The parser of a command and those of the actions inside it."""
+    parsers = [cli.build_parser()[1][name]]
+    for parser in parsers:
+        parsers += [part for a in parser._actions if isinstance(a.choices, dict) for part in a.choices.values()]
+    return parsers
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_option_says_what_it_is_for_and_what_it_is_when_it_is_not_given(name):
+    for action in (action for parser in parts_of(name) for action in parser._actions):
+        assert action.help or isinstance(action.choices, dict), f"{name}: {action.option_strings or action.dest}"
+        said = re.search(r"default: ([^\s,;)]+)", action.help or "")
+        if said and not isinstance(action.default, (str, int, float)):
+            assert said[1] in WHEN_NOTHING_IS_SAID.get(action.dest, {said[1]}), action.help
+        elif said and (name, action.dest) not in IN_WORDS:
+            text = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
+            assert said[1] == text, action.help
+
+
+DEFAULT = Config()
+WHEN_NOTHING_IS_SAID = {  # what `train` and `profile` take from the settings
+    "steps": {f"{DEFAULT.train.steps}"},
+    "seed": {f"{DEFAULT.train.seed}"},
+    "batch_size": {f"{DEFAULT.train.batch_size}"},
+    "learning_rate": {f"{DEFAULT.train.learning_rate:g}"},
+    "system": {DEFAULT.model.system},
+}
+IN_WORDS = {("annotate", "port"), ("homework", "out")}
