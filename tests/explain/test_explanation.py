@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from explain.explained import KINDS, fast_network, network, picture, some_boxes, with_settings
+from explain.explained import KINDS, detected, fast_network, goes_on, network, picture, some_boxes, with_settings
 
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import SceneStream
 from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.explain.explanation import explain
 from tinymaskrcnn.structures import Target
+from tinymaskrcnn.zoo import load_tour_detector
 
 
 def two_boxes():
@@ -94,3 +97,23 @@ def test_what_cannot_be_explained_is_said():
         explain(model, image, Target(some_boxes(1, 2) + 60, np.array([1, 2])))
     with pytest.raises(ShapeError):
         explain(model, image[:, :, 0])
+
+
+@pytest.mark.long
+def test_a_trained_detector_is_explained_on_two_hundred_scenes():
+    """Every trace ends in the bits of detect, and the first number of each NMS is tried on both sides."""
+    model, tried = load_tour_detector(), 0
+    stream = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8)
+    for i in range(200):
+        image, truth = stream.scene(i)
+        told, found = explain(model, image, truth), detected(model, image)
+        for part in ("boxes", "labels", "scores", "masks"):
+            np.testing.assert_array_equal(getattr(told.trace.detections, part), getattr(found, part))
+        if len(told) and tried < 100:
+            row = i % len(told)
+            for said in told.chain(row).counterfactuals:
+                if said.setting in ("rpn.nms_iou", "roi.nms_iou", "rpn.post_nms_top_n", "roi.score_threshold"):
+                    assert goes_on(model, image, told.trace, row, said.setting, said.same)
+                    assert not goes_on(model, image, told.trace, row, said.setting, said.other)
+                    tried += 1
+    assert tried >= 100

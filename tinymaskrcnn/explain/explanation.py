@@ -124,13 +124,11 @@ class Explanation:
         trace, proposals = self.trace, self.trace.proposals
         counts = []
         if trace.anchors is not None:
-            counts += [(len(trace.anchors.boxes), "anchor"), (len(trace.candidates.boxes), "candidate")]
-            counts += [(int(trace.candidates.kept.sum()), "survivor of the RPN's NMS")]
-        counts += [(len(proposals.boxes), "proposal"), (int(proposals.likely.sum()), "class score above the threshold")]
-        counts += [(int(proposals.kept.sum()), "survivor of the final NMS"), (len(trace.detections), "detection")]
-        names = ("class scores above the threshold", "survivors of the RPN's NMS", "survivors of the final NMS")
-        many = {name.replace("scores", "score").replace("survivors", "survivor"): name for name in names}
-        text = " -> ".join(plural(count, name, many.get(name)) for count, name in counts)
+            counts += [f"{len(trace.anchors.boxes)} anchors", f"{len(trace.candidates.boxes)} candidates"]
+            counts.append(f"{int(trace.candidates.kept.sum())} after NMS")
+        counts += [plural(len(proposals.boxes), "proposal"), f"{int(proposals.likely.sum())} likely classes of them"]
+        counts += [f"{int(proposals.kept.sum())} after NMS", plural(len(trace.detections), "detection")]
+        text = " -> ".join(counts)
         if self.shown:
             return text
         return f"{text}\nnothing is found: {self._end()}"

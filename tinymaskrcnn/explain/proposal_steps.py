@@ -7,7 +7,7 @@ from .after import after_removal, after_settings
 from .chain import Counterfactual, Step, moved, ordinal, place_of, plural, size_of
 from .thresholds import limit_of_nms, suppressors
 
-LISTED = 3  # boxes that were suppressed, told one by one
+LISTED = 2  # boxes that were suppressed, told one by one
 
 
 def proposal_steps(trace, row):
