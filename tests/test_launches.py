@@ -7,6 +7,7 @@ from benchmarks import launches
 from benchmarks.contestants import with_train
 from pretended_cupy import pretended
 from strict_device import xp
+from tiny_settings import TINY_RUN
 
 from tinymaskrcnn import Experiment
 from tinymaskrcnn.commands.options import override
@@ -65,22 +66,12 @@ def test_steps_leave_nothing_behind():
 
 # ---------------------------------------------------------------- every system, every procedure
 
-SMALL = {
-    "model.backbone.depths": (1, 1, 1, 1),
-    "model.backbone.widths": (4, 4, 4, 4),
-    "model.backbone.stem_width": 4,
-    "model.backbone.fpn_channels": 4,
-    "model.roi.head_width": 8,
-    "model.roi.mask_widths": (4,),
-    "model.roi.mask_deconv_width": 4,
+SMALL = TINY_RUN | {
     "model.proposals.most": 30,
     "model.rcnn.warp_size": 32,
-    "scenes.image_size": 64,
     "scenes.digit_size": (16, 30),
     "train.train_scenes": 4,
-    "train.batch_size": 2,
     "train.eval_scenes": 0,
-    "train.warmup_steps": 1,
     "train.steps": 6,
 }
 TRAININGS = {

@@ -104,6 +104,10 @@ def test_pasting(rng, mode, threshold):
     with strict_device.kernels() as launched, strict_device.counting() as cost:
         got = pasted(xp, masks, boxes, threshold, mode)
     assert launched == ["paste_bits"] * 2 and cost.synchronisations == 1
+    uploads = [event.place for event in cost.events if event.kind == "upload"]
+    assert len(uploads) == 2 and not any(
+        "kernels" in place for place in uploads
+    )  # masks and boxes: no scale of a picture
     for g, w in zip(got, pasted(np, masks, boxes, threshold, mode)):
         assert g.shape == w.shape and g.dtype == bool and w.any()
         assert (g != w).mean() < 1e-4  # where a value is the threshold but for a rounding

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import strict_device
 
+from tinymaskrcnn.kernels.cuda import resize as fast
 from tinymaskrcnn.ops import resize
 
 PAIR = resize.upsample_nearest2d_forward, resize.upsample_nearest2d_backward
@@ -56,3 +57,9 @@ def test_planted_faults_are_seen(normal, old, new):
     wanted = everything()
     with strict_device.kernels(faults={"resize": ((old, new),)}):
         assert not all(np.allclose(a, b, atol=1e-5) for a, b in zip(everything(), wanted))
+
+
+def test_a_result_too_large_to_count_is_left_to_the_text(normal):
+    x = normal(1, 1, 1, 1)
+    assert fast._takes_forward(x, size=4) and fast._takes_forward(x, size=(32767, 32767))
+    assert not fast._takes_forward(x, size=32768) and not fast._takes_forward(x, size=(32768, 32768))

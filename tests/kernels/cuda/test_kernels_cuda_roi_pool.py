@@ -5,6 +5,7 @@ import pytest
 import strict_device
 from strict_device import xp
 
+from tinymaskrcnn.kernels.cuda import roi_pool as fast
 from tinymaskrcnn.ops import roi_pool
 
 
@@ -98,3 +99,23 @@ def test_planted_faults_are_seen(rng, old, new):
     with strict_device.kernels(faults={"roi_pool": ((old, new),)}):
         got = both_ways(xp, *case)
     assert not all(np.allclose(g.get(), w.get(), atol=1e-6, equal_nan=True) for g, w in zip(got, wanted))
+
+
+def test_empty_bins_give_to_nobody(rng, monkeypatch):
+    """All of them together would be one long run, which one thread adds up."""
+    features, rois, image_index = drawn(rng)
+    rois[:] = 40, 40, 44, 44
+    rois[0] = 0, 0, 8, 8
+    receivers, add_up = [], fast.launch
+
+    def watched(source, kernel, threads, *args):
+        receivers.extend(args[2].get() if kernel == "add_runs" else [])
+        add_up(source, kernel, threads, *args)
+
+    monkeypatch.setattr(fast, "launch", watched)
+    case = features, rois, image_index, np.full((7, 2, 2, 3), np.nan, np.float32), 2
+    case[3][0] = 1
+    with strict_device.kernels():
+        crops, dfeatures = both_ways(xp, *case)
+    assert (np.array(receivers) >= 0).sum() == crops[0].size  # those of the one RoI that lies in its picture
+    assert dfeatures.get().sum() == crops[0].size

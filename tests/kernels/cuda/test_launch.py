@@ -1,5 +1,6 @@
 """kernels/cuda/launch.py: every kernel compiles for every GPU that is served, and refuses what does not fit it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -156,3 +157,20 @@ def test_writing_into_a_locked_array_is_seen(columns):
     columns[2].setflags(write=False)
     with strict_device.kernels(), pytest.raises(AssertionError, match="read-only"):
         start(columns)
+
+
+def test_ones_are_one_array():
+    """Batches, pictures and levels all differ in their pixels: the memory is that of the largest."""
+    counts = [5, 900, 17, 1]
+    views = [launch.ones(xp, count) for count in counts]
+    assert [len(view) for view in views] == counts and all(float(view.sum()) == len(view) for view in views)
+    assert len(launch._ones[xp]) >= 900 and launch.ones(xp, 900).flags.c_contiguous
+    held = strict_device.live_bytes()
+    for count in range(1, 100):
+        launch.ones(xp, count)
+    assert strict_device.live_bytes() == held
+
+
+def test_numbers_of_crops_and_pixels_are_counted_in_64_bits():
+    """What a kernel multiplies out itself may be larger than the arrays that its wrapper has counted."""
+    assert re.findall(r"\[\w+ \* C\b", launch.read("taps").code) == []

@@ -104,10 +104,14 @@ def fits(*arrays, dtype=np.float32):
     return all(a is None or (a.dtype == dtype and 0 < a.size < MOST) for a in arrays)
 
 
-@functools.lru_cache(maxsize=64)
+_ones = {}  # array module -> the longest array that was asked for
+
+
 def ones(xp, count):
-    """count ones in float32, made once and not to be written: with them cuBLAS adds up rows."""
-    return xp.ones(count, np.float32)
+    """count ones in float32, the first of one array, and not to be written: with them cuBLAS adds up rows."""
+    if xp not in _ones or len(_ones[xp]) < count:
+        _ones[xp] = xp.ones(count, np.float32)
+    return _ones[xp][:count]
 
 
 # ---------------------------------------------------------------- CuPy

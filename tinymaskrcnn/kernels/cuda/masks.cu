@@ -53,11 +53,11 @@ __device__ Tap see(float low, float high, int pixel, int size, bool whole)
     return tap;
 }
 
-// masks (D, S, T), boxes (D, 4) of one picture of H x W pixels -> bits, `step` bytes for each mask: one thread for eight
-// pixels of a row, the first in the highest bit
+// masks (D, S, T), boxes (D, 4) of one picture that has H x W pixels when these are stretched by `wider` and `taller` ->
+// bits, `step` bytes for each mask: one thread for eight pixels of a row, the first in the highest bit
 extern "C" __global__ void paste_bits(
-    int count, const float* masks, const float* boxes, bool* bits, int S, int T, int H, int W, int step, float threshold,
-    bool whole)
+    int count, const float* masks, const float* boxes, bool* bits, float wider, float taller, int S, int T, int H, int W,
+    int step, float threshold, bool whole)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
@@ -66,10 +66,10 @@ extern "C" __global__ void paste_bits(
     int row = rest % H;             rest /= H;  // what is left is the mask
     const float* box = boxes + 4 * rest;
     const float* mask = masks + rest * S * T;
-    Tap y = see(box[1], box[3], row, S, whole);
+    Tap y = see(box[1] * taller, box[3] * taller, row, S, whole);
     int byte = 0;
     for (int bit = 0; bit < 8 && column + bit < W; ++bit) {
-        Tap x = see(box[0], box[2], column + bit, T, whole);
+        Tap x = see(box[0] * wider, box[2] * wider, column + bit, T, whole);
         float soft = 0.0f;
         for (int right = 0; right < 2; ++right) {
             float weight = right ? x.far : x.near, of_column = 0.0f;

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from ...backend import array_module, constant
+from ...backend import array_module
 from ...devices import DEVICE
 from ...kernel_lookup import register_kernel
 from .launch import MOST, contiguous, fits, launch
@@ -35,12 +35,11 @@ def paste_bits(masks, boxes, *, old, new, threshold, mode):
     """Device twin of models.postprocess.paste_bits: every row that may hold a detection, so nobody asks which do."""
     xp, (N, D, S, T) = array_module(masks), masks.shape
     most = max(height * -(-width // 8) for height, width in new)
-    bits, masks = xp.zeros((N, D, most), np.uint8), contiguous(masks)
+    bits, masks, boxes = xp.zeros((N, D, most), np.uint8), contiguous(masks), contiguous(boxes)
     for n, ((old_height, old_width), (height, width)) in enumerate(zip(old, new)):
         y, x = (np.float32(b) / np.float32(a) for a, b in ((old_height, height), (old_width, width)))
-        places = contiguous(boxes[n] * constant((float(x), float(y)) * 2, boxes))
         count = D * height * -(-width // 8)
         sizes = S, T, height, width, most
-        arrays = masks[n], places, bits[n].view(bool)
-        launch("masks", "paste_bits", count, count, *arrays, *sizes, threshold, mode == "integer")
+        arrays = masks[n], boxes[n], bits[n].view(bool)
+        launch("masks", "paste_bits", count, count, *arrays, x, y, *sizes, threshold, mode == "integer")
     return bits

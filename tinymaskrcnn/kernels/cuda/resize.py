@@ -1,8 +1,7 @@
 """Nearest upsampling on a device: one launch in either direction, for any two sizes."""
 
 import functools
-
-import numpy as np
+import math
 
 from ...backend import array_module
 from ...devices import DEVICE
@@ -12,7 +11,7 @@ from .launch import MOST, contiguous, fits, launch
 
 
 def _takes_forward(x, *, size):
-    return x.ndim == 4 and fits(x) and is_pair(size, 1) and x.size // (x.shape[1] * x.shape[2]) * np.prod(size) < MOST
+    return x.ndim == 4 and fits(x) and is_pair(size, 1) and len(x) * x.shape[3] * math.prod(pair(size)) < MOST
 
 
 @register_kernel("upsample_nearest2d_forward", module=DEVICE, applies=_takes_forward)

@@ -32,12 +32,13 @@ extern "C" __global__ void largest(
 }
 
 // receiver (n,), gives (n,), order: the rows of both so that equal receivers lie together -> sums, zeros before: each
-// receiver adds up what it is given, in the order of the rows
+// receiver adds up what it is given, in the order of the rows; what has the receiver -1 is given to nobody
 extern "C" __global__ void add_runs(int n, const long long* order, const int* receiver, const float* gives, float* sums)
 {
     unsigned place = blockIdx.x * blockDim.x + threadIdx.x;
     if (place >= n) return;
     int mine = receiver[order[place]];
+    if (mine < 0) return;
     if (place > 0 && receiver[order[place - 1]] == mine) return;  // the first of a run adds it up
     float sum = 0.0f;
     for (int next = place; next < n && receiver[order[next]] == mine; ++next) sum += gives[order[next]];

@@ -39,9 +39,10 @@ def roi_pool_backward(dcrops, cache):
     where, reach, row_start, left, filled, shape = cache
     xp, (_, _, width, channels) = array_module(dcrops), shape
     first = row_start[:, :, None, None] + left[:, None, :, None]  # the first pixel of each bin
-    pixel = xp.where(filled, first + where // reach * width + where % reach, 0)
-    receiver = (pixel * channels + xp.arange(channels, dtype=np.int32)).reshape(-1).astype(np.int32)
-    gives = xp.where(filled, dcrops, 0).reshape(-1)
+    pixel = first + where // reach * width + where % reach
+    number = pixel * channels + xp.arange(channels, dtype=np.int32)
+    receiver = xp.where(filled, number, -1).reshape(-1).astype(np.int32)  # an empty bin gives to nobody
+    gives = contiguous(dcrops).reshape(-1)
     order, sums = xp.argsort(receiver, kind="stable"), xp.zeros(shape, np.float32)
     launch("roi_pool", "add_runs", gives.size, gives.size, order, receiver, gives, sums)
     return sums, None

@@ -31,7 +31,7 @@ extern "C" __global__ void read_taps(
                 if (c + lane * step < C) sum[lane] += weight * pixel[c + lane * step];
         }
     for (int lane = 0; lane < LANES; ++lane)
-        if (c + lane * step < C) crops[bin * C + c + lane * step] = sum[lane];
+        if (c + lane * step < C) crops[(long long)bin * C + c + lane * step] = sum[lane];
 }
 
 // The first pixel of an axis that any of n taps reads, and the one after the last
