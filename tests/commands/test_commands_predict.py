@@ -86,10 +86,10 @@ def test_whatever_one_picture_leads_to_the_others_are_done(run, pictures, tmp_pa
     command = ["predict", str(pictures), str(pictures / "grey.png"), "--model", str(tmp_path / "model.npz")]
     save = visualize.save_figure
 
-    def no_memory(figure, path):
+    def no_memory(figure, path, **words):
         if "color" in str(path):
             raise MemoryError
-        return save(figure, path)
+        return save(figure, path, **words)
 
     monkeypatch.setattr(visualize, "save_figure", no_memory)
     assert cli.main([*command, "--out", str(out)]) == 1

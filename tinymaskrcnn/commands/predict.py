@@ -143,8 +143,7 @@ def _draw(path, image, found, config):
 
     names = {"class_names": config.class_names, "keypoint_names": config.keypoint_names}
     figure = visualize.detections_figure([image], None, [found], **names)
-    figure.set_dpi(min(max(figure.dpi, image.shape[1] / figure.get_figwidth()), SHARPEST))
-    visualize.save_figure(figure, path)
+    visualize.save_figure(figure, path, dpi=min(max(figure.dpi, image.shape[1] / figure.get_figwidth()), SHARPEST))
 
 
 def _unique_names(paths):

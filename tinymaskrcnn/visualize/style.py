@@ -165,11 +165,11 @@ def running_mean(values, window):
     return (total[high] - total[low]) / (high - low)
 
 
-def save_figure(figure, path):
-    """Write a picture in one move (.png, .pdf, .svg or .jpg). Returns the path."""
+def save_figure(figure, path, *, dpi="figure"):
+    """Write a picture in one move (.png, .pdf, .svg or .jpg), in dots per inch: its own. Returns the path."""
     kind = Path(path).suffix[1:].lower()
     if kind not in figure.canvas.get_supported_filetypes():
         raise ArgumentError(f"save_figure: path must end in .png, .pdf, .svg or .jpg; got {str(path)!r}")
     with whole_file(path) as file:
-        figure.savefig(file, format=kind)
+        figure.savefig(file, format=kind, dpi=dpi)
     return Path(path)
