@@ -1,17 +1,23 @@
 """Which pictures and which draws a rank has: those of one process, cut into parts."""
 
 import dataclasses
+import types
 
+import annotated
 import numpy as np
 import pytest
 
-from tinymaskrcnn.config import Config, SceneConfig
+from tinymaskrcnn.config import CocoConfig, Config, SceneConfig, photograph_preset
+from tinymaskrcnn.data.coco import CocoDataset, CocoStream
 from tinymaskrcnn.data.loader import SceneStream
+from tinymaskrcnn.data.proposals.stream import StreamProposals
 from tinymaskrcnn.data.spans import SpanBatch, Spans
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.structures import Target, collate
 from tinymaskrcnn.train.ranks.batches import RankRandom, RankStream, evened
 from tinymaskrcnn.train.ranks.communicator import Communicator
+
+BOXES = np.array([[1, 1, 20, 20], [3, 2, 15, 22], [2, 5, 23, 23]], np.float32)
 
 
 def rank_of(rank, size):
@@ -27,6 +33,26 @@ def test_the_pictures_of_all_ranks_are_those_of_the_batch():
     assert stream.batch_size == 6 and [len(part) for part in parts] == [2, 2, 2]
     np.testing.assert_array_equal(np.concatenate([part.images for part in parts]), whole.images)
     assert sum((part.names for part in parts), ()) == whole.names
+
+
+def test_annotated_pictures_are_opened_by_one_rank_alone_and_their_proposals_come_along(threads, tmp_path, monkeypatch):
+    dataset = CocoDataset.open(*annotated.write(tmp_path))
+    model = dataclasses.replace(photograph_preset(dataset.class_names), resize_shorter=0, resize_longer=0)
+    stream = CocoStream(dataset, model, CocoConfig(), batch_size=4, seed=1, augment=True)
+    stream.proposals = StreamProposals(stream, types.SimpleNamespace(of=lambda number: BOXES[: 1 + number]), most=5)
+    opened, pixels = [], dataset.pixels
+    monkeypatch.setattr(dataset, "pixels", lambda i, **options: opened.append(i) or pixels(i, **options))
+    whole = stream.batch(2)
+    wanted = sorted(opened)
+    opened.clear()
+    parts = threads.on_ranks(2, lambda ranks: evened(RankStream(stream, ranks).batch(2), ranks))
+    assert sorted(opened) == wanted and len(wanted) == 4
+    for name in ("boxes", "labels", "masks", "valid"):
+        together = np.concatenate([np.asarray(getattr(part.targets, name)) for part in parts])
+        np.testing.assert_array_equal(together, np.asarray(getattr(whole.targets, name)), err_msg=name)
+    for name in ("proposals", "proposals_valid"):
+        np.testing.assert_array_equal(np.concatenate([part.given[name] for part in parts]), whole.given[name])
+    np.testing.assert_array_equal(np.concatenate([part.images for part in parts]), whole.images)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():

@@ -20,7 +20,8 @@ from .mpi import MpiCommunicator, started
 from .nccl import NcclCommunicator
 
 RANK = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")  # which of them mpiexec says this is
-TURN = 0.3  # seconds that a rank with an error leaves to each one before it, which may have the same
+TURN = 1.0  # seconds that a rank with an error leaves to each one before it, which may have the same
+READ = 0.5  # seconds in which mpiexec hands on what a rank says: what is not read when it ends is lost
 ERROR = 2  # the exit status of an error that is one line
 PROCEDURES = ("joint", "pretrain")
 
@@ -83,6 +84,7 @@ def _end_all(ranks, error):
         traceback.print_exception(error, file=sys.__stderr__)
     text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
     print(f"error: rank {ranks.rank} of {ranks.size}: {text}", file=sys.__stderr__, flush=True)
+    time.sleep(READ)
     ranks.end_all(ERROR)
 
 
