@@ -1,7 +1,5 @@
 """Ranks with a GPU each: arrays go from card to card by NCCL, and what lies on the host by MPI as before."""
 
-import socket
-
 import numpy as np
 
 from ...backend import array_module
@@ -21,6 +19,8 @@ class NcclCommunicator(MpiCommunicator):
     """
 
     def __init__(self):
+        import socket  # where it is used: not every Python has one
+
         super().__init__()
         self.cupy = array_module(to_device(np.zeros(1, np.float32), "cuda"))  # says what is missing
         nccl = self.cupy.cuda.nccl
