@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from explain.explained import KINDS, fast_network, network, picture, some_boxes, with_settings
 
+from tinymaskrcnn import visualize as v
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.explain.explanation import explain
+from tinymaskrcnn.explain.fate import why_missed
 from tinymaskrcnn.structures import Target
 from tinymaskrcnn.visualize.chain import chain_figure
 from tinymaskrcnn.visualize.style import THEMES, use_theme
@@ -83,3 +85,21 @@ def test_it_is_drawn_on_a_dark_page(told):
         assert {text.get_color() for text in figure.axes[4].texts} == {THEMES["dark"]["ink"]}
     finally:
         use_theme("light")
+
+
+def test_what_needs_anchors_says_that_there_are_none():
+    told = explain(fast_network(1), picture(1), proposals=some_boxes(1))
+    for draw in (v.objectness_figure, v.proposals_figure, lambda trace: v.draw_objectness(trace, 2)):
+        with pytest.raises(ArgumentError, match="there are no anchors to draw, the proposals came with the picture"):
+            draw(told.trace)
+    with pytest.raises(ArgumentError, match="touch.trace: there are no anchors to draw"):
+        v.touch.trace(None, told.trace)
+
+
+def test_the_fate_of_an_object_begins_with_the_proposals_that_were_given():
+    trace, box = explain(fast_network(1), picture(1), proposals=some_boxes(1)).trace, np.array([1.0, 1, 4, 4])
+    fates = [why_missed(trace, box), why_missed(trace, trace.detections.boxes[0])]
+    assert [fate.stage for fate in fates] == ["proposals", "found"] and list(fates[0].counts)[0] == "proposals"
+    names = [label.get_text() for label in v.fate_figure(fates, ["lost", "found"]).axes[0].get_yticklabels()]
+    assert names == list(fates[0].counts)
+    assert len(v.fate_steps(trace, fates[0], box)) == 1 and len(v.fate_steps(trace, fates[1], box)) == len(names)

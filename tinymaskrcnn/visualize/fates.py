@@ -21,14 +21,15 @@ def fate_steps(trace, fate, target_box, *, title=None):
     DetectionTrace, Fate, target_box (4,)  ->  Steps, all from near
     """
     target = np.asarray(target_box, np.float64)
-    end = next((i for i, (name, _) in enumerate(STAGES) if name == fate.stage), len(STAGES))
-    frames, captions = [], []
-    for name, meaning in STAGES[:end]:
+    stages = list(fate.counts)  # those there are
+    end = stages.index(fate.stage) if fate.stage in stages else len(stages)
+    meanings, frames, captions = dict(STAGES), [], []
+    for name in stages[:end]:
         fits = _plural(fate.counts[name], "fits", "fit")
         frames.append(_frame(trace.image, target, fate.fitting[name], f"after {name}: {fits}"))
-        captions.append(f"{name} ({meaning}): {fits} the object with IoU {fate.min_iou:g} or more.")
+        captions.append(f"{name} ({meanings[name]}): {fits} the object with IoU {fate.min_iou:g} or more.")
     if fate.stage != "found":
-        before = fate.fitting[STAGES[end - 1][0]] if end else np.zeros((0, 4))
+        before = fate.fitting[stages[end - 1]] if end else np.zeros((0, 4))
         frames.append(_frame(trace.image, target, before, f"{fate.stage}: lost", fate.culprit))
         captions.append(f"{fate.stage}: {fate.reason}.")
     return Steps(frames, captions, title=title)
@@ -85,12 +86,12 @@ def fate_figure(fates, names):
 
 def _draw_funnel(ax, fate):
     """A bar for every stage, logarithmic in length, with its number; after the last box, the reader sees where."""
-    counts = [fate.counts[name] for name, _ in STAGES]
-    lost = next((i for i, (name, _) in enumerate(STAGES) if name == fate.stage), len(STAGES))
+    stages, counts = list(fate.counts), list(fate.counts.values())
+    lost = stages.index(fate.stage) if fate.stage in stages else len(stages)
     lengths = np.log10(np.array(counts) + 1.0)
     longest = max(float(lengths.max()), 1.0)
     ax.barh(
-        np.arange(len(STAGES)),
+        np.arange(len(stages)),
         lengths,
         height=0.7,
         color=[FITS if i < lost else style.GREY for i in range(len(counts))],
@@ -100,8 +101,8 @@ def _draw_funnel(ax, fate):
         color = style.ink() if i != lost else LOST
         weight = "bold" if i == lost else "normal"
         ax.text(length + 0.03 * longest, i, text, va="center", fontsize=style.SMALL, color=color, weight=weight)
-    ax.set_yticks(np.arange(len(STAGES)), [name for name, _ in STAGES], fontsize=style.SMALL)
-    ax.set_ylim(len(STAGES) - 0.4, -0.6)
+    ax.set_yticks(np.arange(len(stages)), stages, fontsize=style.SMALL)
+    ax.set_ylim(len(stages) - 0.4, -0.6)
     ax.set_xlim(0, 1.3 * longest)
     ax.set_xticks([])
     ax.spines[["top", "right", "bottom"]].set_visible(False)

@@ -33,6 +33,7 @@ def draw_objectness(trace, level, *, ax=None, title=None):
 
     A cell is drawn around the centre of its anchors, and the less sure, the more of the image shows through.
     """
+    require_anchors(trace, "draw_objectness")
     rows, columns, _ = _level(trace, level).shape
     of_level = trace.anchors.objectness[trace.anchors.level == level]
     best = of_level.reshape(rows, columns, -1).max(axis=2)
@@ -56,6 +57,7 @@ def objectness_figure(trace):
 
     DetectionTrace  ->  Figure
     """
+    require_anchors(trace, "objectness_figure")
     levels = trace.config.backbone.levels
     columns = min(3, len(levels))
     rows = -(-len(levels) // columns)
@@ -98,6 +100,7 @@ def proposals_figure(trace):
 
     DetectionTrace  ->  Figure
     """
+    require_anchors(trace, "proposals_figure")
     candidates, proposals, kept = trace.candidates, trace.proposals, trace.candidates.kept
     origins = _proposal_levels(trace)
     figure, panels = _panels(trace.image, 1, 3, side=3.0, gap=0.3, below=0.35)
@@ -255,6 +258,12 @@ def masks_figure(trace, detections=None):
 
 
 # ---------------------------------------------------------------- parts
+
+
+def require_anchors(trace, who):
+    """Raise unless the network of a trace has made its proposals by itself."""
+    if trace.anchors is None:
+        raise ArgumentError(f"{who}: there are no anchors to draw, the proposals came with the picture")
 
 
 def _level(trace, level):

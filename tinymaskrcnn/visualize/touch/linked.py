@@ -7,6 +7,7 @@ from ...errors import ArgumentError
 from ...explain.reach import objectness_reach, side_of_reach
 from .. import style
 from ..boxes import draw_boxes, draw_image
+from ..stages import require_anchors
 from .page import Touch, numbers, picture_address
 
 MOST = 10  # detections; each brings a picture of its receptive field
@@ -20,6 +21,7 @@ def trace(model, traced, *, class_names=None):
     The ten surest detections, each with its proposal, the anchor of that and its cell, the levels of the pyramid, and
     how every pixel would change the anchor's objectness.
     """
+    require_anchors(traced, "touch.trace")
     found = traced.detections
     if not len(found):
         raise ArgumentError("touch.trace: nothing was detected in this picture, so there is nothing to link")
