@@ -44,7 +44,7 @@ def test_a_row_on_the_map(A):
 def test_the_whole_equation(A, theme):
     style.use_theme(theme)
     try:
-        figure = interpolation_matrix_figure(A, MAP, row=1)
+        figure = interpolation_matrix_figure(A, np.stack([MAP, 1 - MAP], axis=2).tolist(), row=1)
         assert_legible(figure)
         crops = A @ MAP.reshape(-1)
         found = words(figure)

@@ -57,7 +57,8 @@ def test_the_way_passes_through_the_crop_and_the_line_touches_it():
 
 
 def test_a_map_of_stride_two_slides_two_pixels():
-    figure = roi_operators_figure(MAP, np.array(ROI) * 2, scale=0.5)
+    """Also one in lists, of whose channels the first is shown."""
+    figure = roi_operators_figure(np.stack([MAP, 1 - MAP], axis=2).tolist(), [2 * edge for edge in ROI], scale=0.5)
     assert panels(figure)[1][2].get_xlim() == (-2, 2)
     one = panels(roi_operators_figure(MAP, ROI))[2][1].images[0].get_array()
     np.testing.assert_allclose(panels(figure)[2][1].images[0].get_array(), one, rtol=1e-12)
@@ -66,6 +67,8 @@ def test_a_map_of_stride_two_slides_two_pixels():
 def test_refusals():
     with pytest.raises(ShapeError, match=r"roi_operators_figure: roi must be \(4,\)"):
         roi_operators_figure(MAP, (1.0, 2, 3))
+    with pytest.raises(ShapeError, match=r"roi_operators_figure: features must be \(H, W\) or \(H, W, C\); got shape"):
+        roi_operators_figure(MATRIX, ROI)
     with pytest.raises(ArgumentError, match="roi_operators_figure: bin must be one of 2 x 2"):
         roi_operators_figure(MAP, ROI, bin=(2, 0))
     with pytest.raises(ArgumentError, match="roi_operators_figure: output_size must be .* each at least 1"):

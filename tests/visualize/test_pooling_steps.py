@@ -28,7 +28,8 @@ def test_captions_hold_the_golden_values():
 
 
 def test_of_many_points_only_the_first_is_shown_by_itself():
-    steps = roi_align_steps(MAP, (0, 3, 7, 8), samples=3)
+    """Of several channels the first."""
+    steps = roi_align_steps(np.stack([MAP, 1 - MAP], axis=2).tolist(), (0, 3, 7, 8), samples=3)
     assert len(steps) == 3 + 1 + 4 and sum("A point of" in c for c in steps.captions) == 1
 
 

@@ -59,7 +59,7 @@ def read_by(size, position, *, kernel, stride=1, padding=0, dilation=1):
 def test_a_window_marks_what_the_operator_reads(layout):
     sliding = Sliding("test", (5, 6), **layout)
     for row, column in np.ndindex(*sliding.windows):
-        ax = draw_window(np.ones((5, 6)), row, column, **layout)
+        ax = draw_window(np.ones((5, 6, 1)).tolist(), row, column, **layout)
         assert marked(ax) == read_by((5, 6), (row, column), **layout)
 
 
@@ -92,7 +92,7 @@ def test_the_figure_shows_the_operator_s_numbers(layout, rng):
     del options["kernel"]
     y = naive.conv2d(x[None, :, :, None], weight[:, :, None, None], np.zeros(1), **options)[0, :, :, 0]
     row, column = y.shape[0] - 1, 0
-    figure = convolution_figure(x, weight, position=(row, column), **options)
+    figure = convolution_figure(x[:, :, None].tolist(), weight.tolist(), position=(row, column), **options)
     shown, kernel, products, output = figure.axes
     filled = [y[p, q] for p, q in np.ndindex(y.shape) if (p, q) <= (row, column)]
     assert [float(text.get_text()) for text in output.texts] == filled

@@ -36,7 +36,7 @@ def test_columns_are_the_operators(layout, rng):
     )
     columns = conv._image_to_columns(x[None, :, :, None], **layout, windows=y.shape[1:3])
     columns = columns.reshape(y.size, -1)
-    figure = im2col_figure(x, **layout, highlight=1)
+    figure = im2col_figure(x[:, :, None].tolist(), **layout, highlight=1)
     image, matrix = figure.axes
     numbers = [int(text.get_text()) for text in matrix.texts if text.get_zorder() == 3 and "(" not in text.get_text()]
     assert numbers[: columns.size] == columns.ravel().astype(int).tolist()
@@ -78,7 +78,7 @@ def test_the_matrix_alone_goes_on_axes_of_ones_own(rng):
     x = rng.integers(0, 10, (4, 5)).astype(float)
     whole = im2col_figure(x, kernel=2, stride=2, highlight=1).axes[1]
     own = style.new_figure(5, 4).add_axes((0.2, 0.1, 0.7, 0.8))
-    ax = draw_im2col(x, kernel=2, stride=2, highlight=1, ax=own)
+    ax = draw_im2col(x[:, :, None].tolist(), kernel=2, stride=2, highlight=1, ax=own)
     assert ax is own and tinted(ax) == tinted(whole)
     assert [t.get_text() for t in ax.texts] == [t.get_text() for t in whole.texts]
     assert tinted(draw_im2col(x, kernel=2, stride=2, highlight=1)) == tinted(whole)
