@@ -1,6 +1,7 @@
 """`tinymaskrcnn train`: learn from scenes or annotated pictures, evaluate, draw; or continue where a run stopped."""
 
 import dataclasses
+import os
 import sys
 
 from ..config import SCENE_PRESETS
@@ -73,8 +74,10 @@ def run(args):
 
 def _run(args, ranks):
     from ..experiment import Experiment
-    from ..train.ranks.launch import same_run
+    from ..train.ranks.launch import fair_threads, same_run
 
+    if ranks is not None and args.threads is None and "TINYMASKRCNN_THREADS" not in os.environ:
+        args.threads = fair_threads(ranks)
     if args.resume:
         folder = _resumed_folder(args) if ranks is None else same_run(ranks, lambda: _resumed_folder(args))
         experiment = Experiment(folder, device=args.device, threads=args.threads, ranks=ranks)

@@ -167,3 +167,15 @@ def test_a_rank_without_a_gpu_is_named(monkeypatch, capfd):
     with pytest.raises(RuntimeError), launch.together("cuda"):  # nobody is left to go on: the run has ended
         pass
     assert ended == [2] and "error: rank 1 of 2: device 'cuda' needs CuPy" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("bound, wanted", [(range(8), 2), ({5}, 1), (range(4), 2)])
+def test_the_ranks_of_a_machine_share_its_cores(monkeypatch, bound, wanted):
+    """Three of four ranks are on this one, of 8 cores; mpiexec may have bound each to some of them."""
+    ranks = Communicator()
+    ranks.told = lambda name: [name, "another", name, name]
+    monkeypatch.setattr(launch.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda process: set(bound), raising=False)
+    assert launch.fair_threads(ranks) == wanted
+    monkeypatch.setattr(launch.os, "cpu_count", lambda: 2)
+    assert launch.fair_threads(ranks) == 1

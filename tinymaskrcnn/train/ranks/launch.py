@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import socket
 import sys
 import time
 import traceback
@@ -86,6 +87,14 @@ def _end_all(ranks, error):
     print(f"error: rank {ranks.rank} of {ranks.size}: {text}", file=sys.__stderr__, flush=True)
     time.sleep(READ)
     ranks.end_all(ERROR)
+
+
+def fair_threads(ranks):
+    """How many threads a rank may use, so that those of one machine keep to its cores and to what mpiexec gave them."""
+    hosts = ranks.told(socket.gethostname())
+    cores = os.cpu_count() or 1
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    return max(1, min(own, cores // hosts.count(hosts[ranks.rank])))
 
 
 # ---------------------------------------------------------------- what all must agree on
