@@ -533,7 +533,7 @@ papers = dataclasses.replace(
     config, anchor_sizes=photographs, anchor_ratios=(0.5, 1.0, 2.0)
 )
 poor_report = anchor_report(scenes, papers)
-print(*poor_report.warnings(), sep="\n")
+print(*(fill(warning, 88) for warning in poor_report.warnings()), sep="\n")
 coverage_figure(poor_report)
 
 # %% [markdown]
@@ -763,7 +763,7 @@ odd_scenes = [
     for i in range(20)
 ]
 for warning in anchor_report(odd_scenes, config).warnings():
-    print(fill(warning, 96))
+    print(fill(warning, 88))
 
 # %% [markdown]
 # ## Exercises
