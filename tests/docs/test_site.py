@@ -24,7 +24,7 @@ IMPORTED = re.compile(r"""(?:@import\s+|url\()["']?(?:https?:)?//[^"')\s]*""")
 LARGEST = 1_500_000  # bytes of a page
 LOOKS = [  # width, scheme, and what is asked of every page then
     (390, "light", [("overflow",), ("names",), ("alternatives",)]),
-    (1280, "light", [("overflow",), ("names",), ("contrast",), ("sideways", "div.cell_input pre, div.cell_output pre")]),
+    (1280, "light", [("overflow",), ("names",), ("contrast",), ("sideways", ".cell_input pre, .cell_output pre")]),
     (1280, "dark", [("contrast",)]),
 ]
 
