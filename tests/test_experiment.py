@@ -62,6 +62,7 @@ def test_an_opened_run_has_the_trained_weights(trained):
 def test_four_scenes_are_drawn_and_more_on_demand(trained, monkeypatch):
     drawn = []
     monkeypatch.setattr(visualize, "detections_figure", lambda images, *_, **__: drawn.append(len(images)) or Figure())
+    monkeypatch.setattr(visualize, "curves_figure", lambda rows: Figure())
     trained.draw()
     trained.draw(scenes=1, split="train")
     assert drawn == [4, 1]

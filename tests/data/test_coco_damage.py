@@ -10,6 +10,7 @@ import annotated
 import damaged_coco
 import numpy as np
 import pytest
+from drawn_examples import share
 from PIL import Image
 
 from tinymaskrcnn import Experiment
@@ -18,7 +19,7 @@ from tinymaskrcnn.data.coco import CocoDataset
 from tinymaskrcnn.data.coco_check import check_coco, fit_to_model
 from tinymaskrcnn.errors import TinyMaskRCNNError
 
-CASES = int(os.environ.get("TINYMASKRCNN_DAMAGED_FILES", 60))  # thousands, when one has the time
+CASES = int(os.environ.get("TINYMASKRCNN_DAMAGED_FILES", share(60)))  # thousands, when one has the time
 
 
 def small_model(dataset=None, *, shorter=32, longer=48):

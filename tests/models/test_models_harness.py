@@ -7,6 +7,8 @@ from registry import harness_cases
 # Whole networks of parts that are cases of their own, too; evidence.py asks all of them.
 LONG = (
     "MaskRCNN-group-(4, 4)",
+    "MaskRCNN-group-('box',)",
+    "MaskRCNN-group-('box',)-pool",
     "MaskRCNN-group-('box',)-warp",
     "MaskRCNN-group-('box',)-prroi",
     "MaskRCNN-group-no_lateral-fc",
