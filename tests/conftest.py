@@ -70,6 +70,14 @@ def once(tmp_path_factory):
     return lambda name, make: made_once(root / name, make)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def emulated(once):
+    """The kernels for CUDA are compiled by the first process that asks, those that tests start among them."""
+    import cuda_emulator
+
+    os.environ[cuda_emulator.SHELF] = str(once("emulated", lambda folder: None))
+
+
 @pytest.fixture(scope="session")
 def executed(once):
     """executed(lesson)  ->  the path of its notebook with outputs; run once, for the lesson's test and for the site."""

@@ -7,6 +7,8 @@ shuffled order. Every array that is handed to a kernel is copied between two gua
 
 import ctypes
 import functools
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -15,12 +17,14 @@ import threading
 from pathlib import Path
 
 import numpy as np
+from shared import made_once
 
 from tinymaskrcnn.kernels.cuda.launch import read
 
 HEADER = Path(__file__).parent / "cuda_emulator.h"
 COMPILER = shutil.which("g++")
 OPTIONS = ("-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w")
+SHELF = "TINYMASKRCNN_EMULATED"  # names the folder that the processes of a test run share
 GUARD = 4096  # bytes before and after an array
 UNREADABLE, UNWRITTEN = 0xFF, 0xA5  # what guards hold around an array that is read (as a float, NaN), or written
 
@@ -38,20 +42,32 @@ def compiled(source, replacements=()):
     for old, new in replacements:
         assert old in code, f"{old!r} does not stand in {source}.cu"
         code = code.replace(old, new)
-    path = _folder() / f"{source}-{abs(hash(code))}"
     entries = [_entry(code, *kernel) for kernel in kernels.items()]
-    path.with_suffix(".cpp").write_text("\n".join([f'#include "{HEADER.name}"', code, *entries]))
-    _compile("-shared", path.with_suffix(".cpp"), "-o", path.with_suffix(".so"))
-    return ctypes.CDLL(str(path.with_suffix(".so")))
+    text = "\n".join([f'#include "{HEADER.name}"', code, *entries])
+
+    def make(folder):
+        (folder / "kernels.cpp").write_text(text)
+        _compile("-shared", f"-I{_header()}", folder / "kernels.cpp", "-o", folder / "kernels.so")
+
+    folder = made_once(_shelf() / f"{source}-{hashlib.sha256(text.encode()).hexdigest()[:16]}", make)
+    return ctypes.CDLL(str(folder / "kernels.so"))
 
 
 @functools.cache
-def _folder():
-    """A folder of this process, with the header, which is read once: most of a compilation is its standard library."""
-    folder = Path(_keep_until_exit().name)
-    shutil.copy(HEADER, folder)
-    _compile("-x", "c++-header", folder / HEADER.name, "-o", folder / f"{HEADER.name}.gch")
-    return folder
+def _header():
+    """The folder with the header, which is read once: most of a compilation is its standard library."""
+
+    def make(folder):
+        shutil.copy(HEADER, folder)
+        _compile("-x", "c++-header", folder / HEADER.name, "-o", folder / f"{HEADER.name}.gch")
+
+    return made_once(_shelf() / "header", make)
+
+
+@functools.cache
+def _shelf():
+    """Where what is compiled stands: of a test run, for all its processes, or of this process alone."""
+    return Path(os.environ.get(SHELF) or _keep_until_exit().name)
 
 
 @functools.cache
