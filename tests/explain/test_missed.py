@@ -8,7 +8,7 @@ from explain.explained import fast_network, network, picture, some_boxes, with_s
 
 from tinymaskrcnn.explain.fate import why_missed
 from tinymaskrcnn.explain.missed import missed_chain
-from tinymaskrcnn.explain.trace import trace_detection
+from tinymaskrcnn.explain.trace import trace_detection, what_if
 
 STRICT = {  # every stage loses much
     "rpn.pre_nms_top_n": 12,
@@ -18,6 +18,8 @@ STRICT = {  # every stage loses much
     "roi.nms_iou": 0.2,
     "roi.detections_per_image": 2,
 }
+
+CROWDED = {"rpn.nms_iou": 0.9, "rpn.post_nms_top_n": 20, "roi.nms_iou": 0.1}  # so many that one NMS loses most
 
 
 def objects(trace, rng, count):
@@ -49,6 +51,23 @@ def test_each_number_decides_on_either_side_as_it_says():
                 assert (fate.stage if fate.stage != "found" else "it is found") in said.then
                 tried[said.setting] = tried.get(said.setting, 0) + 1
     assert tried.keys() == STRICT.keys() and sum(tried.values()) >= 20
+
+
+def test_of_a_crowd_the_nearest_limit_lets_the_object_through_and_not_just_any_box():
+    tried = 0
+    for seed in range(6):
+        model, image = with_settings(network("faster", seed), CROWDED), picture(seed)
+        trace = trace_detection(model, image)
+        for box, label in objects(trace, np.random.default_rng(seed), 40):
+            (step,) = missed_chain(trace, box, label, min_iou=0.6).steps
+            for said in step.counterfactuals if step.name == "final NMS" else ():
+                counts = [
+                    why_missed(what_if(trace, {said.setting: value}), box, label=label, min_iou=0.6).counts
+                    for value in (said.same, said.other)
+                ]
+                assert counts[0]["final NMS"] == 0 < counts[1]["final NMS"]
+                tried += 1
+    assert tried >= 10
 
 
 def test_boxes_that_are_too_small_for_an_nms_are_told_so():
