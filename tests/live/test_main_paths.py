@@ -4,6 +4,7 @@ The second wants a distribution of Pyodide with NumPy, SciPy, matplotlib, Pillow
 TINYMASKRCNN_PYODIDE names, and Node; it is skipped where these are not. With `pytest -s` it says what took how long.
 """
 
+import json
 import sys
 
 import numpy as np
@@ -12,9 +13,20 @@ from live.webassembly import missing, printed, printed_by
 
 
 @pytest.fixture(scope="module")
-def ordinary():
+def outcome(once):
+    """outcome(name, make)  ->  what make() returns as JSON, made by one of the workers for all."""
+
+    def of(name, make):
+        folder = once(name, lambda folder: (folder / "out.json").write_text(json.dumps(make())))
+        return json.loads((folder / "out.json").read_text())
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def ordinary(outcome):
     """What comes out of the main paths on this Python."""
-    return printed([sys.executable, "-m", "live.main_paths"])
+    return outcome("main_paths_here", lambda: printed([sys.executable, "-m", "live.main_paths"]))
 
 
 def test_a_python_that_starts_nothing_computes_the_same(ordinary):
@@ -38,11 +50,11 @@ def without_time(row):
 
 
 @pytest.fixture(scope="module")
-def in_webassembly():
+def in_webassembly(outcome):
     """What comes out of the main paths under Pyodide."""
     if why := missing():
         pytest.skip(why)
-    found = printed_by("pyodide.py")
+    found = outcome("main_paths_in_webassembly", lambda: printed_by("pyodide.py"))
     print("\nseconds of the processor in WebAssembly:", {"boot": round(found["boot"], 2)} | found["seconds"])
     return found
 
