@@ -66,12 +66,17 @@ def test_a_picture_without_a_detection_says_where_all_ended(tmp_path, capsys):
         (["--scene", "20", "--model", "nowhere"], "nowhere"),
         (["--scene", "20", "--detection", "9"], "--detection must be below 4, the detections with 0.5 or more"),
         (["--scene", "20", "--out", "/proc/none/a.png"], "/proc/none"),
-        (["--scene", "20", "--model", "handwriting"], "says nothing of its scenes: give a picture instead of --scene"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(words, said, fails):
     line = fails("explain", *words)
     assert said in line and len(line) < 500
+
+
+def test_a_model_in_one_file_has_no_scenes(run, tmp_path, fails):
+    assert cli.main(["convert", str(run), "--out", str(tmp_path / "model.npz")]) == 0
+    line = fails("explain", "--scene", 1, "--model", tmp_path / "model.npz", "--out", tmp_path / "a.png")
+    assert "says nothing of its scenes: give a picture instead of --scene" in line
 
 
 def test_a_file_that_is_no_picture(tmp_path, fails):

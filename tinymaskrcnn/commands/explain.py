@@ -85,12 +85,11 @@ def _picture(detector, path):
 
 
 def _scene(detector, path, number):
-    from ..config import tour_preset
     from ..data.loader import open_stream
     from ..errors import ArgumentError
-    from ..zoo.tour import is_tour
+    from ..zoo.shipped import SHIPPED, is_shipped
 
-    config = tour_preset() if is_tour(path) else getattr(detector, "config", None)
+    config = SHIPPED[str(path)].preset() if is_shipped(path) else getattr(detector, "config", None)
     if config is None:
         raise ArgumentError(f"{path} says nothing of its scenes: give a picture instead of --scene")
     return open_stream(config, split="test", data_dir=getattr(detector, "data_dir", None)).scene(number)

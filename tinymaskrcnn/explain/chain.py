@@ -1,10 +1,13 @@
 """What an explanation is made of: a chain of steps, at each the number that would have changed it, and words."""
 
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..ops.boxes import to_center
+
+WIDTH = 84  # characters of a line
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Step:
     counterfactuals: tuple = ()
 
     def __str__(self):
-        return "\n".join([f"{self.name:>12}  {self.text}", *(f"{'':14}- {other}" for other in self.counterfactuals)])
+        others = [wrapped(str(other), f"{'':14}- ", 16) for other in self.counterfactuals]
+        return "\n".join([wrapped(self.text, f"{self.name:>12}  ", 14), *others])
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,12 @@ class Chain:
 
 
 # ---------------------------------------------------------------- boxes and names in words
+
+
+def wrapped(text, first, indent):
+    """Text that begins with `first`, in lines that a page has room for, all but the first with so many spaces."""
+    look = {"initial_indent": first, "subsequent_indent": " " * indent, "break_long_words": False}
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False, **look)
 
 
 def name_of(config, label):

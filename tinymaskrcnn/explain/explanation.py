@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..structures import Target
-from .chain import Chain, name_of, place_of, plural, size_of
+from .chain import Chain, name_of, place_of, plural, size_of, wrapped
 from .detection_steps import detection_steps
 from .missed import missed_chain
 from .proposal_steps import proposal_steps
@@ -112,7 +112,7 @@ class Explanation:
         lines = [self.stages()]
         for k in range(self.shown):
             verdict = "" if self.target is None else f"  {self.chain(k)['verdict'].text}"
-            lines.append(f"{k:>3}: {self._title(k)}{verdict}")
+            lines.append(wrapped(f"{self._title(k)}{verdict}", f"{k:>3}: ", 7))
         for m in self.missed or ():
             chain = self.missed_chain(m)
             lines.append(f"{chain.title}: {chain.steps[0].text}")
@@ -128,7 +128,7 @@ class Explanation:
             counts.append(f"{int(trace.candidates.kept.sum())} after NMS")
         counts += [plural(len(proposals.boxes), "proposal"), f"{int(proposals.likely.sum())} likely classes of them"]
         counts += [f"{int(proposals.kept.sum())} after NMS", plural(len(trace.detections), "detection")]
-        text = " -> ".join(counts)
+        text = wrapped(" -> ".join(counts), "", 2)
         if self.shown:
             return text
         return f"{text}\nnothing is found: {self._end()}"
