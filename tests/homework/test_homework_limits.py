@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinymaskrcnn.errors import ArgumentError, DataError
-from tinymaskrcnn.homework import check, diagnose, grade, remote
+from tinymaskrcnn.homework import asking, check, diagnose, grade, remote
 from tinymaskrcnn.homework.answer import Answer, Trouble, local_answer, trouble_of
 from tinymaskrcnn.homework.audit import audit
 from tinymaskrcnn.homework.differences import _adds_up, _of_factors, _ratio, describe_difference
@@ -163,9 +163,8 @@ def test_what_crosses_between_processes_has_a_size():
 
 
 def test_long_words_of_another_process_are_cut():
-    assert (
-        remote._words("ä" * 3000) == "ä" * 2000 and remote._words("abc", 2) == "ab" and remote._words("\ud800") == "?"
-    )
+    words = asking._words
+    assert words("ä" * 3000) == "ä" * 2000 and words("abc", 2) == "ab" and words("\ud800") == "?"
     assert [remote._how(status) for status in (None, -9, 3)] == ["", " by signal 9", " with exit status 3"]
 
 
