@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import socket
 import sys
 import time
 import traceback
@@ -91,6 +90,8 @@ def _end_all(ranks, error):
 
 def fair_threads(ranks):
     """How many threads a rank may use, so that those of one machine keep to its cores and to what mpiexec gave them."""
+    import socket  # where it is used: not every Python has one
+
     hosts = ranks.told(socket.gethostname())
     cores = os.cpu_count() or 1
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
