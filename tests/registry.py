@@ -30,7 +30,7 @@ from tinymaskrcnn.models import (
 from tinymaskrcnn.models.backbones import fpn, resnet
 from tinymaskrcnn.models.fast_rcnn import GivenProposals
 from tinymaskrcnn.models.heads import box, keypoint, mask
-from tinymaskrcnn.nn import layers, module, more_layers
+from tinymaskrcnn.nn import layers, module, more_layers, sync_norm
 from tinymaskrcnn.targets.keypoint import KeypointTargets
 from tinymaskrcnn.targets.mask_iou import ScoredMaskTargets
 from tinymaskrcnn.targets.roi import RoISamples
@@ -291,12 +291,21 @@ PAIRS += [
 
 # ---------------------------------------------------------------- layers and containers
 
+
+class OneRank:
+    """Ranks of which there is one; more of them meet in tests/nn/test_sync_norm.py."""
+
+    def everybody(self, array):
+        return [array]
+
+
 LAYERS = [
     layer(lambda rng: layers.Linear(3, 4, rng=rng), (5, 3)),
     layer(lambda rng: layers.Conv2d(2, 3, 3, stride=2, padding=1, rng=rng), (2, 5, 4, 2)),
     layer(lambda rng: layers.Conv2d(4, 4, 3, groups=2, bias=False, rng=rng), (2, 4, 4, 4), note="groups"),
     layer(lambda rng: layers.ConvTranspose2d(2, 3, 2, stride=2, rng=rng), (2, 3, 2, 2)),
     layer(lambda rng: layers.BatchNorm2d(2), (3, 2, 3, 2)),
+    layer(lambda rng: sync_norm.synchronise(layers.BatchNorm2d(2), OneRank()), (3, 2, 3, 2)),
     layer(lambda rng: more_layers.FrozenBatchNorm2d(2), (3, 2, 3, 2)),
     layer(lambda rng: more_layers.GroupNorm(2, 4), (2, 2, 3, 4)),
     layer(lambda rng: layers.ReLU(), draw.away_from(0, shape=(3, 4))),
