@@ -48,7 +48,7 @@ def draw_array(
     size = _font_size(ax, [text for row in texts for text in row])
     for i, j in np.ndindex(values.shape):
         face = colors[i][j]
-        ax.add_patch(Rectangle((j, i), 1, 1, facecolor=face, edgecolor=style.GREY, linewidth=0.6, clip_on=False))
+        add_cell(ax, i, j, facecolor=face, edgecolor=style.GREY, linewidth=0.6, clip_on=False)
         if texts[i][j] and size >= SMALLEST:
             look = {"fontsize": size, "color": style.ink_on(face), "ha": "center", "va": "center", "zorder": 3}
             ax.text(j + 0.5, i + 0.5, texts[i][j], **look)
@@ -56,6 +56,11 @@ def draw_array(
         place = {"xy": (col0, row0), "width": col1 - col0, "height": row1 - row0}
         ax.add_patch(Rectangle(**place, fill=False, edgecolor=color, linewidth=2.6, zorder=4, clip_on=False))
     return ax
+
+
+def add_cell(ax, i, j, **look):
+    """A square over cell (i, j) of axes that draw_array has made. They know their limits, so none are worked out."""
+    ax.add_artist(Rectangle((j, i), 1, 1, **look))
 
 
 def draw_gradient(values, *, ax=None, title=None, fmt=NUMBERS, vmax=None, highlight=()):

@@ -7,7 +7,7 @@ from ..backend import to_host
 from ..errors import ArgumentError, ShapeError
 from ..ops.common import as_pair, count_windows, taps
 from . import style
-from .arrays import DIVERGING, draw_array, draw_gradient
+from .arrays import DIVERGING, add_cell, draw_array, draw_gradient
 from .lettering import with_glyphs
 
 CELL = 0.42  # inches, of the figures made here
@@ -144,14 +144,14 @@ def draw_padded(image, sliding, *, ax=None, title=None, **array_style):
 
 def _hatch(ax, i, j, pattern="////"):
     look = {"facecolor": style.faint(), "edgecolor": style.GREY, "alpha": 0.55, "linewidth": 0, "hatch": pattern}
-    ax.add_patch(Rectangle((j, i), 1, 1, zorder=2, **look))
+    add_cell(ax, i, j, zorder=2, **look)
 
 
 def mark_cells(ax, cells, colors):
     """Tint cells (row, column) and outline them; numbers stay readable above."""
     for (i, j), color in zip(cells, colors):
-        ax.add_patch(Rectangle((j, i), 1, 1, facecolor=color, alpha=0.4, linewidth=0, zorder=2.5))
-        ax.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor=color, linewidth=1.4, zorder=4))
+        add_cell(ax, i, j, facecolor=color, alpha=0.4, linewidth=0, zorder=2.5)
+        add_cell(ax, i, j, fill=False, edgecolor=color, linewidth=1.4, zorder=4)
 
 
 def draw_reads(size, *, kernel, stride=1, padding=0, dilation=1, ax=None, title=None):

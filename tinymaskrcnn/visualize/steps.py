@@ -46,7 +46,7 @@ FRAME = """<figure>
 def small_png(figure):
     """The bytes of a PNG of what a figure draws now, in few colours."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 0})  # only to be read again
     picture = Image.open(buffer).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     picture.save(buffer, format="png", compress_level=9)
