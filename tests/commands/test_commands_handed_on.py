@@ -157,8 +157,8 @@ def test_figures_stand_side_by_side():
 
 def experiment_of(config, folder, **more):
     stream = types.SimpleNamespace(proposals=None)
-    made = types.SimpleNamespace(config=config, run=RunFolder(folder, config), stream=lambda *_: stream, **more)
-    return made
+    given = {"run": RunFolder(folder, config), "stream": lambda *_: stream, "leads": True}
+    return types.SimpleNamespace(config=config, **given | more)
 
 
 def test_a_run_that_ends_is_judged_written_down_and_drawn(tmp_path, capsys):
@@ -196,6 +196,16 @@ def test_a_pretrained_backbone_is_told_by_its_crops(tmp_path, capsys):
     assert json.loads((tmp_path / "evaluation.json").read_text()) == shares
 
 
+def test_of_several_ranks_one_draws(tmp_path):
+    """All judge, since each takes a part of the scenes; crops and pictures are the business of one."""
+    judged = []
+    follower = {"leads": False, "draw": lambda: 1 / 0, "crop_accuracy": lambda: 1 / 0}
+    follower["evaluate"] = lambda: judged.append(1) or {"bbox": {"AP": 0.5}}
+    train._finish(experiment_of(Config(), tmp_path, **follower))
+    assert judged == [1]
+    train._finish(experiment_of(options.override(Config(), {"train.procedure": "pretrain"}), tmp_path, **follower))
+
+
 @pytest.mark.parametrize("resumed", [0, 12])
 def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     """What it begins with, how well anchors or proposals fit, and after a stop how to go on."""
@@ -205,7 +215,7 @@ def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     report = types.SimpleNamespace(table=lambda: "TABLE", warnings=warnings)
     made.anchor_report = lambda: report
     made.train = lambda on_start: on_start(resumed) or False
-    monkeypatch.setattr(train, "_start", lambda args: made)
+    monkeypatch.setattr(train, "_start", lambda args, ranks: made)
     monkeypatch.setattr("tinymaskrcnn.visualize.coverage_figure", lambda report: ("anchors", report))
     monkeypatch.setattr("tinymaskrcnn.visualize.recall_figure", lambda report, **_: ("recall", report))
     monkeypatch.setattr("tinymaskrcnn.visualize.save_figure", lambda *given: shown.append(given))
@@ -268,26 +278,29 @@ def test_a_new_run_is_told_where_it_computes_and_what_it_begins_with(tmp_path, m
         return types.SimpleNamespace(fresh=["a.b", "c.d"], config=Config())
 
     monkeypatch.setattr(experiment.Experiment, "start", staticmethod(start))
-    train._start(cli.parse(["train", "--out", "o", "--threads", "2", "--device", "cuda", "--data", str(tmp_path)]))
+    ranks = object()
+    words = ["train", "--out", "o", "--threads", "2", "--device", "cuda", "--data", str(tmp_path)]
+    train._start(cli.parse(words), ranks)
+    alone = {"backbone": None, "ranks": None}
     mnist = options.override(Config(), {"scenes.source": "mnist"})
-    place = {"device": "cuda", "threads": 2, "backbone": None}
+    place = {"device": "cuda", "threads": 2, "backbone": None, "ranks": ranks}
     assert started == [(("o", mnist), place | {"data_dir": str(tmp_path)})]
     config = options.override(Config(), {"train.seed": 5})
     known = types.SimpleNamespace(arrays={"x": 1}, model=types.SimpleNamespace(class_names=("background", "0", "cat")))
     monkeypatch.setattr(train, "build_picture_config", lambda args, start: (config, start)[0])
     monkeypatch.setattr(train, "starting_weights", lambda path: known if path == "m" else None)
-    train._start(cli.parse(["train", "--data", "coco", "--model", "m"]))
-    assert started[1][1] == PLACE | {"backbone": None, "weights": {"x": 1}, "known": known.model.class_names}
+    train._start(cli.parse(["train", "--data", "coco", "--model", "m"]), None)
+    assert started[1][1] == PLACE | alone | {"weights": {"x": 1}, "known": known.model.class_names}
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "starting anew, because they do not fit the weights of m: a.b, c.d"
     anew = ", ".join(str(d) for d in range(1, 10))
     assert said[1] == f"classes taken over by name from m: 0; starting anew: {anew}"
-    train._start(cli.parse(["train", "--data", "coco"]))
-    assert started[2] == ((None, config), PLACE | {"backbone": None}) and capsys.readouterr().err == ""
+    train._start(cli.parse(["train", "--data", "coco"]), None)
+    assert started[2] == ((None, config), PLACE | alone) and capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="--annotations, --freeze needs --data coco"):
-        train._start(cli.parse(["train", "--annotations", "a", "--freeze", "1"]))
+        train._start(cli.parse(["train", "--annotations", "a", "--freeze", "1"]), None)
     with pytest.raises(ConfigError, match="^--model and --pretrained both say where to start from; leave one out$"):
-        train._start(cli.parse(["train", "--model", "tour", "--pretrained", "x"]))
+        train._start(cli.parse(["train", "--model", "tour", "--pretrained", "x"]), None)
 
 
 # ---------------------------------------------------------------- the others
@@ -416,7 +429,8 @@ def test_what_is_listed_of_mnist(monkeypatch):
 
 
 def test_a_doctor_marks_what_is_missing_once_a_chapter(monkeypatch, capsys):
-    checks = dict.fromkeys(("_system", "_packages", "_blas", "_cpu", "_gpu", "_folders"), lambda: [(True, "fine")])
+    names = ("_system", "_packages", "_blas", "_cpu", "_helpers", "_gpu", "_ranks", "_folders")
+    checks = dict.fromkeys(names, lambda: [(True, "fine")])
     checks["_packages"] = lambda: [(True, "one"), (False, "two")]
     for name, check in checks.items():
         monkeypatch.setattr(doctor, name, check)
@@ -425,7 +439,7 @@ def test_a_doctor_marks_what_is_missing_once_a_chapter(monkeypatch, capsys):
     assert cli.main(["doctor", "--data", "d"]) == 1 and asked == ["d"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["system    ok  fine", "packages  ok  one", "          !!  two"]
-    assert lines[-1] == "lines marked !! need attention" and len(lines) == 9
+    assert lines[-1] == "lines marked !! need attention" and len(lines) == len(names) + 3
     monkeypatch.setattr(doctor, "_packages", checks["_system"])
     assert cli.main(["doctor"]) == 0 and capsys.readouterr().out.endswith("everything that training needs is there\n")
 

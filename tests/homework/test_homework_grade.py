@@ -164,7 +164,7 @@ def test_who_brings_the_process_down_takes_nobody_along(monkeypatch):
     assert all(records[name] == {"student": name} for name in "abcd")
 
 
-def test_an_interruption_ends_the_run_soon(monkeypatch):
+def test_an_interruption_ends_the_run_soon(monkeypatch, python_ctrl_c):
     monkeypatch.setattr("tinymaskrcnn.homework.grade._in_pool", falls)
 
     def seconds():

@@ -198,14 +198,6 @@ def test_weights_that_overflow_at_a_checkpoint_do_not_replace_the_good_ones(star
     assert run.load().step == 2
 
 
-@pytest.fixture
-def python_ctrl_c():
-    """Python's own handler, also where the shell that started the tests has set Ctrl-C to be ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
-
-
 def test_the_second_ctrl_c_stops_at_once(python_ctrl_c):
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
