@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_model import tiny_config, tiny_model, tiny_samples, tiny_scene
 
-from tinymaskrcnn.config import ModelConfig, RoIConfig
+from tinymaskrcnn.config import BackboneConfig, ModelConfig, RoIConfig
 from tinymaskrcnn.config_rules import check_network
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.evaluation.mask_quality import mask_ious
@@ -156,9 +156,11 @@ def test_a_mask_has_the_score_of_its_class_times_its_iou():
 def test_it_learns_how_good_its_masks_are():
     """Two scenes by heart: what it predicts of its masks is what they have."""
     images, targets = tiny_scene((1, 2))
-    roi = RoIConfig(mask_iou_widths=(8, 8), mask_widths=(16, 16))
-    model = build_model(ModelConfig(system="mask_scoring_rcnn", roi=roi), rng=np.random.default_rng(0))
-    for step in range(60):
+    roi = RoIConfig(mask_iou_widths=(8, 8), mask_widths=(16, 16), head_width=64, samples_per_image=24, mask_size=7)
+    backbone = BackboneConfig(widths=(8, 16, 16, 16), fpn_channels=16)
+    config = ModelConfig(system="mask_scoring_rcnn", backbone=backbone, roi=roi)
+    model = build_model(config, rng=np.random.default_rng(0))
+    for step in range(100):
         model.zero_grad()
         losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(step))
         model.backward({name: 1.0 for name in losses}, cache)
