@@ -76,7 +76,7 @@ for variant in library.supported():
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
     try:
-        folder = compiled(tmp_path_factory.mktemp("watched"), "-O1", "-fsanitize=address")
+        folder = compiled(tmp_path_factory.mktemp("watched"), "-O0", "-fsanitize=address")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"the compiler cannot watch memory: {error.stderr[-200:]}")
     found = subprocess.run([COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True)
