@@ -80,7 +80,7 @@ def test_the_site(site, visit, serve):
         pictures_are_there(page, name)
         answers_come_when_they_are_asked_for(page, name)
         sliders = page.locator(".tmr-steps.tmr-live")
-        for k in range(sliders.count()):
+        for k in range(sliders.count() if ALL else min(sliders.count(), 1)):  # one script moves them all
             slider_moves_by_arrow_keys(page, sliders, k)
         if sliders.count():
             with_slider.append(name)
