@@ -9,6 +9,7 @@ from PIL import Image
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands.explain import explained
 from tinymaskrcnn.experiment import open_detector
+from tinymaskrcnn.explain import check_maps
 
 
 @pytest.fixture
@@ -62,6 +63,9 @@ def test_a_picture_without_a_detection_says_where_all_ended(tmp_path, capsys):
         (["a.png", "--scene", "1"], "explain needs a picture, or --scene N, and not both"),
         (["a.png", "--out", "a.txt"], "--out must end in .png, .pdf or .svg; got 'a.txt'"),
         (["a.png", "--out", "a.png"], "--out would overwrite the picture"),
+        (["--scene", "20", "--maps", "a.txt"], "--maps must end in .png, .pdf or .svg; got 'a.txt'"),
+        (["a.png", "--maps", "a.png"], "--maps would overwrite the picture"),
+        (["--scene", "20", "--maps", "a.png", "--out", "a.png"], "--maps and --out are one file"),
         (["nothing.png"], "nothing.png: there is no such file"),
         (["--scene", "20", "--model", "nowhere"], "nowhere"),
         (["--scene", "20", "--detection", "9"], "--detection must be below 4, the detections with 0.5 or more"),
@@ -71,6 +75,21 @@ def test_a_picture_without_a_detection_says_where_all_ended(tmp_path, capsys):
 def test_what_cannot_be_used_is_said_in_one_line(words, said, fails):
     line = fails("explain", *words)
     assert said in line and len(line) < 500
+
+
+def test_the_pixels_of_one_detection_are_drawn_and_checked(tmp_path, capsys):
+    words = ["explain", "--scene", "20", "--detection", "2", "--out", str(tmp_path / "a.png")]
+    assert cli.main([*words, "--maps", str(tmp_path / "maps" / "b.png")]) == 0
+    said = capsys.readouterr().out
+    assert str(check_maps(explained("tour", scene=20).maps(2))) in said and "detection 2, pixel by pixel" in said
+    assert said.endswith(f"wrote {tmp_path / 'a.png'} and {tmp_path / 'maps' / 'b.png'}\n")
+    assert (tmp_path / "maps" / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_detection_there_are_no_maps(tmp_path, fails):
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "black.png")
+    words = ["--score", "0.9", "--out", tmp_path / "a.png", "--maps", tmp_path / "b.png"]
+    assert "--maps needs a detection, and none has 0.9 or more" in fails("explain", tmp_path / "black.png", *words)
 
 
 def test_a_model_in_one_file_has_no_scenes(run, tmp_path, fails):

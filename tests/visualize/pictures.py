@@ -17,7 +17,7 @@ from visualize.test_visualize_profile import inference, training
 from visualize.test_visualize_recall import RECALL
 
 from tinymaskrcnn import visualize as v
-from tinymaskrcnn.explain import LossGradients
+from tinymaskrcnn.explain import LossGradients, check_maps, score_maps
 from tinymaskrcnn.explain.explanation import explain
 from tinymaskrcnn.explain.fate import why_missed
 from tinymaskrcnn.explain.trace import trace_detection
@@ -148,6 +148,10 @@ PICTURES = {
     "TrainingFilm": lambda: film().steps(),
     "gradients_figure": lambda: v.gradients_figure(
         {"box_class": sent(1.0), "mask": sent(-0.5)}, GREY, boxes=[[2, 3, 12, 9]], title="back"
+    ),
+    "score_maps_figure": lambda: v.score_maps_figure(score_maps(trace(), 0)),
+    "score_maps_figure, checked": lambda: v.score_maps_figure(
+        score_maps(trace(), 2), check_maps(score_maps(trace(), 2))
     ),
     "draw_graph": lambda: v.draw_graph(PLACES, EDGES, **FULL),
     "graph_steps": lambda: v.graph_steps(PLACES, EDGES, **graph_words(), title="back"),

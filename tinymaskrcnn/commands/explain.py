@@ -9,6 +9,7 @@ EXAMPLES = """examples:
   tinymaskrcnn explain photo.png                                  by the small digit detector in the package
   tinymaskrcnn explain photo.png --model runs/001 --detection 2   by a run; the third best detection is drawn
   tinymaskrcnn explain --scene 20                                 a test scene, whose truth says what was missed, too
+  tinymaskrcnn explain --scene 20 --maps maps.png                 and the pixels that the score of the best one heeds
 
 A picture is looked at once, in the size that the network learned to see."""
 
@@ -29,6 +30,9 @@ def add_arguments(parser):
         "--detection", type=number, default=0, metavar="K", help="which one is drawn, best first from 0 (default: 0)"
     )
     parser.add_argument(
+        "--maps", metavar="FILE", help="draw, too, which pixels the score of that detection heeds, and check the map"
+    )
+    parser.add_argument(
         "--out", metavar="FILE", default="explained.png", help=".png, .pdf or .svg (default: explained.png)"
     )
 
@@ -39,21 +43,41 @@ def run(args):
 
     if (args.image is None) == (args.scene is None):
         raise ArgumentError("explain needs a picture, or --scene N, and not both")
-    if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ArgumentError(f"--out must end in .png, .pdf or .svg; got {args.out!r}")
-    if args.image is not None and Path(args.out).resolve() == Path(args.image).resolve():
-        raise ArgumentError("--out would overwrite the picture; choose another name")
+    written = {"--out": args.out, "--maps": args.maps} if args.maps else {"--out": args.out}
+    for option, path in written.items():
+        if Path(path).suffix.lower() not in (".png", ".pdf", ".svg"):
+            raise ArgumentError(f"{option} must end in .png, .pdf or .svg; got {path!r}")
+        if args.image is not None and Path(path).resolve() == Path(args.image).resolve():
+            raise ArgumentError(f"{option} would overwrite the picture; choose another name")
+    if args.maps and Path(args.maps).resolve() == Path(args.out).resolve():
+        raise ArgumentError("--maps and --out are one file; choose another name")
     told = explained(args.model, picture=args.image, scene=args.scene, score=args.score)
     if len(told) and args.detection >= len(told):
         raise ArgumentError(f"--detection must be below {len(told)}, the detections with {args.score:g} or more")
-    figure = chain_figure(told, args.detection)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    save_figure(figure, args.out)
+    for path in written.values():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_figure(chain_figure(told, args.detection), args.out)
     print(told)
     for k in range(len(told)):
         print(f"\n{told.chain(k)}")
-    print(f"\nwrote {args.out}")
+    if args.maps:
+        _draw_maps(told, args)
+    print(f"\nwrote {' and '.join(written.values())}")
     return 0
+
+
+def _draw_maps(told, args):
+    """Of the detection that is drawn: its maps in a file, what became of their checks on the screen."""
+    from ..errors import ArgumentError
+    from ..explain import check_maps
+    from ..visualize import save_figure, score_maps_figure
+
+    if not len(told):
+        raise ArgumentError(f"--maps needs a detection, and none has {args.score:g} or more")
+    maps = told.maps(args.detection)
+    checks = check_maps(maps)
+    save_figure(score_maps_figure(maps, checks), args.maps)
+    print(f"\ndetection {args.detection}, pixel by pixel\n{checks}")
 
 
 def explained(path, *, picture=None, scene=None, score=0.5):

@@ -4,7 +4,9 @@ from .chain import Chain, Counterfactual, Step
 from .explanation import Explanation, explain
 from .fate import STAGES, Fate, why_missed
 from .gradients import LossGradients, loss_gradients
+from .map_checks import MapChecks, check_maps, occlude, random_maps
 from .reach import objectness_reach
+from .score_maps import ScoreMaps, score_maps
 from .trace import DetectionTrace, trace_detection, what_if
 from .verdicts import Verdict, judge_detections
 from .walk import walk_step
@@ -18,13 +20,19 @@ __all__ = [
     "Explanation",
     "Fate",
     "LossGradients",
+    "MapChecks",
+    "ScoreMaps",
     "Step",
     "Verdict",
     "Walk",
+    "check_maps",
     "explain",
     "judge_detections",
     "loss_gradients",
     "objectness_reach",
+    "occlude",
+    "random_maps",
+    "score_maps",
     "trace_detection",
     "walk_step",
     "what_if",

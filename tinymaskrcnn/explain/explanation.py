@@ -11,6 +11,7 @@ from .chain import Chain, name_of, place_of, plural, size_of, wrapped
 from .detection_steps import detection_steps
 from .missed import missed_chain
 from .proposal_steps import proposal_steps
+from .score_maps import score_maps
 from .trace import DetectionTrace, trace_detection, what_if
 from .verdicts import FITS, Verdict, judge_detections, truth_mask, verdict_step
 
@@ -98,6 +99,10 @@ class Explanation:
         """Of all detections, and of all objects that were missed."""
         chains = [self.chain(k) for k in range(self.shown)]
         return chains + [self.missed_chain(m) for m in self.missed or ()]
+
+    def maps(self, k, *, of="score"):
+        """Which pixels the score of detection k heeds, and what would move its box: ScoreMaps"""
+        return score_maps(self.trace, k, of=of)
 
     def what_if(self, settings):
         """The same picture with other settings ({"roi.nms_iou": 0.3}, see `trace.what_if`): an Explanation."""

@@ -4,13 +4,11 @@ On paper a cell of a pyramid sees nearly the whole picture. How much it heeds wh
 by the pixels: large near its middle, fading outwards (the effective receptive field, Luo et al. 2016).
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..errors import ArgumentError
-from ..models.build import build_model
 from ..structures import collate
+from .watched import watched
 
 
 def objectness_reach(model, image, anchors):
@@ -21,7 +19,7 @@ def objectness_reach(model, image, anchors):
     """
     if model.training:
         raise ArgumentError("objectness_reach: call model.eval() first, so that statistics rest")
-    twin, batch = _twin(model), collate([image])
+    twin, batch = watched(model), collate([image])
     x, c_normalize = twin.normalize.forward(batch.images, sizes=batch.sizes)
     pyramid, c_backbone = twin.backbone.forward(x)
     (logits, deltas), c_rpn = twin.rpn.forward(pyramid)
@@ -48,11 +46,3 @@ def side_of_reach(reach, middle, *, share=0.9):
     last = int(np.searchsorted(held, share * held[-1]))
     return int(np.ceil(2 * away.ravel()[order[min(last, len(order) - 1)]]))
 
-
-def _twin(model):
-    """The same network, which keeps what its backward needs and normalises by the statistics that rest."""
-    backbone = model.config.backbone
-    norms = {name: "frozen" for name in ("norm", "fpn_norm") if getattr(backbone, name) == "batch"}
-    config = replace(model.config, backbone=replace(backbone, **norms))
-    twin = build_model(config, rng=np.random.default_rng(0))
-    return twin.load_state_dict(model.state_dict())

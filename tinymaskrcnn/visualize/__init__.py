@@ -41,6 +41,7 @@ from .pooling_operators import roi_operators_figure
 from .pooling_steps import roi_align_steps
 from .recall import draw_best, recall_figure
 from .receptive_field import draw_receptive_field, receptive_field
+from .score_maps import score_maps_figure
 from .stages import (
     class_scores_figure,
     draw_level_boxes,
@@ -125,6 +126,7 @@ __all__ = [
     "roi_grids_figure",
     "roi_operators_figure",
     "save_figure",
+    "score_maps_figure",
     "touch",
     "use_theme",
 ]

@@ -98,8 +98,16 @@ def _draw_pixels(ax, gradient, image):
         ax.set(xticks=[], yticks=[])
         ax.set_xlabel("frozen", fontsize=style.SMALL, color=style.muted(), labelpad=3)
         return
+    draw_gradient(gradient, image, ax=ax)
+
+
+def draw_gradient(gradient, image, *, ax, reach=None):
+    """How more light at each pixel would change a number: orange raises it, blue lowers it, the page is zero.
+
+    gradient (H, W, C), image (H, W, C) whose ink is outlined, reach: what the full colours stand for
+    """
     values, grey = gradient.sum(axis=2), image.mean(axis=2)
-    reach = float(np.percentile(np.abs(values), LOUD)) or float(np.abs(values).max()) or 1.0
+    reach = reach or reach_of(gradient)
     _draw(ax, values, gradient, Normalize(-reach, reach), [style.BLUE, style.paper(), style.RED])
     height, width = grey.shape
     if values.any() and np.ptp(grey) > 0:
@@ -108,6 +116,12 @@ def _draw_pixels(ax, gradient, image):
         ax.contour(np.arange(width) + 0.5, np.arange(height) + 0.5, grey, levels=[halfway], **look)
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
+
+
+def reach_of(gradient):
+    """What the full colours stand for: all but the loudest pixels of a gradient (H, W, C)."""
+    values = np.abs(gradient.sum(axis=2))
+    return float(np.percentile(values, LOUD)) or float(values.max()) or 1.0
 
 
 def _draw_level(ax, gradient, span, finest, loudest):
