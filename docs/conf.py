@@ -25,7 +25,7 @@ extensions = [
     "one_step",
     "predictions",
 ]
-exclude_patterns = ["_build", "_ext", "_pictures", "jupyter_execute"]
+exclude_patterns = ["_build", "_ext", "_pictures", "live", "jupyter_execute"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 suppress_warnings = ["mystnb.unknown_mime_type"]

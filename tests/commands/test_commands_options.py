@@ -340,4 +340,4 @@ WHEN_NOTHING_IS_SAID = {  # what `train` and `profile` take from the settings
     "learning_rate": {f"{DEFAULT.train.learning_rate:g}"},
     "system": {DEFAULT.model.system},
 }
-IN_WORDS = {("annotate", "port"), ("homework", "out")}
+IN_WORDS = {("annotate", "port"), ("live", "port"), ("homework", "out")}

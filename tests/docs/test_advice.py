@@ -27,7 +27,7 @@ LESSONS = sorted((ROOT / "lessons").glob("*.py"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TOOLS = [path for path in (ROOT / "tests").rglob("*.py") if "add_argument(" in path.read_text(encoding="utf-8")]
 OTHER_PROGRAMS = re.compile(r"`(jupyter|python|pip|docker) [^`]*`")
-ELSEWHERE = {"docs/_build/html", "docs/_build/html/index.html"}  # files that are made when they are asked for
+ELSEWHERE = {"docs/_build/html", "docs/_build/html/index.html", "docs/_build/live"}  # made when they are asked for
 FOREIGN = {  # options of programs that are not ours, by the page that speaks of them
     "docs/cuda.md": {"--fmad"},
     "docs/instructor_guide.md": {
