@@ -31,7 +31,7 @@ def slow(server, gate):
 
 @pytest.fixture
 def opened(server, visit):
-    """opened(**options of the browser's context)  ->  the page, on its first picture; nothing may go wrong there."""
+    """opened(**options of the browser's context)  ->  the page, its first picture drawn; nothing may go wrong there."""
     visitors = []
 
     def open_(**options):
@@ -40,6 +40,7 @@ def opened(server, visit):
         page.set_default_timeout(10_000)
         page.goto(server.address)
         page.locator("#name", has_text="a.png").wait_for()
+        drawn(page)
         return page
 
     yield open_
@@ -48,6 +49,11 @@ def opened(server, visit):
 
 def told(page, words):
     page.locator("#said", has_text=words).wait_for()
+
+
+def drawn(page):
+    """The picture has come and has its size: before, no place in it is where it will be."""
+    page.locator("#picture").evaluate("image => image.decode()")
 
 
 def points(page, *places):
@@ -101,6 +107,7 @@ def test_a_suggestion_that_comes_while_a_box_is_drawn_leaves_it_alone(slow, open
     page.mouse.move(*begin)
     page.mouse.down()
     page.mouse.move(*halfway)
+    page.locator(".box").wait_for()
     gate.set()
     told(page, "a.png was changed meanwhile")
     page.mouse.move(*end)

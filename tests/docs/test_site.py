@@ -242,6 +242,7 @@ def test_the_browser_tells_what_a_page_asks_for_and_complains_of(tmp_path, visit
     asking = 'fetch("https://elsewhere.example/x").catch(() => {}); throw new Error("broken")'
     (tmp_path / "page.html").write_text(f"<!doctype html><script>{asking}</script>")
     visitor = visit(serve(tmp_path))
-    visitor.page.goto(visitor.home + "page.html")
+    with visitor.page.expect_event("requestfailed"), visitor.page.expect_event("pageerror"):
+        visitor.page.goto(visitor.home + "page.html")
     assert visitor.outside == ["https://elsewhere.example/x"]
     assert any("broken" in error for error in visitor.errors)
