@@ -3,6 +3,8 @@
 import functools
 
 import numpy as np
+from coco_cases import draw_image
+from explain.test_error_analysis import analysed
 from golden import MATRIX
 from tiny_model import tiny_model
 from visualize.test_dark_pages import FOUND, TRUTH, evaluation
@@ -32,6 +34,12 @@ WIDE = np.linspace(0, 1, 5 * 7).reshape(5, 7)
 LAYOUT = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0)}
 STACK = [(3, 2, 1), (3, 1, 1), (3, 2, 1)]
 ROI = (0.4, 2.7, 6.9, 7.5)
+
+
+@functools.cache
+def error_report():
+    rng = np.random.default_rng(1)
+    return analysed([draw_image(rng, 4) for _ in range(6)])
 
 
 @functools.cache
@@ -132,6 +140,7 @@ PICTURES = {
     "detections_figure": lambda: v.detections_figure([IMAGE], [TRUTH], [FOUND], NAMES),
     "detections_figure, of three": lambda: v.detections_figure([IMAGE, GREY, IMAGE], None, [FOUND] * 3, NAMES),
     "detections_figure, of nothing": lambda: v.detections_figure([IMAGE], [truth_of()], [found_of()], NAMES),
+    "errors_figure": lambda: v.errors_figure(error_report(), {n: IMAGE for n in range(6)}, examples=2),
     "fate_steps": lambda: v.fate_steps(trace(), fates()[2], trace().detections.boxes[2], title="lost"),
     "fate_figure": lambda: v.fate_figure(fates(), ["found", "hidden", "strict"]),
     "draw_feature_map": lambda: v.draw_feature_map(features(6, 8, 3), title="strength", extent=(0, 32, 24, 0)),

@@ -1,21 +1,29 @@
-"""`tinymaskrcnn explain`: why each detection of a picture is there, in words, and one of them drawn step by step."""
+"""`tinymaskrcnn explain`: why each detection of a picture is there, in words, and one of them drawn step by step.
+
+Of a whole data set, see explain_errors.py.
+"""
 
 from pathlib import Path
 
+from . import explain_errors
+from .options import add_annotations, positive
 from .walk import _number as number
 
-HELP = "say why each detection of a picture is there, and which number would have ended it"
+HELP = "say why each detection of a picture is there, or what a run's errors on a data set are and cost"
 EXAMPLES = """examples:
   tinymaskrcnn explain photo.png                                  by the small digit detector in the package
   tinymaskrcnn explain photo.png --model runs/001 --detection 2   by a run; the third best detection is drawn
   tinymaskrcnn explain --scene 20                                 a test scene, whose truth says what was missed, too
   tinymaskrcnn explain --scene 20 --maps maps.png                 and the pixels that the score of the best one heeds
+  tinymaskrcnn explain runs/001 --scenes 200                      the errors of a run by kind, and what each costs
+  tinymaskrcnn explain runs/001 --against runs/002 --scenes 200   beside those of another run
+  tinymaskrcnn explain runs/001 --annotations val.json --images photos --iou segm
 
 A picture is looked at once, in the size that the network learned to see."""
 
 
 def add_arguments(parser):
-    parser.add_argument("image", metavar="IMAGE", nargs="?", help="a PNG or JPEG")
+    parser.add_argument("image", metavar="IMAGE|RUN", nargs="?", help="a PNG or JPEG; a run, for all its errors")
     parser.add_argument("--scene", type=number, metavar="N", help="instead: which of the model's test scenes, from 0")
     parser.add_argument(
         "--model",
@@ -27,11 +35,18 @@ def add_arguments(parser):
         "--score", type=float, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
     )
     parser.add_argument(
-        "--detection", type=number, default=0, metavar="K", help="which one is drawn, best first from 0 (default: 0)"
+        "--detection", type=number, metavar="K", help="which one is drawn, best first from 0 (default: 0)"
     )
     parser.add_argument(
         "--maps", metavar="FILE", help="draw, too, which pixels the score of that detection heeds, and check the map"
     )
+    parser.add_argument(
+        "--scenes", type=positive, metavar="N", help="of all errors in so many test scenes (or pictures)"
+    )
+    add_annotations(parser)
+    parser.add_argument("--iou", choices=("bbox", "segm"), help="of all errors: of boxes (default: bbox) or masks")
+    parser.add_argument("--against", metavar="RUN", help="of all errors: beside those of another run")
+    parser.add_argument("--json", action="store_true", help="of all errors: print nothing but JSON on stdout")
     parser.add_argument(
         "--out", metavar="FILE", default="explained.png", help=".png, .pdf or .svg (default: explained.png)"
     )
@@ -41,7 +56,8 @@ def run(args):
     from ..errors import ArgumentError
     from ..visualize import chain_figure, save_figure
 
-    if (args.image is None) == (args.scene is None):
+    of_many = explain_errors.is_asked(args)
+    if not of_many and (args.image is None) == (args.scene is None):
         raise ArgumentError("explain needs a picture, or --scene N, and not both")
     written = {"--out": args.out, "--maps": args.maps} if args.maps else {"--out": args.out}
     for option, path in written.items():
@@ -51,6 +67,10 @@ def run(args):
             raise ArgumentError(f"{option} would overwrite the picture; choose another name")
     if args.maps and Path(args.maps).resolve() == Path(args.out).resolve():
         raise ArgumentError("--maps and --out are one file; choose another name")
+    if of_many:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        return explain_errors.run(args)
+    args.detection = args.detection or 0
     told = explained(args.model, picture=args.image, scene=args.scene, score=args.score)
     if len(told) and args.detection >= len(told):
         raise ArgumentError(f"--detection must be below {len(told)}, the detections with {args.score:g} or more")

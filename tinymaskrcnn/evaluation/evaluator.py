@@ -70,7 +70,7 @@ class Evaluator:
         _check(name, truth, detections, self)
         scores = detections.scores_of(self.iou_type)
         order = np.argsort(-scores, kind="stable")
-        rank = _rank_within_class(detections.labels[order])
+        rank = rank_within_class(detections.labels[order])
         kept = rank < self.max_detections[-1]
         order, rank = order[kept], rank[kept]
 
@@ -221,7 +221,7 @@ def _unlabelled(truth):
     return ~(truth.keypoints[..., 2] > 0).any(axis=1) if len(truth) else np.zeros(0, bool)
 
 
-def _rank_within_class(labels):
+def rank_within_class(labels):
     """0 for the best of each class, 1 for the second, ...; labels (K,) come from the best score down."""
     by_class = np.argsort(labels, kind="stable")
     ordered = labels[by_class]

@@ -1,6 +1,8 @@
-"""What watches a network without being one: why a detection is there, and what became of each object."""
+"""What watches a network without being one: why a detection is there, what became of each object, what errors cost."""
 
 from .chain import Chain, Counterfactual, Step
+from .error_analysis import ErrorAnalysis
+from .error_report import ErrorReport, side_by_side
 from .explanation import Explanation, explain
 from .fate import STAGES, Fate, why_missed
 from .gradients import LossGradients, loss_gradients
@@ -17,6 +19,8 @@ __all__ = [
     "Chain",
     "Counterfactual",
     "DetectionTrace",
+    "ErrorAnalysis",
+    "ErrorReport",
     "Explanation",
     "Fate",
     "LossGradients",
@@ -33,6 +37,7 @@ __all__ = [
     "occlude",
     "random_maps",
     "score_maps",
+    "side_by_side",
     "trace_detection",
     "walk_step",
     "what_if",

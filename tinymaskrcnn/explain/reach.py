@@ -45,4 +45,3 @@ def side_of_reach(reach, middle, *, share=0.9):
     held = np.cumsum(reach.ravel()[order].astype(np.float64))
     last = int(np.searchsorted(held, share * held[-1]))
     return int(np.ceil(2 * away.ravel()[order[min(last, len(order) - 1)]]))
-

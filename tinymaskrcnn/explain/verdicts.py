@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation.matching import box_areas, box_intersections, intersection_over_union, mask_areas, mask_intersections
+from ..evaluation.matching import intersection_over_union, mask_areas, mask_intersections
 from .after import after_settings
 from .chain import Counterfactual, Step, name_of
 from .detection_steps import class_group, mask_limits, soft_mask
+from .judging import FITS, TOUCHES, crowds, judge_overlaps, overlaps
 from .proposal_steps import stays
 
-FITS, TOUCHES = 0.5, 0.1  # IoU from which on a box fits an object, and from which on it is not background
 KINDS = ("right", "poor mask", "poor box", "wrong class", "duplicate", "background", "wrong class, poor box", "crowd")
 
 
@@ -35,57 +35,18 @@ def judge_detections(found, target, *, min_iou=FITS, background_iou=TOUCHES):
 
     Detections, Target  ->  [Verdict] * D, found (M,) bool; crowds are never missed
     """
-    crowd = np.zeros(len(target), bool) if target.crowd is None else target.crowd
-    iou = box_overlaps(found.boxes, target.boxes, crowd)
-    by = np.full(len(target), -1)  # the detection that found each object
-    matched = np.full(len(found), -1)
-    for k in range(len(found)):
-        fits = (iou[k] >= min_iou) & (target.labels == found.labels[k]) & ~crowd & (by < 0)
-        if fits.any():
-            matched[k] = int(np.argmax(np.where(fits, iou[k], -1)))
-            by[matched[k]] = k
-    verdicts = [
-        _judge(k, found, target, iou[k], crowd, matched, by, (min_iou, background_iou)) for k in range(len(found))
-    ]
-    return verdicts, (by >= 0) | crowd
+    crowd = crowds(target)
+    limits = {"min_iou": min_iou, "background_iou": background_iou}
+    judged = judge_overlaps(overlaps(found, target), found.labels, target.labels, crowd, **limits)
+    return [_verdict(k, judged, found, target, min_iou) for k in range(len(found))], (judged.by >= 0) | crowd
 
 
-def _judge(k, found, target, iou, crowd, matched, by, limits):
-    min_iou, background_iou = limits
-    if matched[k] >= 0:
-        m = int(matched[k])
+def _verdict(k, judged, found, target, min_iou):
+    kind, m, iou = str(judged.kind[k]), int(judged.object[k]), float(judged.iou[k])
+    if kind == "right":
         mask_iou = _mask_iou(found, k, target, m)
-        kind = "poor mask" if mask_iou is not None and mask_iou < min_iou else "right"
-        return Verdict(kind, m, float(iou[m]), None, mask_iou)
-    same = (target.labels == found.labels[k]) & ~crowd
-    if ((iou >= min_iou) & crowd & (target.labels == found.labels[k])).any():
-        return Verdict("crowd", int(np.argmax(np.where(crowd, iou, -1))), float(iou[crowd].max()))
-    ours, others = _best(iou, same), _best(iou, ~same & ~crowd)
-    if background_iou <= ours[1] < min_iou:
-        return Verdict("poor box", *ours)
-    if others[1] >= min_iou:
-        return Verdict("wrong class", *others)
-    if ours[1] >= min_iou:
-        return Verdict("duplicate", *ours, int(by[ours[0]]))
-    if others[1] >= background_iou:
-        return Verdict("wrong class, poor box", *others)
-    return Verdict("background", None, max(ours[1], others[1], 0.0))
-
-
-def _best(iou, among):
-    """(object, IoU) of the largest overlap among some objects; (None, -1.0) without any."""
-    if not among.any():
-        return None, -1.0
-    m = int(np.argmax(np.where(among, iou, -1)))
-    return m, float(iou[m])
-
-
-def box_overlaps(boxes, truths, crowd):
-    """IoU of every pair (K, M); for a crowd region, the share of the detection inside it."""
-    K, M = len(boxes), len(truths)
-    k, m = np.repeat(np.arange(K), M), np.tile(np.arange(M), K)
-    shared = box_intersections(boxes[k], truths[m])
-    return intersection_over_union(shared, box_areas(boxes)[k], box_areas(truths)[m], crowd[m]).reshape(K, M)
+        return Verdict("poor mask" if mask_iou is not None and mask_iou < min_iou else kind, m, iou, None, mask_iou)
+    return Verdict(kind, m if m >= 0 else None, iou, int(judged.by[m]) if kind == "duplicate" else None)
 
 
 def _mask_iou(found, k, target, m):

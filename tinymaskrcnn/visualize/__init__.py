@@ -15,6 +15,7 @@ from .chain import chain_figure
 from .confusion import confusion_figure, confusion_matrix, draw_confusion
 from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
 from .detections import draw_detections, draw_judged, draw_truth
+from .errors import errors_figure
 from .fates import fate_figure, fate_steps
 from .features import draw_feature_map, draw_pyramid, feature_maps_figure, pyramid_figure
 from .figures import (
@@ -101,6 +102,7 @@ __all__ = [
     "draw_truth",
     "draw_window",
     "draw_windows",
+    "errors_figure",
     "fate_figure",
     "fate_steps",
     "feature_maps_figure",
