@@ -4,9 +4,11 @@ The package travels as a wheel of the checkout, Python comes as Pyodide: copied 
 nobody else, or from ELSEWHERE, which the reader is shown before anything is loaded. live.json says what is loaded.
 """
 
+import importlib
 import importlib.metadata
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import tinymaskrcnn
@@ -50,7 +52,17 @@ def build(out, pyodide=None):
         "version": tinymaskrcnn.__version__,
     }
     (out / "live.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    (out / "playground.json").write_text(json.dumps(_recorded()) + "\n", encoding="utf-8")
     return out
+
+
+def _recorded():
+    """What Python says to the playground about the scene that it begins with."""
+    sys.path.insert(0, str(HERE / "python"))
+    try:
+        return importlib.import_module("tab.playground").recorded()
+    finally:
+        sys.path.remove(str(HERE / "python"))
 
 
 def files_of(distribution):

@@ -197,12 +197,12 @@ def test_overlap_is_a_share_of_the_smaller_box():
 
 
 def placed(y, x, h, w, label=1, alpha=1.0):
-    return scenes._Digit(label, np.ones((h, w), np.float32), y, x, alpha, np.ones(1))
+    return scenes.Digit(label, np.ones((h, w), np.float32), y, x, alpha, np.ones(1))
 
 
 def test_a_later_digit_hides_an_earlier_one():
     lower, upper = placed(0, 0, 10, 10), placed(5, 0, 10, 10)
-    kept, masks = scenes._visible([lower, upper], change(image_size=20))
+    kept, masks = scenes.visible_digits([lower, upper], change(image_size=20))
     assert kept == [lower, upper]
     assert masks[0].sum() == 50 and not masks[0][5:].any() and masks[1].sum() == 100
 
@@ -210,15 +210,15 @@ def test_a_later_digit_hides_an_earlier_one():
 def test_a_digit_hidden_too_much_is_taken_out_and_hides_nothing():
     bottom, middle, top = placed(0, 0, 10, 10), placed(2, 0, 10, 10), placed(4, 0, 8, 10)
     config = change(image_size=20, min_visible=0.3)
-    kept, masks = scenes._visible([bottom, middle, top], config)  # of middle 20 of 100 pixels show
+    kept, masks = scenes.visible_digits([bottom, middle, top], config)  # of middle 20 of 100 pixels show
     assert kept == [bottom, top]
     assert masks[0].sum() == 40  # rows 0 to 3: two of them lay under middle
-    kept, _ = scenes._visible([bottom, middle, top], change(image_size=20, min_visible=0.2))
+    kept, _ = scenes.visible_digits([bottom, middle, top], change(image_size=20, min_visible=0.2))
     assert kept == [bottom, middle, top]
 
 
 def test_a_digit_that_is_hidden_altogether_is_never_kept():
-    kept, _ = scenes._visible([placed(2, 2, 4, 4), placed(0, 0, 10, 10)], change(image_size=20, min_visible=0.0))
+    kept, _ = scenes.visible_digits([placed(2, 2, 4, 4), placed(0, 0, 10, 10)], change(image_size=20, min_visible=0.0))
     assert len(kept) == 1
 
 
@@ -317,7 +317,7 @@ def test_the_same_seed_gives_the_same_figures_everywhere():
 
 def test_a_figure_that_is_taken_out_hides_no_joint():
     ink, points = np.ones((10, 10), np.float32), np.array([[5.5, 5.5]])
-    low = scenes._Digit(1, ink, 0, 0, 1.0, np.ones(1), points)
+    low = scenes.Digit(1, ink, 0, 0, 1.0, np.ones(1), points)
     assert scenes._hidden(points, [placed(4, 4, 3, 3)]).tolist() == [True]
     assert scenes._hidden(points, [placed(6, 4, 3, 3), placed(0, 0, 5, 10)]).tolist() == [False]
     points = scenes._keypoints([low], [np.ones((10, 10), bool)], change(), joints=1)

@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from . import camera, scenes, textures
 from .digits import SPLITS
 from .pens import Pen
-from .scenes import TRIES, _Digit
+from .scenes import TRIES, Digit
 
 BOARDS = 0.35  # share of the pages that are boards, where any surface will do
 BESIDE = 0.4  # share of the digits that stand beside the last one, as in a number
@@ -38,7 +38,7 @@ def make_page(index, config, *, bank, split, seed):
         board = stream(_SURFACE).random() < BOARDS
         config = dataclasses.replace(config, surface="board" if board else "paper")
     members = bank.members(split)  # an unknown split fails before anything is drawn
-    digits, masks = scenes._visible(_layout(config, Pen(bank, config.pen, stream(_PEN)), members, stream), config)
+    digits, masks = scenes.visible_digits(_layout(config, Pen(bank, config.pen, stream(_PEN)), members, stream), config)
     image = _sheet(config, stream)
     grain = stream(_GRAIN)
     for digit in digits:
@@ -75,7 +75,7 @@ def _layout(config, pen, members, stream):
                 low, high = config.alpha
                 shade = ink_color(color, config)
                 label = label and int(pen.labels[i]) + 1
-                placed.append(_Digit(label, ink, y, x, low + (high - low) * opacity, shade))
+                placed.append(Digit(label, ink, y, x, low + (high - low) * opacity, shade))
                 boxes.append(box)
                 last = (height, color) if label else last
                 break

@@ -23,7 +23,7 @@ _LAYOUT, _TEXTURE, _GRID, _STAINS, _CLUTTER, _NOISE = range(6)  # the streams
 
 
 @dataclass(frozen=True)
-class _Digit:
+class Digit:
     """A digit that has found its place: ink (h, w) with its upper left corner at y, x; joints (J, 2) in the picture."""
 
     label: int
@@ -58,13 +58,8 @@ def make_scene(index, config, *, bank, split, seed):
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
     members = bank.members(split)
-    digits, masks = _visible(_layout(config, bank, members, stream(_LAYOUT)), config)
-    image = _paper(config, stream)
-    for digit in digits:
-        _paint(image[digit.window], digit.alpha * digit.ink, digit.color)
-    if config.noise:
-        image = (1 - config.noise) * image + config.noise * stream(_NOISE).random(image.shape)
-    pixels = np.rint(255 * image).astype(np.float32) / np.float32(255)
+    digits, masks = visible_digits(_layout(config, bank, members, stream(_LAYOUT)), config)
+    pixels = paint_scene(digits, config, stream)
     keypoints = _keypoints(digits, masks, config, joints=len(getattr(bank, "joint_names", ())))
     return pixels, _target(digits, masks, keypoints, config.image_size)
 
@@ -92,7 +87,7 @@ def _layout(config, bank, members, rng):
                 alpha = low + (high - low) * opacity
                 label, color = int(bank.labels[drawing[0]]) + 1, _ink_color(color, config)
                 joints = bank.joints(*drawing) + (x, y) if hasattr(bank, "joints") else None
-                placed.append(_Digit(label, ink, y, x, alpha, color, joints))
+                placed.append(Digit(label, ink, y, x, alpha, color, joints))
                 boxes.append(box)
                 break
     return placed
@@ -112,8 +107,10 @@ def _overlap(a, b):
     return max(0, width) * max(0, height) / smaller
 
 
-def _visible(placed, config):
+def visible_digits(placed, config):
     """Go from the topmost digit down: keep what can be seen well enough, with the mask of what can be seen.
+
+    [Digit], the lowest first  ->  [Digit], their masks [(H, W) bool]
 
     A digit that is taken out hides nothing, and changes nothing for those above it: one pass is enough.
     """
@@ -160,24 +157,37 @@ def extreme_points(mask):
 
     mask (H, W)  ->  points (4, 2) as x, y
     """
-    x1, y1, x2, y2 = _box(mask)
+    x1, y1, x2, y2 = box_of(mask)
     top, bottom = (np.median(np.flatnonzero(mask[row])) + 0.5 for row in (y1, y2 - 1))
     left, right = (np.median(np.flatnonzero(mask[:, column])) + 0.5 for column in (x1, x2 - 1))
     return np.array([(top, y1 + 0.5), (x1 + 0.5, left), (bottom, y2 - 0.5), (x2 - 0.5, right)])
 
 
 def _target(digits, masks, keypoints, size):
-    boxes = np.array([_box(mask) for mask in masks], np.float32).reshape(-1, 4)
+    boxes = np.array([box_of(mask) for mask in masks], np.float32).reshape(-1, 4)
     labels = np.array([digit.label for digit in digits], np.int64)
     return Target(boxes, labels, np.array(masks, bool).reshape(-1, size, size), keypoints=keypoints)
 
 
-def _box(mask):
+def box_of(mask):
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
 # ---------------------------------------------------------------- paper and ink
+
+
+def paint_scene(digits, config, stream):
+    """Paper, what lies on it, digits in their order, and noise over all.
+
+    [Digit], SceneConfig, stream(part): the random generator of an ingredient  ->  image (H, W, C) float32, k / 255
+    """
+    image = _paper(config, stream)
+    for digit in digits:
+        _paint(image[digit.window], digit.alpha * digit.ink, digit.color)
+    if config.noise:
+        image = (1 - config.noise) * image + config.noise * stream(_NOISE).random(image.shape)
+    return np.rint(255 * image).astype(np.float32) / np.float32(255)
 
 
 def _paint(image, amount, color):

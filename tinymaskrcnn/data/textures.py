@@ -73,7 +73,7 @@ def stray_stroke(size, *, digit_size, rng):
     high = np.clip(np.ceil(points.max(axis=0) + half_width + 2), low + 1, size).astype(np.int64)
     y = np.arange(low[0], high[0])[:, None]
     x = np.arange(low[1], high[1])[None, :]
-    ink = np.clip(half_width + 0.5 - _distance(y, x, points), 0, 1)
+    ink = np.clip(half_width + 0.5 - distance_to_line(y, x, points), 0, 1)
     return int(low[0]), int(low[1]), ink
 
 
@@ -85,7 +85,7 @@ def _bent_line(length, rng, pieces=8):
     return length * ((0.5 - t) * start + 2 * t * (1 - t) * 0.6 * middle)
 
 
-def _distance(y, x, points):
+def distance_to_line(y, x, points):
     """Distance of every pixel to a chain of line pieces (h, w)."""
     nearest = np.full(np.broadcast_shapes(y.shape, x.shape), np.inf)
     for (y0, x0), (y1, x1) in zip(points[:-1].tolist(), points[1:].tolist()):

@@ -11,10 +11,14 @@ from .thresholds import limit_of_nms
 
 
 def missed_chain(trace, target_box, label, *, mask=None, min_iou=0.5, min_score=0.0):
-    """The Chain of a missed object: one step, named like the stage at which the last box that fitted it was lost."""
+    """The Chain of a missed object: one step, named like the stage at which the last box that fitted it was lost.
+
+    label: its class; None where any will do.
+    """
     wanted = {"label": label, "mask": mask, "min_iou": min_iou, "min_score": min_score}
     fate = why_missed(trace, target_box, **wanted)
-    title = f"missed: {name_of(trace.config, label)}, {size_of(target_box)} {place_of(target_box)}"
+    name = "object" if label is None else name_of(trace.config, label)
+    title = f"missed: {name}, {size_of(target_box)} {place_of(target_box)}"
     case = _Missed(trace, target_box, fate, wanted)
     numbers = {"stage": fate.stage} | fate.numbers
     text = "a detection fits it, and counts for another object" if fate.stage == "found" else fate.reason

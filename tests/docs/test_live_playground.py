@@ -1,0 +1,166 @@
+"""The playground in a browser that has no way out: a digit is drawn, found and moved, and all of it follows.
+
+It wants what TINYMASKRCNN_PYODIDE names, and is skipped where it names nothing.
+"""
+
+import base64
+import functools
+import json
+
+import pytest
+from docs.page_checks import complaints
+from docs.test_live import PYODIDE, open_page, pages  # noqa: F401  fixtures
+
+pytestmark = pytest.mark.skipif(not PYODIDE, reason="TINYMASKRCNN_PYODIDE names no distribution of Pyodide")
+TWO = [(56, 50), (60, 44), (66, 43), (70, 48), (68, 56), (62, 64), (56, 71), (63, 71), (72, 71)]
+REACTIONS = "performance.getEntriesByName('playground: reaction').map((one) => one.duration)"
+INKED = "(id) => document.getElementById(id).toDataURL()"
+
+
+def link(**more):
+    """The part of an address that holds a scene."""
+    return "#scene=" + base64.urlsafe_b64encode(json.dumps(more).encode()).decode().rstrip("=")
+
+
+class Player:
+    """A page of the playground, and the hand on its picture."""
+
+    def __init__(self, visitor):
+        self.visitor, self.page = visitor, visitor.page
+        self.page.set_default_timeout(300_000)  # where others work, too, Python takes its time to start
+
+    def wait_for_python(self):
+        self.page.wait_for_function(f"{REACTIONS}.length > 0")
+        return self
+
+    def at(self, x, y, canvas="#scene"):
+        box = self.page.locator(canvas).bounding_box()
+        return box["x"] + x * box["width"] / 128, box["y"] + y * box["height"] / 128
+
+    def stroke(self, points, canvas="#scene"):
+        self.page.mouse.move(*self.at(*points[0], canvas))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point, canvas), steps=3)
+        self.page.mouse.up()
+
+    def found(self):
+        return self.page.locator("#found button:not(.lost)").all_inner_texts()
+
+    def picture(self, canvas):
+        return self.page.evaluate(INKED, canvas)
+
+    def until_changed(self, canvas, before):
+        self.page.wait_for_function(f"([id, before]) => ({INKED})(id) !== before", arg=[canvas, before])
+
+    def react(self, do):
+        """What is done, and then the answer to it is on the page."""
+        count = len(self.page.evaluate(REACTIONS))
+        do()
+        self.page.wait_for_function(f"(count) => {REACTIONS}.length > count", arg=count)
+
+    def go_to(self, hash):
+        self.page.evaluate("(hash) => { location.hash = hash; }", hash)
+
+    def is_clean(self):
+        return self.visitor.outside == [] and self.visitor.errors == []
+
+
+@pytest.fixture
+def play(open_page):  # noqa: F811
+    """play(hash)  ->  a Player on the page."""
+    return lambda hash="", **options: Player(open_page(f"playground.html{hash}", **options))
+
+
+def test_a_digit_is_drawn_found_moved_and_followed(play):
+    player = play()
+    page = player.page
+    assert len(player.found()) == 4 and page.locator("#before-said").inner_text().startswith("4092 anchors")  # recorded
+    player.wait_for_python()
+
+    player.react(lambda: player.stroke(TWO))
+    page.locator("#found button[aria-pressed=true]", has_text="2").wait_for()
+    page.locator("#who", has_text="a 2 with").wait_for()
+    page.locator("#why b", has_text="objectness").wait_for()
+
+    before, count = player.picture("after"), page.locator("#after-said").inner_text()
+    player.react(lambda: page.locator("#nms").fill("0.1"))
+    assert player.picture("after") != before and page.locator("#after-said").inner_text() != count
+
+    page.locator("#tool-move").click()
+    roi = player.picture("roi")
+    player.react(lambda: player.stroke([(63, 58), (66, 70)]))
+    player.until_changed("roi", roi)
+    assert "scene=" in page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 600))")
+
+    page.locator("#moved", has_text="loss").wait_for()
+    start = page.locator("#moved").inner_text()
+    page.locator("#run").click()
+    page.locator("#run", has_text="Let it go").wait_for()
+    loss = [float(text.split("loss ")[1].split(";")[0]) for text in (start, page.locator("#moved").inner_text())]
+    assert loss[1] < loss[0] / 4
+    follow_links(player)
+    assert player.is_clean()
+
+
+def follow_links(player):
+    """A scene comes by its address; a digit that is missed says what it died of; keys do what hands do."""
+    page, three = player.page, {"x": 90, "y": 80, "size": 34, "sample": 3}
+    tiny = {"x": 40, "y": 40, "size": 9, "strokes": [[[-0.3, -0.5], [0.3, -0.5], [0, 0.5]]]}
+    player.react(lambda: player.go_to(link(scene={"digits": [tiny, three]}, least=0.6)))
+    page.locator("#missed h3", has_text="Digit 1 was lost at").wait_for()
+    assert page.locator("#least").input_value() == "0.6" and len(player.found()) == 1
+    page.locator("#scene").focus()
+    for key, digits in (("3", 3), ("ArrowLeft", 3), ("Delete", 2)):
+        player.react(lambda key=key: page.keyboard.press(key))
+        page.locator("#said", has_text=f"of {digits} digits").wait_for()
+    player.react(lambda: page.locator("#undo").click())
+    player.go_to(link(scene={"digits": [three | {"size": 5000}]}))
+    page.locator("#said", has_text="a scene's size is a number from 6 to 128; got 5000").wait_for()
+    player.react(lambda: page.locator("#undo").click())  # and what was there goes on
+    page.locator("#said", has_text="of 3 digits").wait_for()
+
+
+def test_an_address_that_holds_no_scene_says_so_and_shows_another_one(play):
+    for broken in ("e30", "%%", base64.b64encode(b'{"scene": {"digits": [{"x": null}]}}').decode()):
+        player = play(f"#scene={broken}")
+        player.page.locator("#said", has_text="holds no scene that can be read").wait_for()
+        assert len(player.found()) == 4 and player.is_clean()
+
+
+@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
+def test_the_page_is_for_everybody(play, width, scheme):
+    player = play(color_scheme=scheme)
+    player.page.set_viewport_size({"width": width, "height": 844})
+    for check in ("overflow", "alternatives", "names", "contrast"):
+        assert complaints(player.page, check) == [], check
+    assert player.is_clean()
+
+
+@pytest.mark.long
+def test_a_drag_is_answered_within_half_a_second(play):
+    player = play().wait_for_python()
+    page = player.page
+    page.locator("#tool-move").click()
+    page.mouse.move(*player.at(30, 34))
+    page.mouse.down()
+    for step in range(20):
+        player.react(functools.partial(page.mouse.move, *player.at(31 + step, 34 + step)))
+    page.mouse.up()
+    seconds = sorted(page.evaluate(REACTIONS)[-20:])
+    print("reaction to a drag, ms, of 20:", [round(one) for one in seconds])
+    assert (seconds[9] + seconds[10]) / 2 <= 500
+
+
+@pytest.mark.long
+def test_a_detector_is_trained_in_the_tab(play):
+    player = play().wait_for_python()
+    page = player.page
+    page.locator("#train").click()
+    page.wait_for_function("Number(document.getElementById('frame').max) >= 3")
+    player.react(lambda: page.locator("#pad button").first.click())  # it answers meanwhile
+    page.locator("#train", has_text="Pause").click()
+    page.locator("#train", has_text="Train on").wait_for()
+    film = player.picture("film")
+    page.locator("#frame").fill("0")
+    assert player.picture("film") != film and player.picture("curve") and player.is_clean()
