@@ -3,12 +3,12 @@
 import argparse
 import contextlib
 import dataclasses
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import Config, ConfigError, from_dict, scene_preset, to_dict, tour_preset
+from ..config import Config, ConfigError, from_dict, scene_preset, tour_preset
+from ..config_changes import flat_names, override
 from ..config_rules import SYSTEMS
 from ..errors import DataError, shown
 from ..files import parse_json, read_json
@@ -194,30 +194,6 @@ def _add(entries, path, value):
         if not isinstance(entries, dict):  # what it has to be is said when the file is taken
             return
     entries.setdefault(last, value)
-
-
-def override(config, settings):
-    """A new configuration with dotted entries replaced: {"scenes.noise": 0.3}; ConfigError names an unknown one."""
-    table = to_dict(config)
-    known = flat_names(table)
-    for name, value in settings.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            raise ConfigError(f"there is no setting {shown(name)}" + (f"; did you mean {close[0]}?" if close else ""))
-        *parents, last = name.split(".")
-        entry = table
-        for parent in parents:
-            entry = entry[parent]
-        entry[last] = value
-    return from_dict(Config, table)
-
-
-def flat_names(table, prefix=""):
-    """All dotted names of a nested table."""
-    names = []
-    for name, value in table.items():
-        names += flat_names(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
-    return names
 
 
 def parse_setting(word):

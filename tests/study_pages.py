@@ -1,0 +1,157 @@
+"""Writes docs/ablations.md and docs/history.md, and their pictures, from the rows below docs/results.
+
+    python -m tests.study_pages
+
+Nothing is trained: `tinymaskrcnn ablate --all` and `tinymaskrcnn history` make rows. What has none is said to have
+none.
+"""
+
+import argparse
+import collections
+import sys
+from pathlib import Path
+
+from tinymaskrcnn.files import write_whole
+from tinymaskrcnn.studies import history, pictures
+from tinymaskrcnn.studies.answer import answered
+from tinymaskrcnn.studies.catalogue import QUESTIONS
+from tinymaskrcnn.studies.report import markdown
+from tinymaskrcnn.studies.rows import Rows, read_row
+from tinymaskrcnn.visualize import save_figure
+
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "results" / "rows"
+IMAGES = "images/studies"  # below docs
+ASKED = {"drawn": "what was measured", "scene": "one held-out scene, as each arm sees it", "curve": "against steps"}
+
+ABLATIONS = """# Ablations
+
+What the papers of the family say that matters, asked again on scenes of digits: a question, what was published, what
+was expected here
+before anything was measured, and what came out. [How it is computed](api/studies.md): every arm is trained with the
+same seeds, on the
+same scenes, with the same draws; intervals are those of the mean paired difference, by Student's t.
+
+    tinymaskrcnn ablate --list
+    tinymaskrcnn ablate mask_loss            # one question; what has a row is not run again
+    tinymaskrcnn ablate --all
+    python -m tests.study_pages              # this page, from the rows in docs/results
+
+Trainings are short on purpose (300 steps of 4 scenes of 96 × 96 pixels, a network of {parameters} numbers), because a
+detector that finds nearly everything tells
+nothing apart; so figures are far below [what a full training reaches](training.md), and are not for comparing with
+it. With three seeds an interval is
+wide and a sign test never gets below 0.25: "open" means that these rows do not decide, and says how many seeds would.
+
+{state}
+"""
+HISTORY = """# The history in numbers
+
+Each member of [the family](family.md) on the same {scenes} scenes, with the same network below it (a narrow VGG-16
+under a pyramid) and the same {steps} steps
+of 4 scenes. All that differs is the system.
+
+    tinymaskrcnn history
+    tinymaskrcnn history --quick             # a look, in minutes
+    python -m tests.study_pages              # this page, from the rows in docs/results
+
+Figures are means over seeds, ± their standard deviation, on 100 held-out scenes. Seconds are those of the CPU, of all
+threads, for one picture or for one training
+({machine}); other work on the machine makes them larger, so they are upper bounds. The search for proposals is
+counted by itself; passes say how many pictures or crops go
+through the network, for one picture.
+"""
+
+
+def pages():
+    """{path below docs: text} of the two pages, as the rows have them."""
+    rows = Rows(FOLDER)
+    answers = [answered(question, rows) for question in QUESTIONS.values()]
+    return {"ablations.md": ablations(answers, rows), "history.md": history_page(rows)}
+
+
+def ablations(answers, rows):
+    """The page of all questions: those that have rows, and a list of those that have none."""
+    begun = [answer for answer in answers if any(answer.values.values()) or any(answer.failures.values())]
+    found = collections.Counter(c.found for answer in begun for c in answer.comparisons() if len(c.differences) > 1)
+    right = sum(c.found == c.arm.expect for answer in begun for c in answer.comparisons() if len(c.differences) > 1)
+    state = f"Of {len(answers)} questions {len(begun)} have rows, {sum(a.complete for a in answers)} of them all. "
+    state += (
+        f"Of {found.total()} comparisons with two seeds or more {right} came out as expected, {found['open']} are open."
+    )
+    parameters = [row.cost["parameters"] for row in map(read_row, sorted(FOLDER.glob("*.json"))) if row.cost]
+    most = f"{collections.Counter(parameters).most_common(1)[0][0]:,}" if parameters else "some"
+    parts = [ABLATIONS.format(state=state, parameters=most)]
+    parts += [f"{markdown(answer)}\n{images(answer, rows)}" for answer in begun]
+    if waiting := [answer.question for answer in answers if answer not in begun]:
+        parts.append("## Not measured yet\n\n" + "\n".join(f"- `{q.name}`: {q.title}" for q in waiting) + "\n")
+    return "\n".join(parts)
+
+
+def images(answer, rows):
+    """The lines that show the pictures of an answer."""
+    name = answer.question.name
+    return (
+        "\n".join(
+            f"\n![{answer.question.title} {ASKED[kind][0].upper()}{ASKED[kind][1:]}]({IMAGES}/{name}_{kind}.png)"
+            for kind in figures(answer, rows)
+        )
+        + "\n"
+    )
+
+
+def figures(answer, rows):
+    """{kind: Figure} of an answer."""
+    drawn = {"drawn": pictures.answer_figure(answer), "curve": pictures.curves_figure(answer)}
+    if pictures.curves_figure(answer) is None:
+        drawn["scene"] = pictures.scene_figure(answer.question, rows)
+    return {kind: figure for kind, figure in drawn.items() if figure is not None}
+
+
+def history_page(rows):
+    """The table, the time line with what each system finds in a scene, and the bill."""
+    systems = history.told(rows)
+    train = history.HISTORY.plan(history.HISTORY.arms[0], 0).config.train
+    made = next((row.made for arm in history.HISTORY.arms if (row := rows.get(history.HISTORY.plan(arm, 0)))), {})
+    machine = f"{made.get('machine')}, {made.get('kernels')}" if made else "not measured yet"
+    lines = [HISTORY.format(scenes=train.train_scenes, steps=train.steps, machine=machine)]
+    lines += history.table(systems)
+    lines += ["", history.verdict(systems), "", "## Time line", ""]
+    for name, (year, brought) in history.YEARS.items():
+        lines.append(f"- **{year}** `{name}`: {brought}.")
+    if any(entry["seeds"] for entry in systems):
+        lines += ["", f"![Box AP of each system against the time that a picture takes]({IMAGES}/history_drawn.png)"]
+    if pictures.scene_figure(history.HISTORY, rows) is not None:
+        lines += ["", f"![A held-out scene, and what each system found in it]({IMAGES}/history_scene.png)"]
+    return "\n".join(lines) + "\n"
+
+
+def draw():
+    """Write the pictures of both pages; returns their paths."""
+    rows, folder, paths = Rows(FOLDER), DOCS / IMAGES, []
+    folder.mkdir(parents=True, exist_ok=True)
+    for question in QUESTIONS.values():
+        answer = answered(question, rows)
+        if any(answer.values.values()):
+            for kind, figure in figures(answer, rows).items():
+                paths.append(save_figure(figure, folder / f"{question.name}_{kind}.png", dpi=90))
+    systems = history.told(rows)
+    if any(entry["seeds"] for entry in systems):
+        paths.append(save_figure(pictures.history_figure(systems), folder / "history_drawn.png", dpi=90))
+    if (figure := pictures.scene_figure(history.HISTORY, rows)) is not None:
+        paths.append(save_figure(figure, folder / "history_scene.png", dpi=90))
+    for path in set(folder.glob("*.png")) - set(paths):
+        path.unlink()
+    return paths
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    for name, text in pages().items():
+        print(f"wrote {write_whole(DOCS / name, text)}", file=sys.stderr)
+    for path in draw():
+        print(f"wrote {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

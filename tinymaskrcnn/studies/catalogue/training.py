@@ -1,0 +1,68 @@
+"""How the parts learn: at once or in turns, with which gradients, and which tasks."""
+
+from ..question import Arm, Question
+
+QUESTIONS = (
+    Question(
+        name="procedure",
+        title="Learn all at once, or in four steps that take turns?",
+        settings={"model.system": "faster_rcnn"},
+        arms=(
+            Arm("at once", {"train.procedure": "joint"}),
+            Arm("in turns", {"train.procedure": "alternating"}, expect="lower", published="69.9 against 70.0 mAP"),
+        ),
+        measure="bbox.AP",
+        effect=0.03,
+        published="Faster R-CNN (PAMI), section 3.2: 70.0 mAP jointly, 69.9 in turns (VGG-16); Mask R-CNN, appendix "
+        "B: jointly 1.2 box AP more.",
+        why="At an equal number of steps each part learns in two of four steps only, from a random start: expected "
+        "is less.",
+    ),
+    Question(
+        name="exact_joint",
+        title="Should the heads move the proposals? Exact joint training",
+        arms=(
+            Arm("approximate", {"model.box_gradient": "none"}),
+            Arm("features", {"model.box_gradient": "features"}, expect="null", published="nobody has separated it"),
+            Arm(
+                "features and targets",
+                {"model.box_gradient": "features+targets"},
+                expect="null",
+                published="nobody has",
+            ),
+        ),
+        measure="bbox.AP",
+        effect=0.02,
+        seeds=5,
+        published="MNC (table 1) mixes it with joint training; Faster R-CNN leaves it out; detectors that cut every "
+        "such gradient do well.",
+        why="What a head says of a box in its first hundred steps is noise, and the gradient polishes only. Five "
+        "seeds.",
+    ),
+    Question(
+        name="multi_task",
+        title="Do masks help the boxes?",
+        arms=(
+            Arm("boxes and masks", {"model.system": "mask_rcnn"}),
+            Arm("boxes alone", {"model.system": "faster_rcnn"}, expect="null", published="37.3 against 38.2 box AP"),
+        ),
+        measure="bbox.AP",
+        effect=0.02,
+        seeds=5,
+        published="Mask R-CNN, table 3: 38.2 box AP with masks, 37.3 without (ResNet-101-FPN).",
+        why="Nine tenths of an AP in a hundred: noise at this scale, unless there are many seeds.",
+    ),
+    Question(
+        name="objectness",
+        title="One logit for an anchor, or two?",
+        settings={"model.system": "faster_rcnn"},
+        arms=(
+            Arm("sigmoid", {"model.rpn.objectness": "sigmoid"}),
+            Arm("softmax of two", {"model.rpn.objectness": "softmax"}, expect="null", published="a matter of writing"),
+        ),
+        measure="bbox.AP",
+        effect=0.02,
+        published="Faster R-CNN, section 3.1: two for simplicity; one with a logistic regression does as well.",
+        why="Both say the same thing.",
+    ),
+)

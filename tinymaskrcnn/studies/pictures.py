@@ -1,0 +1,89 @@
+"""Answers as pictures: values and intervals, curves over the length of a training, a scene as each arm sees it."""
+
+import re
+
+from ..data.loader import open_stream
+from ..visualize import style
+from ..visualize.detections import draw_judged, draw_truth
+from ..visualize.intervals import intervals_figure
+from ..visualize.lettering import with_glyphs
+from ..visualize.lines import draw_lines
+from .sketch import SCENES, drawn_from
+
+
+def answer_figure(answer):
+    """Values of every seed, and mean differences with their intervals: an Answer  ->  Figure"""
+    question = answer.question
+    compared = {comparison.arm.name: comparison.interval for comparison in answer.comparisons()}
+    values = {arm.name: answer.values[arm.name] for arm in question.arms}
+    intervals = {arm.name: compared.get(arm.name) for arm in question.arms}
+    label = f"{question.measure}, a point a seed"
+    return intervals_figure(values, intervals, title=question.title, label=label, effect=question.effect)
+
+
+def curves_figure(answer):
+    """Of arms that are called "NAME, N steps": the mean of each NAME against N; None for other questions."""
+    curves = {}
+    for arm in answer.question.arms:
+        match = re.fullmatch(r"(.+), (\d+) steps", arm.name)
+        if match is None:
+            return None
+        numbers = list(answer.values[arm.name].values())
+        if numbers:
+            curves.setdefault(match[1], []).append((int(match[2]), sum(numbers) / len(numbers)))
+    if not curves:
+        return None
+    figure = style.new_figure(5.4, 3.4)
+    lines = {name: tuple(zip(*sorted(points))) for name, points in curves.items()}
+    draw_lines(lines, ax=figure.subplots(), xlabel="steps of training", ylabel=answer.question.measure, markers=True)
+    figure.tight_layout()
+    return figure
+
+
+def scene_figure(question, rows, *, seed=0):
+    """A held-out scene, its objects, and what each arm found: of a few scenes the one that tells the arms apart most.
+
+    Question, Rows  ->  Figure, or None while arms have no row
+    """
+    plans = {arm.name: question.plan(arm, seed) for arm in question.arms}
+    sketches = {name: row.found for name, plan in plans.items() if (row := rows.get(plan)) and len(row.found) == SCENES}
+    if len(sketches) < len(plans):
+        return None
+    config = next(iter(plans.values())).config
+    number = max(range(SCENES), key=lambda i: _difference([found[i] for found in sketches.values()]))
+    image, truth = open_stream(config, split="test").scene(number)
+    figure = style.new_figure(2.15 * (1 + len(sketches)), 2.5)
+    axes = figure.subplots(1, 1 + len(sketches), squeeze=False)[0]
+    names = config.model.class_names
+    draw_truth(image, truth, names, ax=axes[0])
+    for ax, found in zip(axes[1:], sketches.values()):
+        draw_judged(image, truth, drawn_from(found[number], size=image.shape[:2]), names, ax=ax)
+    for ax, name in zip(axes, ["truth", *sketches]):
+        ax.set_title(with_glyphs(name), fontsize=style.SMALL, loc="left")
+    figure.tight_layout()
+    return figure
+
+
+def history_figure(systems):
+    """Box AP of each system against the seconds that a picture takes, search included: what `history.told` says."""
+    figure = style.new_figure(6.4, 3.6)
+    ax = style.plain_axes(figure.subplots())
+    for entry in systems:
+        if entry["box AP"]["mean"] is None:
+            continue
+        seconds = entry["test, ms"]["mean"] + (entry["search, ms"]["mean"] or 0)
+        place = 1000 * seconds, entry["box AP"]["mean"]
+        ax.errorbar(*place, yerr=entry["box AP"]["spread"], fmt="o", color=style.DARK_BLUE, capsize=3)
+        ax.annotate(entry["system"], place, xytext=(6, 4), textcoords="offset points", fontsize=style.SMALL)
+    ax.set_xscale("log")
+    ax.margins(x=0.25, y=0.2)
+    ax.set_xlabel("ms of the CPU for a picture, search included", fontsize=style.TEXT)
+    ax.set_ylabel("box AP", fontsize=style.TEXT)
+    figure.tight_layout()
+    return figure
+
+
+def _difference(found):
+    """How differently arms see a scene: the spread of how many they found, and of how sure they are."""
+    sums = [sum(table["scores"]) for table in found]
+    return max(sums) - min(sums)
