@@ -17,7 +17,7 @@ RESULTS = "docs/results"
 
 
 def add_arguments(parser):
-    parser.add_argument("names", metavar="NAME", nargs="*", help="questions of --list; they share rows")
+    parser.add_argument("names", metavar="NAME", nargs="*", default=[], help="questions of --list; they share rows")
     parser.add_argument("--list", action="store_true", help="the questions, with what is measured of each")
     parser.add_argument("--all", action="store_true", help="all questions, one after another")
     add_study_options(parser)
