@@ -218,6 +218,7 @@ class TrainConfig(Settings):
     train_scenes: int = 0  # so many different scenes, again and again; 0: every one is new
     eval_scenes: int = 200
     frozen_stages: int = -1  # fine-tuning: 0 keeps the stem as it is, 1 the first stage too, ...; -1 trains everything
+    sync_batch_norm: bool = True  # on several ranks: statistics of the whole batch; False: of a rank's own pictures
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,7 @@ RULES = {
         "train_scenes": COUNT,
         "eval_scenes": COUNT,
         "frozen_stages": whole(-1, 4),
+        "sync_batch_norm": flag(),
     },
     "CocoConfig": {
         "annotations": text(),

@@ -43,7 +43,7 @@ from .train.finetune import freeze_stages, load_fitting
 from .train.metrics import read_rows
 from .train.pretrain import crop_accuracy, new_classifier, transplant
 from .train.procedures import PROCEDURES, Training
-from .train.ranks.launch import check_together
+from .train.ranks.launch import check_together, same_run, same_weights
 from .train.ranks.sharing import own_part, put_together
 from .train.rcnn_stages import require_fits
 from .train.run import FollowedRun, RunFolder, next_run_path
@@ -109,8 +109,6 @@ class Experiment(Detector):
 
     def __init__(self, run, *, device="cpu", threads=None, ranks=None):
         check_experiment(run.config)
-        if ranks is not None:
-            check_together(run.config, ranks)
         self.run = run
         self.config = run.config
         self.data_dir = run.data_dir
@@ -171,17 +169,18 @@ class Experiment(Detector):
         return experiment
 
     @classmethod
-    def open(cls, path, *, device="cpu", threads=None, weights=True):
+    def open(cls, path, *, device="cpu", threads=None, weights=True, ranks=None):
         """An existing run with the weights of its last checkpoint, ready to detect, evaluate, draw, or train on."""
-        experiment = cls(RunFolder.open(path), device=device, threads=threads)
+        folder = RunFolder.open(path) if ranks is None else same_run(ranks, lambda: RunFolder.open(path))
+        experiment = cls(folder, device=device, threads=threads, ranks=ranks)
         if _learns_crops(experiment.config):
             raise ArgumentError(f"{path} holds a pretrained backbone and no detector; a training can begin with it")
         if weights:
             with naming(experiment.run.checkpoint_file):
-                checkpoint = experiment.run.load(part="model")
-                experiment.model.load_state_dict(checkpoint.model)
-            require_fits(experiment.run, checkpoint.model)
-            if unfinished := stopped_in(experiment.config, checkpoint.step):
+                model, step = same_weights(ranks, experiment.run.load(part="model") if experiment.leads else None)
+                experiment.model.load_state_dict(model)
+            require_fits(experiment.run, model)
+            if unfinished := stopped_in(experiment.config, step):
                 experiment._say(f"warning: {path} {unfinished}")
         return experiment
 
@@ -263,6 +262,8 @@ class Experiment(Detector):
     def train(self, *, on_start=lambda step: None):
         """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
         check_memory(self.config, device=self.device)
+        if self.ranks is not None:
+            check_together(self.config, self.ranks)
         if proposals := self.stream().proposals:
             proposals.prepare(self.config.train.steps * self.config.train.accumulate)
         training = Training(self.model, self.stream(), self.run, self.device, self.ranks)

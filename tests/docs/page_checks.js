@@ -44,21 +44,22 @@
     const channels = (color) => { const found = color.match(/[\d.]+/g).map(Number); if (color.startsWith("color(srgb")) for (const k of [0, 1, 2]) found[k] *= 255; return found.length < 4 ? [...found.slice(0, 3), 1] : found; };
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((sum, c, k) => sum + c * [0.2126, 0.7152, 0.0722][k], 0);
     const over = (top, below) => [0, 1, 2].map((k) => top[3] * top[k] + (1 - top[3]) * below[k]);
-    const behind = (e) => { // the colours of all backgrounds, from the page up; null where a picture is one of them
-      const all = [];
-      for (let at = e; at; at = at.parentElement) { const style = getComputedStyle(at); if (style.backgroundImage !== "none") return null; all.push(channels(style.backgroundColor)); }
-      return all.reverse().reduce((below, top) => over(top, below), matchMedia("(prefers-color-scheme: dark)").matches && getComputedStyle(document.documentElement).colorScheme.includes("dark") ? [18, 18, 18] : [255, 255, 255]);
+    const page = matchMedia("(prefers-color-scheme: dark)").matches && getComputedStyle(document.documentElement).colorScheme.includes("dark") ? [18, 18, 18] : [255, 255, 255];
+    const known = new Map([[null, { below: page, opacity: 1 }]]); // of an element: many words stand in one
+    const around = (e) => { // what is behind it, null where a picture is, and how opaque it is; from the page up
+      if (!known.has(e)) {
+        const style = getComputedStyle(e), { below, opacity } = around(e.parentElement);
+        known.set(e, { below: below && style.backgroundImage === "none" ? over(channels(style.backgroundColor), below) : null, opacity: opacity * Number(style.opacity) });
+      }
+      return known.get(e);
     };
     const found = new Map();
     const walk = document.createTreeWalker(document.querySelector(root), NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) {
       const e = walk.currentNode.parentElement;
       if (!walk.currentNode.data.trim() || !e.getClientRects().length || e.closest("script, style, option, svg, mjx-container, [aria-disabled=true], :disabled")) continue;
-      const style = getComputedStyle(e), below = style.visibility === "hidden" ? null : behind(e);
-      if (!below || e.getBoundingClientRect().width <= 1) continue;
-      let opacity = 1;
-      for (let at = e; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
-      if (opacity === 0) continue;
+      const style = getComputedStyle(e), { below, opacity } = around(e);
+      if (!below || !opacity || style.visibility === "hidden" || e.getBoundingClientRect().width <= 1) continue;
       const ink = channels(style.color);
       const [a, b] = [light(over([...ink.slice(0, 3), ink[3] * opacity], below)), light(below)].sort((x, y) => y - x);
       const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);

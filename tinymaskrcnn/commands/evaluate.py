@@ -2,7 +2,7 @@
 
 import json
 
-from .options import SKIP_BROKEN, add_data, add_device, data_source, given_options, offering_skip_broken
+from .options import SKIP_BROKEN, add_data, add_device, data_source, given_options, offering_skip_broken, threads_of
 
 HELP = "COCO average precision of a trained run on held-out scenes, or of a results file"
 EXAMPLES = """examples:
@@ -10,6 +10,7 @@ EXAMPLES = """examples:
   tinymaskrcnn evaluate runs/001 --json --scenes 500
   tinymaskrcnn evaluate runs/001 --areas 20,28     own borders between small, medium and large
   tinymaskrcnn evaluate runs/001 --annotations val.json --images photos --save-results found.json
+  mpiexec -n 4 tinymaskrcnn evaluate runs/001      the pictures shared by four processes
   tinymaskrcnn evaluate --annotations val.json --results found.json --iou segm     without a model"""
 
 ONLY_FOR_RUNS = ("scenes", "split", "data", "images", "save_results", "skip_broken")
@@ -39,9 +40,14 @@ def add_arguments(parser):
 
 
 def run(args):
-    _check(args)
-    figures = _evaluate_results(args) if args.results else _evaluate_run(args)
-    print(json.dumps(figures, indent=2) if args.json else figures_table(figures))
+    from ..train.ranks.launch import together
+
+    with together(args.device) as ranks:
+        _check(args)
+        if ranks is not None:
+            _check_shared(args)
+        figures = _evaluate_results(args) if args.results else _evaluate_run(args, ranks)
+        print(json.dumps(figures, indent=2) if args.json else figures_table(figures))
     return 0
 
 
@@ -62,11 +68,20 @@ def _check(args):
         raise ArgumentError("a RUN needs both --annotations and --images to be judged on other pictures")
 
 
-def _evaluate_run(args):
+def _check_shared(args):
+    """Refuse what one process does, where there are several."""
+    from ..errors import ArgumentError
+
+    alone = [name for name in ("results", "save_results") if getattr(args, name)]
+    if alone:
+        raise ArgumentError(f"--{alone[0].replace('_', '-')}: needs one process; leave out mpiexec")
+
+
+def _evaluate_run(args, ranks):
     from ..errors import ArgumentError
     from ..experiment import KINDS, Experiment
 
-    experiment = Experiment.open(args.run, device=args.device, threads=args.threads)
+    experiment = Experiment.open(args.run, device=args.device, threads=threads_of(args, ranks), ranks=ranks)
     if args.annotations:
         experiment.use_annotations(args.annotations, args.images)
     else:

@@ -47,6 +47,15 @@ def add_device(parser):
     )
 
 
+def threads_of(args, ranks):
+    """The threads of --threads; on several ranks, where nobody said how many, a fair share of the machine's cores."""
+    if ranks is None or args.threads is not None or "TINYMASKRCNN_THREADS" in os.environ:
+        return args.threads
+    from ..train.ranks.launch import fair_threads
+
+    return fair_threads(ranks)
+
+
 def add_tf32(parser):
     parser.add_argument("--tf32", action="store_true", help="with --device cuda: faster and coarser matrix products")
 

@@ -1,7 +1,6 @@
 """`tinymaskrcnn train`: learn from scenes or annotated pictures, evaluate, draw; or continue where a run stopped."""
 
 import dataclasses
-import os
 import sys
 
 from ..config import SCENE_PRESETS
@@ -21,6 +20,7 @@ from .options import (
     given_options,
     offering_skip_broken,
     replace_steps,
+    threads_of,
 )
 from .pictures import (
     PICTURE_OPTIONS,
@@ -74,10 +74,9 @@ def run(args):
 
 def _run(args, ranks):
     from ..experiment import Experiment
-    from ..train.ranks.launch import fair_threads, same_run
+    from ..train.ranks.launch import same_run
 
-    if ranks is not None and args.threads is None and "TINYMASKRCNN_THREADS" not in os.environ:
-        args.threads = fair_threads(ranks)
+    args.threads = threads_of(args, ranks)
     if args.resume:
         folder = _resumed_folder(args) if ranks is None else same_run(ranks, lambda: _resumed_folder(args))
         experiment = Experiment(folder, device=args.device, threads=args.threads, ranks=ranks)

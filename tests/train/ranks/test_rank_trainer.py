@@ -112,6 +112,41 @@ def test_a_training_of_several_steps_repeats_bit_for_bit_and_follows_one_process
         assert np.allclose(first[1][1][name], array, rtol=1e-8, atol=1e-10), name
 
 
+LOCAL = dataclasses.replace(SETTINGS, sync_batch_norm=False)
+
+
+class Repeated(Scenes):
+    """Both ranks see the same two pictures, so what one takes of its own is what both have together."""
+
+    def batch(self, i):
+        return super().batch(0)
+
+
+def test_batch_norm_of_a_rank_s_own_pictures_is_that_of_all_where_all_have_the_same(threads):
+    own, all_ = (on_some_ranks(threads, 2, tiny_model, settings, Repeated()) for settings in (LOCAL, SETTINGS))
+    assert own[0][0] == pytest.approx(all_[0][0], rel=1e-12)
+    for name, gradient in all_[0][1].items():
+        assert abs(own[1][1][name] - gradient).max() <= 1e-12 * max(abs(gradient).max(), 1e-3), name
+
+
+def test_batch_norm_of_a_rank_s_own_pictures_shares_its_gradients_and_in_the_end_its_running_means(threads):
+    """Step by step the weights are the same on all ranks; running means are those of rank 0 when all is done."""
+
+    def work(ranks):
+        trainer, states = RankTrainer(tiny_model().astype(np.float64), Scenes(), LOCAL, ranks=ranks), []
+        for _ in trainer.rows():
+            states.append({name: array.copy() for name, array in trainer.state_dict()["model"].items()})
+        return states, trainer.state_dict()["model"]
+
+    (first, first_end), (second, second_end) = threads.on_ranks(2, work)
+    differ = {name for name, array in first[-1].items() if not np.array_equal(array, second[-1][name])}
+    assert differ == {name for name in first_end if "running" in name}
+    assert all(np.array_equal(first[-1][name], end[name]) for end in (first_end, second_end) for name in end)
+    together = on_some_ranks(threads, 2, tiny_model, SETTINGS, Scenes())[0][1]
+    apart = on_some_ranks(threads, 2, tiny_model, LOCAL, Scenes())[0][1]
+    assert max(abs(apart[name] - together[name]).max() for name in apart) > 1e-6
+
+
 def test_all_ranks_stop_at_a_nan_that_one_of_them_meets_and_say_the_same(threads):
     def work(ranks):
         trainer = RankTrainer(tiny_model(norm="group").astype(np.float64), Scenes(), SETTINGS, ranks=ranks)

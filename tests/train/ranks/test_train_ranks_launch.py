@@ -15,7 +15,7 @@ from tiny_settings import TINY_PARTS, TINY_RUN
 from tinymaskrcnn import Experiment, cli
 from tinymaskrcnn.commands.options import override
 from tinymaskrcnn.config import Config, to_dict
-from tinymaskrcnn.errors import BackendError, ConfigError, RankError
+from tinymaskrcnn.errors import ArgumentError, BackendError, ConfigError, RankError
 from tinymaskrcnn.train.metrics import read_rows
 from tinymaskrcnn.train.ranks import launch, mpi
 from tinymaskrcnn.train.ranks.communicator import Communicator
@@ -52,6 +52,8 @@ def test_two_ranks_go_on_from_one_process_and_compute_and_judge_what_it_would(se
     figures = json.loads((two / "evaluation.json").read_text())
     again = json.loads(json.dumps(Experiment.open(two).evaluate()))
     assert {kind: figures[kind] for kind in again} == again and done.stdout.count("on 7 held-out scenes") == 1
+    done = with_mpi.run_ranks(2, "-m", "tinymaskrcnn", "evaluate", two, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout) == again, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,34 @@ def test_what_cannot_be_shared_is_refused(threads, settings, wanted):
             launch.check_together(override(CONFIG, settings), ranks)
 
     threads.on_ranks(2, work)
+
+
+def test_an_evaluation_needs_the_run_on_one_rank_alone(threads, tmp_path):
+    """The others, on other machines perhaps, see nothing of its folder, and judge with its weights."""
+    path = tmp_path / "run"
+    with pytest.raises(ArgumentError, match="not a run folder"):
+        threads.on_ranks(2, lambda ranks: Experiment.open(path, ranks=ranks))
+    settings = TINY_RUN | TINY_PARTS | {"train.batch_size": 3, "train.steps": 1, "train.eval_scenes": 7}
+    Experiment.start(path, override(CONFIG, settings)).train()
+    wanted = json.dumps(Experiment.open(path).evaluate())
+
+    def judged(ranks):
+        experiment = Experiment.open(path if ranks.first else tmp_path / "not here", ranks=ranks)
+        return json.dumps(experiment.evaluate())
+
+    assert threads.on_ranks(2, judged) == [wanted] * 2
+
+
+@pytest.mark.parametrize("given", [("--save-results", "found.json"), ("--results", "a.json", "--annotations", "b.json")])
+def test_what_one_process_evaluates_is_refused_on_several(monkeypatch, capsys, given):
+    ranks = Communicator()
+    ranks.end_all = lambda status: None
+    monkeypatch.setattr(launch, "MpiCommunicator", lambda: ranks)
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    run = [] if "--results" in given else ["run"]
+    cli.main(["evaluate", *run, *given])
+    assert f"{given[0]}: needs one process; leave out mpiexec" in capsys.readouterr().err
 
 
 def test_the_run_of_the_first_is_that_of_all_and_one_writes(threads, tmp_path):

@@ -133,3 +133,12 @@ def same_run(ranks, find):
     entries = [str(run.path), to_dict(run.config), run.data_dir] if run else None
     path, config, data_dir = json.loads(ranks.from_first(json.dumps(entries).encode()))
     return run or FollowedRun.create(path, from_dict(Config, config, f"{path}/config.json"), data_dir=data_dir)
+
+
+def same_weights(ranks, checkpoint):
+    """The arrays {name: array} and the step of rank 0's Checkpoint, on all ranks; the others have none."""
+    if ranks is None:
+        return checkpoint.model, checkpoint.step
+    with ranks.patiently(10):  # rank 0 reads, or draws
+        sent = ranks.arrays_from_first(checkpoint and checkpoint.model | {"step": np.array(checkpoint.step)})
+    return sent, int(sent.pop("step"))

@@ -23,7 +23,8 @@ class RankTrainer(Trainer):
     """A Trainer that computes, on any number of ranks, the step that one process would compute, but for rounding."""
 
     def __init__(self, model, stream, config, *, ranks, device="cpu"):
-        super().__init__(synchronise(model, ranks), RankStream(stream, ranks), config, device=device)
+        model = synchronise(model, ranks) if config.sync_batch_norm else model
+        super().__init__(model, RankStream(stream, ranks), config, device=device)
         self.ranks = ranks
 
     def align(self):
@@ -37,6 +38,11 @@ class RankTrainer(Trainer):
 
     def step_rng(self):
         return RankRandom(super().step_rng(), self.ranks)
+
+    def rows(self):
+        yield from super().rows()
+        if not self.config.sync_batch_norm:
+            self.align()  # running means, which may differ, become those that the checkpoint has
 
     def _gradients(self, batches):
         with counting_over(self.ranks):
