@@ -157,7 +157,7 @@ def test_an_evaluation_needs_the_run_on_one_rank_alone(threads, tmp_path):
     assert threads.on_ranks(2, judged) == [wanted] * 2
 
 
-@pytest.mark.parametrize("given", [("--save-results", "found.json"), ("--results", "a.json", "--annotations", "b.json")])
+@pytest.mark.parametrize("given", [["--save-results", "found.json"], ["--results", "a", "--annotations", "b"]])
 def test_what_one_process_evaluates_is_refused_on_several(monkeypatch, capsys, given):
     ranks = Communicator()
     ranks.end_all = lambda status: None
