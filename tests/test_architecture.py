@@ -30,7 +30,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know one ano
     {"interop", "visualize"},
     {"zoo"},
     {"experiment", "homework"},
-    {"studies"},
+    {"studies", "museum"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -76,6 +76,11 @@ TESTED_ELSEWHERE = {
     "homework/worker.py": "homework/test_remote.py",
     "homework/student.py": "homework/test_remote.py",
     "homework/asking.py": "homework/test_remote.py",
+    "museum/worker.py": "museum/test_visit.py",
+    "museum/subjects.py": "museum/test_views.py",
+    "museum/checks_of_networks.py": "museum/test_checks.py",
+    **{f"museum/exhibits/{room}.py": "museum/test_exhibit.py" for room in ("crops", "detection", "losses", "learning")},
+    "museum/exhibits/harmless.py": "museum/test_exhibit.py",
     "commands/annotate_page.py": "commands/test_commands_annotate.py",
     "data/coco_report.py": "data/test_coco_check.py",
     "data/coco_entries.py": "data/test_coco_check.py",
@@ -410,6 +415,7 @@ WRITES_ITSELF = {  # what is not there whole or not at all, and why
     "data/download.py": "open(part, 'ab' if resumed else 'wb')",  # bytes gather for days; then files.put_in_place
     "homework/files.py": "path.rename(place / path.name)",  # results of before move to a new folder as they are
     "homework/worker.py": "os.fdopen(args.answers, 'wb')",  # the pipe to the process that asked
+    "museum/worker.py": "os.fdopen(os.dup(1), 'wb')",  # its output, which is the answer
     "commands/doctor.py": "tempfile.TemporaryFile(dir=folder)",  # without a name: it asks whether a folder takes one
 }
 MAKE = {"rename", "renames", "link", "symlink", "symlink_to", "hardlink_to", "move", "copy2", "copyfile", "copytree"}

@@ -13,7 +13,7 @@ from .errors import TinyMaskRCNNError, shown
 
 COMMANDS = (
     *("train", "evaluate", "predict", "annotate", "convert", "export", "demo", "profile", "walk", "explain"),
-    *("live", "history", "ablate", "doctor", "data", "homework"),
+    *("live", "history", "ablate", "doctor", "data", "homework", "museum"),
 )
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 UNREAD = 141  # and of a program whose output nobody reads any more: `... | head`

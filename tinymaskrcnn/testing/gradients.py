@@ -1,5 +1,7 @@
 """The gradient check: derivatives by differences of forward, along directions or one number at a time."""
 
+import functools
+
 import numpy as np
 
 from ..backend import to_host
@@ -20,6 +22,22 @@ def check_gradients(case):
     Returns the largest relative error; of what y's own digits cannot resolve only the share that TOLERANCE allows for.
     """
     worst = 0.0
+    for name, value, rows, judge in _judged(case):
+        if not all(row[-1] for row in rows):
+            if judge is not None:
+                rows += [(label, *judge(v)) for label, v in _probes(value)]
+            fail("gradient", _message(case, name, value, rows))
+        worst = max([worst, *(float(error) for *_, error, _ in rows)])
+    return worst
+
+
+def largest_error(case):
+    """As `check_gradients`, and of a wrong gradient too: the largest relative error, with no judgement on it."""
+    return max((float(error) for _, _, rows, _ in _judged(case) for *_, error, _ in rows), default=0.0)
+
+
+def _judged(case):
+    """(name, value, rows of derivatives, how to make another one; None where every number was looked at already)."""
     case.subject.zero_grad()
     y, cache = case.forward()
     dy = case.seed_for(y)
@@ -29,15 +47,10 @@ def check_gradients(case):
     slots = list(_input_slots(case, gradients)) + list(_parameter_slots(case, analytic))
     tiny = sum(value.size for _, value, _, _ in slots) <= TINY
     for name, value, gradient, place in slots:
+        judge = functools.partial(_compare, case, dy, value, gradient, place=place)
         directions = _unit_directions(value) if tiny else _random_directions(value, case.directions, rng)
-        rows = [(label, *_compare(case, dy, value, gradient, v, place)) for label, v in directions]
-        if not all(row[-1] for row in rows):
-            if not tiny:
-                rows += [(label, *_compare(case, dy, value, gradient, v, place)) for label, v in _probes(value)]
-            fail("gradient", _message(case, name, value, rows))
-        worst = max([worst, *(float(error) for *_, error, _ in rows)])
+        yield name, value, [(label, *judge(v)) for label, v in directions], None if tiny else judge
     case.subject.zero_grad()
-    return worst
 
 
 def _input_slots(case, gradients):

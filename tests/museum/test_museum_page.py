@@ -1,0 +1,58 @@
+"""docs/museum.md: what it says is what docs/museum.json holds, and that is what the checks find now."""
+
+import json
+
+import museum_page
+import pytest
+
+from tinymaskrcnn.museum.checks import CHECKS
+from tinymaskrcnn.museum.exhibits import EXHIBITS
+from tinymaskrcnn.museum.matrix import kill_matrix
+
+RECORD = json.loads(museum_page.RECORD.read_text(encoding="utf-8"))
+AGAIN = "python tests/museum_page.py writes it anew"
+
+
+def test_the_page_is_up_to_date():
+    assert museum_page.PAGE.read_text(encoding="utf-8") == museum_page.page(RECORD), (
+        f"{AGAIN} (--text, if only words changed)"
+    )
+
+
+def test_the_record_knows_every_exhibit_and_every_check():
+    assert list(RECORD["exhibits"]) == list(EXHIBITS) and RECORD["checks"] == list(CHECKS), AGAIN
+    pictures = {path.stem for path in museum_page.PICTURES.glob("*.png")}
+    assert pictures == {*EXHIBITS, "matrix"}, AGAIN
+
+
+def test_every_bug_is_found_and_nothing_else():
+    assert RECORD["missed"] == [] and RECORD["false_alarms"] == []
+    for name, told in RECORD["exhibits"].items():
+        assert bool(told["found"]) != EXHIBITS[name].harmless, name
+        assert told["cheapest"] in ({""} if EXHIBITS[name].harmless else told["found"])
+
+
+def test_a_harmless_exhibit_changes_no_number():
+    for exhibit in EXHIBITS.values():
+        if exhibit.harmless:
+            told = RECORD["exhibits"][exhibit.name]
+            assert max(told["gradient"][0], told["parity"][0]) < museum_page.DIFFERENT, exhibit.name
+
+
+def found(names):
+    matrix = kill_matrix([EXHIBITS[name] for name in names], processes=2)
+    return {verdict.name: sorted(verdict.found) for verdict in matrix.verdicts} | {"": matrix.false_alarms}
+
+
+def recorded(names):
+    return {name: sorted(RECORD["exhibits"][name]["found"]) for name in names} | {"": []}
+
+
+def test_some_of_it_is_found_now():
+    names = ["equals-in-max-pooling", "gaps-between-groups"]
+    assert found(names) == recorded(names), AGAIN
+
+
+@pytest.mark.long
+def test_all_of_it_is_found_now():
+    assert found(EXHIBITS) == recorded(EXHIBITS), AGAIN
