@@ -16,7 +16,7 @@ from tinymaskrcnn.museum.exhibits import EXHIBITS, ROOMS
 from tinymaskrcnn.museum.matrix import judged, measures
 from tinymaskrcnn.museum.picture import exhibit_figure, matrix_figure
 from tinymaskrcnn.museum.visit import visits
-from tinymaskrcnn.visualize import save_figure
+from tinymaskrcnn.visualize.steps import small_png
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, RECORD, PICTURES = DOCS / "museum.md", DOCS / "museum.json", DOCS / "images/museum"
@@ -62,6 +62,8 @@ def measured(processes):
         return counted(names, label="exhibits")
 
     replies = visits(exhibits, processes=processes, told=told, checks=None, **measures(exhibits))
+    if silent := {name: reply["trouble"] for name, reply in replies.items() if "trouble" in reply}:
+        raise SystemExit(f"no answer: {silent}")
     views = {exhibit.name: replies[exhibit.name]["views"][exhibit.view] for exhibit in exhibits}
     return judged(exhibits, replies, measured=True), replies[""]["views"], views
 
@@ -86,9 +88,9 @@ def _matrix(record):
     return [
         "## The kill matrix\n",
         f"{checks} checks against {len(bugs)} bugs: {found} are found, {alone} of them by one check only. False alarms "
-        f"on the clean package and on the {exhibits - len(bugs)} exhibits that change nothing: {alarms}. With {right} "
-        "of them every gradient of the harness is right: a gradient check proves that backward fits forward, not that "
-        "forward is what it should be.\n",
+        f"on the clean package and on the {exhibits - len(bugs)} exhibits that change nothing: {alarms}.\n",
+        f"With {right} of the bugs every gradient of the harness is right: a gradient check proves that backward fits "
+        "forward, not that forward is what it should be.\n",
         f"```{{image}} images/museum/matrix.png\n:alt: {alt}\n```\n",
     ]
 
@@ -155,11 +157,10 @@ def main():
         matrix, clean, views = measured(args.processes)
         write_whole(RECORD, json.dumps(record_of(matrix), indent=1) + "\n")
         PICTURES.mkdir(parents=True, exist_ok=True)
-        save_figure(matrix_figure(matrix, ROOMS), PICTURES / "matrix.png")
+        write_whole(PICTURES / "matrix.png", small_png(matrix_figure(matrix, ROOMS)))
         for exhibit in EXHIBITS.values():
-            save_figure(
-                exhibit_figure(exhibit, clean[exhibit.view], views[exhibit.name]), PICTURES / f"{exhibit.name}.png"
-            )
+            figure = exhibit_figure(exhibit, clean[exhibit.view], views[exhibit.name])
+            write_whole(PICTURES / f"{exhibit.name}.png", small_png(figure))
     write_whole(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8"))))
 
 

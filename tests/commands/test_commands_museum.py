@@ -6,6 +6,7 @@ import pytest
 
 from tinymaskrcnn import cli
 from tinymaskrcnn.commands import museum
+from tinymaskrcnn.museum import matrix
 from tinymaskrcnn.museum.exhibits import EXHIBITS
 
 MINE = """
@@ -45,11 +46,28 @@ def test_a_students_check_is_judged(tmp_path, capsys):
     assert told["false_alarms"] == [["check", ""]] and told["exhibits"]["other-ranks"]["found"] == {}
 
 
+@pytest.mark.long
 def test_our_checks_are_asked_with_prices(capsys):
     assert cli.main(["museum", "check", "--only", "half-a-pixel"]) == 0
     said = capsys.readouterr().out
     assert "found by golden-crops, and 1 more" in said and "0 false alarms" in said
     assert "gradients as they should be, numbers off by 0.5 (crop)" in said
+
+
+def test_what_our_checks_say_is_printed(monkeypatch, capsys):
+    """With replies made up: asking all checks takes seconds."""
+    found = {"found": True, "said": "off by 3", "seconds": 0.1}
+    told = {"checks": {"golden": found}, "views": {"crop": {"values": [[2.0]]}}, "gradients": {"conv": 1e-9}}
+    clean = told | {"checks": {"golden": found | {"found": False}}, "views": {"crop": {"values": [[4.0]]}}}
+    monkeypatch.setattr(matrix, "visits", lambda exhibits, **wanted: {"": clean, "half-a-pixel": told})
+    assert cli.main(["museum", "check", "--only", "half-a-pixel"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["half-a-pixel  found by golden: off by 3", "1 of 1 bugs found, 0 false alarms"]
+    assert said[2].endswith("half-a-pixel: gradients as they should be, numbers off by 0.5 (crop)")
+    monkeypatch.setattr(matrix, "visits", lambda exhibits, **wanted: {"": told, "half-a-pixel": told})
+    assert cli.main(["museum", "check", "--only", "half-a-pixel"]) == 1
+    said = capsys.readouterr().out
+    assert "false alarm: golden on the package as it is: off by 3" in said and "0 of 1 bugs found" in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from .exhibit import PACKAGE
 BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tinymaskrcnn.museum.worker import main; main()"
 SECONDS = 10.0  # of computing, for a student's check
 MEMORY = 2 << 30  # bytes of address space, for the same
-PATIENCE = 120.0  # seconds on the clock for what is our own, of some seconds of computing
+PATIENCE = 600.0  # seconds on the clock for what is our own, of some seconds of computing, however busy the machine
 START = 60  # seconds of computing, for the process to import what it needs
 
 
