@@ -259,14 +259,17 @@ class Experiment(Detector):
             return f"{count} random windows of the training pictures (each that shows an object counts it)"
         return f"{count} training pictures"
 
-    def train(self, *, on_start=lambda step: None):
-        """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first."""
+    def train(self, *, on_start=lambda step: None, watchers=()):
+        """Train from the last checkpoint (or the beginning) to the last step; False when Ctrl-C came first.
+
+        watchers: what looks on meanwhile, see `train.procedures.Training`
+        """
         check_memory(self.config, device=self.device)
         if self.ranks is not None:
             check_together(self.config, self.ranks)
         if proposals := self.stream().proposals:
             proposals.prepare(self.config.train.steps * self.config.train.accumulate)
-        training = Training(self.model, self.stream(), self.run, self.device, self.ranks)
+        training = Training(self.model, self.stream(), self.run, self.device, self.ranks, tuple(watchers))
         with computing(self.threads):
             finished = PROCEDURES[self.config.train.procedure](training, on_start=on_start)
         self.model.eval()

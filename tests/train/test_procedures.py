@@ -37,6 +37,42 @@ def test_joint_training_goes_on_where_it_stopped(tmp_path, fakes, stopped):
     assert all(np.array_equal(parts[name], whole[name]) for name in whole)
 
 
+class Looks:
+    """A watcher that remembers when it was called."""
+
+    def __init__(self, fails_at=None):
+        self.calls, self.fails_at = [], fails_at
+
+    def begin(self, trainer):
+        self.calls.append(("begin", trainer.step))
+
+    def look(self, trainer, row):
+        self.calls.append((trainer.step, row["step"]))
+        if row["step"] == self.fails_at:
+            raise RuntimeError("seen enough")
+
+    def end(self):
+        self.calls.append("end")
+
+
+def test_watchers_look_on_from_the_first_step_to_the_end_whatever_happens(tmp_path, fakes):
+    config = Config(train=TrainConfig(steps=3, schedule="constant", batch_size=2, checkpoint_every=2))
+
+    def train(name, watchers):
+        run = RunFolder.create(tmp_path / name, config)
+        training = Training(fakes.fake_model(), fakes.FakeStream(), run, watchers=watchers)
+        assert joint(training) is True
+        return training.model.state_dict()
+
+    one, other = Looks(), Looks()
+    watched, alone = train("watched", (one, other)), train("alone", ())
+    assert one.calls == other.calls == [("begin", 0), (1, 1), (2, 2), (3, 3), "end"]
+    assert all(np.array_equal(watched[name], alone[name]) for name in alone)
+    with pytest.raises(RuntimeError, match="seen enough"):
+        train("broken", (broken := Looks(fails_at=2),))
+    assert broken.calls[-1] == "end"
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize(
     "name, trainer, steps",

@@ -19,9 +19,10 @@ from visualize.test_visualize_profile import inference, training
 from visualize.test_visualize_recall import RECALL
 
 from tinymaskrcnn import visualize as v
-from tinymaskrcnn.explain import LossGradients, check_maps, score_maps
+from tinymaskrcnn.explain import GradientFlow, LossGradients, check_maps, score_maps
 from tinymaskrcnn.explain.explanation import explain
 from tinymaskrcnn.explain.fate import why_missed
+from tinymaskrcnn.explain.gradient_flow import FlowShot
 from tinymaskrcnn.explain.trace import trace_detection
 from tinymaskrcnn.ops import roi_align
 from tinymaskrcnn.visualize import style
@@ -65,12 +66,24 @@ def sent(times):
     return LossGradients(0.25, times * features(1, *GREY.shape), levels)
 
 
-def film():
-    made = v.TrainingFilm(IMAGE, SCENE, NAMES, best=5, min_score=0.3)
+def film(**options):
+    made = v.TrainingFilm(IMAGE, SCENE, NAMES, best=5, min_score=0.3, **options)
     model = tiny_model(seed=3)
     for step in range(1, 21):
         made.note({"step": step, "loss": 9.0, "box_class": 1.1 / step, "mask": 0.7, "rpn_box": 0.1 * (step % 3)})
     return made.shoot(model, 20)
+
+
+def flow():
+    """Two looks at gradients, of losses that meet everywhere and one that does not reach the RPN."""
+    made, rng = GradientFlow(), np.random.default_rng(0)
+    for step in (0, 100):
+        norms = {stage: {"all": float(rng.uniform(1, 9))} for stage in ("stem", "stage 1", "pyramid", "RPN")}
+        each = rng.normal(size=(3, 3, 9))
+        each[2, 2] = 0
+        products = {place: g @ g.T for place, g in zip(("backbone", "pyramid", "RPN"), each)}
+        made.shots.append(FlowShot(step, {"box_class": 1.0, "box_delta": 0.2, "mask": 0.7}, norms, products))
+    return made
 
 
 def sparse():
@@ -155,6 +168,8 @@ PICTURES = {
     "pyramid_figure, of five": lambda: v.pyramid_figure([features(32 >> k, 32 >> k, 2) for k in range(5)], lowest=3),
     "draw_pyramid": lambda: v.draw_pyramid([features(1, 16 >> k, 24 >> k, 2) for k in range(3)]),
     "TrainingFilm": lambda: film().steps(),
+    "gradient_flow_figure": lambda: v.gradient_flow_figure(flow()),
+    "TrainingFilm, with anchors": lambda: film(anchors=True).steps(),
     "gradients_figure": lambda: v.gradients_figure(
         {"box_class": sent(1.0), "mask": sent(-0.5)}, GREY, boxes=[[2, 3, 12, 9]], title="back"
     ),

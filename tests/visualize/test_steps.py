@@ -1,12 +1,14 @@
 """Pictures to step through: what the page says, what the files hold, what the strip shows."""
 
 import base64
+import io
 import re
 from html.parser import HTMLParser
 
 import pytest
 from drawing_checks import assert_legible, words
 from matplotlib.axes import Axes
+from PIL import Image
 
 from tinymaskrcnn.errors import ArgumentError
 from tinymaskrcnn.visualize import Steps, draw_boxes, style
@@ -164,6 +166,19 @@ def test_save_writes_the_frames_and_a_page_of_its_own(steps, tmp_path):
     page = path.read_text(encoding="utf-8")
     assert steps._repr_html_() in page and "<title>Three &lt;of&gt; them</title>" in page
     assert steps.save(path.parent) == path  # again, over the old files
+
+
+def test_write_makes_one_file(steps, tmp_path):
+    page = steps.write(tmp_path / "film.html").read_text(encoding="utf-8")
+    assert page == steps.save(tmp_path / "folder").read_text(encoding="utf-8")
+    with Image.open(steps.write(tmp_path / "film.gif", seconds=0.2)) as film:
+        times = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            times.append(film.info["duration"])
+        assert times == [200, 200, 600] and film.size == Image.open(io.BytesIO(steps.pictures[0])).size
+    with pytest.raises(ArgumentError, match=r"path must end in \.html or \.gif; got '.*film\.png'"):
+        steps.write(tmp_path / "film.png")
 
 
 def test_a_failed_save_leaves_the_old_page(steps, tmp_path, monkeypatch):

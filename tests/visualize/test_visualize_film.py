@@ -8,8 +8,11 @@ from PIL import Image
 from tiny_model import tiny_model
 
 from tinymaskrcnn.errors import ArgumentError
+from tinymaskrcnn.explain.trace import trace_detection
+from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.structures import Detections, Target
 from tinymaskrcnn.visualize import TrainingFilm, style, use_theme
+from tinymaskrcnn.visualize.film import joined_steps
 
 NAMES = ("background", "flat", "tall")
 TRUTH = Target(
@@ -150,3 +153,35 @@ def test_what_cannot_be_filmed():
 def test_losses_alone_also_without_any():
     figure = TrainingFilm(image(), TRUTH).draw_losses().figure
     assert figure.get_facecolor()[:3] == tuple(style.to_rgb(style.paper()))
+
+
+# ---------------------------------------------------------------- anchors that turn positive, and several scenes
+
+
+def test_anchors_that_are_taken_for_objects_have_a_panel():
+    model = tiny_model(seed=3)
+    film = TrainingFilm(image(), TRUTH, NAMES, anchors=True).shoot(model, 0)
+    trace = trace_detection(model.eval(), image())
+    sure = trace.anchors.boxes[trace.anchors.objectness > 0.5]
+    assert 0 < len(sure) < len(trace.anchors.boxes)
+    figure = film.frame(0)
+    panel = next(ax for ax in figure.axes if "anchors taken for objects" in ax.get_title("left"))
+    fits = iou_matrix(sure, TRUTH.boxes).max(axis=1) >= 0.5
+    assert panel.get_title("left") == f"{len(sure)} anchors taken for objects, {fits.sum()} fit one"
+    drawn = [np.stack([line.get_xdata(), line.get_ydata()], axis=1) for line in panel.lines]
+    middle = (sure[:, :2] + sure[:, 2:]) / 2
+    np.testing.assert_allclose(drawn[0], middle[~fits])
+    np.testing.assert_allclose(drawn[1], middle[fits])
+    assert len(figure.axes) == len(TrainingFilm(image(), TRUTH, NAMES).shoot(model, 0).frame(0).axes) + 1
+
+
+def test_films_of_one_training_are_shown_below_one_another(film):
+    joined = joined_steps([film, film], title="both")
+    assert len(joined) == 2 and joined.title == "both"
+    one, both = (Image.open(io.BytesIO(steps.pictures[1])) for steps in (film.steps(), joined))
+    assert both.size == (one.width, 2 * one.height)
+    np.testing.assert_array_equal(*(np.asarray(both.crop((0, y, one.width, y + one.height))) for y in (0, one.height)))
+    assert joined.captions[1] == f"{film.caption(1)} {film.caption(1)}"
+    other = TrainingFilm(image(), TRUTH, NAMES).shoot(tiny_model(seed=3), 0)
+    with pytest.raises(ArgumentError, match=r"as many shots each, at least one; got \[1, 2\]"):
+        joined_steps([film, other])

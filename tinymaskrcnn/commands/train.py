@@ -29,6 +29,7 @@ from .pictures import (
     refuse_picture_options,
     starting_weights,
 )
+from .watching import add_watching, check_watching, watchers_of
 
 HELP = "train a Mask R-CNN or a relative on scenes of handwritten digits or your own pictures, then evaluate and draw"
 EXAMPLES = """examples:
@@ -60,6 +61,7 @@ def add_arguments(parser):
     parser.add_argument("--config", metavar="FILE", help="start from the settings in this JSON file")
     names = [name for name in PRESETS if name]
     parser.add_argument("--preset", choices=names, help="start from other settings: the detector in the package, or C4")
+    add_watching(parser)
     add_device(parser)
     add_tf32(parser)
 
@@ -67,6 +69,7 @@ def add_arguments(parser):
 def run(args):
     from ..train.ranks.launch import together
 
+    check_watching(args)
     apply_tf32(args)
     with together(args.device) as ranks:
         return _run(args, ranks)
@@ -92,7 +95,8 @@ def _run(args, ranks):
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}{shared}")
     if experiment.leads:
         _show_data(experiment)
-    if not experiment.train(on_start=lambda step: _begin(experiment, step)):
+    watchers = watchers_of(args, experiment)
+    if not experiment.train(on_start=lambda step: _begin(experiment, step), watchers=watchers):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
     _finish(experiment)

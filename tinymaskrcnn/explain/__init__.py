@@ -5,6 +5,7 @@ from .error_analysis import ErrorAnalysis
 from .error_report import ErrorReport, side_by_side
 from .explanation import Explanation, explain
 from .fate import STAGES, Fate, why_missed
+from .gradient_flow import GradientFlow
 from .gradients import LossGradients, loss_gradients
 from .map_checks import MapChecks, check_maps, occlude, random_maps
 from .reach import objectness_reach
@@ -23,6 +24,7 @@ __all__ = [
     "ErrorReport",
     "Explanation",
     "Fate",
+    "GradientFlow",
     "LossGradients",
     "MapChecks",
     "ScoreMaps",

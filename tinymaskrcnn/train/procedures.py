@@ -19,13 +19,18 @@ from .trainer import Trainer
 
 @dataclass(frozen=True)
 class Training:
-    """What a procedure trains: a model on its device, and a stream of batches; and the folder that it writes to."""
+    """What a procedure trains: a model on its device, and a stream of batches; and the folder that it writes to.
+
+    watchers look on in joint training: `begin(trainer)` before the first step, `look(trainer, row)` after every
+    step, `end()` when the training ends, however it does.
+    """
 
     model: Any
     stream: Any
     run: RunFolder
     device: str = "cpu"
     ranks: Any = None  # a Communicator, where several processes train together
+    watchers: tuple = ()
 
     @property
     def config(self):
@@ -47,8 +52,20 @@ def joint(training, *, on_start=lambda step: None):
     trainer = training.trainer(training.model)
     start = resume(trainer, training.run)
     on_start(start)
+    for watcher in training.watchers:
+        watcher.begin(trainer)
     with Progress(settings.steps, start=start) as progress:
-        return run_training(trainer, training.run, on_row=progress)
+
+        def on_row(row):
+            progress(row)
+            for watcher in training.watchers:
+                watcher.look(trainer, row)
+
+        try:
+            return run_training(trainer, training.run, on_row=on_row)
+        finally:
+            for watcher in training.watchers:
+                watcher.end()
 
 
 # config_rules.PROCEDURES has the same names

@@ -28,6 +28,7 @@ from .figures import (
     save_figure,
 )
 from .film import TrainingFilm
+from .gradient_flow import gradient_flow_figure
 from .gradients import gradients_figure
 from .graph import draw_graph, graph_steps
 from .im2col import draw_im2col, im2col_figure
@@ -106,6 +107,7 @@ __all__ = [
     "fate_figure",
     "fate_steps",
     "feature_maps_figure",
+    "gradient_flow_figure",
     "gradients_figure",
     "graph_steps",
     "im2col_figure",

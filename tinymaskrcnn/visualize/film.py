@@ -30,24 +30,27 @@ LINES = (
     (style.PURPLE, (0, (5, 1.5, 1, 1.5))),
 )
 NOT_LOSSES = ("step", "loss", *LAST)
+SURE = 0.5  # objectness above which the RPN takes an anchor for an object
 COVERED = 0.5  # an object is covered when a proposal reaches this IoU with it
-SIZE = (9.4, 3.7)  # inches
+SIZE, PANEL = (9.4, 3.7), 2.96  # inches: a frame, and what a panel for anchors adds to its width
 
 
 class TrainingFilm:
     """Watches a training: `note` every step, `shoot` the model now and then, show `steps()` at the end.
 
     image (H, W, C) and its Target are one scene that is never trained on; `best` proposals are drawn, and lines between
-    keypoints whose names are the ends of a limb.
+    keypoints whose names are the ends of a limb; with anchors, those that the RPN takes for objects have a panel.
     """
 
-    def __init__(self, image, truth, class_names=None, *, best=12, min_score=0.5, keypoint_names=()):
+    def __init__(self, image, truth, class_names=None, *, best=12, min_score=0.5, keypoint_names=(), anchors=False):
         if len(truth) == 0:
             raise ArgumentError("TrainingFilm: truth must hold at least one object, or there is nothing to watch")
         self.image, self.truth, self.class_names = image, truth, class_names
         self.best, self.min_score, self.keypoint_names = best, min_score, keypoint_names
+        self.anchors = anchors
         self.history = {}  # loss -> [(step, value)]
         self.shots = []
+        self.positive = []  # of each shot: the anchors (P, 4) that the RPN takes for objects
 
     def note(self, row):
         """Remember the losses of one step.
@@ -67,6 +70,9 @@ class TrainingFilm:
         with at_rest(model):
             trace = trace_detection(model, self.image)
         self.shots.append((int(step), trace.proposals.boxes, trace.proposals.scores, trace.detections))
+        if self.anchors and trace.anchors is None:
+            raise ArgumentError("TrainingFilm.shoot: anchors=True needs a model with an RPN")
+        self.positive.append(trace.anchors.boxes[trace.anchors.objectness > SURE] if self.anchors else None)
         return self
 
     def covered(self, number):
@@ -89,16 +95,27 @@ class TrainingFilm:
     def frame(self, number):
         """The figure of one shot: losses until then, proposals, detections."""
         step, proposals, scores, detections = self.shots[number]
-        figure = style.new_figure(*SIZE)
-        self.draw_losses(ax=figure.add_axes((0.065, 0.27, 0.285, 0.6)), until=step)
-        middle, right = (figure.add_axes((x, 0.13, 0.3, 0.76)) for x in (0.375, 0.69))
+        wide, high = SIZE[0] + PANEL * self.anchors, SIZE[1]
+        figure = style.new_figure(wide, high)
+
+        def place(x, y, width, height, moved=0.0):  # shares of a frame without anchors
+            return (x * SIZE[0] + moved) / wide, y, width * SIZE[0] / wide, height
+
+        self.draw_losses(ax=figure.add_axes(place(0.065, 0.27, 0.285, 0.6)), until=step)
+        if self.anchors:
+            self.draw_anchors(self.positive[number], ax=figure.add_axes(place(0.375, 0.13, 0.3, 0.76)))
+        moved = PANEL * self.anchors
+        middle, right = (figure.add_axes(place(x, 0.13, 0.3, 0.76, moved)) for x in (0.375, 0.69))
         self.draw_proposals(proposals, scores, ax=middle)
         look = {"min_score": self.min_score, "keypoint_names": self.keypoint_names}
         draw_judged(self.image, self.truth, detections, self.class_names, ax=right, **look)
         right.set_title(f"score ≥ {self.min_score:g}: {right.get_title(loc='left')}", fontsize=style.TEXT, loc="left")
         right.set_xlabel("")  # the title and the caption say it
         remark = "white dashes: the objects; the brighter, the likelier"
-        figure.text(0.375, 0.055, remark, fontsize=style.SMALL, color=style.muted())
+        figure.text(place(0.375, 0, 0, 0, moved)[0], 0.055, remark, fontsize=style.SMALL, color=style.muted())
+        if self.anchors:
+            remark = f"green: IoU of {COVERED:g} with an object, red: less"
+            figure.text(place(0.375, 0, 0, 0)[0], 0.055, remark, fontsize=style.SMALL, color=style.muted())
         return figure
 
     def steps(self, *, title="A network learns"):
@@ -133,6 +150,18 @@ class TrainingFilm:
             ax.legend(fontsize=style.SMALL - 1, frameon=False, handlelength=1.9, handletextpad=0.4, **where)
         return ax
 
+    def draw_anchors(self, boxes, *, ax=None):
+        """A dot for every anchor that the RPN takes for an object, in the middle of it.  ->  axes"""
+        ax = draw_image(self.image, ax=ax)
+        fits = iou_matrix(boxes, self.truth.boxes.astype(boxes.dtype)).max(axis=1, initial=0.0) >= COVERED
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        for chosen, color in ((~fits, style.RED), (fits, style.GREEN)):
+            ax.plot(*middle[chosen].T, "o", color=color, markersize=3, alpha=0.6, markeredgewidth=0)
+        draw_boxes(self.truth.boxes, ax=ax, colors="white", linestyles=[(0, (2, 2))] * len(self.truth), linewidth=1.2)
+        title = f"{len(boxes)} anchors taken for objects, {int(fits.sum())} fit one"
+        ax.set_title(title, fontsize=style.TEXT, loc="left")
+        return ax
+
     def draw_proposals(self, boxes, scores, *, ax=None):
         """The best proposals on the scene, bright where the RPN is sure, and the objects in dashes.  ->  axes"""
         ax = draw_image(self.image, ax=ax)
@@ -146,10 +175,38 @@ class TrainingFilm:
         return ax
 
 
-def _png(figure):
-    """A picture in 256 colours, a third as long: each frame holds noise twice, and the eye sees no difference."""
-    figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+def joined_steps(films, *, title="A network learns"):
+    """Several films of one training as one: each frame shows all scenes, one below the other.
+
+    list of TrainingFilm with as many shots  ->  Steps
+    """
+    counts = {len(film.shots) for film in films}
+    if len(counts) != 1 or 0 in counts:
+        raise ArgumentError(f"joined_steps: films must have as many shots each, at least one; got {sorted(counts)}")
+    each = [film.steps() for film in films]
+    frames = [_stacked([steps.pictures[n] for steps in each]) for n in range(counts.pop())]
+    captions = [" ".join(steps.captions[n] for steps in each) for n in range(len(frames))]
+    return Steps(frames, captions, title=title)
+
+
+def _stacked(pngs):
+    """Pictures below one another: [bytes of PNG]  ->  bytes of a PNG"""
+    pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in pngs]
+    sheet = Image.new("RGB", (max(p.width for p in pictures), sum(p.height for p in pictures)), style.paper())
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height
+    return _small(sheet)
+
+
+def _small(picture):
     buffer = io.BytesIO()
     picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     return buffer.getvalue()
+
+
+def _png(figure):
+    """A picture in 256 colours, a third as long: each frame holds noise twice, and the eye sees no difference."""
+    figure.canvas.draw()
+    return _small(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))

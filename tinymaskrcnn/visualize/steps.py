@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from PIL import Image
 
 from ..errors import ArgumentError
-from ..files import write_whole
+from ..files import whole_file, write_whole
 from . import style
 from .lettering import with_glyphs
 
@@ -132,6 +132,24 @@ class Steps:
             left, top = (k % columns) * cell + 0.1, figure.get_figheight() - head - (k // columns) * row
             _place(figure, picture, caption, left, top, cell - 0.2)
         return figure
+
+    def write(self, path, *, seconds=0.7):
+        """Write all frames as one file that needs no other: .html to step through, or a .gif of some seconds a frame.
+
+        The last frame of a GIF stays three times as long. Returns the path.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".gif"):
+            raise ArgumentError(f"Steps.write: path must end in .html or .gif; got {str(path)!r}")
+        if path.suffix.lower() == ".html":
+            return write_whole(path, PAGE.format(title=escape(self.title or "Steps"), slider=self._repr_html_()))
+        pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in self.pictures]
+        colors = pictures[-1].quantize(256, Image.Quantize.MEDIANCUT)  # one table of colours, or it would flicker
+        first, *others = (picture.quantize(palette=colors, dither=Image.Dither.NONE) for picture in pictures)
+        times = [round(1000 * seconds)] * len(others) + [round(3000 * seconds)]
+        with whole_file(path) as file:
+            first.save(file, "gif", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
+        return path
 
     def save(self, folder):
         """Write frame_01.png, frame_02.png, ... and index.html, a page of its own. Returns the path of the page."""

@@ -1,0 +1,42 @@
+"""`tinymaskrcnn train --film --gradients`: what looks on, and that the training does not notice."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinymaskrcnn import Experiment
+
+
+def test_a_film_and_gradients_of_a_training_that_goes_on_as_it_would(train, run, tmp_path, capsys):
+    film, flow = tmp_path / "new" / "film.html", tmp_path / "flow.svg"
+    assert train(tmp_path / "watched", "--film", film, "--gradients", flow, "--look-every", 3) == 0
+    said = capsys.readouterr().err
+    assert f"wrote {film}" in said and f"wrote {flow}" in said
+    assert (
+        "gradients of 5 losses, 3 looks, after steps 0 to 4" in said
+    )  # before the first, after the third and the last
+    page = film.read_text(encoding="utf-8")
+    assert page.count("<figure>") == 3 and "After 0 steps: " in page and "anchors" not in page.split("<style>")[0]
+    watched, alone = (Experiment.open(path).model.state_dict() for path in (tmp_path / "watched", run))
+    assert all(np.array_equal(watched[name], alone[name]) for name in alone)
+
+
+def test_a_film_may_be_a_gif(train, tmp_path):
+    assert train(tmp_path / "run", "--film", tmp_path / "film.gif", train__steps=2) == 0
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--film", "film.png"], "--film must end in .html or .gif; got 'film.png'"),
+        (["--gradients", "flow.gif"], "--gradients must end in .png or .pdf or .svg; got 'flow.gif'"),
+        (["--look-every", "3"], "--look-every: of --film and --gradients only"),
+        (["--film", "a.gif", "--system", "fast_rcnn"], "--film needs a system with an RPN"),
+        (["--film", "a.gif", "--set", 'train.procedure="alternating"'], "look on in joint training"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_before_the_first_step(words, said, fails, tiny_words, tmp_path):
+    assert said in fails("train", "--out", tmp_path / "run", *tiny_words(train__steps=8), *words)
+    assert (tmp_path / "run").exists() == ("--set" in words or "--system" in words)  # files are looked at first
