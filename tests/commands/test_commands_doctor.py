@@ -64,6 +64,12 @@ def test_several_ranks_are_told_of_where_there_is_an_mpi(monkeypatch):
     assert sound and line.startswith("one; several need mpi4py and an MPI: pip install 'tinymaskrcnn[mpi]'")
 
 
+def test_what_joins_several_gpus_is_told():
+    nccl = types.SimpleNamespace(available=True, get_version=lambda: 22705)
+    assert doctor._nccl(nccl) == "NCCL 2.27, for several GPUs: mpiexec -n 2 tinymaskrcnn train --device cuda"
+    assert "without NCCL" in doctor._nccl(types.SimpleNamespace(available=False))
+
+
 def test_what_a_machine_does_not_tell(monkeypatch):
     """Neither its cores nor its memory, kernels that are not there, no package that knows of BLAS."""
 
@@ -72,7 +78,7 @@ def test_what_a_machine_does_not_tell(monkeypatch):
 
     monkeypatch.setattr(doctor, "os", types.SimpleNamespace(cpu_count=lambda: None, sysconf=unknown))
     monkeypatch.setitem(sys.modules, "tinymaskrcnn.kernels.c.library", None)
-    plain = "1 cores, no kernels: everything runs as the plain NumPy text; memory unknown"
+    plain = "1 core, no kernels: everything runs as the plain NumPy text; memory unknown"
     assert list(doctor._cpu()) == [(True, plain)]
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     [(fine, line)] = doctor._blas()

@@ -78,7 +78,10 @@ def test_a_last_step_between_two_checkpoints_is_kept(start):
     assert run_training(trainer, run) and run.load().step == 5
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_whatever_asks_it_to_stop_once(start, number):
     before, (trainer, run) = signal.getsignal(number), start()
     assert not run_training(trainer, run, on_row=lambda row: row["step"] == 3 and os.kill(os.getpid(), number))

@@ -77,7 +77,7 @@ def _cpu():
 
         line = f"{available_cores()} of {cores} cores may be used, {described()}, on {get_threads()} threads"
     except ModuleNotFoundError:
-        line = f"{cores} cores, no kernels: everything runs as the plain NumPy text"
+        line = f"{cores} core{'s' if cores > 1 else ''}, no kernels: everything runs as the plain NumPy text"
     yield True, f"{line}; {_memory()}"
 
 
@@ -112,10 +112,19 @@ def _gpu():
         runtime = cupy.cuda.runtime
         names = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
         yield True, f"CuPy {cupy.__version__}: {', '.join(names)}; use it with: tinymaskrcnn train --device cuda"
+        yield True, _nccl(cupy.cuda.nccl)
     except BackendError as error:
         yield True, f"computing on the CPU; {error}"
     except Exception as error:  # CuPy's errors share no base class that can be named without CuPy
         yield True, f"computing on the CPU; CuPy is installed but finds no usable GPU ({error})"
+
+
+def _nccl(nccl):
+    """What adds up the gradients of several GPUs."""
+    if not nccl.available:
+        return "several GPUs cannot train together: this CuPy was built without NCCL"
+    major, minor = nccl.get_version() // 10000, nccl.get_version() // 100 % 100
+    return f"NCCL {major}.{minor}, for several GPUs: mpiexec -n 2 tinymaskrcnn train --device cuda"
 
 
 def _ranks():

@@ -48,10 +48,11 @@ def resume(trainer, run):
 class StopRequest:
     """Turns the first Ctrl-C (or SIGTERM) into `requested`, so that the step in progress can end; the second one stops.
 
+    SIGUSR1, where there is one, does the same: `mpiexec` hands it on, and Slurm can send it before a job's time is up.
     Only the main thread can do this; elsewhere, and where Python has no signals, they are left alone.
     """
 
-    signals = ("SIGINT", "SIGTERM")
+    signals = ("SIGINT", "SIGTERM", "SIGUSR1")
 
     def __init__(self):
         self.requested = False
@@ -61,7 +62,7 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             with contextlib.suppress(ImportError):
                 self._signal = importlib.import_module("signal")
-                numbers = [getattr(self._signal, name) for name in self.signals]
+                numbers = [getattr(self._signal, name) for name in self.signals if hasattr(self._signal, name)]
                 self._before = {number: self._signal.signal(number, self._request) for number in numbers}
         return self
 
