@@ -36,10 +36,13 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 def test_every_gpu_is_named(monkeypatch):
     cards = [{"name": b"H100"}, {"name": b"A100"}]
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 2, getDeviceProperties=cards.__getitem__)
-    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime), __version__="14.0")
+    nccl = types.SimpleNamespace(available=False)
+    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime, nccl=nccl), __version__="14.0")
     monkeypatch.setattr("tinymaskrcnn.devices.to_device", lambda x, device: x)
     monkeypatch.setattr("tinymaskrcnn.backend.array_module", lambda x: cupy)
-    assert list(doctor._gpu()) == [(True, "CuPy 14.0: H100, A100; use it with: tinymaskrcnn train --device cuda")]
+    cards, together = doctor._gpu()
+    assert cards == (True, "CuPy 14.0: H100, A100; use it with: tinymaskrcnn train --device cuda")
+    assert together[0] and "without NCCL" in together[1]
     runtime.getDeviceCount = lambda: 1 / 0
     [(sound, line)] = doctor._gpu()
     assert sound and line == "computing on the CPU; CuPy is installed but finds no usable GPU (division by zero)"

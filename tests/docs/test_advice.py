@@ -33,7 +33,7 @@ FOREIGN = {  # options of programs that are not ours, by the page that speaks of
     "docs/instructor_guide.md": {
         *("--no-deps", "--cpus", "--network", "--pids-limit", "--read-only", "--rm", "--tmpfs", "--user"),
     },
-    "docs/scaling.md": {"--allow-run-as-root", "--bind-to", "--host", "--kill-on-bad-exit"},
+    "docs/scaling.md": {"--allow-run-as-root", "--bind-to", "--host", "--kill-on-bad-exit", "--signal"},
     "lessons/README.md": {"--allow-root", "--no-deps"},
 }
 SHOWN_BY = {  # the commands that show a message of the library which speaks of an option
