@@ -72,7 +72,7 @@ def pages():
 
 def ablations(answers, rows):
     """The page of all questions: those that have rows, and a list of those that have none."""
-    begun = [answer for answer in answers if any(answer.values.values()) or any(answer.failures.values())]
+    begun = [answer for answer in answers if has_begun(answer)]
     found = collections.Counter(c.found for answer in begun for c in answer.comparisons() if len(c.differences) > 1)
     right = sum(c.found == c.arm.expect for answer in begun for c in answer.comparisons() if len(c.differences) > 1)
     state = f"Of {len(answers)} questions {len(begun)} have rows, {sum(a.complete for a in answers)} of them all. "
@@ -86,6 +86,11 @@ def ablations(answers, rows):
     if waiting := [answer.question for answer in answers if answer not in begun]:
         parts.append("## Not measured yet\n\n" + "\n".join(f"- `{q.name}`: {q.title}" for q in waiting) + "\n")
     return "\n".join(parts)
+
+
+def has_begun(answer):
+    """Whether two arms can be compared, or one failed: a row that other questions share alone says nothing."""
+    return any(c.differences for c in answer.comparisons()) or any(answer.failures.values())
 
 
 def images(answer, rows):
@@ -132,7 +137,7 @@ def draw():
     folder.mkdir(parents=True, exist_ok=True)
     for question in QUESTIONS.values():
         answer = answered(question, rows)
-        if any(answer.values.values()):
+        if has_begun(answer):
             for kind, figure in figures(answer, rows).items():
                 paths.append(save_figure(figure, folder / f"{question.name}_{kind}.png", dpi=90))
     systems = history.told(rows)

@@ -55,7 +55,7 @@ def test_the_scene_is_the_one_that_tells_the_arms_apart():
 
 
 def test_the_history_is_a_point_for_each_system():
-    cell = {"mean": 0.01, "spread": None}
+    cell = {"mean": 10, "spread": None}
     known = {"box AP": {"mean": 0.5, "spread": 0.1}, "test, ms": cell, "search, ms": cell}
     systems = [{"system": name} | known for name in "ab"]
     systems.append({"system": "c", "box AP": {"mean": None, "spread": None}})

@@ -40,8 +40,8 @@ YEARS = {
     "fast_rcnn": ("2015", "one pass over the picture, one look at each proposal"),
     "faster_rcnn": ("2015", "the network proposes the regions itself"),
     "mask_rcnn": ("2017", "a mask for each object, and crops that do not round"),
-    "mask_scoring_rcnn": ("2019", "masks are ranked by how well they fit"),
     "keypoint_rcnn": ("2017", "and where the joints are"),
+    "mask_scoring_rcnn": ("2019", "masks are ranked by how well they fit"),
 }
 # Of the papers: R-CNN 47 s, Fast R-CNN 0.32 s and 2 s of search, Faster R-CNN 0.2 s; each new head costs a little.
 SLOWER = (
@@ -51,19 +51,20 @@ SLOWER = (
     ("mask_scoring_rcnn", "mask_rcnn"),
     ("keypoint_rcnn", "mask_rcnn"),
 )
-COLUMNS = {  # of the table: name, measure, and how it is written
-    "box AP": ("bbox.AP", "{:.3f}"),
-    "AP75": ("bbox.AP75", "{:.3f}"),
-    "AP90": ("bbox.AP90", "{:.3f}"),
-    "AR@10": ("bbox.AR10", "{:.3f}"),
-    "mask AP": ("segm.AP", "{:.3f}"),
-    "training, s": ("cost.train_cpu", "{:.1f}"),
-    "search, ms": ("cost.search_cpu", "{:.0f}"),
-    "test, ms": ("cost.test_cpu", "{:.1f}"),
-    "passes": ("cost.passes", "{:.0f}"),
-    "numbers": ("cost.parameters", "{:,.0f}"),
+COLUMNS = {  # of the table: name, measure, what it is multiplied by, and how it is written
+    "box AP": ("bbox.AP", 1, "{:.3f}"),
+    "AP75": ("bbox.AP75", 1, "{:.3f}"),
+    "AP90": ("bbox.AP90", 1, "{:.3f}"),
+    "AR@10": ("bbox.AR10", 1, "{:.3f}"),
+    "mask AP": ("segm.AP", 1, "{:.3f}"),
+    "training, s": ("cost.train_cpu", 1, "{:.0f}"),
+    "search, ms": ("cost.search_cpu", 1000, "{:.0f}"),
+    "test, ms": ("cost.test_cpu", 1000, "{:.1f}"),
+    "passes": ("cost.passes", 1, "{:.0f}"),
+    "numbers": ("cost.parameters", 1, "{:,.0f}"),
+    "weights, MB": ("cost.parameters", 4e-6, "{:.2f}"),
 }
-MILLI = {"search, ms", "test, ms"}
+WITH_SPREAD = {"box AP", "AP75", "AP90", "mask AP"}
 
 
 def told(rows, *, seeds=None, quick=False):
@@ -76,13 +77,13 @@ def told(rows, *, seeds=None, quick=False):
         failed = {str(row.seed): row.failed for row in found if row.failed}
         good = [row for row in found if not row.failed]
         entry = {"system": arm.name, "seeds": [row.seed for row in good], "failed": failed}
-        systems.append(entry | {name: _summary(good, measure) for name, (measure, _) in COLUMNS.items()})
+        systems.append(entry | {name: _summary(good, measure, scale) for name, (measure, scale, _) in COLUMNS.items()})
     return systems
 
 
-def _summary(rows, measure):
+def _summary(rows, measure, scale):
     """Mean and standard deviation over rows; None where there are none. Undefined figures (-1) do not count."""
-    values = [value for row in rows if (value := row.value(measure)) is not None and value >= 0]
+    values = [scale * value for row in rows if (value := row.value(measure)) is not None and value >= 0]
     if not values:
         return {"mean": None, "spread": None}
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -91,8 +92,8 @@ def _summary(rows, measure):
 
 def slowdown(systems):
     """How many times as long R-CNN takes for a picture as Fast R-CNN, proposals not counted; None without both."""
-    seconds = {entry["system"]: entry["test, ms"]["mean"] for entry in systems}
-    slow, fast = seconds["rcnn"], seconds["fast_rcnn"]
+    times = {entry["system"]: entry["test, ms"]["mean"] for entry in systems}
+    slow, fast = times["rcnn"], times["fast_rcnn"]
     return None if slow is None or fast is None else slow / fast
 
 
@@ -112,13 +113,9 @@ def _cell(entry, name):
     mean, spread = entry[name]["mean"], entry[name]["spread"]
     if mean is None:
         return "-"
-    scale, form = 1000 if name in MILLI else 1, COLUMNS[name][1]
-    more = (
-        f" ± {form.format(scale * spread)}"
-        if spread is not None and name in ("box AP", "mask AP", "AP75", "AP90")
-        else ""
-    )
-    return form.format(scale * mean) + more
+    form = COLUMNS[name][2]
+    more = f" ± {form.format(spread)}" if spread is not None and name in WITH_SPREAD else ""
+    return form.format(mean) + more
 
 
 def verdict(systems):
@@ -137,7 +134,7 @@ def verdict(systems):
 
 
 def _picture(entry):
-    """Seconds of a picture, search included; None where it is not measured."""
+    """Milliseconds of a picture, search included; None where it is not measured."""
     seconds = entry["test, ms"]["mean"]
     return None if seconds is None else seconds + (entry["search, ms"]["mean"] or 0)
 

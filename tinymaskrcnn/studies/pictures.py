@@ -8,7 +8,7 @@ from ..visualize.detections import draw_judged, draw_truth
 from ..visualize.intervals import intervals_figure
 from ..visualize.lettering import with_glyphs
 from ..visualize.lines import draw_lines
-from .sketch import SCENES, drawn_from
+from .sketch import MIN_SCORE, SCENES, drawn_from
 
 
 def answer_figure(answer):
@@ -57,7 +57,8 @@ def scene_figure(question, rows, *, seed=0):
     names = config.model.class_names
     draw_truth(image, truth, names, ax=axes[0])
     for ax, found in zip(axes[1:], sketches.values()):
-        draw_judged(image, truth, drawn_from(found[number], size=image.shape[:2]), names, ax=ax)
+        shown = drawn_from(found[number], size=image.shape[:2])
+        draw_judged(image, truth, shown, names, ax=ax, min_score=MIN_SCORE)
     for ax, name in zip(axes, ["truth", *sketches]):
         ax.set_title(with_glyphs(name), fontsize=style.SMALL, loc="left")
     figure.tight_layout()
@@ -71,8 +72,7 @@ def history_figure(systems):
     for entry in systems:
         if entry["box AP"]["mean"] is None:
             continue
-        seconds = entry["test, ms"]["mean"] + (entry["search, ms"]["mean"] or 0)
-        place = 1000 * seconds, entry["box AP"]["mean"]
+        place = entry["test, ms"]["mean"] + (entry["search, ms"]["mean"] or 0), entry["box AP"]["mean"]
         ax.errorbar(*place, yerr=entry["box AP"]["spread"], fmt="o", color=style.DARK_BLUE, capsize=3)
         ax.annotate(entry["system"], place, xytext=(6, 4), textcoords="offset points", fontsize=style.SMALL)
     ax.set_xscale("log")
