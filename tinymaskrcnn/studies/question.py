@@ -43,7 +43,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Question:
-    """An ablation. The first arm is what others are compared with; effect is the smallest difference that matters."""
+    """An ablation. The first arm is what others are compared with; effect is the smallest difference that matters.
+
+    why was written before anything was measured, after when the rows were there: what explains them, where they surprise.
+    """
 
     name: str
     title: str
@@ -54,6 +57,7 @@ class Question:
     why: str
     settings: dict = field(default_factory=dict)
     seeds: int = 3
+    after: str = ""
 
     def plan(self, arm, seed, *, quick=False):
         """What has to be trained and tested for one arm and seed."""

@@ -13,6 +13,7 @@ def markdown(answer, *, heading="##"):
     lines = [f"{heading} {question.title}", "", f"*Published.* {question.published}", "", f"*Here.* {question.why}", ""]
     lines += table(answer)
     lines += ["", f"*Verdict.* {answer.verdict()}", "", power(answer)]
+    lines += ["", f"*Afterwards.* {question.after}"] if question.after and answer.complete else []
     return "\n".join(lines)
 
 
