@@ -25,6 +25,14 @@ def test_markdown_has_a_row_for_each_arm():
     assert "second against first: lower, as expected" in lines[-3]
 
 
+def test_what_was_learned_afterwards_is_told_when_all_rows_are_there():
+    asked = question(after="So that is why.")
+    some = {"first": {0: 0.5, 1: 0.5}, "second": {0: 0.2, 1: 0.2}}
+    assert "Afterwards" not in markdown(answered(asked, Told(asked, some), seeds=2))
+    done = answered(asked, Told(asked, some | {"third": {0: 0.5, 1: "broke"}}), seeds=2)
+    assert markdown(done).endswith("*Afterwards.* So that is why.")
+
+
 def test_the_power_is_that_of_the_spread():
     assert power(answer()).endswith("0.1 is shown with a power of 0.8 by 2 seeds.") and "3 paired seeds" in power(
         answer()

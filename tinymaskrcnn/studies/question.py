@@ -45,7 +45,7 @@ class Arm:
 class Question:
     """An ablation. The first arm is what others are compared with; effect is the smallest difference that matters.
 
-    why was written before anything was measured, after when the rows were there: what explains them, where they surprise.
+    why was written before anything was measured, after when the rows were there: what may explain them.
     """
 
     name: str
