@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from studies.small_question import ARMS, question
 
+from tinymaskrcnn import config_changes
 from tinymaskrcnn.config_changes import override
 from tinymaskrcnn.errors import ConfigError
 from tinymaskrcnn.studies.question import Arm, Plan, quicker
@@ -30,6 +31,16 @@ def test_a_row_is_shared_by_questions_and_names_everything_it_depends_on():
         Plan(plan.config, pretrained=5),
     ]
     assert len({plan.digest, *(other.digest for other in changed)}) == 5
+
+
+def test_a_setting_that_is_new_in_the_package_changes_no_name(monkeypatch):
+    """Its default is in every Config, and in the default that plans are told apart from."""
+    plan = question().plan(ARMS[0], 0)
+    before = plan.digest, plan.training
+    real = config_changes.to_dict
+    monkeypatch.setattr(config_changes, "to_dict", lambda config: real(config) | {"new": {"setting": 3}})
+    again = Plan(plan.config)
+    assert (again.digest, again.training) == before
 
 
 def test_a_system_brings_its_settings_and_an_arm_goes_before_them():

@@ -5,8 +5,8 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from ..config import Config, to_dict, tour_preset
-from ..config_changes import override
+from ..config import Config, tour_preset
+from ..config_changes import differences, override
 from ..models.systems import SYSTEMS, system_settings
 
 RECIPE = {  # of every row: the shipped detector's network, smaller scenes, and a training that ends before it is good
@@ -100,13 +100,13 @@ class Plan:
     @functools.cached_property
     def training(self):
         """A name of all that training depends on; plans that differ in the test alone share it."""
-        return _digest([to_dict(self.config), self.pretrained])
+        return _digest([_chosen(self.config), self.pretrained])
 
     @functools.cached_property
     def digest(self):
         """A name of all that a row depends on but the seed: rows of one arm share it, whichever question asks."""
         unseeded = override(self.config, {"train.seed": 0})
-        return _digest([to_dict(unseeded), self.pretrained, self.test, list(self.untrained)])
+        return _digest([_chosen(unseeded), self.pretrained, self.test, list(self.untrained)])
 
     def tested(self):
         """The ModelConfig of the test."""
@@ -122,7 +122,15 @@ class Plan:
 
 def digest_of(config):
     """A short name of all that a Config says."""
-    return _digest(to_dict(config))
+    return _digest(_chosen(config))
+
+
+def _chosen(config):
+    """What a Config says otherwise than the defaults: a setting that is new in the package changes no name of a row.
+
+    A default that changes does change rows; then `rows.RECIPES` goes up.
+    """
+    return differences(config, Config())
 
 
 def _digest(table):

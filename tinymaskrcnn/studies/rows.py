@@ -12,7 +12,7 @@ from ..config_changes import differences, override
 from ..errors import DataError, listed, shown
 from ..files import read_json, write_whole
 
-RECIPES = 1  # goes up when what a row measures changes its meaning
+RECIPES = 1  # goes up when a default setting, or what a figure means, changes: rows of before are then not mixed in
 VERSION = f"{__version__}/{RECIPES}"
 
 
