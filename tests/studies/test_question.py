@@ -6,8 +6,10 @@ import pytest
 from studies.small_question import ARMS, question
 
 from tinymaskrcnn import config_changes
-from tinymaskrcnn.config_changes import override
+from tinymaskrcnn.config import to_dict
+from tinymaskrcnn.config_changes import differences, override
 from tinymaskrcnn.errors import ConfigError
+from tinymaskrcnn.studies import question as question_module
 from tinymaskrcnn.studies.question import Arm, Plan, quicker
 
 
@@ -37,8 +39,13 @@ def test_a_setting_that_is_new_in_the_package_changes_no_name(monkeypatch):
     """Its default is in every Config, and in the default that plans are told apart from."""
     plan = question().plan(ARMS[0], 0)
     before = plan.digest, plan.training
-    real = config_changes.to_dict
-    monkeypatch.setattr(config_changes, "to_dict", lambda config: real(config) | {"new": {"setting": 3}})
+
+    def with_a_new_setting(config, base):
+        with monkeypatch.context() as patch:
+            patch.setattr(config_changes, "to_dict", lambda config: to_dict(config) | {"new": {"setting": 3}})
+            return differences(config, base)
+
+    monkeypatch.setattr(question_module, "differences", with_a_new_setting)
     again = Plan(plan.config)
     assert (again.digest, again.training) == before
 

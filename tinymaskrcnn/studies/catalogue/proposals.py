@@ -49,8 +49,8 @@ QUESTIONS = (
         why="10 proposals a picture are used, as the order of scores that know nothing has them. The detector is the "
         "same.",
         after="The scores did know something: the layer below them, which has learned where digits are, stayed as it "
-        "was. On black it says next to nothing, and of three random sums a cell, one an anchor, some are large where it "
-        "speaks: 10 proposals still cover 85 to 95 % of the digits by half. The paper drew by lot; this is not that.",
+        "was. On black it says next to nothing, and of three random sums a cell, one an anchor, some are large where "
+        "it speaks: 10 proposals still cover 85 to 95 % of the digits by half. The paper drew by lot; ours is not.",
     ),
     Question(
         name="proposal_boxes",
