@@ -31,10 +31,12 @@ export function bitmap(values, width, height, color) {
 export function on(canvas, [x, y, width, height], paint) {
   const { clientWidth: wide, clientHeight: high } = canvas, fine = window.devicePixelRatio || 1;
   if (!wide || !high) return;
-  Object.assign(canvas, { width: Math.round(wide * fine), height: Math.round(high * fine) });
-  const context = canvas.getContext("2d"), [across, down] = [canvas.width / width, canvas.height / height];
+  const context = canvas.getContext("2d"), [across, down] = [Math.round(wide * fine) / width, Math.round(high * fine) / height];
+  if (canvas.width !== Math.round(wide * fine) || canvas.height !== Math.round(high * fine)) Object.assign(canvas, { width: Math.round(wide * fine), height: Math.round(high * fine) });
+  context.resetTransform();
+  context.clearRect(0, 0, canvas.width, canvas.height);
   context.setTransform(across, 0, 0, down, -x * across, -y * down);
-  Object.assign(context, { imageSmoothingEnabled: false, lineJoin: "round", lineCap: "round" });
+  Object.assign(context, { globalAlpha: 1, imageSmoothingEnabled: false, lineJoin: "round", lineCap: "round" });
   paint(context, width / wide);
 }
 

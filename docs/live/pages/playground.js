@@ -58,9 +58,8 @@ function take(said, given) { // an overview becomes what is shown
   [look, of] = [said, given];
   const own = look.detections.findIndex(({ digit }) => chosen !== null && digit === chosen);
   k = own >= 0 ? own : held(k, 0, Math.max(look.detections.length - 1, 0));
-  const masks = array(look.masks).values, colors = look.detections.map(({ name }) => [...rgb(INKS[name]), 105]);
-  const owner = (p) => colors.findIndex((_, i) => masks[i * SIDE * SIDE + p]);
-  pictures = { scene: bitmap(array(look.image).values, SIDE, SIDE, grey), masks: bitmap([], SIDE, SIDE, (_, p) => colors[owner(p)] ?? [0, 0, 0, 0]) };
+  const colors = [[0, 0, 0, 0], ...look.detections.map(({ name }) => [...rgb(INKS[name]), 105])];
+  pictures = { scene: bitmap(array(look.image).values, SIDE, SIDE, grey), masks: bitmap(array(look.owner).values, SIDE, SIDE, (number) => colors[number]) };
   drawAll();
 }
 

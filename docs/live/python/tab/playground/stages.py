@@ -71,9 +71,17 @@ def overview(scene, min_score):
         "candidates": {"boxes": candidates.boxes, "scores": candidates.scores, "level": candidates.level},
         "proposals": {"boxes": proposals.boxes, "scores": proposals.scores, "level": proposals.level},
         "detections": [_detection(told, scene, k) for k in range(len(told))],
-        "masks": found.masks[: len(told)].astype(np.uint8),
+        "owner": _owner(found.masks[: len(told)]),
         "missed": [_missed(told, scene, m) for m in told.missed],
     }
+
+
+def _owner(masks):
+    """To which mask each pixel belongs, the best first: masks (D, H, W)  ->  (H, W) uint8, from 1; 0: to none"""
+    owner = np.zeros(masks.shape[1:], np.uint8)
+    for k in reversed(range(len(masks))):
+        owner[masks[k]] = k + 1
+    return owner
 
 
 def _places(scene):
