@@ -306,7 +306,9 @@ function drawMissed(chains) {
     const chain = chains[i] ? [make("ol", "", { className: "why" }, ...steps(chains[i]))] : [make("p", reason)];
     return make("div", "", {}, make("h3", `Digit ${digit + 1} was lost at “${stage}”`), ...chain, make("p", "Boxes that fit it, after each stage:", { className: "quiet" }), make("div", "", { className: "funnel" }, ...funnel));
   });
-  $("missed").replaceChildren(...(told.length ? told : [make("p", "Nothing is missed. Draw a tiny digit, or cover one with another.")]));
+  const tiny = () => { add(7); adjust({ size: 9 }, ""); };
+  const none = [make("p", "Nothing is missed. Draw a tiny digit, cover one with another, or"), make("button", "Add one that is too small", { type: "button", onclick: tiny })];
+  $("missed").replaceChildren(...(told.length ? told : none));
 }
 
 // ---------------------------------------------------------------- hands and keys
