@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores already: m
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))
+import drawn_examples  # noqa: E402
 
 # They take longest: begun first, they are done when the others are, and no process ends alone with them.
 FIRST = (
@@ -24,15 +25,24 @@ FIRST = (
 
 
 def pytest_collection_modifyitems(items):
-    """What is marked long repeats what shorter tests show, on more of the same; TINYMASKRCNN_TESTS=all runs it, too."""
+    """What is marked long repeats what shorter tests show, on more of the same; TINYMASKRCNN_TESTS=all runs it, too.
+
+    Of what is marked in_turn, many cases of one test, every run takes a third, and another run others.
+    """
     here = Path(__file__).parent
     ranks = {here / name: rank for rank, name in enumerate(FIRST)}
     items.sort(key=lambda item: ranks.get(item.path, len(FIRST)))
     if os.environ.get("TINYMASKRCNN_TESTS") == "all":
         return
+    alike = {}
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="long; runs with TINYMASKRCNN_TESTS=all"))
+        elif item.get_closest_marker("in_turn"):
+            alike.setdefault((item.path, item.originalname), []).append(item)
+    for cases in alike.values():
+        for item in drawn_examples.not_now(cases):
+            item.add_marker(pytest.mark.skip(reason="in turn: not in this run; with TINYMASKRCNN_TESTS=all all do"))
 
 
 def pytest_collection_finish():

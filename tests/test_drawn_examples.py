@@ -24,6 +24,17 @@ def test_how_many_are_drawn(monkeypatch, everything, named, drawn):
     assert len(seen) == drawn
 
 
+def test_of_many_cases_each_run_leaves_two_thirds_to_others_and_all_its_processes_the_same(monkeypatch):
+    runs = []
+    for run in map(str, range(40)):
+        monkeypatch.setattr(drawn_examples, "RUN", run)
+        left = drawn_examples.not_now(list(range(60)))
+        assert len(left) == 40 and left == drawn_examples.not_now(list(range(60)))
+        runs.append(set(left))
+    assert not set.intersection(*runs) and len(set(map(frozenset, runs))) > 30  # each comes, sooner or later
+    assert drawn_examples.not_now(list("few")) == [] and len(drawn_examples.not_now(list(range(12)))) == 2
+
+
 def test_more_can_be_said():
     assert examples(30, suppress_health_check=[HealthCheck.too_slow]).suppress_health_check == (HealthCheck.too_slow,)
     assert find(st.integers(), lambda n: n > 3, settings=examples(30)) == 4

@@ -112,6 +112,7 @@ def test_a_value_that_is_everybodys_was_written_too(tmp_path):
     assert (config.model.roi.pooling, config.train.train_scenes, config.model.roi.negative_low) == ("align", 0, 0.1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("before", SYSTEMS)
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_what_a_system_set_by_itself_goes_with_it(tmp_path, before, system):

@@ -41,6 +41,7 @@ def verdict_of(identifier, body, *, hidden=False, seed=0):
     return diagnosed(judge(exercise, lambda call: local_answer(exercise, function, call), hidden=hidden, seed=seed))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("identifier, mutant", MUTANTS + LIMITS, ids=lambda v: getattr(v, "name", v))
 def test_every_mutant_is_rejected_and_named(identifier, mutant):
     verdict = verdict_of(identifier, mutant.body)
@@ -63,6 +64,7 @@ def test_every_blank_has_three_mutants_and_three_right_solutions(identifier):
     assert len(set(book.RIGHT[identifier])) >= 3 and not isinstance(book.RIGHT[identifier], str)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("identifier, body", RIGHT)
 def test_right_solutions_in_other_words_pass(identifier, body):
     for seed in (0, 7):  # no number that is drawn may be one where rounding decides
@@ -132,6 +134,7 @@ def test_a_plain_value_that_is_shown_tells_the_sides_of_a_mask_apart():
 SHARE = 1 if os.environ.get("TINYMASKRCNN_MUTANTS") == "all" else 6  # of the mutants, every so many is tried
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("exercise", [e for e in all_exercises() if is_listed(e.homework)], ids=lambda e: e.id)
 def test_no_mutant_of_the_solution_survives(exercise):
     """A drawn share of what `python -m tests.mutation homework` tries; TINYMASKRCNN_MUTANTS=all tries them all."""

@@ -113,6 +113,7 @@ SENTENCES = {  # file: (verdict, what is said)
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", SENTENCES)
 def test_each_gets_its_own_true_sentence(tmp_path, name):
     text, word, words = SENTENCES[name]

@@ -63,6 +63,7 @@ SQUARE = [(small.KINDS[2], name) for name in square(small.KINDS[2])]  # the kind
 SQUARE += [(small.KINDS[3], name) for name in square(small.KINDS[3]) if "keypoint" in name]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind, name", SQUARE, ids=lambda value: value)
 def test_a_transposed_weight_is_noticed(kind, name):
     weights = stored(kind).weights
@@ -113,6 +114,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("fault", SETTINGS)
 def test_a_wrong_setting_is_noticed(fault):
     kind, settings = SETTINGS[fault]

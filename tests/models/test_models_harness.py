@@ -27,6 +27,7 @@ def test_the_long_ones_are_among_the_cases():
     assert set(LONG) < {case.id for case in CASES}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CASES)
 def test_case(case):
     case.check(BACKENDS)

@@ -92,6 +92,7 @@ def test_what_is_left_to_the_text(boxes, threshold):
     assert "nms_groups" not in launched
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

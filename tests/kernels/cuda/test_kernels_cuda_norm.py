@@ -128,6 +128,7 @@ def test_what_is_left_to_the_text(on_device, normal):
         assert on_device(lambda: activation.relu_backward(arrays[0], arrays[0]))[1] == []  # noqa: B023
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -158,6 +158,7 @@ def test_the_gradient_for_boxes_goes_the_way_of_taps(normal):
         np.testing.assert_allclose(g.get(), w.get(), rtol=0, atol=3e-6 * abs(w.get()).max())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [
