@@ -28,6 +28,7 @@ from .evaluation.mask_quality import MaskQuality
 from .evaluation.oks import default_sigmas
 from .evaluation.paste import paste_encoded
 from .evaluation.results import ResultsWriter
+from .explain.pictures import ExplainsPictures
 from .interop.model_file import load_model
 from .models.build import build_model
 from .models.postprocess import paste_masks
@@ -54,7 +55,7 @@ from .zoo.shipped import DEFAULT, is_shipped, load_shipped
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}  # what a head's work is judged by
 
 
-class Detector:
+class Detector(ExplainsPictures):
     """A model and where it computes: pictures in, detections out."""
 
     def __init__(self, model, *, device="cpu", threads=None):
@@ -376,8 +377,7 @@ def _results_writer(path, stream, say=print):
 
 
 def open_detector(path, *, device="cpu", threads=None):
-    """What finds objects in pictures: a run folder, a model in one file by `tinymaskrcnn convert`, or a detector of
-    the package by its name; that of handwriting when path is None."""
+    """A Detector: of a run folder, of a file by `tinymaskrcnn convert`, of the package by name (None: handwriting)."""
     where = {"device": device, "threads": threads}
     if path is None or is_shipped(path):
         return in_sizes(Detector(load_shipped(path or DEFAULT), **where))

@@ -27,6 +27,14 @@ def test_a_scene_is_explained_and_judged(tmp_path, capsys):
     assert (tmp_path / "new" / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_all_of_it_becomes_a_page(tmp_path, capsys):
+    assert cli.main(["explain", "--scene", "20", "--out", str(tmp_path / "new" / "a.html")]) == 0
+    page = (tmp_path / "new" / "a.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and "<title>scene 20: what was found, and why</title>" in page
+    assert page.count("<article") == 4 and len(page) < 5e6
+    assert capsys.readouterr().out.endswith(f"wrote {tmp_path / 'new' / 'a.html'}\n")
+
+
 def test_a_picture_is_explained_as_predict_sees_it(run, grey, tmp_path, capsys):
     words = [str(grey), "--model", str(run), "--score", "0.01"]
     assert cli.main(["explain", *words, "--out", str(tmp_path / "a.svg")]) == 0
@@ -61,8 +69,10 @@ def test_a_picture_without_a_detection_says_where_all_ended(tmp_path, capsys):
     [
         ([], "explain needs a picture, or --scene N, and not both"),
         (["a.png", "--scene", "1"], "explain needs a picture, or --scene N, and not both"),
-        (["a.png", "--out", "a.txt"], "--out must end in .png, .pdf or .svg; got 'a.txt'"),
+        (["a.png", "--out", "a.txt"], "--out must end in .png, .pdf, .svg or .html; got 'a.txt'"),
         (["a.png", "--out", "a.png"], "--out would overwrite the picture"),
+        (["--scene", "20", "--maps", "a.html"], "--maps must end in .png, .pdf or .svg; got 'a.html'"),
+        (["--scene", "20", "--out", "/proc/none/a.html"], "/proc/none"),
         (["--scene", "20", "--maps", "a.txt"], "--maps must end in .png, .pdf or .svg; got 'a.txt'"),
         (["a.png", "--maps", "a.png"], "--maps would overwrite the picture"),
         (["--scene", "20", "--maps", "a.png", "--out", "a.png"], "--maps and --out are one file"),

@@ -24,6 +24,7 @@ from visualize.record import differences, recorded
 VERSION = ".".join(matplotlib.__version__.split(".")[:2])
 KEPT = Path(__file__).parents[1] / "fixtures" / "visualize_pictures.json"
 DRAW_NOTHING = {"Steps", "confusion_matrix", "nms_states", "receptive_field", "save_figure", "use_theme"}
+DRAW_NOTHING |= {"Report", "explanation_page"}  # HTML
 
 
 @pytest.fixture(scope="module")

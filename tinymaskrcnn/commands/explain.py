@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   tinymaskrcnn explain photo.png                                  by the small digit detector in the package
   tinymaskrcnn explain photo.png --model runs/001 --detection 2   by a run; the third best detection is drawn
   tinymaskrcnn explain --scene 20                                 a test scene, whose truth says what was missed, too
+  tinymaskrcnn explain photo.png --out report.html                as a page to step through, with sliders
   tinymaskrcnn explain --scene 20 --maps maps.png                 and the pixels that the score of the best one heeds
   tinymaskrcnn explain runs/001 --scenes 200                      the errors of a run by kind, and what each costs
   tinymaskrcnn explain runs/001 --against runs/002 --scenes 200   beside those of another run
@@ -48,21 +49,25 @@ def add_arguments(parser):
     parser.add_argument("--against", metavar="RUN", help="of all errors: beside those of another run")
     parser.add_argument("--json", action="store_true", help="of all errors: print nothing but JSON on stdout")
     parser.add_argument(
-        "--out", metavar="FILE", default="explained.png", help=".png, .pdf or .svg (default: explained.png)"
+        "--out",
+        metavar="FILE",
+        default="explained.png",
+        help="one detection as .png, .pdf or .svg, or all as a page, .html (default: explained.png)",
     )
 
 
 def run(args):
     from ..errors import ArgumentError
-    from ..visualize import chain_figure, save_figure
 
     of_many = explain_errors.is_asked(args)
     if not of_many and (args.image is None) == (args.scene is None):
         raise ArgumentError("explain needs a picture, or --scene N, and not both")
     written = {"--out": args.out, "--maps": args.maps} if args.maps else {"--out": args.out}
     for option, path in written.items():
-        if Path(path).suffix.lower() not in (".png", ".pdf", ".svg"):
-            raise ArgumentError(f"{option} must end in .png, .pdf or .svg; got {path!r}")
+        page = (".html",) if option == "--out" and not of_many else ()
+        if Path(path).suffix.lower() not in (".png", ".pdf", ".svg", *page):
+            kinds = ".png, .pdf, .svg or .html" if page else ".png, .pdf or .svg"
+            raise ArgumentError(f"{option} must end in {kinds}; got {path!r}")
         if args.image is not None and Path(path).resolve() == Path(args.image).resolve():
             raise ArgumentError(f"{option} would overwrite the picture; choose another name")
     if args.maps and Path(args.maps).resolve() == Path(args.out).resolve():
@@ -76,7 +81,7 @@ def run(args):
         raise ArgumentError(f"--detection must be below {len(told)}, the detections with {args.score:g} or more")
     for path in written.values():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_figure(chain_figure(told, args.detection), args.out)
+    _write(told, args)
     print(told)
     for k in range(len(told)):
         print(f"\n{told.chain(k)}")
@@ -84,6 +89,18 @@ def run(args):
         _draw_maps(told, args)
     print(f"\nwrote {' and '.join(written.values())}")
     return 0
+
+
+def _write(told, args):
+    """All of it as a page, or one detection as a picture."""
+    from ..files import write_whole
+    from ..visualize import chain_figure, explanation_page, save_figure
+
+    if Path(args.out).suffix.lower() == ".html":
+        name = Path(args.image).name if args.image is not None else f"scene {args.scene}"
+        write_whole(args.out, explanation_page(told, title=f"{name}: what was found, and why").html)
+    else:
+        save_figure(chain_figure(told, args.detection), args.out)
 
 
 def _draw_maps(told, args):
@@ -102,24 +119,11 @@ def _draw_maps(told, args):
 
 def explained(path, *, picture=None, scene=None, score=0.5):
     """The Explanation of a picture file, or of a test scene, by what `open_detector` opens."""
-    from ..capacity import require
-    from ..data.proposals.stream import given_for
-    from ..data.resizing import resize_to_config
-    from ..errors import ArgumentError
     from ..experiment import open_detector
-    from ..explain import explain
-    from ..models.shapes import detect_bytes
-    from ..structures import collate
 
     detector = open_detector(path)
-    model = detector.model.eval()
     image, target = _picture(detector, picture) if scene is None else _scene(detector, path, scene)
-    image = resize_to_config(image, model.config)
-    needed = detect_bytes(model.config, image.shape[:2], pictures=1)
-    require(needed, "explaining this picture", advice="; take a smaller one", error=ArgumentError)
-    given = given_for([image], collate([image]).sizes, model.config)
-    proposals = given["proposals"][0][given["proposals_valid"][0]] if given else None
-    return explain(model, image, target, proposals=proposals, min_score=score)
+    return detector.explain(image, target, min_score=score)
 
 
 def _picture(detector, path):

@@ -8,6 +8,7 @@ from .fate import STAGES, Fate, why_missed
 from .gradient_flow import GradientFlow
 from .gradients import LossGradients, loss_gradients
 from .map_checks import MapChecks, check_maps, occlude, random_maps
+from .pictures import ExplainsPictures
 from .reach import objectness_reach
 from .score_maps import ScoreMaps, score_maps
 from .trace import DetectionTrace, trace_detection, what_if
@@ -23,6 +24,7 @@ __all__ = [
     "ErrorAnalysis",
     "ErrorReport",
     "Explanation",
+    "ExplainsPictures",
     "Fate",
     "GradientFlow",
     "LossGradients",

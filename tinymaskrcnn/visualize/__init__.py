@@ -44,6 +44,7 @@ from .pooling_steps import roi_align_steps
 from .recall import draw_best, recall_figure
 from .receptive_field import draw_receptive_field, receptive_field
 from .score_maps import score_maps_figure
+from .report import Report, explanation_page
 from .stages import (
     class_scores_figure,
     draw_level_boxes,
@@ -57,6 +58,7 @@ from .steps import Steps
 from .style import use_theme
 
 __all__ = [
+    "Report",
     "Steps",
     "TrainingFilm",
     "arrays_figure",
@@ -104,6 +106,7 @@ __all__ = [
     "draw_window",
     "draw_windows",
     "errors_figure",
+    "explanation_page",
     "fate_figure",
     "fate_steps",
     "feature_maps_figure",
