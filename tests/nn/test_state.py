@@ -7,7 +7,9 @@ import pytest
 from small_net import Net
 
 from tinymaskrcnn.errors import CheckpointError
-from tinymaskrcnn.nn.state import at_rest
+from tinymaskrcnn.nn.layers import BatchNorm2d, Conv2d
+from tinymaskrcnn.nn.module import Sequential
+from tinymaskrcnn.nn.state import at_rest, left_as_it_was
 
 
 @pytest.mark.parametrize("error", [None, KeyError])
@@ -88,3 +90,20 @@ def test_a_state_dict_that_does_not_fit_changes_nothing(change, message):
     with pytest.raises(CheckpointError, match=message):
         net.load_state_dict(state)
     assert all(np.array_equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_model_is_left_as_it_was_whatever_happens_inside():
+    rng = np.random.default_rng(0)
+    model = Sequential(norm=BatchNorm2d(3), conv=Conv2d(3, 2, 1, rng=rng)).eval()
+    for p in model.parameters():
+        p.grad[...] = 1.0
+    state, arrays = model.state_dict(), [p.grad for p in model.parameters()]
+    with pytest.raises(RuntimeError), left_as_it_was(model):
+        y, cache = model.forward(rng.random((2, 4, 4, 3)).astype(np.float32))
+        assert model.training and cache is not None
+        model.backward(np.ones_like(y), cache)
+        assert (model.state_dict()["norm.running_mean"] != state["norm.running_mean"]).any()
+        raise RuntimeError
+    assert all((value == state[name]).all() for name, value in model.state_dict().items())
+    assert all(p.grad is grad and (grad == 1).all() for p, grad in zip(model.parameters(), arrays))
+    assert not any(module.training for _, module in model.named_modules())

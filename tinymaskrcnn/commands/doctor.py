@@ -9,16 +9,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-HELP = "show versions, threads, GPU and data, and what is missing"
-EXAMPLES = """Exit status 0 when everything that training needs is there, 1 otherwise."""
+from . import doctor_run
+
+HELP = "show versions, threads, GPU and data, and what is missing; or what is wrong with a training"
+EXAMPLES = """examples:
+  tinymaskrcnn doctor                  this machine
+  tinymaskrcnn doctor --run runs/001   a training: its settings, data, layers and learning rate
+
+Exit status 0 when everything that training needs is there, or nothing is conspicuous in a run; 1 otherwise."""
 REQUIRED = ("numpy", "scipy", "matplotlib", "pillow", "tqdm", "threadpoolctl")
 
 
 def add_arguments(parser):
     parser.add_argument("--data", metavar="DIR", help="look for MNIST in this folder only")
+    parser.add_argument("--run", metavar="RUN", help="examine a training instead of the machine")
 
 
 def run(args):
+    if args.run is not None:
+        return doctor_run.run(args.run)
     healthy = True
     for title, check in (
         ("system", _system),

@@ -1,10 +1,13 @@
 """What looks on while `train` runs: a film of test pictures, and the gradients of the losses one by one."""
 
 import sys
+import time
 from pathlib import Path
 
 from .options import positive
 
+WATCHED = 100  # steps between two looks of the doctor, at least
+SHARE = 0.04  # of the time of a training that the doctor takes, after the first look
 LOOKS = 24  # in a training, when nothing else is said
 PICTURES = 2  # of a film
 
@@ -19,6 +22,7 @@ def add_watching(parser):
         metavar="FILE",
         help="a .png, .pdf or .svg: how loud the gradient is at each stage, and whether the losses agree",
     )
+    group.add_argument("--watch", action="store_true", help="say what is wrong, as doctor --run does, while it trains")
     group.add_argument("--look-every", type=positive, metavar="K", help="steps between two looks (24 looks in all)")
 
 
@@ -40,19 +44,23 @@ def watchers_of(args, experiment):
     """What was asked for on the command line, ready for `Experiment.train`."""
     from ..errors import ArgumentError
 
-    if not (args.film or args.gradients):
+    if not (args.film or args.gradients or args.watch):
         return ()
     procedure = experiment.config.train.procedure
     if procedure != "joint":
-        raise ArgumentError(f"--film and --gradients look on in joint training; this one is of procedure {procedure!r}")
+        raise ArgumentError(
+            f"--film, --gradients and --watch need joint training; this one is of procedure {procedure!r}"
+        )
     if experiment.ranks is not None:
-        raise ArgumentError("--film and --gradients look on in a training on one rank")
+        raise ArgumentError("--film, --gradients and --watch look on in a training on one rank")
     every = args.look_every or max(experiment.config.train.steps // LOOKS, 1)
     watchers = []
     if args.film:
         watchers.append(FilmWatcher(experiment, args.film, every))
     if args.gradients:
         watchers.append(GradientWatcher(args.gradients, every))
+    if args.watch:
+        watchers.append(DoctorWatcher(experiment.config))
     return watchers
 
 
@@ -84,15 +92,18 @@ class FilmWatcher(Watcher):
     """A TrainingFilm of each of the first test pictures with an object."""
 
     def __init__(self, experiment, path, every):
+        from ..config_rules import OUTSIDE
         from ..data.resizing import resize_to_config
         from ..errors import ArgumentError
         from ..visualize import TrainingFilm
 
         super().__init__(path, every)
         config = experiment.config.model
+        if config.system in OUTSIDE:
+            raise ArgumentError(f"--film needs a system with an RPN; this is {config.system}")
         scenes = [pair for pair in experiment.scenes(4 * PICTURES) if len(pair[1])][:PICTURES]
-        if not scenes or config.system in ("rcnn", "fast_rcnn"):
-            raise ArgumentError("--film needs a system with an RPN, and a test picture with an object")
+        if not scenes:
+            raise ArgumentError("--film needs a test picture with an object")
         for image, _ in scenes:
             if resize_to_config(image, config).shape != image.shape:
                 raise ArgumentError("--film needs pictures in the size that the network sees")
@@ -131,3 +142,40 @@ class GradientWatcher(Watcher):
 
         save_figure(gradient_flow_figure(self.flow), self.path)
         print(self.flow, file=sys.stderr, flush=True)
+
+
+class DoctorWatcher:
+    """Examines the training now and then, and says what is wrong once; seldom enough to cost next to nothing."""
+
+    def __init__(self, config, *, clock=time.perf_counter):
+        self.config, self.clock = config, clock
+        self.rows, self.said, self.due = [], set(), 0
+
+    def begin(self, trainer):
+        self.examine(trainer)
+        self.due = trainer.step + WATCHED
+
+    def look(self, trainer, row):
+        self.rows = [*self.rows[1 - WATCHED :], row]
+        if row["step"] < self.due:
+            return
+        took = self.examine(trainer)
+        step = sum(row["seconds"] for row in self.rows) / len(self.rows)
+        self.due = row["step"] + max(WATCHED, int(took / SHARE / max(step, 1e-6)) + 1)
+
+    def end(self):
+        if not self.said:
+            print("doctor: nothing conspicuous", file=sys.stderr, flush=True)
+
+    def examine(self, trainer):
+        """Look at the batch that comes next; returns the seconds that it took."""
+        from ..train.checkup import check_up
+        from ..train.doctor import examine
+
+        began = self.clock()
+        batch = trainer.stream.batch(trainer.step * trainer.config.accumulate).to_device(trainer.device)
+        for finding in examine([check_up(trainer.model, batch)], self.config, self.rows):
+            if (finding.what, finding.where) not in self.said:
+                self.said.add((finding.what, finding.where))
+                print(f"doctor, after step {trainer.step}: {finding}", file=sys.stderr, flush=True)
+        return self.clock() - began

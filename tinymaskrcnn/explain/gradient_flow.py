@@ -5,13 +5,13 @@ ask of these weights is one vector each. Its length says how loud a loss is ther
 whether they pull the same way (1), do not touch each other (0), or against each other (-1).
 """
 
-import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..backend import to_host
 from ..errors import ArgumentError
+from ..nn.state import left_as_it_was
 from .chain import wrapped
 
 PLACES = ("backbone", "pyramid", "RPN")  # where losses of several parts meet
@@ -83,7 +83,7 @@ class GradientFlow:
         if batch.targets is None:
             raise ArgumentError("GradientFlow.look: batch must have targets; a loss asks for them")
         named = dict(model.named_parameters())
-        with _left_as_it_was(model):
+        with left_as_it_was(model):
             data = {"targets": batch.targets, "sizes": batch.sizes, "rng": np.random.default_rng(seed), **batch.given}
             losses, cache = model.forward(batch.images, **data)
             gradients = {}
@@ -141,22 +141,6 @@ class GradientFlow:
             f"{CONFLICT:g}). By the step of all, each falls so many times as fast as by its own: {', '.join(falls)}"
         )
         return [wrapped(text, f"{place}: ", 2)]
-
-
-@contextlib.contextmanager
-def _left_as_it_was(model):
-    """Inside, a model trains; afterwards its gradients, statistics and modes are those of before."""
-    modes = {id(module): (module, module.training) for _, module in model.named_modules()}
-    kept = [(p.grad, p.grad.copy()) for p in model.parameters()]
-    kept += [(buffer.value, buffer.value.copy()) for _, buffer in model.named_buffers()]
-    model.train()
-    try:
-        yield
-    finally:
-        for array, before in kept:
-            array[...] = before
-        for module, mode in modes.values():
-            module.training = mode
 
 
 def _shot(step, losses, gradients):

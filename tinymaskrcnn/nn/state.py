@@ -97,3 +97,19 @@ def at_rest(*modules):
     finally:
         for part in resting:
             part.training = True
+
+
+@contextmanager
+def left_as_it_was(model):
+    """Inside, a model computes as in training; afterwards its gradients, statistics and modes are those of before."""
+    modes = {id(module): (module, module.training) for _, module in model.named_modules()}
+    kept = [(p.grad, p.grad.copy()) for p in model.parameters()]
+    kept += [(buffer.value, buffer.value.copy()) for _, buffer in model.named_buffers()]
+    model.train()
+    try:
+        yield
+    finally:
+        for array, before in kept:
+            array[...] = before
+        for module, mode in modes.values():
+            module.training = mode
