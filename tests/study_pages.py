@@ -16,7 +16,7 @@ from tinymaskrcnn.studies import history, pictures
 from tinymaskrcnn.studies.answer import answered
 from tinymaskrcnn.studies.catalogue import QUESTIONS
 from tinymaskrcnn.studies.report import markdown
-from tinymaskrcnn.studies.rows import Rows, read_row
+from tinymaskrcnn.studies.rows import Rows
 from tinymaskrcnn.visualize import save_figure
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -27,39 +27,38 @@ ASKED = {"drawn": "what was measured", "scene": "one held-out scene, as each arm
 ABLATIONS = """# Ablations
 
 What the papers of the family say that matters, asked again on scenes of digits: a question, what was published, what
-was expected here
-before anything was measured, and what came out. [How it is computed](api/studies.md): every arm is trained with the
-same seeds, on the
-same scenes, with the same draws; intervals are those of the mean paired difference, by Student's t.
+was expected here before anything was measured, and what came out. [How it is computed](api/studies.md): every arm is
+trained with the same seeds, on the same scenes, with the same draws; intervals are those of the mean paired difference,
+by Student's t.
 
     tinymaskrcnn ablate --list
     tinymaskrcnn ablate mask_loss            # one question; what has a row is not run again
     tinymaskrcnn ablate --all
     python -m tests.study_pages              # this page, from the rows in docs/results
 
-Trainings are short on purpose (300 steps of 4 scenes of 96 × 96 pixels, a network of {parameters} numbers), because a
-detector that finds nearly everything tells
-nothing apart; so figures are far below [what a full training reaches](training.md), and are not for comparing with
-it. With three seeds an interval is
-wide and a sign test never gets below 0.25: "open" means that these rows do not decide, and says how many seeds would.
+Trainings are short on purpose (300 steps of 4 scenes of 96 × 96 pixels, the small network of the detector in the
+package), because a detector that finds nearly everything tells nothing apart. So figures are far below [what a full
+training reaches](training.md), and are not for comparing with it. With three seeds an interval is wide and a sign test
+never gets below 0.25: "open" means that these rows do not decide, and says how many seeds would. Of a few held-out
+scenes the one is shown in which the arms differ most.
 
 {state}
 """
 HISTORY = """# The history in numbers
 
 Each member of [the family](family.md) on the same {scenes} scenes, with the same network below it (a narrow VGG-16
-under a pyramid) and the same {steps} steps
-of 4 scenes. All that differs is the system.
+under a pyramid) and the same {steps} steps of 4 scenes. All that differs is the system. What each reaches with its own
+settings and a full training stands on the page of the family; [the ablations](ablations.md) take the steps between
+them apart.
 
     tinymaskrcnn history
     tinymaskrcnn history --quick             # a look, in minutes
     python -m tests.study_pages              # this page, from the rows in docs/results
 
 Figures are means over seeds, ± their standard deviation, on 100 held-out scenes. Seconds are those of the CPU, of all
-threads, for one picture or for one training
-({machine}); other work on the machine makes them larger, so they are upper bounds. The search for proposals is
-counted by itself; passes say how many pictures or crops go
-through the network, for one picture.
+threads, for one training or one picture ({machine}); other work on the machine makes them larger, so they are
+upper bounds. The search for proposals is counted by itself. Passes say how many pictures or crops go through the
+network, for one picture.
 """
 
 
@@ -79,9 +78,7 @@ def ablations(answers, rows):
     state += (
         f"Of {found.total()} comparisons with two seeds or more {right} came out as expected, {found['open']} are open."
     )
-    parameters = [row.cost["parameters"] for row in map(read_row, sorted(FOLDER.glob("*.json"))) if row.cost]
-    most = f"{collections.Counter(parameters).most_common(1)[0][0]:,}" if parameters else "some"
-    parts = [ABLATIONS.format(state=state, parameters=most)]
+    parts = [ABLATIONS.format(state=state)]
     parts += [f"{markdown(answer)}\n{images(answer, rows)}" for answer in begun]
     if waiting := [answer.question for answer in answers if answer not in begun]:
         parts.append("## Not measured yet\n\n" + "\n".join(f"- `{q.name}`: {q.title}" for q in waiting) + "\n")

@@ -5,7 +5,7 @@ import json
 from studies.small_question import Told, question
 
 from tinymaskrcnn.studies.answer import answered
-from tinymaskrcnn.studies.report import as_json, markdown, power
+from tinymaskrcnn.studies.report import as_json, in_words, markdown, power
 
 
 def answer():
@@ -16,7 +16,12 @@ def answer():
 
 def test_markdown_has_a_row_for_each_arm():
     lines = markdown(answer()).splitlines()
-    assert lines[0] == "## Is it?" and "*Published.* P." in lines and "*Here.* W." in lines
+    assert (
+        lines[0] == "## Is it?"
+        and lines[2] == "`tinymaskrcnn ablate small`"
+        and "*Published.* P." in lines
+        and "*Here.* W." in lines
+    )
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     assert {len(row) for row in rows} == {7}
     assert rows[2] == ["first", "0.520", "0.500 0.520 0.540", "", "", "", ""]
@@ -37,6 +42,11 @@ def test_the_power_is_that_of_the_spread():
     assert power(answer()).endswith("0.1 is shown with a power of 0.8 by 2 seeds.") and "3 paired seeds" in power(
         answer()
     )
+
+
+def test_measures_in_words():
+    assert [in_words(m) for m in ("bbox.AP", "segm.APhigh")] == ["box AP", "mask AP, mean of AP75 to AP90"]
+    assert in_words("mask_scores.mask_score") == "rank correlation with the IoU of the mask, mask score"
 
 
 def test_json_holds_the_same_and_nothing_infinite():

@@ -16,7 +16,7 @@ def test_an_answer_is_drawn():
     points = [line.get_xdata().tolist() for line in left.lines if line.get_marker() == "o"]
     assert points == [[0.5, 0.52], [0.2, 0.25], []]
     [mean] = [line.get_xdata()[0] for line in right.lines if line.get_marker() == "D"]
-    assert mean == pytest.approx(-0.285) and "bbox.AP" in left.get_xlabel()
+    assert mean == pytest.approx(-0.285) and "box AP" in left.get_xlabel()
 
 
 def test_arms_of_several_lengths_are_curves():

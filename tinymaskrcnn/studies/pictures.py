@@ -8,6 +8,7 @@ from ..visualize.detections import draw_judged, draw_truth
 from ..visualize.intervals import intervals_figure
 from ..visualize.lettering import with_glyphs
 from ..visualize.lines import draw_lines
+from .report import in_words
 from .sketch import MIN_SCORE, SCENES, drawn_from
 
 
@@ -17,7 +18,7 @@ def answer_figure(answer):
     compared = {comparison.arm.name: comparison.interval for comparison in answer.comparisons()}
     values = {arm.name: answer.values[arm.name] for arm in question.arms}
     intervals = {arm.name: compared.get(arm.name) for arm in question.arms}
-    label = f"{question.measure}, a point a seed"
+    label = f"{in_words(question.measure)}, a point a seed"
     return intervals_figure(values, intervals, title=question.title, label=label, effect=question.effect)
 
 
@@ -35,7 +36,9 @@ def curves_figure(answer):
         return None
     figure = style.new_figure(5.4, 3.4)
     lines = {name: tuple(zip(*sorted(points))) for name, points in curves.items()}
-    draw_lines(lines, ax=figure.subplots(), xlabel="steps of training", ylabel=answer.question.measure, markers=True)
+    draw_lines(
+        lines, ax=figure.subplots(), xlabel="steps of training", ylabel=in_words(answer.question.measure), markers=True
+    )
     figure.tight_layout()
     return figure
 

@@ -10,7 +10,8 @@ EXPECTED = {"null": "no difference", "higher": "higher", "lower": "lower", "": "
 def markdown(answer, *, heading="##"):
     """A heading, what was asked and published, a table of the arms, and the verdict."""
     question = answer.question
-    lines = [f"{heading} {question.title}", "", f"*Published.* {question.published}", "", f"*Here.* {question.why}", ""]
+    lines = [f"{heading} {question.title}", "", f"`tinymaskrcnn ablate {question.name}`", ""]
+    lines += [f"*Published.* {question.published}", "", f"*Here.* {question.why}", ""]
     lines += table(answer)
     lines += ["", f"*Verdict.* {answer.verdict()}", "", power(answer)]
     lines += ["", f"*Afterwards.* {question.after}"] if question.after and answer.complete else []
@@ -39,13 +40,22 @@ def _by_seed(answer, arm):
     return seeds_text(answer.values[arm.name]) + (f" ({len(lost)} failed)" if lost else "")
 
 
+KINDS = {"bbox": "box", "segm": "mask", "cost": "", "mask_scores": "rank correlation with the IoU of the mask,"}
+
+
+def in_words(measure):
+    """ "segm.AP75" -> "mask AP75"; of APhigh also what it is the mean of."""
+    kind, _, name = measure.partition(".")
+    name = {"APhigh": "AP, mean of AP75 to AP90", "ARsmall": "AR of small objects"}.get(name, name.replace("_", " "))
+    return f"{KINDS.get(kind, kind)} {name}".strip()
+
+
 def power(answer):
     """What was planned, and what an effect of the size that matters would take at the spread that was met."""
     question = answer.question
     needed = [comparison.needed for comparison in answer.comparisons() if comparison.needed is not None]
-    said = (
-        f"Measure: {question.measure}; a difference matters from {question.effect:g} on; {answer.wanted} paired seeds"
-    )
+    said = f"Measure: {in_words(question.measure)}; a difference matters from {question.effect:g} on"
+    said += f"; {answer.wanted} paired seeds"
     if not needed:
         return f"{said}."
     least, most = min(needed), max(needed)
