@@ -26,9 +26,9 @@ def test_every_picture_is_there_and_small():
 
 def test_every_row_belongs_to_a_question_and_to_this_version():
     asked = [*QUESTIONS.values(), HISTORY]
-    wanted = {f"{q.plan(arm, 0).digest}-{seed}" for q in asked for arm in q.arms for seed in range(9)}
+    digests = {q.plan(arm, 0).digest for q in asked for arm in q.arms}
     for path in study_pages.FOLDER.glob("*.json"):
-        assert path.stem in wanted, f"{path}: nobody asks for this row any more; remove it"
+        assert path.stem.partition("-")[0] in digests, f"{path}: nobody asks for this row any more; remove it"
         row = read_row(path)
         assert f"{row.digest}-{row.seed}" == path.stem and row.version == VERSION and path.stat().st_size < 12_000
 

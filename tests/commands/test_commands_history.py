@@ -14,7 +14,7 @@ SYSTEMS = ["rcnn", "fast_rcnn", "faster_rcnn", "mask_rcnn", "mask_scoring_rcnn",
 
 def short(monkeypatch, systems):
     """The history of some systems, with two steps of training, and few pictures to learn from and to be tested on."""
-    few = {"train.steps": 2, "train.train_scenes": 4, "train.eval_scenes": 4, "train.warmup_steps": 1}
+    few = {"train.steps": 2, "train.train_scenes": 2, "train.eval_scenes": 2, "train.warmup_steps": 1}
     settings = history.HISTORY.settings | few
     arms = tuple(arm for arm in history.HISTORY.arms if arm.name in systems)
     monkeypatch.setattr(history, "HISTORY", dataclasses.replace(history.HISTORY, settings=settings, arms=arms))
