@@ -39,3 +39,19 @@ def test_doubling_needs_fewer_messages_and_what_is_hidden_costs_less():
     first, last = ([float(share) for share in line.split()[1:]] for line in (lines[2], lines[-2]))
     assert len(lines) == 3 + len(ranks.RANKS) and len(set(first)) == 1 and 0.8 < first[0] <= 1
     assert first[0] > last[2] >= last[1] > last[0] > last[3]  # weak: hidden, doubling, as here; strong is worse
+
+
+def test_ranks_that_share_cores_gain_nothing_by_being_more_than_these():
+    link = (1e-4, 1e9)
+    one, two, four = (ranks.on_cores(n, 2, 4.0, 10**6, 40, link) for n in (1, 2, 4))
+    assert one == 4.0 and 2.0 < two < 2.1 < one and two < four < 2.2
+
+
+def test_the_picture_shows_both_networks_and_every_way():
+    given = {"compute": 1.0, "steps": STEPS, "numbers": 10**6, "meetings": 40, "link": (1e-4, 1e9)}
+    figure = ranks.scaling_figure({"small": given, "large": given | {"numbers": ranks.LARGE}})
+    assert [axes.get_title().split(",")[0] for axes in figure.axes] == ["small", "large"]
+    for axes in figure.axes:
+        drawn = [line.get_ydata() for line in axes.get_lines()[:6]]
+        assert len(drawn) == 6 and all(0 <= min(share) <= max(share) <= 1.01 for share in drawn)
+    assert len(figure.axes[-1].get_legend().get_texts()) == 6

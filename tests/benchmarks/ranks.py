@@ -1,9 +1,10 @@
 """Times a step on two ranks of one thread beside one process of two, and works out what a thousand ranks would do.
 
-    python -m tests.benchmarks.ranks [--rounds 3] [--steps 12] [--batch-size 8] [--large-step SECONDS] [--json FILE]
+    python -m tests.benchmarks.ranks [--rounds 3] [--steps 12] [--batch-size 8] [--large-step SECONDS]
+        [--json FILE] [--plot FILE]
 
-Measured: the step of the default training both ways, in turn; how much of it ranks spend in meetings; and sums of
-arrays from one number to four million. To the sums a model is fitted: a message takes `latency` seconds, and
+Measured: the step of the default training both ways, in turn, and on one and on four ranks of one thread each; how much
+of it ranks spend in meetings; and sums of arrays from one number to four million. To the sums of two ranks a model is fitted: a message takes `latency` seconds, and
 `1 / bandwidth` for each byte. From there on it is arithmetic, on paper: ranks that wait for the slowest of them (steps
 are drawn from those that were measured), a sum in which everybody writes to everybody, as here, or one in which
 distances double, as in large machines, and with all of it hidden behind the backward pass, at best; strong scaling as
@@ -39,6 +40,7 @@ RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 LARGE = 44_400_000  # numbers of a Mask R-CNN on a ResNet-50 with a pyramid
 BACKWARD = 2 / 3  # of a step, behind which a sum may hide
 DRAWS = 200
+RANKED = {"ranks": 2, "four": 4}  # what is started as how many ranks
 
 
 # ---------------------------------------------------------------- the model, on paper
@@ -80,17 +82,30 @@ def simulated(ranks, compute, steps, numbers, meetings, link, *, strong, doublin
     return work + long + meetings * meeting_seconds(ranks, link[0], doubling=doubling)
 
 
-def scaling_table(name, compute, steps, numbers, meetings, link):
-    """What share of perfect scaling is left, weak and strong, in three ways to add up; and where half of it is lost."""
-    ways = {"as here": {}, "doubling": {"doubling": True}, "hidden": {"doubling": True, "hidden": True}}
+WAYS = {"as here": {}, "doubling": {"doubling": True}, "hidden": {"doubling": True, "hidden": True}}
+
+
+def scaling(compute, steps, numbers, meetings, link):
+    """{(strong, way, ranks): share of perfect scaling that is left}, weak and strong, in three ways to add up."""
     shares = {}
     for strong in (False, True):
-        for way, how in ways.items():
+        for way, how in WAYS.items():
             rng = np.random.default_rng(0)
             for n in RANKS:
                 took = simulated(n, compute, steps, numbers, meetings, link, strong=strong, rng=rng, **how)
                 shares[strong, way, n] = compute / took / (n if strong else 1)
-    columns = [(strong, way) for strong in (False, True) for way in ways]
+    return shares
+
+
+def on_cores(ranks, cores, compute, numbers, meetings, link):
+    """Seconds of a step, by the model, of ranks that share a batch and so many cores of one machine."""
+    return compute / min(ranks, cores) + sum_seconds(ranks, numbers, *link) + meetings * meeting_seconds(ranks, link[0])
+
+
+def scaling_table(name, compute, steps, numbers, meetings, link):
+    """The shares of `scaling`, and where half of it is lost."""
+    shares = scaling(compute, steps, numbers, meetings, link)
+    columns = [(strong, way) for strong in (False, True) for way in WAYS]
     lines = [
         f"{name}: {compute:.3g} s a step, {numbers:,} numbers, {meetings} small meetings; share of perfect scaling"
     ]
@@ -98,6 +113,26 @@ def scaling_table(name, compute, steps, numbers, meetings, link):
     lines += [f"{n:>6}" + "".join(f"{shares[s, way, n]:>18.2f}" for s, way in columns) for n in RANKS]
     knees = [next((n for n in RANKS if shares[s, way, n] < 0.5), None) for s, way in columns]
     return "\n".join([*lines, f"{'half':>6}" + "".join(f"{knee or '-':>18}" for knee in knees)])
+
+
+def scaling_figure(networks):
+    """The shares of `scaling` of some networks {name: its arguments}: a panel for each, lines for the ways."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(networks), 3.8), layout="constrained")
+    for axes, (name, given) in zip(figure.subplots(1, len(networks), squeeze=False)[0], networks.items()):
+        shares = scaling(**given)
+        for color, way in zip(("#c44e52", "#4c72b0", "#55a868"), WAYS):
+            for strong, line in ((False, "-"), (True, "--")):
+                label = f"{way}, {'one batch shared' if strong else 'a batch each'}"
+                axes.plot(RANKS, [shares[strong, way, n] for n in RANKS], line, color=color, label=label)
+        axes.axhline(0.5, color="#888888", linewidth=0.8)
+        axes.set(xscale="log", xticks=RANKS[::2], ylim=(0, 1.05), title=f"{name}, {given['compute']:.2g} s a step")
+        axes.set_xticks([], minor=True)
+        axes.set_xticklabels(RANKS[::2])
+        axes.set(xlabel="ranks", ylabel="share of perfect scaling")
+    axes.legend(fontsize=8)
+    return figure
 
 
 # ---------------------------------------------------------------- measured
@@ -112,12 +147,12 @@ def timed_steps(trainer, count):
 
 
 def work(kind, steps, batch_size, file):
-    """What one of the processes that were started does: `alone`, or as one of several ranks."""
+    """What one of the processes that were started does: `alone`, on `one` thread, or as one of several ranks."""
     config = with_train(Config(), batch_size=batch_size, steps=10 * steps)
     model = build_model(config.model, rng=np.random.default_rng(0))
     stream, found = open_stream(config, split="train"), {}
-    if kind == "alone":
-        with computing():
+    if kind in ("alone", "one"):
+        with computing(None if kind == "alone" else 1):
             found["steps"] = timed_steps(Trainer(model, stream, config.train), steps)
             numbers = sum(p.value.size for p in model.parameters())
         Path(file).write_text(json.dumps(found | {"numbers": numbers}))
@@ -158,9 +193,9 @@ def started(kind, args):
         file = Path(folder) / "found.json"
         words = [sys.executable, "-m", "tests.benchmarks.ranks", "--work", kind, "--file", str(file)]
         words += ["--steps", str(args.steps), "--batch-size", str(args.batch_size)]
-        if kind == "ranks":
+        if kind in RANKED:
             path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-            words = [shutil.which("mpiexec", path=path) or "mpiexec", "-n", "2", *words]
+            words = [shutil.which("mpiexec", path=path) or "mpiexec", "-n", str(RANKED[kind]), "--oversubscribe", *words]
         root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         subprocess.run(words, check=True, env=os.environ | root)
         return json.loads(file.read_text())
@@ -173,7 +208,8 @@ def main():
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--large-step", type=float, help="seconds of a step of the large network on one rank")
     parser.add_argument("--json", help="also write what was measured")
-    parser.add_argument("--work", choices=("alone", "ranks"), help=argparse.SUPPRESS)
+    parser.add_argument("--plot", help="also draw what the model says of up to a thousand ranks")
+    parser.add_argument("--work", choices=("alone", "one", *RANKED), help=argparse.SUPPRESS)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
@@ -191,10 +227,18 @@ def main():
         by_model = sum_seconds(2, length, *link)
         print(f"sum of {length:>9,} numbers: {1e3 * seconds:.3f} ms, by the model {1e3 * by_model:.3f} ms")
     print(f"latency {1e6 * link[0]:.1f} us, bandwidth {link[1] / 1e9:.2f} GB/s\n")
-    of_one = 2 * statistics.median(shared) * (1 - last["share"])  # the whole batch on one rank of one thread
-    print(scaling_table("tiny", of_one, shared, numbers, last["meetings"], link))
+    one, four = (statistics.median(started(kind, args)["steps"]) for kind in ("one", "four"))
+    for n, measured in ((1, one), (2, statistics.median(shared)), (4, four)):
+        by_model = on_cores(n, os.cpu_count(), one, numbers, last["meetings"], link)
+        print(f"{n} ranks on {os.cpu_count()} cores: {measured:.3f} s a step, by the model {by_model:.3f} s")
+    rest = {"steps": shared, "meetings": last["meetings"], "link": link}
+    networks = {"the default network": {"compute": one, "numbers": numbers} | rest}
     if args.large_step:
-        print("\n" + scaling_table("ResNet-50-FPN", args.large_step, shared, LARGE, last["meetings"], link))
+        networks["ResNet-50-FPN"] = {"compute": args.large_step, "numbers": LARGE} | rest
+    for name, given in networks.items():
+        print("\n" + scaling_table(name, **given))
+    if args.plot:
+        scaling_figure(networks).savefig(args.plot, dpi=110)
     if args.json:
         Path(args.json).write_text(json.dumps({"rounds": rounds, "link": link}))
 
