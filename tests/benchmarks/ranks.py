@@ -131,7 +131,7 @@ def scaling_figure(networks):
         axes.set_xticks([], minor=True)
         axes.set_xticklabels(RANKS[::2])
         axes.set(xlabel="ranks", ylabel="share of perfect scaling")
-    axes.legend(fontsize=8)
+    figure.axes[0].legend(fontsize=8)
     return figure
 
 
