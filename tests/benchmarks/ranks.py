@@ -4,12 +4,12 @@
         [--json FILE] [--plot FILE]
 
 Measured: the step of the default training both ways, in turn, and on one and on four ranks of one thread each; how much
-of it ranks spend in meetings; and sums of arrays from one number to four million. To the sums of two ranks a model is fitted: a message takes `latency` seconds, and
-`1 / bandwidth` for each byte. From there on it is arithmetic, on paper: ranks that wait for the slowest of them (steps
-are drawn from those that were measured), a sum in which everybody writes to everybody, as here, or one in which
-distances double, as in large machines, and with all of it hidden behind the backward pass, at best; strong scaling as
-if a batch could be cut into any number of parts. The second network is as large as a ResNet-50 with a pyramid; its step
-has to be told. Needs mpi4py and a machine that is otherwise idle.
+of it ranks spend in meetings; and sums of arrays from one number to four million. To the sums of two ranks a model is
+fitted: a message takes `latency` seconds, and `1 / bandwidth` for each byte. From there on it is arithmetic, on paper:
+ranks that wait for the slowest of them (steps are drawn from those that were measured), a sum in which everybody writes
+to everybody, as here, or one in which distances double, as in large machines, and with all of it hidden behind the
+backward pass, at best; strong scaling as if a batch could be cut into any number of parts. The second network is as
+large as a ResNet-50 with a pyramid; its step has to be told. Needs mpi4py and a machine that is otherwise idle.
 """
 
 import argparse
@@ -195,7 +195,8 @@ def started(kind, args):
         words += ["--steps", str(args.steps), "--batch-size", str(args.batch_size)]
         if kind in RANKED:
             path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-            words = [shutil.which("mpiexec", path=path) or "mpiexec", "-n", str(RANKED[kind]), "--oversubscribe", *words]
+            start = [shutil.which("mpiexec", path=path) or "mpiexec", "-n", str(RANKED[kind]), "--oversubscribe"]
+            words = start + words
         root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         subprocess.run(words, check=True, env=os.environ | root)
         return json.loads(file.read_text())
