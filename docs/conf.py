@@ -22,6 +22,7 @@ extensions = [
     "figures",
     "lesson_list",
     "lessons",
+    "live_pages",
     "one_step",
     "predictions",
 ]

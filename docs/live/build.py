@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import tinymaskrcnn
+from tinymaskrcnn.homework.exercises import exercises_of, titles
+from tinymaskrcnn.homework.release import student_file
 
 from .wheel import installed_files, package_files, write_wheel
 
@@ -51,9 +53,23 @@ def build(out, pyodide=None):
         "megabytes": round(size / 1e6) + (0 if pyodide else ELSEWHERE_MB),
         "version": tinymaskrcnn.__version__,
     }
-    (out / "live.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (out / "playground.json").write_text(json.dumps(_recorded()) + "\n", encoding="utf-8")
+    _write_json(out / "homework.json", homework())
+    _write_json(out / "playground.json", _recorded())
+    _write_json(out / "live.json", about)
     return out
+
+
+def homework():
+    """What the page of the homework shows before there is any Python: titles, exercises, the file of each homework."""
+    return [
+        {
+            "id": name,
+            "title": title,
+            "text": student_file(name),
+            "exercises": [{"id": e.id, "title": e.title, "lesson": e.lesson} for e in exercises_of(name)],
+        }
+        for name, title in titles().items()
+    ]
 
 
 def _recorded():
@@ -63,6 +79,10 @@ def _recorded():
         return importlib.import_module("tab.playground").recorded()
     finally:
         sys.path.remove(str(HERE / "python"))
+
+
+def _write_json(path, value):
+    path.write_text(json.dumps(value) + "\n", encoding="utf-8")
 
 
 def files_of(distribution):

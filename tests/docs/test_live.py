@@ -3,16 +3,24 @@
 They want what TINYMASKRCNN_PYODIDE names, and are skipped where it names nothing.
 """
 
+import base64
+import io
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from docs.page_checks import complaints
+from PIL import Image
 
+from tinymaskrcnn import cli
 from tinymaskrcnn.commands.live import make_server
+from tinymaskrcnn.homework.release import student_file
 
+LONG = 180_000  # milliseconds for what takes ten seconds where nobody else works
 ROOT = Path(__file__).parents[2]
 PYODIDE = os.environ.get("TINYMASKRCNN_PYODIDE", "")
 pytestmark = pytest.mark.skipif(not PYODIDE, reason="TINYMASKRCNN_PYODIDE names no distribution of Pyodide")
@@ -34,8 +42,8 @@ def open_page(pages, visit):
     """open_page(name)  ->  a Visit that is on the page, served as `tinymaskrcnn live` does."""
     servers = []
 
-    def start(name="index.html", **options):
-        server = make_server(pages)
+    def start(name="index.html", folder=pages, **options):
+        server = make_server(folder)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         visitor = visit(server.address, **options)
@@ -76,3 +84,145 @@ def test_cells_run_in_the_worker_and_one_without_an_end_is_ended(open_page):
     assert cell("while True: pass", seconds=0.5) == {"error": "ended after 0.5 seconds", "ended": True}
     assert cell("x")["error"] == "Python has not been started"
     assert visitor.outside == [] and visitor.errors == []
+
+
+# ---------------------------------------------------------------- homework
+
+RIGHT = "x, weight = cache\n    return dy @ weight.T, x.T @ dy, dy.sum(axis=0)"
+BLANK = 'raise NotImplementedError("hw01.linear_backward")  # about 5 lines'
+
+
+def said_by_the_command(text, folder, capsys):
+    """The lines that `homework check` prints of the first exercise, and the bytes of its picture."""
+    (folder / "hw01.py").write_text(text)
+    cli.main(["homework", "check", str(folder / "hw01.py"), "--only", "linear_backward"])
+    image = folder / "hw01_pictures" / "hw01.linear_backward.png"
+    lines = [line.removeprefix("    ") for line in capsys.readouterr().out.splitlines()]
+    return lines, image.read_bytes() if image.exists() else None
+
+
+def test_homework_is_checked_in_the_page_as_on_the_command_line(open_page, tmp_path, capsys):
+    visitor = open_page("homework.html#hw01.linear_backward", accept_downloads=True)
+    page, text = visitor.page, visitor.page.locator("#text")
+    page.set_default_timeout(LONG)
+    text.wait_for()
+    text.fill(text.input_value().replace(BLANK, RIGHT.replace("sum", "mean")))
+    page.locator("#check").click()
+    page.locator("#verdict article").wait_for()
+    lines, image = said_by_the_command(file_in(page), tmp_path, capsys)
+    shown = page.locator("#verdict .says, #verdict pre").all_inner_texts()
+    [mistake] = [line[3:] for line in lines if line.startswith("=> ")]
+    assert shown == [mistake, "\n".join(line for line in lines[1 : lines.index(f"=> {mistake}")])]
+    assert differs(page.evaluate(DATA, "#verdict img"), image) < 2.5
+    # corrected, it passes; what was written is there again when the page is, and is the file that is handed in
+    text.fill(text.input_value().replace("mean", "sum"))
+    text.press("Control+Enter")
+    page.locator("#verdict article.right").wait_for()
+    page.reload()
+    assert "dy.sum(axis=0)" in text.input_value() and page.locator("#exercises button.right").count() == 1
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    assert saved.value.suggested_filename == "hw01.py"
+    lines, image = said_by_the_command(Path(saved.value.path()).read_text(), tmp_path, capsys)
+    assert lines[0].split()[1] == "right" and image is None
+    assert visitor.outside == [] and visitor.errors == []
+
+
+DATA = """async (selector) => {
+    const data = await (await fetch(document.querySelector(selector).src)).arrayBuffer();
+    return btoa(Array.from(new Uint8Array(data), (byte) => String.fromCharCode(byte)).join(''));
+}"""
+
+
+def differs(seen, wanted):
+    """How far two pictures are from one another, of 255, seen from afar: each matplotlib sets its letters otherwise."""
+    pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in (base64.b64decode(seen), wanted)]
+    assert pictures[0].size == pictures[1].size
+    one, two = (np.asarray(picture.reduce(8), float) for picture in pictures)
+    return abs(one - two).mean()
+
+
+def file_in(page):
+    """The text of the homework as the browser keeps it."""
+    return page.evaluate("localStorage.getItem('tinymaskrcnn.hw01')")
+
+
+def test_the_editor_of_the_homework(open_page):
+    """Tab indents, Enter keeps the indentation, the rest of the file stays what it is; nothing of it needs Python."""
+    page = open_page("homework.html").page
+    text = page.locator("#text")
+    text.wait_for()
+    whole = student_file("hw01")
+    text.focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("def f():")
+    page.keyboard.press("Enter")
+    page.keyboard.type("if 1:")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Tab")
+    page.keyboard.type("pass")
+    added = "def f():\n    if 1:\n        pass\n"
+    first, rest = whole.split(f"{BLANK}\n", 1)
+    assert file_in(page) == f"{first}{BLANK}\n{added}{rest}"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "check"
+    numbers = page.locator("#numbers").inner_text().split()
+    assert whole.splitlines()[int(numbers[0]) - 1].startswith("# 1. The way back")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("#again").click()
+    assert file_in(page) == whole
+    page.locator("#file").set_input_files({"name": "mine.py", "mimeType": "text/x-python", "buffer": b""})
+    assert "must say which homework" in page.locator("#said").inner_text()
+    page.locator("#file").set_input_files({"name": "hw02_me.py", "mimeType": "text/x-python", "buffer": b"x = 1\n"})
+    page.wait_for_function("location.hash === '#hw02.image_to_columns'")
+    assert text.input_value() == "x = 1\n"
+
+
+# ---------------------------------------------------------------- where it cannot run
+
+
+def test_a_page_says_why_python_cannot_be_started(open_page):
+    visitor = open_page("homework.html", java_script_enabled=False)
+    assert "needs JavaScript" in visitor.page.inner_text("main")
+    page = open_page("index.html").page
+    page.add_init_script("delete globalThis.WebAssembly")
+    page.goto(page.url.replace("index", "homework"))
+    page.locator("#check").click()
+    page.get_by_text("This browser has no WebAssembly").wait_for()
+    assert page.locator("#text").is_editable()
+
+
+LATER = ("pyodide/pyodide.asm.wasm", "pyodide/numpy-*", "tinymaskrcnn-*")
+
+
+@pytest.mark.parametrize("broken", ["live.json", *(pytest.param(name, marks=pytest.mark.long) for name in LATER)])
+def test_a_page_says_that_the_download_broke_off(broken, pages, open_page, tmp_path):
+    """Half of a file is there; what was written stays, and one can try again."""
+    for path in pages.rglob("*"):
+        if path.is_file():
+            copy = tmp_path / path.relative_to(pages)
+            copy.parent.mkdir(exist_ok=True)
+            copy.symlink_to(path)
+    [file] = tmp_path.glob(broken)
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(whole[: len(whole) // 2])
+    page = open_page("homework.html", folder=tmp_path).page
+    page.set_default_timeout(LONG)
+    page.locator("#check").click()
+    page.get_by_text("Python could not be started").wait_for()
+    assert page.get_by_role("button", name="Try again").is_visible() and page.locator("#text").is_editable()
+
+
+@pytest.mark.parametrize("name", ["index.html", "homework.html"])
+def test_pages_can_be_read_and_used_on_a_phone_and_in_the_dark(name, open_page):
+    page = open_page(name).page
+    page.locator("a").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    for width, scheme in ((390, "light"), (390, "dark"), (1280, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        for check in ("overflow", "names", "contrast", "alternatives"):
+            assert complaints(page, check) == [], f"{width} px, {scheme}: {check}"

@@ -13,6 +13,7 @@
 // Other errors reject with an Error whose message is Python's text.
 
 const HERE = new URL("./", import.meta.url).href;
+const PATIENCE = 60; // seconds without a word while Python is loaded
 
 export class Live {
   constructor() {
@@ -37,7 +38,12 @@ export class Live {
       this.worker = new Worker(`${HERE}worker.js`, { type: "module" });
       this.worker.addEventListener("message", ({ data }) => this.heard(data));
       this.worker.addEventListener("error", (event) => this.end(event.message || "the worker could not be started"));
-      return this.ask({ boot }, { told });
+      const watch = () => {
+        clearTimeout(this.clock);
+        this.clock = setTimeout(() => this.end(`Nothing has come for ${PATIENCE} seconds: what was loaded may be broken, or the connection.`), 1000 * PATIENCE);
+      };
+      watch();
+      return this.ask({ boot }, { told: (value) => { watch(); told(value); } });
     }).then(() => { this.booted = true; }, (error) => { this.end(); throw error; });
     return this.booting;
   }

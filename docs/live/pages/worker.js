@@ -23,19 +23,21 @@ async function start({ pyodide: place, packages, wheels, megabytes }) {
   const { loadPyodide } = await import(`${indexURL}pyodide.mjs`);
   const env = { HOME: "/home/pyodide", MPLBACKEND: "Agg", TINYMASKRCNN_FAST: "1" };
   const pyodide = await loadPyodide({ indexURL, env, stdout: console.debug, stderr: console.debug });
-  const fetched = wheels.map((wheel) => fetch(HERE + wheel));
   const failed = [];
-  await pyodide.loadPackage(packages, { messageCallback: () => {}, errorCallback: (message) => failed.push(message) });
+  const options = { messageCallback: () => {}, errorCallback: (message) => failed.push(message) };
+  const [archives] = await Promise.all([Promise.all(wheels.map(bytes)), pyodide.loadPackage(packages, options)]);
   if (failed.length) throw new Error(failed[0]);
-  for (const one of fetched) {
-    const reply = await one;
-    if (!reply.ok) throw new Error(`${reply.url}: ${reply.status} ${reply.statusText}`);
-    pyodide.unpackArchive(await reply.arrayBuffer(), "wheel");
-  }
+  for (const archive of archives) pyodide.unpackArchive(archive, "wheel");
   stop();
   tell({ doing: "Starting", share: 1 });
-  python = pyodide.runPython("from tab import answer; answer");
+  python = pyodide.runPython("import tab; tab.lighten(); tab.answer");
   return { answer: null };
+}
+
+async function bytes(name) {
+  const reply = await fetch(HERE + name);
+  if (!reply.ok) throw new Error(`${name}: ${reply.status} ${reply.statusText}`);
+  return reply.arrayBuffer();
 }
 
 // Counts the bytes that are loaded until it is stopped.

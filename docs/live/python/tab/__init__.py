@@ -1,10 +1,20 @@
 """The side of Python of a page that computes in its own tab: what the worker calls, a module for each kind of page."""
 
 import importlib
+import importlib.util
 import json
+import shutil
 import traceback
+from pathlib import Path
 
 from tinymaskrcnn.errors import TinyMaskRCNNError
+
+
+def lighten():
+    """Put away matplotlib's fonts for PostScript: it would read all of them, for seconds, to list what it has."""
+    fonts = Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / "fonts"
+    for kind in ("afm", "pdfcorefonts"):
+        shutil.rmtree(fonts / kind, ignore_errors=True)
 
 
 def answer(name, given):

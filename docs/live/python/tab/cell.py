@@ -8,7 +8,6 @@ import linecache
 import sys
 import traceback
 
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 FRAMES = 6  # of a traceback: from the cell on, the rest is left out
@@ -42,8 +41,9 @@ def run_cell(code):
                 said.outputs.append(shown(value))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             said.outputs.append({"error": _short(error, name)})
-        said.outputs += [shown(pyplot.figure(number)) for number in pyplot.get_fignums()]
-        pyplot.close("all")
+        if pyplot := sys.modules.get("matplotlib.pyplot"):  # only where a cell has asked for it, since it takes seconds
+            said.outputs += [shown(pyplot.figure(number)) for number in pyplot.get_fignums()]
+            pyplot.close("all")
     return {"outputs": said.outputs}
 
 
