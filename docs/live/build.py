@@ -23,7 +23,12 @@ ELSEWHERE_MB = 48  # of what is loaded from there
 HERE = Path(__file__).parent
 OUT = HERE.parent / "_build" / "live"
 PACKAGES = ("numpy", "scipy", "matplotlib", "pillow", "threadpoolctl")  # of Pyodide
-PURE = ("tqdm", "hypothesis", "sortedcontainers", "attrs")  # from this Python; the lessons can do without the last ones
+PURE = (
+    "tqdm",
+    "hypothesis",
+    "sortedcontainers",
+    "attrs",
+)  # from this Python; only one lesson needs more than the first
 CORE = ("pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 
 
@@ -39,7 +44,7 @@ def build(out, pyodide=None):
     shutil.copytree(HERE / "pages", out, dirs_exist_ok=True)
     for old in out.glob("*.whl"):
         old.unlink()
-    wheels = [write_wheel(out, *wheel) for wheel in _wheels()]
+    wheels = [*_own_wheels(out), *_foreign_wheels(out, pyodide)]
     size = sum((out / name).stat().st_size for name in wheels)
     if pyodide:
         (out / "pyodide").mkdir(exist_ok=True)
@@ -105,16 +110,24 @@ def files_of(distribution):
     return found
 
 
-def _wheels():
-    """(name, version, {path in the wheel: file}) of everything that is no package of Pyodide."""
+def _own_wheels(out):
+    """The names of the wheels of the package and of what the pages call."""
     version = tinymaskrcnn.__version__
-    yield "tinymaskrcnn", version, package_files(Path(tinymaskrcnn.__file__).parent)
-    yield "tab", version, package_files(HERE / "python" / "tab")
+    yield write_wheel(out, "tinymaskrcnn", version, package_files(Path(tinymaskrcnn.__file__).parent))
+    yield write_wheel(out, "tab", version, package_files(HERE / "python" / "tab"))
+
+
+def _foreign_wheels(out, pyodide):
+    """The names of the wheels of packages that Pyodide lacks: those that lie beside it, or as they are installed here.
+
+    What is compiled for this machine is left out, and a cell of a lesson that asks for it says so.
+    """
     for name in PURE:
-        try:
-            files = installed_files(name)
-        except importlib.metadata.PackageNotFoundError:
-            if name == PURE[0]:
-                raise ValueError(f"{name} is not installed, and the package needs it") from None
-            continue
-        yield name, importlib.metadata.version(name), files
+        lying = sorted(Path(pyodide).glob(f"{name}-*-none-any.whl")) if pyodide else []
+        if lying:
+            shutil.copyfile(lying[-1], out / lying[-1].name)
+            yield lying[-1].name
+        elif files := installed_files(name):
+            yield write_wheel(out, name, importlib.metadata.version(name), files)
+        elif name == PURE[0]:
+            raise ValueError(f"{name} is not installed, and the package needs it")

@@ -6,7 +6,8 @@ import importlib.metadata
 import zipfile
 from pathlib import Path
 
-LEFT_OUT = (".pyc", ".so", ".pyd", ".dylib", ".dll", ".c", ".h", ".cu")  # what WebAssembly cannot run or compile
+COMPILED = (".so", ".pyd", ".dylib", ".dll")
+LEFT_OUT = (*COMPILED, ".pyc", ".c", ".h", ".cu")  # what WebAssembly cannot run or compile
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the date of every file
 
 
@@ -17,8 +18,13 @@ def package_files(folder):
 
 
 def installed_files(name):
-    """{path in the wheel: file} of an installed distribution; PackageNotFoundError where it is not installed."""
-    files = importlib.metadata.distribution(name).files or ()
+    """{path in the wheel: file} of an installed distribution; {} where it is not installed, or compiled."""
+    try:
+        files = importlib.metadata.distribution(name).files or ()
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    if any(file.suffix in COMPILED for file in files):
+        return {}
     found = {file.as_posix(): Path(file.locate()) for file in files if ".." not in file.parts}
     return {
         path: file

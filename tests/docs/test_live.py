@@ -3,24 +3,19 @@
 They want what TINYMASKRCNN_PYODIDE names, and are skipped where it names nothing.
 """
 
-import base64
-import io
 import os
 import subprocess
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
+from docs.live_checks import LONG, differs, served
 from docs.page_checks import complaints
-from PIL import Image
 
 from tinymaskrcnn import cli
-from tinymaskrcnn.commands.live import make_server
 from tinymaskrcnn.homework.release import student_file
 
-LONG = 180_000  # milliseconds for what takes ten seconds where nobody else works
 ROOT = Path(__file__).parents[2]
 PYODIDE = os.environ.get("TINYMASKRCNN_PYODIDE", "")
 pytestmark = pytest.mark.skipif(not PYODIDE, reason="TINYMASKRCNN_PYODIDE names no distribution of Pyodide")
@@ -40,20 +35,14 @@ def pages(once):
 @pytest.fixture
 def open_page(pages, visit):
     """open_page(name)  ->  a Visit that is on the page, served as `tinymaskrcnn live` does."""
-    servers = []
+    with ExitStack() as servers:
 
-    def start(name="index.html", folder=pages, **options):
-        server = make_server(folder)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        visitor = visit(server.address, **options)
-        visitor.page.goto(server.address + name)
-        return visitor
+        def start(name="index.html", folder=pages, **options):
+            visitor = visit(servers.enter_context(served(folder)), **options)
+            visitor.page.goto(visitor.home + name)
+            return visitor
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 BOOT = "async () => { const { Live } = await import('./live.js'); window.live = new Live(); await live.boot(); }"
@@ -132,14 +121,6 @@ DATA = """async (selector) => {
     const data = await (await fetch(document.querySelector(selector).src)).arrayBuffer();
     return btoa(Array.from(new Uint8Array(data), (byte) => String.fromCharCode(byte)).join(''));
 }"""
-
-
-def differs(seen, wanted):
-    """How far two pictures are from one another, of 255, seen from afar: each matplotlib sets its letters otherwise."""
-    pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in (base64.b64decode(seen), wanted)]
-    assert pictures[0].size == pictures[1].size
-    one, two = (np.asarray(picture.reduce(8), float) for picture in pictures)
-    return abs(one - two).mean()
 
 
 def file_in(page):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs.live_checks import lesson_runs_by_its_buttons, served
 from docs.page_checks import complaints
 from drawn_examples import ALL
 from lessons.pair import sources
@@ -17,6 +18,7 @@ from lessons.pair import sources
 ROOT = Path(__file__).parents[2]
 NEEDED = ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx-mathjax-offline", "ipykernel")
 RUN_HERE = "01_pairs_and_gradients"
+RUN_LIVE = ("05_anchors_and_labels", "00_tour", "04_boxes_iou_nms", "06_roi_pooling_grids")
 # Nothing in these may be an address of elsewhere: what a browser loads by itself
 LOADED = re.compile(r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]*""")
 LINKED = re.compile(r"""<link\b[^>]*\bhref=["']?(?:https?:)?//[^"'\s>]*""")
@@ -91,13 +93,25 @@ def test_the_site(site, visit, serve):
     dark_pages_stay_dark(page)
     every_page_can_be_read(site, page, visitor.home)  # the lessons by now are
     links_lead_somewhere(site)
+    lessons_run(site, visit)
+
+
+def lessons_run(site, visit):
+    """By the buttons of their cells, in Pyodide; in a usual run some cells of one of them."""
+    if not os.environ.get("TINYMASKRCNN_PYODIDE"):
+        return
+    with served(site) as address:
+        for name in RUN_LIVE if ALL else RUN_LIVE[:1]:
+            visitor = visit(address)
+            lesson_runs_by_its_buttons(visitor.page, address, name, most=None if ALL else 8)
+            assert visitor.outside == [] and visitor.errors == []
 
 
 def every_page_can_be_read(site, page, home):
     """A page is not larger than what a phone loads in a moment."""
     for path in sorted(site.rglob("*.html")):
         name = path.relative_to(site).as_posix()
-        if name.startswith(("_modules/", "_static/", "one_step")):  # source, what the theme brings, the walk itself
+        if name.startswith(("_modules/", "_static/", "one_step", "live/")):  # source, the theme's, what has own tests
             continue
         assert path.stat().st_size <= LARGEST, f"{name} has {path.stat().st_size:,} bytes"
         if name.startswith("api/") and name not in API_PAGES and not ALL:  # all are made alike

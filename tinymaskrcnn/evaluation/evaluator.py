@@ -160,7 +160,8 @@ class Evaluator:
         for a, (low, high) in enumerate(self.area_ranges.values()):
             ignored = truths["ignored"] | (truths["area"] < low) | (truths["area"] > high)
             hit, miss = _judge(detections, pairs, truths["crowd"], ignored, low, high)
-            num_truths[:, a] = np.bincount(truths["label"][~ignored], minlength=K + 1)[1:]
+            labels = truths["label"][~ignored].astype(np.intp)  # the only type that is counted, here or in a browser
+            num_truths[:, a] = np.bincount(labels, minlength=K + 1)[1:]
             for k in np.flatnonzero(num_truths[:, a]):
                 rows = best_first[first[k] : first[k + 1]]
                 for m, most in enumerate(self.max_detections):

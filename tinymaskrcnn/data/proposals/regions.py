@@ -80,7 +80,7 @@ def _slopes(image):
 def _places(values, *, high, bins):
     """values (H, W, F) in 0..high  ->  places (H, W, F) int, the bins of each feature behind one another; F * bins"""
     features = values.shape[2]
-    bin = np.minimum((values * (bins / high)).astype(np.int64), bins - 1)
+    bin = np.minimum((values * (bins / high)).astype(np.intp), bins - 1)
     return bin + bins * np.arange(features), features * bins
 
 
