@@ -128,6 +128,7 @@
     try {
       const [{ Live }, { panel: open }] = await Promise.all([import(`${ROOT}live/live.js`), import(`${ROOT}live/start.js`)]);
       live = new Live();
+      ask.hidden = true;
       if (!panel) {
         panel = make("div", "");
         place.append(panel);
@@ -137,7 +138,7 @@
       place.replaceChildren(make("p", "", "Python is ready: every cell has a button. Change a cell and see what happens; the page itself stays as it was. Trainings are short here."));
       place.firstChild.setAttribute("role", "status");
     } catch (error) {
-      ask.disabled = false;
+      ask.disabled = ask.hidden = false;
       place.append(make("p", "", location.protocol === "file:"
         ? "A page that was opened as a file cannot start Python: tinymaskrcnn live serves the site to this browser."
         : `This lesson cannot be run here, and is all there to be read. ${error.message}`));

@@ -23,12 +23,7 @@ ELSEWHERE_MB = 48  # of what is loaded from there
 HERE = Path(__file__).parent
 OUT = HERE.parent / "_build" / "live"
 PACKAGES = ("numpy", "scipy", "matplotlib", "pillow", "threadpoolctl")  # of Pyodide
-PURE = (
-    "tqdm",
-    "hypothesis",
-    "sortedcontainers",
-    "attrs",
-)  # from this Python; only one lesson needs more than the first
+PURE = ("tqdm", "hypothesis", "sortedcontainers", "attrs")  # from this Python; one lesson needs more than the first
 CORE = ("pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 
 

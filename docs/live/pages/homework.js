@@ -137,7 +137,8 @@ function tell({ verdicts, notes, printed }) {
     words[id] = word;
     const right = word === "right", box = make("article", "", right ? "right" : "wrong");
     const title = make("h3", right ? "Right" : whole ? "The file cannot be run" : word[0].toUpperCase() + word.slice(1));
-    title.append(make("span", `  ${/\((.*)\)$/.exec(headline)?.[1] || headline.match(/\d+ of \d+ cases/)?.[0] || ""}`));
+    const cases = headline.match(/\d+ of \d+ cases/);
+    if (cases) title.append(make("span", `  ${cases[0]} right`));
     box.append(title, ...lines.filter((line) => line.startsWith("=> ")).map((line) => make("p", line.slice(3), "says")));
     const rest = lines.filter((line) => !line.startsWith("=> "));
     if (rest.length) box.append(make("pre", rest.join("\n")));
