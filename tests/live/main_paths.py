@@ -42,6 +42,20 @@ def found_in_three_scenes():
     return [{name: getattr(one, name).tolist() for name in ("labels", "scores", "boxes")} for one in found]
 
 
+def judged():
+    """How well the shipped detector's answers fit three scenes."""
+    from tinymaskrcnn.config import tour_preset
+    from tinymaskrcnn.data.loader import open_stream
+    from tinymaskrcnn.evaluation.evaluator import Evaluator
+    from tinymaskrcnn.experiment import open_detector
+
+    stream, evaluator = open_stream(tour_preset(), split="test"), Evaluator(iou_type="segm")
+    scenes = [stream.scene(i) for i in range(3)]
+    for (_, truth), found in zip(scenes, open_detector("tour").detect([image for image, _ in scenes])):
+        evaluator.add(truth, found)
+    return {name: float(evaluator.summarize()[name]) for name in ("AP", "AP50")}
+
+
 def one_step():
     """One training step of the shipped detector: its losses and the length of its gradient."""
     from tinymaskrcnn.config import tour_preset
@@ -107,6 +121,7 @@ def main(clock=time.perf_counter):
         for name, path in {
             "lessons": imports_of_lessons,
             "found": found_in_three_scenes,
+            "judged": judged,
             "step": one_step,
             "run": lambda: two_steps_of_a_run(Path(folder)),
             "homework": lambda: homework(Path(folder)),

@@ -34,8 +34,8 @@ def test_a_python_that_starts_nothing_computes_the_same(ordinary):
     alone = printed([sys.executable, "-c", code])
     assert alone["doctor"]["status"] == 0 and said_by_doctor(alone) == (True, True)
     assert said_by_doctor(ordinary) == (False, False)
-    assert [alone[name] for name in ("lessons", "found", "run", "homework")] == [
-        ordinary[name] for name in ("lessons", "found", "run", "homework")
+    assert [alone[name] for name in ("lessons", "found", "judged", "run", "homework")] == [
+        ordinary[name] for name in ("lessons", "found", "judged", "run", "homework")
     ]
     assert without_time(alone["step"]) == without_time(ordinary["step"])
 
@@ -64,6 +64,10 @@ def test_webassembly_finds_the_same(ordinary, in_webassembly):
         assert got["labels"] == want["labels"]
         np.testing.assert_allclose(got["scores"], want["scores"], atol=1e-5)
         np.testing.assert_allclose(got["boxes"], want["boxes"], atol=1e-3)
+
+
+def test_webassembly_judges_the_same(ordinary, in_webassembly):
+    assert in_webassembly["judged"] == pytest.approx(ordinary["judged"], abs=1e-4) and ordinary["judged"]["AP"] > 0.5
 
 
 def test_webassembly_learns_the_same(ordinary, in_webassembly):
