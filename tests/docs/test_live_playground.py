@@ -136,12 +136,21 @@ def test_an_address_that_holds_no_scene_says_so_and_shows_another_one(play):
 
 @pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
 def test_the_page_is_for_everybody(play, width, scheme):
-    player = play(color_scheme=scheme)
-    player.page.set_viewport_size({"width": width, "height": 844})
-    player.page.locator("#found button").nth(3).wait_for()
+    player = play(color_scheme=scheme, has_touch=True)
+    page = player.page
+    page.set_viewport_size({"width": width, "height": 844})
+    page.locator("#found button").nth(3).wait_for()
     for check in ("overflow", "alternatives", "names", "contrast"):
-        assert complaints(player.page, check) == [], check
-    assert player.is_clean()
+        assert complaints(page, check) == [], check
+    small = "[...document.querySelectorAll('button')].filter((b) => b.offsetParent && b.offsetHeight < 24)"
+    assert page.evaluate(f"{small}.map((b) => b.textContent)") == []  # a finger finds them
+    before, finger = player.picture("scene"), page.context.new_cdp_session(page)
+    for kind, point in zip(("touchStart", "touchMove", "touchMove"), ((50, 40), (60, 70), (70, 100))):
+        x, y = player.at(*point)
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    player.until_changed("scene", before)  # a stroke, and not the page that moves
+    assert page.evaluate("scrollY") == 0 and player.is_clean()
 
 
 @pytest.mark.long

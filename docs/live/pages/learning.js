@@ -23,10 +23,10 @@ export class Mover {
     };
   }
 
-  put(box) { // here it begins anew
+  put(box, of = this.of) { // here it begins anew; of: the question about the scene that it lies in
     const [w, h] = [0, 1].map((i) => held(box[i + 2] - box[i], 4, SIDE)), [x, y] = [held(box[0], 0, SIDE - w), held(box[1], 0, SIDE - h)];
     this.going = false;
-    Object.assign(this, { box: [x, y, x + w, y + h], path: [], losses: [], gradient: [0, 0, 0, 0] });
+    Object.assign(this, { of, box: [x, y, x + w, y + h], path: [], losses: [], gradient: [0, 0, 0, 0] });
     this.draw();
     if (this.page.ready()) this.pull(0);
   }

@@ -76,15 +76,15 @@ async function near() { // what is said at once
 async function far() {
   const given = of, mine = k, { detections, missed, digits } = look;
   const right = detections.filter(({ verdict }) => ["right", "found"].includes(verdict)).length, wrong = detections.length - right;
-  say(`${right} of ${digits.filter(Boolean).length} digits found${wrong ? `, ${wrong} boxes wrong` : ""}. It took ${(lastReaction() / 1000).toFixed(2)} s.`);
-  mover.put(mover.box);
+  const took = performance.getEntriesByName("playground: reaction").slice(1).at(-1)?.duration; // at first, the detector is loaded
+  const more = wrong ? `, ${wrong} ${wrong === 1 ? "box is" : "boxes are"} wrong` : "";
+  say(`${right} of ${digits.filter(Boolean).length} digits found${more}.${took ? ` It took ${(took / 1000).toFixed(2)} s.` : ""}`);
+  if (mover.of !== given && !mover.going) mover.put(mover.box, given); // the slope is another one now
   const why = detections.length ? await ask("why", { ...given, k }) : { steps: [] };
   if (given !== of || mine !== k || !why) return;
   drawWhy(why);
   drawMissed(await Promise.all(missed.slice(0, 3).map(({ object }) => ask("missed", { ...given, object }, `missed ${object}`))));
 }
-
-const lastReaction = () => performance.getEntriesByName("playground: reaction").at(-1)?.duration ?? 0;
 
 function pick(detection) { // the one that the panels are about
   k = detection;
@@ -200,7 +200,7 @@ function drawAll() {
   });
   const lost = look.missed.map(({ digit, stage }) => Object.assign(chip("missed", stage, "", () => { chosen = digit; controls(); drawScene(); $("t6").scrollIntoView(); }), { className: "lost" }));
   const at = [...$("found").children].indexOf(document.activeElement);
-  $("found").replaceChildren(...found, ...lost);
+  $("found").replaceChildren(...lost, ...found);
   $("found").children[at]?.focus();
   drawMaps();
   drawCell();
@@ -411,7 +411,8 @@ async function start() { // Python: once, and again when it was ended
 }
 
 wire();
-const recorded = await (await fetch("playground.json")).json(), page = { ask, ready: () => live.ready, draw: picture, spot, scene: () => of.scene };
+const recorded = await fetch("playground.json").then((reply) => reply.json()).catch((error) => { say(`The page is not whole: ${error.message}`); throw error; });
+const page = { ask, ready: () => live.ready, draw: picture, spot, scene: () => of.scene };
 ({ samples, scene, at: cell, cell: cells, detection: one } = recorded);
 take(recorded.overview, { scene, settings, min_score: least });
 mover = new Mover(page);
