@@ -1,6 +1,7 @@
 """Sown faults are called by their name, and healthy trainings are left in peace."""
 
 import dataclasses
+import json
 
 import pytest
 from tiny_model import tiny_model
@@ -45,6 +46,14 @@ def test_a_healthy_training_is_left_in_peace(steps):
 def test_healthy_trainings_of_other_kinds_are_left_in_peace(seed, more):
     config = override(small_config(train__seed=seed), more)
     assert examined(lambda case: case, config, steps=10) == []
+
+
+def test_sizes_that_are_suggested_cure_what_they_are_suggested_for():
+    sow, _ = FAULTS["anchors / 10"]
+    [finding] = [finding for finding in examined(sow, small_config(), looks=1) if finding.what == "anchors"]
+    setting, _, sizes = finding.advice.split(", by which")[0].partition("=")
+    better = override(small_config(), {setting: json.loads(sizes)})
+    assert "anchors" not in [finding.what for finding in examined(lambda case: case, better, looks=1)]
 
 
 def test_a_finding_says_what_where_why_and_what_to_try():
