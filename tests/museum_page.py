@@ -46,7 +46,7 @@ import numpy as np
 def check(package):
     a = np.array([[0.0, 0, 4, 2], [1, 0, 5, 2]])
     iou = package.ops.boxes.iou_matrix(a, a)
-    assert np.allclose(iou, [[1, 0.6], [0.6, 1]]), f"IoU of two boxes one pixel apart is {iou[0, 1]}"
+    assert np.allclose(iou, [[1, 0.6], [0.6, 1]]), f"IoU of neighbours is {iou[0, 1]}"
 ```
 
 The answer is your column of the matrix, with its false alarms: what a check also says of the clean package is no find,
