@@ -134,6 +134,12 @@ def test_an_address_that_holds_no_scene_says_so_and_shows_another_one(play):
     assert player.is_clean()
 
 
+def test_opened_as_a_file_it_says_what_to_do(pages, visit):  # noqa: F811
+    page = visit(pages.as_uri()).page
+    page.goto((pages / "playground.html").as_uri())
+    page.locator("#said", has_text="“tinymaskrcnn live”").wait_for()
+
+
 @pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
 def test_the_page_is_for_everybody(play, width, scheme):
     player = play(color_scheme=scheme, has_touch=True)
