@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   tinymaskrcnn ablate --all                        everything that has no row yet
   tinymaskrcnn ablate mask_loss --run-nothing --json     the answer of the rows that are there"""
 RESULTS = "docs/results"
+QUICK_SEEDS = 2  # so that the largest question takes less than three minutes on two cores
 
 
 def add_arguments(parser):
@@ -28,7 +29,7 @@ def add_study_options(parser):
     """What `ablate` and `history` share."""
     parser.add_argument("--quick", action="store_true", help="a third of the steps, few scenes: rows of their own")
     parser.add_argument(
-        "--seeds", type=positive, metavar="N", help="paired seeds (default: 3, and 5 for small effects)"
+        "--seeds", type=positive, metavar="N", help="paired seeds (default: 3, 5 for small effects, few with --quick)"
     )
     parser.add_argument("--json", action="store_true", help="print nothing but JSON on stdout")
     parser.add_argument("--results", metavar="DIR", default=RESULTS, help=f"where rows are kept (default: {RESULTS})")
@@ -57,7 +58,7 @@ def run(args):
     rows = open_rows(args)
     if args.list:
         return _list(questions, rows, args)
-    which = {"seeds": args.seeds, "quick": args.quick}
+    which = chosen_rows(args, quick_seeds=QUICK_SEEDS)
     run_rows(missing(questions, rows, **which, again=args.again), rows, args)
     tell([answered(question, rows, **which) for question in questions], args)
     return 0
@@ -68,6 +69,11 @@ def open_rows(args):
     from ..studies.rows import Rows
 
     return Rows(Path(args.results) / ("quick" if args.quick else "rows"))
+
+
+def chosen_rows(args, *, quick_seeds):
+    """Which rows are asked for: {"seeds": a number, or None for those of the question, "quick": whether short ones}."""
+    return {"seeds": args.seeds or (quick_seeds if args.quick else None), "quick": args.quick}
 
 
 def run_rows(plans, rows, args):
@@ -108,7 +114,7 @@ def _list(questions, rows, args):
     from ..studies.answer import answered
     from ..studies.report import as_json
 
-    answers = [answered(question, rows, seeds=args.seeds, quick=args.quick) for question in questions]
+    answers = [answered(question, rows, **chosen_rows(args, quick_seeds=QUICK_SEEDS)) for question in questions]
     for warning in rows.warnings():
         say(f"warning: {warning}")
     if args.json:

@@ -2,7 +2,7 @@
 
 import json
 
-from .ablate import add_study_options, check_plot, open_rows, run_rows, say
+from .ablate import add_study_options, check_plot, chosen_rows, open_rows, run_rows, say
 
 HELP = "measure each system of the family on the same scenes with the same budget"
 EXAMPLES = """examples:
@@ -21,8 +21,7 @@ def run(args):
     from ..studies.runner import missing
 
     check_plot(args.plot)
-    rows, seeds = open_rows(args), args.seeds or (1 if args.quick else None)
-    which = {"seeds": seeds, "quick": args.quick}
+    rows, which = open_rows(args), chosen_rows(args, quick_seeds=1)
     run_rows(missing([HISTORY], rows, **which, again=args.again), rows, args)
     systems = told(rows, **which)
     if args.json:
