@@ -1,8 +1,10 @@
 """Pictures of answers: what was measured can be read off them."""
 
+import numpy as np
 import pytest
 from studies.small_question import ARMS, SMALL, Told, question
 
+from tinymaskrcnn.structures import Target
 from tinymaskrcnn.studies import history, pictures
 from tinymaskrcnn.studies.answer import answered
 from tinymaskrcnn.studies.question import Arm
@@ -52,6 +54,15 @@ def test_the_scene_is_the_one_that_tells_the_arms_apart():
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["truth", "first", "second", "third"]
     assert any("0.95" in text.get_text() for text in figure.axes[1].texts)
     assert pictures.scene_figure(asked, Found({digests[0]: 0.9})) is None
+
+
+def test_of_scenes_the_boxes_decide_before_the_scores():
+    truth = Target(np.array([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32), np.array([1, 2]), None)
+    table = {"boxes": [[0, 0, 10, 10], [20, 0, 30, 5]], "labels": [1, 2], "scores": [0.5, 0.5]}
+    assert pictures._covered(truth, table) == pytest.approx(1.5)
+    assert pictures._covered(truth, table | {"labels": [2, 2]}) == pytest.approx(0.5)
+    nothing = {"boxes": [], "labels": [], "scores": []}
+    assert pictures._difference(truth, [table, nothing]) == pytest.approx((1.5, 1.0))
 
 
 def test_the_history_is_a_point_for_each_system():

@@ -2,7 +2,10 @@
 
 import re
 
+import numpy as np
+
 from ..data.loader import open_stream
+from ..ops.boxes import iou_matrix
 from ..visualize import style
 from ..visualize.detections import draw_judged, draw_truth
 from ..visualize.intervals import intervals_figure
@@ -53,8 +56,10 @@ def scene_figure(question, rows, *, seed=0):
     if len(sketches) < len(plans):
         return None
     config = next(iter(plans.values())).config
-    number = max(range(SCENES), key=lambda i: _difference([found[i] for found in sketches.values()]))
-    image, truth = open_stream(config, split="test").scene(number)
+    stream = open_stream(config, split="test")
+    scenes = [stream.scene(number) for number in range(SCENES)]
+    number = max(range(SCENES), key=lambda i: _difference(scenes[i][1], [found[i] for found in sketches.values()]))
+    image, truth = scenes[number]
     figure = style.new_figure(2.15 * (1 + len(sketches)), 2.5)
     axes = figure.subplots(1, 1 + len(sketches), squeeze=False)[0]
     names = config.model.class_names
@@ -86,7 +91,15 @@ def history_figure(systems):
     return figure
 
 
-def _difference(found):
-    """How differently arms see a scene: the spread of how many they found, and of how sure they are."""
-    sums = [sum(table["scores"]) for table in found]
-    return max(sums) - min(sums)
+def _difference(truth, found):
+    """How differently arms see a scene: by how well its objects are covered, then by how sure they are."""
+    covered = [_covered(truth, table) for table in found]
+    sure = [sum(table["scores"]) for table in found]
+    return max(covered) - min(covered), max(sure) - min(sure)
+
+
+def _covered(truth, table):
+    """The sum, over objects, of the IoU of the best box with the right name."""
+    boxes, labels = np.array(table["boxes"], np.float32).reshape(-1, 4), np.array(table["labels"], np.int64)
+    overlap = iou_matrix(truth.boxes.astype(np.float32), boxes) * (truth.labels[:, None] == labels)
+    return float(overlap.max(axis=1, initial=0).sum())
