@@ -231,6 +231,21 @@ def test_what_is_found_as_plain_numbers():
     assert predict._table([first | {"class": "long name"}])[0].startswith("  class      score")
 
 
+@pytest.mark.parametrize("mode, tint", [("RGB", (90, 40, 160)), ("RGBA", (90, 40, 160, 255)), ("L", 120), ("1", 1)])
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_picture_is_drawn_in_its_own_colours(mode, tint, invert, tmp_path, monkeypatch):
+    """However the detector saw it; of a negative that was looked at, the negative."""
+    Image.new(mode, (40, 30), tint).save(tmp_path / "tinted.png")
+    drawn = []
+    monkeypatch.setattr(predict, "_draw", lambda path, image, found, config: drawn.append(image))
+    options = ["--model", "tour", "--out", str(tmp_path / "found"), *["--invert"] * invert]
+    assert cli.main(["predict", str(tmp_path / "tinted.png"), *options]) == 0
+    [image] = drawn
+    colours = mode.startswith("RGB") and not invert
+    assert image.shape == (30, 40, 3 if colours else 1)
+    assert image[0, 0].tolist() == [90, 40, 160] or not colours
+
+
 def test_results_never_overwrite_a_picture(tmp_path):
     inside = [tmp_path / "a.png", tmp_path / "b.png"]
     with pytest.raises(ArgumentError, match=r"--out would overwrite the picture .*b.png; choose another folder"):

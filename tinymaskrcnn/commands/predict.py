@@ -80,7 +80,7 @@ def _find(detector, path, target, args):
     if names := detector.model.config.keypoint_names:
         result["keypoint_names"] = list(names)
     write_whole(f"{target}.json", json.dumps(result, indent=1) + "\n")
-    _draw(f"{target}.png", image, found, detector.model.config)
+    _draw(f"{target}.png", image if args.invert else _in_colour(path, image), found, detector.model.config)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     print(*_table(entries), sep="\n")
     if not entries:
@@ -136,6 +136,16 @@ def detections_to_json(found, class_names):
         for entry, points in zip(entries, found.keypoints):
             entry["keypoints"] = [[round(float(v), 3) for v in point] for point in points]
     return entries
+
+
+def _in_colour(path, image):
+    """The pixels (H, W, 3) of a picture of which a detector saw (H, W, 1); image itself where it had all there are."""
+    from ..data.pictures import read_pixels
+
+    if image.shape[2] == 3:
+        return image
+    pixels = read_pixels(path, 3)
+    return pixels if (pixels != pixels[:, :, :1]).any() else image
 
 
 def _draw(path, image, found, config):
