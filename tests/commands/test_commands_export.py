@@ -36,6 +36,13 @@ def test_export_a_model_file_and_compare_on_pictures(run, tmp_path, capsys):
     assert not compare_onnx(open_detector(run).model.eval(), (tmp_path / "m.onnx").read_bytes(), [image], threads=1)
 
 
+@pytest.mark.parametrize("name", ["tour", "handwriting"])
+def test_export_a_detector_of_the_package(name, tmp_path, capsys):
+    """That of handwriting looks at ink, which is made of a picture before it goes in."""
+    assert cli.main(["export", name, "--out", str(tmp_path / "model.onnx"), "--scenes", "2"]) == 0
+    assert "2 pictures" in capsys.readouterr().out and (tmp_path / "model.onnx").exists()
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_export_without_a_comparison(run, tmp_path, capsys, monkeypatch, missing):
     words = ["--scenes", "1"] if missing else ["--scenes", "0"]

@@ -36,6 +36,18 @@ def test_of_backbones_torchvision_knows_the_resnet_alone(changes):
         to_state_dict(model)
 
 
+def test_ink_is_made_before_a_picture_goes_into_a_file_and_torchvision_makes_none():
+    """The user of the file makes it, of pictures that are as large as the network wants them."""
+    config = dataclasses.replace(tiny_config(), ink=True)
+    model = build_model(config, rng=np.random.default_rng(0)).eval()
+    with pytest.raises(ConfigError, match="^torchvision has no word for model.ink True; it must be False"):
+        to_state_dict(model)
+    assert "to_ink" in {p.key: p.value for p in onnx_model(model).metadata_props}["input"]
+    resized = build_model(dataclasses.replace(config, resize_shorter=64, resize_longer=96), rng=np.random.default_rng(0)).eval()
+    with pytest.raises(ConfigError, match="cannot make ink.*resize_shorter 64; it must be 0"):
+        onnx_model(resized)
+
+
 def test_the_default_and_what_has_no_mask_head_pass():
     for config in (tiny_config(), dataclasses.replace(tiny_config(mask_kind="fc"), heads=("box",))):
         expressible.refuse_unknown(config, who="anybody", knows=expressible.OF_TORCHVISION)

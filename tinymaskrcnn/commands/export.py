@@ -13,7 +13,7 @@ When the two disagree, nothing is written."""
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="RUN|FILE|tour", help="run folder of `tinymaskrcnn train`, model.npz, or tour")
+    parser.add_argument("model", metavar="RUN|FILE|NAME", help="run folder, model.npz, tour or handwriting")
     parser.add_argument("--out", metavar="FILE", required=True, help="the model to write, a .onnx file")
     parser.add_argument(
         "--scenes", type=int, default=4, metavar="N", help="scenes to compare on, 0 for none (default: 4)"

@@ -30,7 +30,9 @@ def add_picture_options(parser):
     parser.add_argument("--val-images", metavar="DIR", help="their folder (default: --images)")
     parser.add_argument("--train-list", metavar="FILE", help="train on these only: file names or ids, one per line")
     parser.add_argument("--val-list", metavar="FILE", help="evaluate on these only")
-    parser.add_argument("--model", metavar="RUN|FILE|tour", help="start from the weights of a run, model.npz, or tour")
+    parser.add_argument(
+        "--model", metavar="RUN|FILE|NAME", help="start from the weights of a run, model.npz, tour or handwriting"
+    )
     parser.add_argument("--freeze", type=stages, metavar="K", help="keep the stem and K stages as they are, 0 to 4")
     parser.add_argument("--skip-broken", action="store_true", help=SKIP_BROKEN)
 

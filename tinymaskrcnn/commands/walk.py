@@ -20,7 +20,10 @@ SCENE = 7  # of the package's own detectors: for the tour's, four digits, two of
 
 def add_arguments(parser):
     parser.add_argument(
-        "--model", metavar="RUN|FILE|tour", default="tour", help="run folder, model.npz, or tour (default: tour)"
+        "--model",
+        metavar="RUN|FILE|NAME",
+        default="tour",
+        help="run folder, model.npz, or a detector in the package: tour (default) or handwriting",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--scene", type=_number, metavar="N", help="which of the model's test scenes, from 0")

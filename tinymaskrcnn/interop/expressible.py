@@ -9,7 +9,7 @@ KNOWN = {  # dotted setting of a ModelConfig: the only value that can be express
     "roi.mask_kind": "per_class",
     "roi.mask_iou_widths": (),
 }
-OF_TORCHVISION = {"backbone.kind": "resnet"} | KNOWN
+OF_TORCHVISION = {"ink": False, "backbone.kind": "resnet"} | KNOWN
 
 
 def refuse_unknown(config, *, who, knows):
@@ -20,8 +20,8 @@ def refuse_unknown(config, *, who, knows):
     if config.system in OUTSIDE:
         raise ConfigError(f"{who} has no word for model.system {config.system!r}, whose proposals come from outside")
     for name, known in knows.items():
-        part, _, setting = name.partition(".")
+        part, _, setting = name.rpartition(".")
         if setting == "mask_kind" and "mask" not in config.heads:
             continue
-        if (given := getattr(getattr(config, part), setting)) != known:
+        if (given := getattr(getattr(config, part) if part else config, setting)) != known:
             raise ConfigError(f"{who} has no word for model.{name} {given!r}; it must be {known!r}")

@@ -37,6 +37,11 @@ def export_onnx(model, path, *, licence="MIT", check=lambda data: None):
 def onnx_model(model, *, licence="MIT"):
     """A MaskRCNN as a verified onnx.ModelProto."""
     refuse_unknown(model.config, who="the ONNX export", knows=KNOWN)
+    if model.config.ink and model.config.resize_shorter:
+        raise ConfigError(
+            "the ONNX export cannot make ink, which model.ink wants after the resizing to model.resize_shorter "
+            f"{model.config.resize_shorter}; it must be 0"
+        )
     g = Graph()
     results = _detect(g, model)
     for name, value in results.items():

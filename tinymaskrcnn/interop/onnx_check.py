@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.ink import to_ink
 from ..data.resizing import resize_to_config
 from ..errors import ArgumentError, ConfigError
 from ..structures import check_pictures, collate
@@ -75,7 +76,8 @@ def compare_onnx(model, data, images, *, threads=None):
     names = [output.name for output in session.get_outputs()]
     total = Differences()
     for image in check_pictures(images, channels=model.config.backbone.in_channels):
-        theirs = dict(zip(names, session.run(names, {"image": image})))
+        given = to_ink(image) if model.config.ink else image  # which the file's metadata ask its user for
+        theirs = dict(zip(names, session.run(names, {"image": given})))
         total = total.join(compare_detections(detect(model, image), theirs))
     return total
 
