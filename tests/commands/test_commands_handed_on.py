@@ -23,8 +23,8 @@ PLACE = {"device": "cpu", "threads": None}
 DEFAULTS = {
     "train": PLACE | NOTHING | dict.fromkeys(("steps", "out", "seed", "system", "pretrained", "backbone", "scenes"))
     | dict.fromkeys(("batch_size", "learning_rate", "config", "preset", "model", "freeze", "train_list", "val_list"))
-    | dict.fromkeys(("val_annotations", "val_images"))
-    | {"resume": False, "skip_broken": False, "set": [], "tf32": False},
+    | dict.fromkeys(("val_annotations", "val_images", "film", "gradients", "look_every"))
+    | {"resume": False, "skip_broken": False, "set": [], "tf32": False, "watch": False},
     "evaluate RUN": PLACE | NOTHING | dict.fromkeys(("scenes", "split", "areas", "results", "iou", "save_results"))
     | {"json": False, "skip_unknown": False, "skip_broken": False, "run": "RUN"},
     "predict A --model M": PLACE | {"images": ["A"], "model": "M", "out": "found", "score": 0.5, "invert": False},
@@ -33,7 +33,7 @@ DEFAULTS = {
     "data": NOTHING | {"action": "check", "out": None, "decode": None, "pictures": 50, "set": []},
     "convert W --out O": {"weights": "W", "out": "O"} | dict.fromkeys(("kind", "classes", "norm_eps"))
     | {"half": False},
-    "doctor": {"data": None},
+    "doctor": {"data": None, "run": None},
     "profile": PLACE | dict.fromkeys(("run", "config", "system", "backbone", "scenes", "data", "seed", "batch_size"))
     | {"inference": False, "set": [], "steps": 10, "out": "profile.png", "json": None, "tf32": False},
     "homework list": {"action": "list"},
@@ -112,7 +112,7 @@ def evaluated(monkeypatch, *words):
 
 def test_a_run_is_judged_as_it_is_when_nothing_is_said(monkeypatch, capsys):
     opened, asked = evaluated(monkeypatch)
-    assert opened == ("RUN", PLACE)
+    assert opened == ("RUN", PLACE | {"ranks": None})
     names = dict.fromkeys(("scenes", "kinds", "area_ranges", "save_results"))
     assert asked == [("use_data", (None, None), {}), ("evaluate", (), names | {"split": "test"})]
     assert capsys.readouterr().out.splitlines() == ["                 box", "AP             0.500"]
@@ -123,7 +123,7 @@ def test_a_run_is_judged_as_the_options_say(monkeypatch, tmp_path, capsys):
     opened, asked = evaluated(
         monkeypatch, "--data", str(tmp_path), "--device", "cuda", "--scenes", "7", "--json", *words
     )
-    assert opened == ("RUN", {"device": "cuda", "threads": 3})
+    assert opened == ("RUN", {"device": "cuda", "threads": 3, "ranks": None})
     assert asked[:2] == [("use_data", ("mnist", str(tmp_path)), {}), ("leave_out_broken", (), {})]
     sides = {"all": (0, 1e10), "small": (0, 100), "medium": (100, 20.5**2), "large": (20.5**2, 1e10)}
     wanted = dict(scenes=7, split="test", kinds=["segm"], area_ranges=sides, save_results="s.json")
@@ -214,7 +214,7 @@ def test_the_lines_before_a_training(tmp_path, monkeypatch, capsys, resumed):
     warnings = lambda **given: told.append(given) or ["W1", "W2"]  # noqa: E731
     report = types.SimpleNamespace(table=lambda: "TABLE", warnings=warnings)
     made.anchor_report = lambda: report
-    made.train = lambda on_start: on_start(resumed) or False
+    made.train = lambda on_start, watchers: on_start(resumed) or False
     monkeypatch.setattr(train, "_start", lambda args, ranks: made)
     monkeypatch.setattr("tinymaskrcnn.visualize.coverage_figure", lambda report: ("anchors", report))
     monkeypatch.setattr("tinymaskrcnn.visualize.recall_figure", lambda report, **_: ("recall", report))
