@@ -43,7 +43,8 @@ def test_ink_is_made_before_a_picture_goes_into_a_file_and_torchvision_makes_non
     with pytest.raises(ConfigError, match="^torchvision has no word for model.ink True; it must be False"):
         to_state_dict(model)
     assert "to_ink" in {p.key: p.value for p in onnx_model(model).metadata_props}["input"]
-    resized = build_model(dataclasses.replace(config, resize_shorter=64, resize_longer=96), rng=np.random.default_rng(0)).eval()
+    config = dataclasses.replace(config, resize_shorter=64, resize_longer=96)
+    resized = build_model(config, rng=np.random.default_rng(0)).eval()
     with pytest.raises(ConfigError, match="cannot make ink.*resize_shorter 64; it must be 0"):
         onnx_model(resized)
 
