@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from studies.small_question import ARMS, question
+from train.ranks import rank_threads
 
 from tinymaskrcnn.studies import runner
 from tinymaskrcnn.studies.question import Arm
@@ -72,3 +73,38 @@ def test_rows_that_failed_are_run_again_when_asked(measured, tmp_path):
     of_one = dataclasses.replace(question(), arms=ARMS[:1])
     assert runner.missing([of_one], rows, seeds=1) == []
     assert runner.missing([of_one], rows, seeds=1, again=True) == [plan]
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_ranks_share_what_rank_0_lacks_and_it_has_all_rows_in_the_end(measured, tmp_path, size):
+    """Each rank is a machine with a disk of its own, on which rows of before may lie."""
+    asked, _ = measured
+    small = question()
+    plans = runner.missing([small], Rows(tmp_path), seeds=3)
+    folders = [Rows(tmp_path / str(rank)) for rank in range(size)]
+    there = plans[1]
+    for rows in (folders[0], folders[-1]):
+        rows.put(there, Row.of(there, figures={"bbox": {"AP": 0.25}}))
+    folders[-1].put(plans[4], Row.of(plans[4], figures={"bbox": {"AP": 0.75}}))  # rank 0 has not
+
+    def work(ranks):
+        rows = folders[ranks.rank]
+        mine = runner.missing_together([small], rows, ranks, seeds=3)
+        runner.run_together(mine, rows, ranks, work=tmp_path / f"work{ranks.rank}")
+        return [(plan.digest, plan.seed) for plan in mine], {plan.training for plan in runner.share(mine, ranks)}
+
+    told = rank_threads.on_ranks(size, work)
+    wanted = [(plan.digest, plan.seed) for plan in plans if plan != there]
+    assert all(sorted(names) == sorted(wanted) for names, _ in told) and len({tuple(names) for names, _ in told}) == 1
+    assert sum(len(trainings) for _, trainings in told) == len({plan.training for plan in plans if plan != there})
+    trained = [entry for entry in asked if not isinstance(entry, tuple)]
+    assert len(trained) == len(wanted), "nothing is trained twice"
+    assert folders[0].get(there).figures["bbox"]["AP"] == 0.25
+    assert all(folders[0].get(plan).figures["bbox"]["AP"] == 0.5 for plan in plans if plan != there)
+
+
+def test_what_begins_with_one_backbone_is_measured_by_one_rank():
+    arms = Arm("a", pretrained=3), Arm("b", {"train.frozen_stages": 4}, pretrained=3)
+    plans = runner.missing([question(arms)], Rows("no"), seeds=2)
+    parts = rank_threads.on_ranks(2, lambda ranks: runner.share(plans, ranks))
+    assert [{plan.seed for plan in part} for part in parts] == [{0}, {1}] and sum(map(len, parts)) == 4

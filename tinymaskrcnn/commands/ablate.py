@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from .options import add_device, positive
+from .options import add_device, positive, threads_of
 
 HELP = "answer a question of the papers by an ablation over paired seeds"
 EXAMPLES = """examples:
@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   tinymaskrcnn ablate mask_loss --quick            a look, in minutes: too short to decide anything
   tinymaskrcnn ablate mask_loss --plot masks.png   all seeds; Ctrl-C, and the same again, goes on where it was
   tinymaskrcnn ablate --all                        everything that has no row yet
+  mpiexec -n 4 tinymaskrcnn ablate --all           the same, its rows shared by four processes
   tinymaskrcnn ablate mask_loss --run-nothing --json     the answer of the rows that are there"""
 RESULTS = "docs/results"
 QUICK_SEEDS = 2  # so that the largest question takes less than three minutes on two cores
@@ -44,10 +45,16 @@ def add_study_options(parser):
 
 
 def run(args):
+    from ..train.ranks.launch import together
+
+    with together(args.device) as ranks:
+        return _run(args, ranks)
+
+
+def _run(args, ranks):
     from ..errors import ArgumentError
     from ..studies.answer import answered
     from ..studies.catalogue import QUESTIONS, find
-    from ..studies.runner import missing
 
     if sum((bool(args.names), args.list, args.all)) != 1:
         raise ArgumentError("ablate needs the NAME of a question, or --list, or --all")
@@ -59,8 +66,9 @@ def run(args):
     if args.list:
         return _list(questions, rows, args)
     which = chosen_rows(args, quick_seeds=QUICK_SEEDS)
-    run_rows(missing(questions, rows, **which, again=args.again), rows, args)
-    tell([answered(question, rows, **which) for question in questions], args)
+    run_rows(questions, rows, args, ranks, which)
+    if ranks is None or ranks.first:
+        tell([answered(question, rows, **which) for question in questions], args)
     return 0
 
 
@@ -76,17 +84,26 @@ def chosen_rows(args, *, quick_seeds):
     return {"seeds": args.seeds or (quick_seeds if args.quick else None), "quick": args.quick}
 
 
-def run_rows(plans, rows, args):
-    """Measure some plans; what of another version lies there is told of first."""
+def run_rows(questions, rows, args, ranks, which):
+    """Measure what is missing, alone or shared by ranks; what of another version lies there is told of first."""
+    from ..studies.runner import missing, missing_together, run_together
     from ..studies.runner import run as run_plans
 
+    if ranks is None:
+        plans = missing(questions, rows, **which, again=args.again)
+    else:
+        plans = missing_together(questions, rows, ranks, **which, again=args.again)
     for warning in rows.warnings():
         say(f"warning: {warning}")
     rows.strange.clear()
     if args.run_nothing or not plans:
         return
+    how = {"work": args.work, "device": args.device, "threads": threads_of(args, ranks), "say": say}
     try:
-        run_plans(plans, rows, work=args.work, device=args.device, threads=args.threads, say=say)
+        if ranks is None:
+            run_plans(plans, rows, **how)
+        else:
+            run_together(plans, rows, ranks, **how)
     except KeyboardInterrupt:
         say(f"stopped. Finished rows are kept in {rows.folder}; the same command goes on from here")
         raise

@@ -17,12 +17,20 @@ def add_arguments(parser):
 
 
 def run(args):
+    from ..train.ranks.launch import together
+
+    with together(args.device) as ranks:
+        return _run(args, ranks)
+
+
+def _run(args, ranks):
     from ..studies.history import HISTORY, markdown, slowdown, told
-    from ..studies.runner import missing
 
     check_plot(args.plot)
     rows, which = open_rows(args), chosen_rows(args, quick_seeds=1)
-    run_rows(missing([HISTORY], rows, **which, again=args.again), rows, args)
+    run_rows([HISTORY], rows, args, ranks, which)
+    if ranks is not None and not ranks.first:
+        return 0
     systems = told(rows, **which)
     if args.json:
         print(json.dumps({"systems": systems, "rcnn_times_fast_rcnn": slowdown(systems)}, indent=1))
