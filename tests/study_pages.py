@@ -118,7 +118,7 @@ def history_page(rows):
     machine = f"{made.get('machine')}, {made.get('kernels')}" if made else "not measured yet"
     lines = [HISTORY.format(scenes=train.train_scenes, steps=train.steps, machine=machine)]
     lines += history.table(systems)
-    lines += ["", history.verdict(systems), "", "## Time line", ""]
+    lines += ["", history.verdict_on(systems), "", "## Time line", ""]
     for name, (year, brought) in history.YEARS.items():
         lines.append(f"- **{year}** `{name}`: {brought}.")
     if any(entry["seeds"] for entry in systems):

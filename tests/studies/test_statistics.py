@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from drawn_examples import examples
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.errors import ArgumentError
@@ -23,6 +23,7 @@ def test_the_incomplete_beta_function(x, a, b):
 
 @examples(60)
 @given(st.floats(0.5, 0.9999), st.integers(1, 400))
+@example(0.5000000000000001, 1)
 def test_quantiles_of_students_distribution(share, freedom):
     assert statistics.t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-7, abs=1e-9)
 

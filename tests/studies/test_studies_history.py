@@ -31,8 +31,8 @@ def test_means_and_spreads_over_seeds_that_did_not_fail():
     assert lines[2].startswith("| rcnn | 2 (1 failed) | 0.550 ± 0.071 |") and "| 300.0 | 64 |" in lines[2]
     assert len({line.count("|") for line in lines}) == 1 and len(lines) == 8
     assert "R-CNN takes 30 times as long" in history.markdown(systems)
-    assert history.verdict(systems).endswith("With the search, times are in the papers' order.")
-    wrong = history.verdict(
+    assert history.verdict_on(systems).endswith("With the search, times are in the papers' order.")
+    wrong = history.verdict_on(
         history.told(Told({"rcnn": 0.3, "fast_rcnn": 0.01, "faster_rcnn": 0.02, "mask_rcnn": 0.03}))
     )
     assert wrong.endswith("not in the papers' order: fast_rcnn is not slower than faster_rcnn.")
@@ -40,4 +40,4 @@ def test_means_and_spreads_over_seeds_that_did_not_fail():
 
 def test_without_both_nothing_is_compared():
     systems = history.told(Told({"rcnn": 0.3}))
-    assert history.slowdown(systems) is None and "not both measured" in history.verdict(systems)
+    assert history.slowdown(systems) is None and "not both measured" in history.verdict_on(systems)

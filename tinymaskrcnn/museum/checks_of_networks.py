@@ -43,7 +43,7 @@ def detections_by_hand(package):
 
 def masks_lie_in_their_boxes(package):
     """A mask that fills its crop fills its box, also in a picture twice as large as the network saw."""
-    model = subjects.network(package)
+    model = subjects.small_network(package)
     box, said = np.array([[6.0, 8, 20, 24]], np.float32), {"mask": np.ones((1, 8, 8), np.float32)}
     found = package.models.found.Found(box, np.array([1]), np.array([0.9], np.float32), None, said)
     where = {"old": (32, 32), "new": (64, 64), "paste": package.models.postprocess.paste_masks}
@@ -59,7 +59,7 @@ def masks_lie_in_their_boxes(package):
 
 def masks_stand_alone(package):
     """What a mask head says of class 1 does not change with what it would say of class 2."""
-    model, (images, _) = subjects.network(package), subjects.scene(package, (1,))
+    model, (images, _) = subjects.small_network(package), subjects.scene(package, (1,))
     head = model.eval().roi_heads.heads["mask"]
     pyramid, _ = model.backbone.forward(images - 0.5)
     before = subjects.mask_of_first_class(package, model, pyramid)
@@ -71,7 +71,7 @@ def masks_stand_alone(package):
 
 def proposals_fill_their_number(package):
     """An RPN ranks: it hands on as many boxes as it is asked for, however unsure it is of all of them."""
-    model, (images, _) = subjects.network(package), subjects.scene(package, (1,))
+    model, (images, _) = subjects.small_network(package), subjects.scene(package, (1,))
     model.eval().rpn.head.cls_logits.bias.value[...] = -8
     _, unsure = subjects.proposals_of(package, model, images)
     model.rpn.head.cls_logits.bias.value[...] = 8
@@ -81,7 +81,7 @@ def proposals_fill_their_number(package):
 
 def pictures_stand_alone(package):
     """Proposals and detections of a picture are the same alone and beside another one."""
-    model, (images, _) = subjects.network(package), subjects.scene(package, (2, 1))
+    model, (images, _) = subjects.small_network(package), subjects.scene(package, (2, 1))
     model.eval()
     images[1] *= 3
     alone = subjects.proposals_of(package, model, images[:1])
@@ -95,7 +95,7 @@ def pictures_stand_alone(package):
 
 def pictures_without_objects(package):
     """A step on pictures without an object has finite losses and gradients, and none for boxes and masks."""
-    model, (images, targets) = subjects.network(package), subjects.scene(package, (0, 0))
+    model, (images, targets) = subjects.small_network(package), subjects.scene(package, (0, 0))
     with np.errstate(all="ignore"):
         losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
         model.backward({name: 1.0 for name in losses}, cache)

@@ -34,7 +34,7 @@ def letter():
 # ---------------------------------------------------------------- a network
 
 
-def network(package, *, seed=0, heads=("box", "mask"), norm="batch", **roi):
+def small_network(package, *, seed=0, heads=("box", "mask"), norm="batch", **roi):
     """A Mask R-CNN of a few thousand numbers for pictures of 64 x 64, two classes; all weights are drawn."""
     config = package.config
     rpn = {"samples_per_image": 16, "pre_nms_top_n": (60, 60), "post_nms_top_n": (12, 12)}
@@ -100,7 +100,7 @@ def mask_of_first_class(package, model, pyramid):
 
 def losses_of(package, steps=24, rate=0.02):
     """The sum of the losses at each of some steps on one batch of two pictures, by SGD on the small network."""
-    model, (images, targets) = network(package, norm="group"), scene(package)
+    model, (images, targets) = small_network(package, norm="group"), scene(package)
     optimizer = package.train.optimizer.SGD(model.named_parameters(), momentum=0.9)
     told = []
     for step in range(steps):
@@ -135,7 +135,7 @@ def gradient_cases(package):
 
     distinct = rng.permutation(2 * 6 * 5 * 2).reshape(2, 6, 5, 2) / 10.0
     pyramid = [normal(1, side, side, 8) for side in (16, 8, 4, 2, 1)]
-    model = network(package, norm="group")
+    model = small_network(package, norm="group")
     rois = np.array([[3.0, 4, 21, 15], [10, 2, 50, 47]])
     ramps = [normal(1, side, side, 8) for side in (16, 8, 4, 2)]
     return {

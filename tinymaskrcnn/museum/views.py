@@ -125,7 +125,7 @@ def delta_range(package):
 
 def proposals(package):
     """Of the second of two pictures, in the first of which the network is surer of everything."""
-    model, (images, targets) = subjects.network(package), subjects.scene(package, (2, 1))
+    model, (images, targets) = subjects.small_network(package), subjects.scene(package, (2, 1))
     model.eval()
     images[0] *= 3
     model.rpn.head.cls_logits.bias.value[...] = -1.5
@@ -157,7 +157,7 @@ def detections(package):
 
 def resized_mask(package):
     """The mask of one box, reported in a picture twice as large."""
-    model = subjects.network(package)
+    model = subjects.small_network(package)
     said = {"mask": np.ones((1, 8, 8), np.float32)}
     found = package.models.found.Found(np.array([[6.0, 8, 20, 24]], np.float32), np.array([1]), np.array([0.9]), None)
     found = type(found)(found.boxes, found.labels, found.scores, found.valid, said)
@@ -188,7 +188,7 @@ def slope(package):
 
 
 def empty_picture(package):
-    model = subjects.network(package)
+    model = subjects.small_network(package)
     images, targets = subjects.scene(package, (0,))
     with np.errstate(all="ignore"):
         losses, _ = model.forward(images, targets=targets, rng=np.random.default_rng(0))
@@ -217,7 +217,7 @@ def pool_gradient(package):
 
 
 def pyramid_gradient(package):
-    pool = subjects.network(package).roi_heads.heads["box"].pool
+    pool = subjects.small_network(package).roi_heads.heads["box"].pool
     pyramid = [np.random.default_rng(0).normal(size=(1, side, side, 8)) for side in (16, 8, 4, 2)]
     rois = np.array([[3.0, 4, 14, 15], [10, 2, 50, 47], [2, 2, 34, 30]])
     crops, cache = pool.forward(pyramid, rois=rois, image_index=np.zeros(3, np.int64))
@@ -226,7 +226,7 @@ def pyramid_gradient(package):
 
 
 def lateral_gradient(package):
-    fpn = subjects.network(package).backbone.fpn.astype(np.float64)
+    fpn = subjects.small_network(package).backbone.fpn.astype(np.float64)
     maps = [np.random.default_rng(0).normal(size=(1, side, side, 8)) for side in (16, 8, 4, 2)]
     y, cache = fpn.forward(maps)
     dmaps = fpn.backward([np.ones_like(level) if i == 0 else 0 * level for i, level in enumerate(y)], cache)
@@ -236,7 +236,7 @@ def lateral_gradient(package):
 
 def competing_masks(package):
     """The mask of class 1 while all that is said for class 2 grows."""
-    model, (images, _) = subjects.network(package), subjects.scene(package, (1,))
+    model, (images, _) = subjects.small_network(package), subjects.scene(package, (1,))
     head = model.eval().roi_heads.heads["mask"]
     pyramid, _ = model.backbone.forward(images - 0.5)
     raised, shares = np.linspace(0, 4, 9), []
@@ -271,7 +271,7 @@ def pixels_read(package):
 
 def beside_others(package):
     """The best score in a picture while the picture beside it becomes brighter."""
-    model, (images, _) = subjects.network(package), subjects.scene(package, (2, 1))
+    model, (images, _) = subjects.small_network(package), subjects.scene(package, (2, 1))
     model.eval()
     light, scores = np.linspace(0, 2, 5), []
     for factor in light:

@@ -118,7 +118,7 @@ def _cell(entry, name):
     return form.format(mean) + more
 
 
-def verdict(systems):
+def verdict_on(systems):
     """What follows from the costs, in sentences: how slow R-CNN is, and whether times come in the papers' order."""
     times = slowdown(systems)
     if times is None:
@@ -141,4 +141,4 @@ def _picture(entry):
 
 def markdown(systems):
     """The table, and what follows from it."""
-    return "\n".join([*table(systems), "", verdict(systems)])
+    return "\n".join([*table(systems), "", verdict_on(systems)])

@@ -68,6 +68,8 @@ def t_quantile(share, freedom):
 
 def t_share(t, freedom):
     """The share of Student's distribution that lies left of t >= 0."""
+    if t * t < freedom:  # each side for what is small: 1 - x would lose the digits of a small t
+        return 0.5 + 0.5 * beta_share(t * t / (freedom + t * t), 0.5, freedom / 2)
     return 1 - 0.5 * beta_share(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
