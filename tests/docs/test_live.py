@@ -90,11 +90,17 @@ def said_by_the_command(text, folder, capsys):
     return lines, image.read_bytes() if image.exists() else None
 
 
+def editor(page):
+    """Where homework is written; what is to be written there comes after the page has."""
+    page.wait_for_function("document.getElementById('text').value !== ''")
+    return page.locator("#text")
+
+
 def test_homework_is_checked_in_the_page_as_on_the_command_line(open_page, tmp_path, capsys):
     visitor = open_page("homework.html#hw01.linear_backward", accept_downloads=True)
-    page, text = visitor.page, visitor.page.locator("#text")
+    page = visitor.page
     page.set_default_timeout(LONG)
-    text.wait_for()
+    text = editor(page)
     text.fill(text.input_value().replace(BLANK, RIGHT.replace("sum", "mean")))
     page.locator("#check").click()
     page.locator("#verdict article").wait_for()
@@ -108,7 +114,9 @@ def test_homework_is_checked_in_the_page_as_on_the_command_line(open_page, tmp_p
     text.press("Control+Enter")
     page.locator("#verdict article.right").wait_for()
     page.reload()
-    assert "dy.sum(axis=0)" in text.input_value() and page.locator("#exercises button.right").count() == 1
+    assert "dy.sum(axis=0)" in editor(page).input_value()
+    page.locator("#exercises button.right").wait_for()
+    assert page.locator("#exercises button.right").count() == 1
     with page.expect_download() as saved:
         page.locator("#save").click()
     assert saved.value.suggested_filename == "hw01.py"
@@ -131,8 +139,7 @@ def file_in(page):
 def test_the_editor_of_the_homework(open_page):
     """Tab indents, Enter keeps the indentation, the rest of the file stays what it is; nothing of it needs Python."""
     page = open_page("homework.html").page
-    text = page.locator("#text")
-    text.wait_for()
+    text = editor(page)
     whole = student_file("hw01")
     text.focus()
     page.keyboard.press("Control+End")
@@ -155,10 +162,10 @@ def test_the_editor_of_the_homework(open_page):
     page.locator("#again").click()
     assert file_in(page) == whole
     page.locator("#file").set_input_files({"name": "mine.py", "mimeType": "text/x-python", "buffer": b""})
-    assert "must say which homework" in page.locator("#said").inner_text()
+    page.locator("#said", has_text="must say which homework").wait_for()
     page.locator("#file").set_input_files({"name": "hw02_me.py", "mimeType": "text/x-python", "buffer": b"x = 1\n"})
     page.wait_for_function("location.hash === '#hw02.image_to_columns'")
-    assert text.input_value() == "x = 1\n"
+    page.wait_for_function("document.getElementById('text').value === 'x = 1\\n'")
 
 
 # ---------------------------------------------------------------- where it cannot run
@@ -170,6 +177,7 @@ def test_a_page_says_why_python_cannot_be_started(open_page):
     page = open_page("index.html").page
     page.add_init_script("delete globalThis.WebAssembly")
     page.goto(page.url.replace("index", "homework"))
+    editor(page)
     page.locator("#check").click()
     page.get_by_text("This browser has no WebAssembly").wait_for()
     assert page.locator("#text").is_editable()

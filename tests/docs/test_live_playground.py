@@ -86,8 +86,9 @@ def test_a_digit_is_drawn_found_moved_and_followed(play):
     page.locator("#why b", has_text="objectness").wait_for()
 
     before, count = player.picture("after"), page.locator("#after-said").inner_text()
-    player.react(lambda: page.locator("#nms").fill("0.1"))
-    assert player.picture("after") != before and page.locator("#after-said").inner_text() != count
+    page.locator("#nms").fill("0.1")
+    player.until_changed("after", before)
+    page.wait_for_function("(before) => document.getElementById('after-said').textContent !== before", arg=count)
 
     page.locator("#tool-move").click()
     roi = player.picture("roi")
