@@ -54,4 +54,4 @@ def test_the_picture_shows_both_networks_and_every_way():
     for axes in figure.axes:
         drawn = [line.get_ydata() for line in axes.get_lines()[:6]]
         assert len(drawn) == 6 and all(0 <= min(share) <= max(share) <= 1.01 for share in drawn)
-    assert len(figure.axes[0].get_legend().get_texts()) == 6
+    assert len(figure.legends[0].get_texts()) == 6

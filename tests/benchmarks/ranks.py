@@ -119,7 +119,7 @@ def scaling_figure(networks):
     """The shares of `scaling` of some networks {name: its arguments}: a panel for each, lines for the ways."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6 * len(networks), 3.8), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(networks), 4.2), layout="constrained")
     for axes, (name, given) in zip(figure.subplots(1, len(networks), squeeze=False)[0], networks.items()):
         shares = scaling(**given)
         for color, way in zip(("#c44e52", "#4c72b0", "#55a868"), WAYS):
@@ -131,7 +131,7 @@ def scaling_figure(networks):
         axes.set_xticks([], minor=True)
         axes.set_xticklabels(RANKS[::2])
         axes.set(xlabel="ranks", ylabel="share of perfect scaling")
-    figure.axes[0].legend(fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
