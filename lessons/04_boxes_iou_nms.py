@@ -379,8 +379,8 @@ np.testing.assert_allclose(boxes.encode(wanted, anchor), naive.encode(wanted, an
 # %% [markdown]
 # **Why divide by the size of the anchor?** The network sees features, not pixels. A digit that sticks out to the right
 # of its anchor looks the same whether the anchor is 20 or 96 pixels wide, so the right answer should be the same
-# number. One of the documents that this course grew out of uses plain pixel offsets instead, and multiplies the size
-# without a logarithm. Zoom into the picture, and see which answer stays:
+# number. The readme of a project called "Mask scoring r cnn with TensorFlow 2.0" uses plain pixel offsets instead, and
+# multiplies the size without a logarithm. Zoom into the picture, and see which answer stays:
 
 # %%
 for zoom in (1, 2, 4):
@@ -757,8 +757,9 @@ except AssertionError as error:
 #
 # ### Find the bug: boxes that only move right
 #
-# This one is real. It stood in the public code behind one of the documents this course grew out of. The layer that
-# predicts the deltas ended, like every other layer of the network, in a **ReLU**. Nothing crashes: such a network
+# This one is real. It stood in [a public detector of handwritten
+# digits](https://github.com/gesina/simple_mask_rcnn) of 2018. The layer that predicts the deltas ended, like every
+# other layer of the network, in a **ReLU**. Nothing crashes: such a network
 # trains, its loss falls, boxes come out. What can it not say?
 #
 # A ReLU lets no negative number through:

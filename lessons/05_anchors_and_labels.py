@@ -271,8 +271,9 @@ print(f"{len(report)} digits, {poor} of them without any anchor at IoU 0.7")
 #
 # ### The 0.3 that is not 0.7
 #
-# The handout of a course on which this project builds says: an anchor is positive from an IoU of **0.3** on. Its own
-# slides say 0.7, and so do the papers. A slip of the pen, but suppose that we believe it.
+# A seminar talk from which this project began says in its handout: an anchor is positive from an IoU of **0.3** on
+# ([G. Schwalbe, Image Segmentation 2018 with Mask R-CNN](https://github.com/gesina/image_segmentation_talk)). The
+# papers say 0.7. A slip of the pen, but suppose that we believe it.
 #
 # **Predict.** Positive from 0.3, negative below 0.3. How many neutral anchors are left? How many positive ones do we
 # get, if it was 10 before?
@@ -320,8 +321,8 @@ draw_boxes(every[[poor]], ax=ax, colors=style.GREEN, linewidth=2.5).figure
 # ### A label 0 is not a label 0
 #
 # One more trap. For **anchors**, 0 is neutral and -1 is negative. For **RoIs**, the boxes that the second stage
-# classifies, 0 is a *class*: the background. One of the slides calls both of them background. Here is the label that
-# RoIs get:
+# classifies, 0 is a *class*: the background. A slide of the talk above calls both of them background. Here is the label
+# that RoIs get:
 
 # %%
 batch = collate([image], [target])
@@ -385,8 +386,9 @@ print(
 
 # %% [markdown]
 # So we do not use all of them. Draw a **sample** of fixed size: at most half of it positive, the rest negative. When
-# there are fewer positives, negatives fill up. Faster R-CNN draws 256 per image; our small scenes do with 64. (One of
-# the sources says "128 positive and 126 negative". You rarely have 128 positives, and 128 + 126 is not 256.)
+# there are fewer positives, negatives fill up. Faster R-CNN draws 256 per image; our small scenes do with 64. (The
+# readme of a project called "Mask scoring r cnn with TensorFlow 2.0" says "128 positive and 126 negative". You rarely
+# have 128 positives, and 128 + 126 is not 256.)
 
 # %%
 keys = draw_keys(label.shape, rng=rng, like=every)
@@ -421,7 +423,7 @@ for k, (level, grid) in enumerate(zip(levels, grids), start=2):
     print(f"P{k}: {every_cell}; in inner cells {inner.sum():3d} of {inner.size:4d}")
 
 # %% [markdown]
-# One of the sources claims that "valid" padding of the RPN's 3x3 convolution removes the anchors that cross the
+# Schwalbe's handout claims that "valid" padding of the RPN's 3x3 convolution removes the anchors that cross the
 # border. It removes the outer ring of **cells**, because their window of 3 x 3 cells would leave the map. The right
 # column counts what is left: hundreds of anchors still cross. A window of cells and an anchor are two different
 # things. Here is a cell of P4 that survives:
@@ -543,8 +545,9 @@ coverage_figure(poor_report)
 #
 # ### One level or five?
 #
-# One of the sources puts the RPN on the lowest level only. Then all sizes have to stand there, five times three
-# anchors on every cell of P2. Compare, on scenes with digits from 14 to 56 pixels:
+# The [FPN paper](https://arxiv.org/abs/1612.03144) puts the RPN on every level; its table 1 f asks what the finest
+# level alone would do. Then all sizes have to stand there, five times three anchors on every cell of P2. Compare, on
+# scenes with digits from 14 to 56 pixels:
 
 # %%
 varied = dataclasses.replace(scene_preset("hard"), color=False, noise=0.0)

@@ -462,10 +462,12 @@ print(f"RoIAlign keeps{cache_bytes(c_align):9,}")
 # %% [markdown]
 # ## The gradient for the box
 #
-# "Does $\partial(\text{crop}) / \partial(\text{box})$ exist?" has been asked in the trackers of at least six
-# implementations, and was not answered in any. It does. (The paper behind RoIWarp, MNC, already trained with such a
-# gradient; most code since then leaves it out.) Follow one point along the $x$ axis. It lies at a share $t$ of
-# the RoI's width, and when cells are counted by their middles its position is
+# "Where is $\partial(\text{crop}) / \partial(\text{box})$?" is asked again and again: of
+# [faster-rcnn.pytorch](https://github.com/jwyang/faster-rcnn.pytorch/issues/237), of
+# [pytorch-mask-rcnn](https://github.com/multimodallearning/pytorch-mask-rcnn/issues/5), of
+# [Sparse R-CNN](https://github.com/PeizeSun/SparseR-CNN/issues/27). It exists; they leave it out. (The paper behind
+# RoIWarp, [MNC](https://arxiv.org/abs/1512.04412), already trained with such a gradient.) Follow one point along the
+# $x$ axis. It lies at a share $t$ of the RoI's width, and when cells are counted by their middles its position is
 #
 # $$p = s\,\big(x_1 + t\,(x_2 - x_1)\big) - \tfrac12, \qquad
 # \frac{\partial p}{\partial x_1} = s\,(1 - t), \qquad \frac{\partial p}{\partial x_2} = s\,t,$$

@@ -289,3 +289,20 @@ def test_a_page_installs_from_no_index_what_is_on_none():
     for page in (ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/lessons.md", ROOT / "lessons/README.md"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"pip install (?:-\S+ )*[\"']?tinymaskrcnn(?!-\*\.whl)", text), page
+
+
+# ---------------------------------------------------------------- sources
+
+NAMELESS = re.compile(
+    r"\b(?:one|some|two) of (?:the|its|our) (?:sources|documents|slides|projects)\b|\bgrew out of\b"
+    r"|\bat least \w+ implementations\b|\bthe handout\b|\bits own slides\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *LESSONS, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_sources_have_names(path):
+    """Who quotes says whom, so that a reader can look."""
+    text = re.sub(r"\n# ?", "\n", path.read_text(encoding="utf-8"))  # a lesson's sentences go on over its lines
+    found = NAMELESS.search(" ".join(text.split()))
+    assert found is None, f"{path.relative_to(ROOT)}: “{found[0]}”: which?"

@@ -1,11 +1,13 @@
 """What the site does to docstrings, to the source it shows, and to the lessons it brings in."""
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 DOCS = Path(__file__).parents[2] / "docs"
 PACKAGE = DOCS.parent / "tinymaskrcnn"
@@ -132,3 +134,17 @@ def test_the_extensions_ask_for_nothing_but_sphinx():
     code = "\n".join((DOCS / "_ext" / name).read_text() for name in ("lessons.py", "docstrings.py", "blanks.py"))
     imported = set(re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE))
     assert imported <= set(sys.stdlib_module_names) | {"sphinx"}
+
+
+def test_the_chart_of_performance_shows_the_table_below_it():
+    """It is drawn from the table, and keeps what it was drawn from."""
+    path = DOCS / "_pictures/ratios.py"
+    spec = importlib.util.spec_from_file_location("docs_ratios", path)
+    ratios = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ratios)
+    text = ratios.PAGE.read_text(encoding="utf-8")
+    found = ratios.rows(text)
+    assert len(found) == 10 and all(0 < ratio < 1 for _, ratio, _ in found)
+    with Image.open(ratios.PICTURE) as drawn:
+        assert json.loads(drawn.text["rows"]) == json.loads(json.dumps(found)), f"python {path}"
+    assert text.startswith("# Performance\n\n![") and ratios.PICTURE.name in text.split("\n", 3)[2]

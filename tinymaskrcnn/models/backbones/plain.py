@@ -1,4 +1,4 @@
-"""The plain network of the handout's digit detector: four times a 3x3 convolution, a ReLU and pooling, nothing else."""
+"""The plain network of a digit detector of 2018 (github.com/gesina/simple_mask_rcnn): four pooled 3x3 convolutions."""
 
 from ...nn.layers import Conv2d, ReLU
 from ...nn.module import Sequential
@@ -10,7 +10,7 @@ WIDTHS = (32, 32, 16, 16)
 
 
 class PlainCNN(Body):
-    """A Body in which every convolution is pooled: its map at stride 16, C4, is what the handout's RPN looks at.
+    """A Body in which every convolution is pooled: its map at stride 16, C4, is what Schwalbe's RPN looks at.
 
     x (N, H, W, C)  ->  [(N, H/4, W/4, C2), (N, H/8, W/8, C3), (N, H/16, W/16, C4), (N, H/32, W/32, C4)]
 

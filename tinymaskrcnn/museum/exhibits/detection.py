@@ -15,8 +15,8 @@ EXHIBITS = (
                 "positive_iou: float = 0.3  # Faster R-CNN, section 3.1.2",
             ),
         ),
-        origin="A lecture handout on Mask R-CNN (2018) says 0.3, its own slides and Faster R-CNN (section "
-        "3.1.2) say 0.7.",
+        origin="G. Schwalbe's handout on Mask R-CNN (2018, github.com/gesina/image_segmentation_talk) says 0.3, "
+        "Faster R-CNN (section 3.1.2) 0.7.",
         seen="No anchor is neutral any more, and objectness has to call boxes objects that miss two thirds of one.",
         view="anchor_labels",
     ),
@@ -49,7 +49,7 @@ EXHIBITS = (
         name="neutral-as-background",
         title="What is neither object nor background is learned as background",
         edits=((MATCHER, "negatives = _top(label == NEGATIVE,", "negatives = _top(label <= NEUTRAL,"),),
-        origin="Label 0 stands for background on some slides and for neutral on others; matterport's RPN labels "
+        origin="Label 0 is neutral for the anchors of one code, background for those of another: matterport's labels "
         "are 1, -1 and 0 = neutral, those of py-faster-rcnn 1, 0 = background and -1 = neutral.",
         seen="Scores of good boxes are pressed down: every object is surrounded by anchors that overlap it by "
         "half and are told to say no.",

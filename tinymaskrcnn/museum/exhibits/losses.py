@@ -15,7 +15,7 @@ EXHIBITS = (
                 "element = xp.where(size < beta, bend * bend / (2 * beta), size)",
             ),
         ),
-        origin="A lecture handout on Mask R-CNN (2018): 0.5 d² below 1 and |d| above it. Fast R-CNN, equation "
+        origin="G. Schwalbe's handout on Mask R-CNN (2018): 0.5 d² below 1 and |d| above it. Fast R-CNN, equation "
         "3, says |d| - 0.5.",
         seen="The curve of the loss is a little too high. The gradient is right on both sides of the jump, so "
         "that training and gradient checks notice nothing.",
