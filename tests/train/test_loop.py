@@ -210,6 +210,17 @@ def test_the_second_ctrl_c_stops_at_once(python_ctrl_c):
     assert signal.getsignal(signal.SIGINT) is python_ctrl_c
 
 
+@pytest.mark.parametrize("name, stops", [("SIGCONT", False), ("SIGTERM", True), ("SIGINT", True), ("SIGUSR1", True)])
+def test_what_may_announce_the_end_is_hurried_and_the_rest_is_not(name, stops):
+    """Open MPI's Ctrl-C begins with SIGCONT, which a shell's `fg` sends too: nothing stops because of it."""
+    number, calls = getattr(signal, name, None) or pytest.skip(f"no {name} here"), []
+    before = signal.getsignal(number)
+    with StopRequest(hurry=lambda: calls.append(stop.requested)) as stop:
+        os.kill(os.getpid(), number)
+        assert stop.requested == stops and calls == ([stops] if name in ("SIGCONT", "SIGTERM") else [])
+    assert signal.getsignal(number) is before
+
+
 def test_signals_are_left_alone_outside_the_main_thread():
     result = []
 

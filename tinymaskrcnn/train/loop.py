@@ -20,7 +20,7 @@ def run_training(trainer, run, *, on_row=lambda row: None):
         run.save(trainer.state_dict())
     saved = trainer.step
     try:
-        with StopRequest() as stop, contextlib.closing(trainer.rows()) as rows:
+        with StopRequest(hurry=lambda: trainer.hurry(run)) as stop, contextlib.closing(trainer.rows()) as rows:
             for row in rows:
                 run.append_row(row)
                 on_row(row)
@@ -50,25 +50,37 @@ class StopRequest:
 
     SIGUSR1, where there is one, does the same: `mpiexec` hands it on, and Slurm can send it before a job's time is up.
     Only the main thread can do this; elsewhere, and where Python has no signals, they are left alone.
+
+    hurry: what is done at once, in the middle of a step, when a signal comes that may announce the end: after a Ctrl-C
+    the `mpiexec` of Open MPI sends SIGCONT, SIGTERM a quarter of a second later, and after another one kills.
     """
 
     signals = ("SIGINT", "SIGTERM", "SIGUSR1")
+    hasty = ("SIGCONT", "SIGTERM")
 
-    def __init__(self):
+    def __init__(self, *, hurry=lambda: None):
         self.requested = False
+        self.hurry = hurry
         self._before = {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             with contextlib.suppress(ImportError):
                 self._signal = importlib.import_module("signal")
-                numbers = [getattr(self._signal, name) for name in self.signals if hasattr(self._signal, name)]
-                self._before = {number: self._signal.signal(number, self._request) for number in numbers}
+                self._before = {
+                    number: self._signal.signal(number, self._request)
+                    for name in {*self.signals, *self.hasty}
+                    if (number := getattr(self._signal, name, None))
+                }
         return self
 
     def _request(self, number, frame):
-        self.requested = True
-        self.__exit__()
+        name = self._signal.Signals(number).name
+        if name in self.signals:
+            self.requested = True
+            self.__exit__()
+        if name in self.hasty:
+            self.hurry()
 
     def __exit__(self, *_):
         for number, handler in self._before.items():

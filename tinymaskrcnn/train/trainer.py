@@ -99,6 +99,9 @@ class Trainer:
         """Whether to stop after this step, once somebody asked for it."""
         return stop
 
+    def hurry(self, run):
+        """Save at once what would be lost if no step could end any more; one alone has the time to end it."""
+
     def _current_batches(self):
         """The batches of the coming step, drawn anew."""
         first = self.step * self.config.accumulate

@@ -182,3 +182,36 @@ def test_a_step_meets_as_often_on_every_rank_and_sends_each_gradient_twice(threa
     (meetings, numbers, size), other = threads.on_ranks(2, work)
     assert other[0] == meetings == 1 + 3 + 2 * 2 + 1  # sizes; three counts; both halves of two flat arrays; the losses
     assert 2 * size <= numbers <= 2 * size + 50
+
+
+def test_what_is_saved_in_a_hurry_is_the_last_whole_step_of_the_first_rank(threads):
+    """Whenever it comes: in the middle of a step, whose batch norms have moved already, and once."""
+
+    class Folder:
+        def __init__(self):
+            self.states = []
+
+        def save(self, state):
+            self.states.append(state)
+
+    def interrupted(ranks):
+        model = MODELS["mask, batch norm everywhere"]().astype(np.float64)
+        trainer, folder = RankTrainer(model, Scenes(), SETTINGS, ranks=ranks), Folder()
+        trainer.hurry(folder)  # no step is done: the checkpoint of the beginning is there already
+        trainer.train_step([trainer.stream.batch(0)])
+        done, optimizer_step = trainer.state_dict(), trainer.optimizer.step
+
+        def in_the_middle(rate):
+            optimizer_step(rate)
+            trainer.hurry(folder)
+            trainer.hurry(folder)
+
+        trainer.optimizer.step = in_the_middle
+        trainer.train_step([trainer.stream.batch(1)])
+        return folder.states, done
+
+    (states, done), (others, _) = threads.on_ranks(2, interrupted)
+    assert [state["step"] for state in states] == [1] and not others
+    for part in ("model", "optimizer"):
+        assert states[0][part].keys() == done[part].keys()
+        assert all(np.array_equal(states[0][part][name], array) for name, array in done[part].items())

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,23 @@ def test_what_happens_to_a_rank_ends_the_run_and_the_checkpoint_stays(settings, 
     if fault == "raise":
         assert "ZeroDivisionError" in done.stderr  # where it happened is shown too: nobody foresaw it
     assert RunFolder.open(run).load().step == step
+
+
+def test_ctrl_c_saves_what_was_done_before_mpiexec_kills_the_ranks(settings, tmp_path):
+    """Though no step can end any more. mpiexec leaves half a second, which a busy machine may not have: 3 tries."""
+    given = ("train", "--config", settings, "--set", "train.checkpoint_every=5000", "--out")
+    assert any(saved_at_ctrl_c(tmp_path / name, *given) == 3 for name in "abc")
+
+
+def saved_at_ctrl_c(run, *given):
+    """The step of the checkpoint of a training that Ctrl-C ends in its fourth step, where rank 1 hangs."""
+    rows, began = run / "metrics.jsonl", time.monotonic()
+    with with_mpi.started_ranks(2, FAULTY, "hang", 1, 3, *given, run) as started:
+        while time.monotonic() - began < 60 and not (rows.exists() and rows.read_bytes().count(b"\n") == 3):
+            time.sleep(0.02)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(30) != 0
+    return RunFolder.open(run).load().step
 
 
 def test_alone_nothing_of_mpi_is_imported(monkeypatch):

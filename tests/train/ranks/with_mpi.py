@@ -1,5 +1,6 @@
 """Starting programs on real ranks; skipped, with a reason, where mpi4py or mpiexec is missing or starts nothing."""
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -43,7 +44,24 @@ def run_ranks(count, *command, timeout=60, **environment):
     return _start(mpiexec(), count, *command, timeout=timeout, **environment)
 
 
+@contextlib.contextmanager
+def started_ranks(count, *command):
+    """A Popen of `mpiexec -n count python command...` that is still running."""
+    with subprocess.Popen(_command(mpiexec(), count, *command), env=_settings(), stderr=subprocess.DEVNULL) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
 def _start(found, count, *command, timeout, **environment):
-    start = [found, "-n", str(count), "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, command)]
-    settings = os.environ | ALLOWED | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(start, env=settings, capture_output=True, text=True, timeout=timeout)
+    start = _command(found, count, *command)
+    return subprocess.run(start, env=_settings(environment), capture_output=True, text=True, timeout=timeout)
+
+
+def _command(found, count, *command):
+    return [found, "-n", str(count), "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, command)]
+
+
+def _settings(more=()):
+    return os.environ | ALLOWED | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict(more)

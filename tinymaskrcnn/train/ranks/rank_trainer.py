@@ -26,6 +26,7 @@ class RankTrainer(Trainer):
         model = synchronise(model, ranks) if config.sync_batch_norm else model
         super().__init__(model, RankStream(stream, ranks), config, device=device)
         self.ranks = ranks
+        self.kept = None  # the state after the last whole step, on rank 0
 
     def align(self):
         """All begin with the state of rank 0, which alone has read a checkpoint."""
@@ -43,6 +44,18 @@ class RankTrainer(Trainer):
         yield from super().rows()
         if not self.config.sync_batch_norm:
             self.align()  # running means, which may differ, become those that the checkpoint has
+
+    def train_step(self, batches):
+        row = super().train_step(batches)
+        if self.ranks.first and self.device == "cpu":  # a GPU would have to be waited for
+            self.kept = self.state_dict()
+        return row
+
+    def hurry(self, run):
+        """Rank 0 saves the last whole step, once: after a Ctrl-C, `mpiexec` gives it half a second."""
+        kept, self.kept = self.kept, None
+        if kept:
+            run.save(kept)
 
     def _gradients(self, batches):
         with counting_over(self.ranks):
