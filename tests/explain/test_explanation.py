@@ -1,8 +1,11 @@
 """One object for a whole picture: every detection, every miss, and where everything ended."""
 
+import hypothesis
 import numpy as np
 import pytest
+from drawn_examples import examples
 from explain.explained import KINDS, detected, fast_network, goes_on, network, picture, some_boxes, with_settings
+from hypothesis import strategies as st
 
 from tinymaskrcnn.config import SceneConfig
 from tinymaskrcnn.data import SceneStream
@@ -10,6 +13,9 @@ from tinymaskrcnn.errors import ArgumentError, ShapeError
 from tinymaskrcnn.explain.explanation import explain
 from tinymaskrcnn.structures import Target
 from tinymaskrcnn.zoo import load_tour_detector
+
+DECIDED = ("rpn.pre_nms_top_n", "rpn.min_size", "rpn.nms_iou", "rpn.post_nms_top_n")
+DECIDED += ("roi.score_threshold", "roi.min_size", "roi.nms_iou", "roi.detections_per_image")
 
 
 def two_boxes():
@@ -97,6 +103,22 @@ def test_what_cannot_be_explained_is_said():
         explain(model, image, Target(some_boxes(1, 2) + 60, np.array([1, 2])))
     with pytest.raises(ShapeError):
         explain(model, image[:, :, 0])
+
+
+@pytest.mark.long
+@hypothesis.given(kind=st.sampled_from(list(KINDS)), seed=st.integers(0, 10**6), row=st.integers(0, 19))
+@examples(40)
+def test_the_numbers_of_every_kind_decide_on_either_side_as_they_say(kind, seed, row):
+    """Each number of a drawn detection's chain is given to the network, and so is the next one."""
+    model, image = network(kind, seed), picture(seed)
+    told = explain(model, image)
+    hypothesis.assume(len(told))
+    tried = [said for said in told.chain(row % len(told)).counterfactuals if said.setting in DECIDED]
+    for said in tried:
+        row_of = (model, image, told.trace, row % len(told), said.setting)
+        assert goes_on(*row_of, said.same) and not goes_on(*row_of, said.other), said
+        hypothesis.event(said.setting)
+    assert tried
 
 
 @pytest.mark.long

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinymaskrcnn.explain.thresholds import limit_of_nms, suppressors
+from tinymaskrcnn.explain.thresholds import limit_of_nms, limit_of_sides, suppressors
 from tinymaskrcnn.ops.boxes import iou_matrix
 from tinymaskrcnn.ops.nms import nms
 
@@ -54,6 +54,20 @@ def test_both_sides_of_a_limit_decide_as_it_says():
                 assert not kept_at(boxes, scores, valid, np.nextafter(np.float32(limit), np.float32(-1)))[me]
                 compared += 1
     assert compared > 100
+
+
+def test_up_to_the_least_side_that_trying_all_finds():
+    own, others = 0, 0
+    for seed in range(120):
+        boxes, scores, valid = crowd(seed, 14)
+        sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+        for me in np.flatnonzero(kept_at(boxes, scores, valid, 0.3)):
+            limit = limit_of_sides(boxes, scores, 0.3, me, valid=valid)
+            every = np.unique(sides[sides <= sides[me]])
+            stays = [kept_at(boxes, scores, valid & (sides > side), 0.3)[me] for side in every]
+            assert limit == every[stays.index(False)]
+            own, others = own + (limit == sides[me]), others + (limit < sides[me])
+    assert own > 100 and others > 5, (own, others)
 
 
 def test_without_boxes_nothing_can_change():

@@ -5,11 +5,14 @@ import functools
 import hypothesis
 import numpy as np
 import pytest
-from explain.explained import detected, fast_network, network, picture, some_boxes, with_settings
+from drawn_examples import ALL
+from explain.explained import KINDS, detected, fast_network, network, picture, some_boxes, with_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import change_heads, tiny_config, tiny_model
 
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import SceneStream
 from tinymaskrcnn.errors import ArgumentError, ConfigError
 from tinymaskrcnn.explain.trace import trace_detection, what_if, without_anchor
 from tinymaskrcnn.models.build import build_model
@@ -109,6 +112,26 @@ def test_without_a_mask_head_there_are_no_masks():
 def test_a_model_in_training_is_refused():
     with pytest.raises(ArgumentError, match=r"model\.eval\(\)"):
         trace_detection(tiny_model(), np.zeros((32, 32, 1), np.float32))
+
+
+@pytest.mark.parametrize("kind", ["fast R-CNN", *KINDS])
+def test_the_trace_of_every_kind_ends_in_the_bits_of_detect(kind):
+    """Of 200 scenes for each kind, or of one where the usual tests run: ten scenes for each drawn network."""
+    stream = SceneStream(SceneConfig(image_size=64, digits_per_image=(0, 3)), split="test", seed=0, batch_size=1)
+    rng, count = np.random.default_rng(), 0
+    for _ in range(20 if ALL else 1):
+        seed = int(rng.integers(10**6))
+        model = fast_network(seed) if kind == "fast R-CNN" else network(kind, seed)
+        for scene in rng.integers(0, 10**6, 10 if ALL else 1).tolist():
+            image, _ = stream.scene(scene)
+            boxes = some_boxes(scene, size=image.shape[:2]) if kind == "fast R-CNN" else None
+            trace = trace_detection(model, image, proposals=boxes)
+            found = detected(model, image, **({} if boxes is None else {"proposals": boxes[None]}))
+            for part in PARTS:
+                told = f"{part} of {kind}, weights {seed}, scene {scene}"
+                np.testing.assert_array_equal(getattr(trace.detections, part), getattr(found, part), told, strict=True)
+            count += len(found)
+    assert count or not ALL
 
 
 # ---------------------------------------------------------------- the same with other settings

@@ -118,7 +118,8 @@ def _class(trace, row):
 def _deltas(trace, row):
     before, after = trace.proposals.boxes[trace.origins[row]], trace.detections.boxes[row]
     text = f"{moved(before, after)}: {size_of(after)} {place_of(after)}"
-    said = too_small(trace, row, "roi.min_size", after)
+    boxes, scores, valid = class_group(trace, int(trace.detections.labels[row]) - 1)
+    said = too_small(trace, row, "roi.min_size", (boxes, scores), int(trace.origins[row]), valid)
     return Step("box deltas", text, {"before": before.tolist(), "after": after.tolist()}, (said,))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from ..ops import boxes as box_ops
 from .after import after_removal, after_settings
 from .chain import Counterfactual, Step, moved, ordinal, place_of, plural, size_of
-from .thresholds import limit_of_nms, suppressors
+from .thresholds import limit_of_nms, limit_of_sides, suppressors
 
 LISTED = 2  # boxes that were suppressed, told one by one
 
@@ -23,7 +23,7 @@ def proposal_steps(trace, row):
     return [
         _anchor(trace, row, anchor),
         _objectness(trace, row, anchor),
-        _deltas(trace, row, anchor),
+        _deltas(trace, row, anchor, candidate),
         _rpn_nms(trace, row, candidate),
         _best_of_all(trace, row, origin),
     ]
@@ -79,20 +79,26 @@ def _needs(trace, row, setting, limit, rank):
     return [Counterfactual(setting, limit, rank + 1, rank, words, then)]
 
 
-def too_small(trace, row, setting, box):
-    """That a box must have sides of at least so much."""
+def too_small(trace, row, setting, group, me, valid):
+    """Up to which least side of all boxes the box `me` of an NMS's group goes on."""
     part, name = setting.split(".")
-    side = np.min(box[2:] - box[:2])
+    config = getattr(trace.config, part)
+    boxes, scores = group
+    side = limit_of_sides(boxes, scores, config.nms_iou, me, valid=valid)
     more = float(np.nextafter(side, side.dtype.type(np.inf)))
+    words = f"goes on up to {setting} {side:.4g}"
+    if side < np.min(boxes[me, 2:] - boxes[me, :2]):
+        words += ": without a smaller box another one stays, which suppresses it"
     then = after_settings(trace, row, {setting: more})
-    now = getattr(getattr(trace.config, part), name)
-    return Counterfactual(setting, now, float(side), more, f"goes on up to {setting} {side:.4g}", then)
+    return Counterfactual(setting, getattr(config, name), float(side), more, words, then)
 
 
-def _deltas(trace, row, anchor):
+def _deltas(trace, row, anchor, candidate):
     before, after = trace.anchors.boxes[anchor], trace.anchors.moved[anchor]
     text = f"{moved(before, after)}: {size_of(after)} {place_of(after)}"
-    said = too_small(trace, row, "rpn.min_size", after)
+    rows, valid = rpn_group(trace, candidate)
+    group = trace.candidates.boxes[rows], trace.candidates.scores[rows]
+    said = too_small(trace, row, "rpn.min_size", group, int(np.searchsorted(rows, candidate)), valid)
     return Step("deltas", text, {"before": before.tolist(), "after": after.tolist()}, (said,))
 
 

@@ -39,6 +39,25 @@ def limit_of_nms(boxes, scores, threshold, until, *, valid=None, upward=False):
             return float(limit)
 
 
+def limit_of_sides(boxes, scores, threshold, me, *, valid):
+    """Up to which least side of all boxes NMS keeps a box that it keeps at present.
+
+    boxes (K, 4), scores (K,), valid (K,) bool: what takes part now  ->  its own side, or the side of a smaller box
+    without which a third one would stay, and suppress it
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[valid[order]]
+    order = order[: 1 + int(np.flatnonzero(order == me)[0])]  # worse ones cannot end it
+    sides = (boxes[order, 2:] - boxes[order, :2]).min(axis=1)
+    shared = np.tril(iou_matrix(boxes[order], boxes[order]), -1)
+    if (shared[-1] > shared.dtype.type(threshold)).any():  # by some that others suppress
+        for side in np.unique(sides[sides < sides[-1]]):
+            stays = np.flatnonzero(sides > side)
+            if not _greedy(shared[np.ix_(stays, stays)], shared.dtype.type(threshold))[-1]:
+                return side
+    return sides[-1]
+
+
 def _greedy(shared, threshold):
     """shared (K, K), best first, with the better ones only  ->  kept (K,) bool"""
     clash = shared > threshold
