@@ -100,6 +100,13 @@ def graph_words():
     return dict(values=values, gradients=gradients, notes=FULL["notes"], captions=[str(k) for k in range(9)])
 
 
+BROKEN = [
+    {"image": IMAGE, "size": IMAGE.shape[:2], "box": (20, 10, 20, 30), "marks": np.array([[5.0, 6]])}
+    | {"outlines": [np.array([[3, 3], [90, 9], [9, 30]])], "others": [(2, 2, 9, 9)]}
+    | {"where": "annotation 3, a.png", "what": "is empty"},
+    {"image": None, "size": (20, 30), "box": None, "outlines": [], "marks": np.zeros((0, 2)), "others": []}
+    | {"where": "picture 7, gone.png", "what": "there is no such picture, and nobody knows where it might be " * 4},
+]
 PICTURES = {
     "draw_anchor_grid": lambda: v.draw_anchor_grid(IMAGE, LEVEL, 8, cell=(1, 5), title="P3"),
     "draw_anchor_grid, with room": lambda: v.draw_anchor_grid(IMAGE, LEVEL, 8, margin=16),
@@ -110,6 +117,7 @@ PICTURES = {
     "draw_label_bands": lambda: v.draw_label_bands(
         np.linspace(0, 1, 50) ** 2, positive_iou=0.7, negative_iou=0.3, title="Bands"
     ),
+    "broken_figure": lambda: v.broken_figure(BROKEN, left=3),
     "coverage_figure": lambda: v.coverage_figure(REPORT),
     "recall_figure": lambda: v.recall_figure(RECALL, IMAGE, TRUTH, FOUND.boxes),
     "recall_figure, curves alone": lambda: v.recall_figure(RECALL),

@@ -1,5 +1,6 @@
 """`tinymaskrcnn doctor`: what this machine offers, what is missing, and what to do about it."""
 
+import argparse
 import importlib
 import importlib.metadata
 import os
@@ -9,23 +10,39 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import doctor_run
+from . import doctor_data, doctor_run
 
-HELP = "show versions, threads, GPU and data, and what is missing; or what is wrong with a training"
+HELP = "show versions, threads, GPU and data, and what is missing; or what is wrong with a training, or with pictures"
 EXAMPLES = """examples:
-  tinymaskrcnn doctor                  this machine
-  tinymaskrcnn doctor --run runs/001   a training: its settings, data, layers and learning rate
+  tinymaskrcnn doctor                                     this machine
+  tinymaskrcnn doctor --run runs/001                      a training: its settings, data, layers and learning rate
+  tinymaskrcnn doctor --data train.json --images photos   annotated pictures: what is wrong, drawn, and the anchors
 
-Exit status 0 when everything that training needs is there, or nothing is conspicuous in a run; 1 otherwise."""
+Exit status 0 when everything that training needs is there, or nothing is conspicuous; 1 otherwise."""
 REQUIRED = ("numpy", "scipy", "matplotlib", "pillow", "tqdm", "threadpoolctl")
 
 
 def add_arguments(parser):
-    parser.add_argument("--data", metavar="DIR", help="look for MNIST in this folder only")
+    parser.add_argument(
+        "--data",
+        metavar="JSON|DIR",
+        help="examine annotations in COCO's format instead of the machine; a folder: look for MNIST there only",
+    )
     parser.add_argument("--run", metavar="RUN", help="examine a training instead of the machine")
+    parser.add_argument("--images", metavar="DIR", help="the annotated pictures (default: the folder of the JSON)")
+    parser.add_argument(
+        "--decode",
+        action=argparse.BooleanOptionalAction,
+        help="read the annotated pictures to their last pixel (default: up to 300 pictures)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="what is wrong, as .png, .pdf or .svg (default: doctor.png)")
 
 
 def run(args):
+    of_data = doctor_data.is_file(args.data)
+    _check_options(args, of_data)
+    if of_data:
+        return doctor_data.run(args.data, args.images, decode=args.decode, out=args.out or "doctor.png")
     if args.run is not None:
         return doctor_run.run(args.run)
     healthy = True
@@ -46,6 +63,17 @@ def run(args):
             title = ""
     print("everything that training needs is there" if healthy else "lines marked !! need attention")
     return 0 if healthy else 1
+
+
+def _check_options(args, of_data):
+    """One thing at a time is examined; what is said of another would be overlooked."""
+    from ..errors import ArgumentError
+    from .options import given_options
+
+    if args.run is not None and args.data is not None:
+        raise ArgumentError("doctor examines one thing at a time: --run or --data")
+    if not of_data and (given := given_options(args, ("images", "out")) + (["--decode"] if args.decode else [])):
+        raise ArgumentError(f"{', '.join(given)}: only with --data JSON, annotations in COCO's format")
 
 
 def _system():

@@ -3,6 +3,7 @@
 import numpy as np
 
 ROUNDS = 100
+FITTING = 0.5  # share of the objects that an anchor fits, or IoU with the best one in the mean: below it, none fits
 
 
 def suggest_sizes(boxes, count, *, ratios=(0.5, 1.0, 2.0)):
@@ -27,6 +28,17 @@ def suggest_sizes(boxes, count, *, ratios=(0.5, 1.0, 2.0)):
             break
         sizes = moved
     return best, best_iou.max(axis=1)
+
+
+def better_sizes(boxes, rpn):
+    """As many sizes for every level as now, such that they fit, as a setting: boxes (M, 4), RPNConfig  ->  words"""
+    levels = [len(sizes) for sizes in rpn.anchor_sizes]
+    sizes, iou = suggest_sizes(boxes, sum(levels), ratios=rpn.anchor_ratios)
+    each = [[round(float(size)) for size in part] for part in np.split(sizes, np.cumsum(levels)[:-1])]
+    if iou.mean() < FITTING:
+        shapes = list(rpn.anchor_ratios)
+        return f"other shapes: with model.rpn.anchor_ratios {shapes} no sizes fit; 0.5, 1 and 2 are usual"
+    return f"model.rpn.anchor_sizes={each}, by which the best one shares IoU {iou.mean():.2f} in the mean"
 
 
 def shared_shapes(sides, sizes, ratios):

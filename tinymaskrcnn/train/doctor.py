@@ -10,14 +10,13 @@ import numpy as np
 
 from ..structures import Target
 from .anchor_report import anchor_report
-from .anchor_sizes import suggest_sizes
+from .anchor_sizes import FITTING, better_sizes
 
 SILENT = 0.9  # share of a layer's units that never answer
 FAST, SLOW = 0.1, 1e-5  # how far an update moves the median layer, as a share of its weights
 HUGE = 5.0  # root mean square of a layer's weights
 NOTHING = 1e-15  # root mean square below which weights count as 0
 CLIPPED = 20.0  # how many times longer than train.clip_norm a gradient is
-FITTING = 0.5  # share of objects that an anchor fits
 ROWS = 100  # steps at the end of a training that are looked at
 
 
@@ -106,7 +105,8 @@ def _samples(checkups, model):
         if fair < FITTING:
             middle = np.median(report.sizes)
             why = f"only {fair:.0%} of the objects, of {middle:.0f} px in the median, have one with IoU 0.5"
-            yield Finding("anchors", "model.rpn.anchor_sizes", why, _better_sizes(checkups, model.rpn))
+            boxes = np.concatenate([boxes for c in checkups for boxes in c.boxes])
+            yield Finding("anchors", "model.rpn.anchor_sizes", why, better_sizes(boxes, model.rpn))
         positive, drawn = (np.mean([c.anchors[k] for c in checkups]) for k in (0, 1))
         if positive < 0.01 * max(drawn, 1):
             why = f"of {drawn:.0f} anchors that are drawn in a picture {positive:.2g} are positive: it learns to say no"
@@ -120,19 +120,6 @@ def _samples(checkups, model):
         why = f"{drawn:.1f} RoIs a picture, of model.roi.samples_per_image {model.roi.samples_per_image}"
         advice = "model.rpn.post_nms_top_n and pre_nms_top_n higher, model.rpn.nms_iou 0.7"
         yield Finding("few proposals", "the heads' samples", why, advice)
-
-
-def _better_sizes(checkups, rpn):
-    """As many sizes for every level as now, such that they fit, as a setting."""
-    boxes = np.concatenate([boxes for c in checkups for boxes in c.boxes])
-    levels = [len(sizes) for sizes in rpn.anchor_sizes]
-    sizes, iou = suggest_sizes(boxes, sum(levels), ratios=rpn.anchor_ratios)
-    each = [[round(float(size)) for size in part] for part in np.split(sizes, np.cumsum(levels)[:-1])]
-    if iou.mean() < FITTING:
-        return (
-            f"other shapes: with model.rpn.anchor_ratios {list(rpn.anchor_ratios)} no sizes fit; 0.5, 1 and 2 are usual"
-        )
-    return f"model.rpn.anchor_sizes={each}, by which the best one shares IoU {iou.mean():.2f} in the mean"
 
 
 # ---------------------------------------------------------------- layers

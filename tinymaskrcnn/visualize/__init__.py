@@ -11,6 +11,7 @@ from .anchors import draw_anchor_grid, draw_anchor_labels, draw_deltas, draw_lab
 from .arrays import arrays_figure, draw_array, draw_gradient
 from .bars import bars_figure
 from .boxes import draw_boxes, draw_image
+from .broken import broken_figure
 from .chain import chain_figure
 from .confusion import confusion_figure, confusion_matrix, draw_confusion
 from .convolution import convolution_figure, draw_kernel, draw_reads, draw_window, draw_windows
@@ -63,6 +64,7 @@ __all__ = [
     "TrainingFilm",
     "arrays_figure",
     "bars_figure",
+    "broken_figure",
     "chain_figure",
     "class_scores_figure",
     "confusion_figure",
