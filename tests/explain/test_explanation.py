@@ -89,6 +89,16 @@ def test_detections_that_are_not_sure_enough():
     assert f"nothing is found: the best detection has {best:.3g}, below 1; it is {1 - best:.2g} short" in str(told)
 
 
+def test_the_stages_end_with_as_many_as_are_told():
+    model, image = network("mask", 3), picture(3)
+    scores = explain(model, image).trace.detections.scores
+    assert len(scores) > 2 and scores[1] > scores[2]
+    told = explain(model, image, min_score=float(scores[1]))
+    ends = f"{len(scores)} detections, 2 of them from a score of {scores[1]:g} on"
+    assert " ".join(told.stages().split()).endswith(ends)
+    assert explain(model, image).stages().endswith(f"{len(scores)} detections")
+
+
 def test_what_cannot_be_explained_is_said():
     model, image = network("mask", 3), picture(3)
     told = explain(model, image, two_boxes())

@@ -133,6 +133,8 @@ class Explanation:
             counts.append(f"{int(trace.candidates.kept.sum())} after NMS")
         counts += [plural(len(proposals.boxes), "proposal"), f"{int(proposals.likely.sum())} likely classes of them"]
         counts += [f"{int(proposals.kept.sum())} after NMS", plural(len(trace.detections), "detection")]
+        if 0 < self.shown < len(trace.detections):
+            counts[-1] += f", {self.shown} of them from a score of {self.min_score:g} on"
         text = wrapped(" -> ".join(counts), "", 2)
         if self.shown:
             return text

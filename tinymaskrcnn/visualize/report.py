@@ -47,15 +47,16 @@ PAGE = """<!doctype html>
 <div class="row" role="group" aria-label="Step by step"><button type="button" id="back">&larr; before</button>
 <button type="button" id="on">next &rarr;</button></div>
 <ol id="stages"></ol></section>
-<section aria-labelledby="h-found"><h2 id="h-found">Detections</h2><ol id="found">{found}</ol>{missed}</section>
+<section aria-labelledby="h-found"><h2 id="h-found">Detections</h2>
+<ol id="found" start="0">{found}</ol>{missed}</section>
+<section id="why" aria-labelledby="h-why"><h2 id="h-why" tabindex="-1">Why is it there?</h2>
+{chains}</section>
 {cells}
 <section aria-labelledby="h-if"><h2 id="h-if">What if?</h2>
 <p class="hint">The numbers below decide without the network. {known}</p>
 <div id="sliders"></div><button type="button" id="reset">as it was</button>
 <p id="said" aria-live="polite"></p></section>
 </div></div>
-<section id="why" aria-labelledby="h-why"><h2 id="h-why" tabindex="-1">Why is it there?</h2>
-{chains}</section>
 </main>
 <script type="application/json" id="data">{data}</script>
 <script>{script}</script>
