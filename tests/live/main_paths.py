@@ -105,6 +105,22 @@ def homework(folder):
     return {"said": said, "pictures": pictures}
 
 
+def products():
+    """What makes the products of the kernels, and how far from NumPy's it is: of whole matrices, of stacks, turned."""
+    import numpy as np
+
+    from tinymaskrcnn.kernels.products import product
+    from tinymaskrcnn.kernels.wasm import gemm
+
+    rng, far = np.random.default_rng(0), 0.0
+    for M, K, N in (4, 1, 8), (13, 7, 11), (588, 32, 32), (3, 5, 40), (40, 5, 3), (36, 36, 999):
+        a, b = rng.standard_normal((2, M, K), np.float32), rng.standard_normal((2, K, N), np.float32)
+        turned = a.swapaxes(1, 2).copy().swapaxes(1, 2), b.swapaxes(1, 2).copy().swapaxes(1, 2)
+        for one, other in (a, b), turned, (a[0], b[0]), (a[:, ::-1], b):
+            far = max(far, float(abs(product(one, other) - one @ other).max()))
+    return {"by": product.__name__, "vectors": gemm.loaded() is not None, "far": far}
+
+
 def doctor():
     """What `tinymaskrcnn doctor` prints, and its exit status."""
     from tinymaskrcnn import cli
@@ -124,6 +140,7 @@ def main(clock=time.perf_counter):
             "judged": judged,
             "step": one_step,
             "run": lambda: two_steps_of_a_run(Path(folder)),
+            "products": products,
             "homework": lambda: homework(Path(folder)),
             "doctor": doctor,
         }.items():

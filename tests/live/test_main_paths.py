@@ -76,6 +76,11 @@ def test_webassembly_learns_the_same(ordinary, in_webassembly):
     np.testing.assert_allclose(in_webassembly["run"], ordinary["run"], rtol=1e-5)
 
 
+def test_webassembly_multiplies_in_its_vectors(ordinary, in_webassembly):
+    assert in_webassembly["products"] == {"by": "by_wasm", "vectors": True, "far": pytest.approx(0, abs=1e-4)}
+    assert ordinary["products"] == {"by": "matmul", "vectors": False, "far": 0}
+
+
 def test_webassembly_checks_homework_and_imports_what_lessons_do(ordinary, in_webassembly):
     for name in ("homework", "lessons"):
         assert in_webassembly[name] == ordinary[name]
