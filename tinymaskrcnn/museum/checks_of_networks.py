@@ -79,6 +79,15 @@ def proposals_fill_their_number(package):
     assert sure.sum() == unsure.sum() > 0, f"{unsure.sum()} proposals when unsure, {sure.sum()} when sure"
 
 
+def proposals_are_data(package):
+    """What the heads lose says nothing to the RPN: it learns from its own losses."""
+    said = subjects.said_to_rpn(package)
+    heads = {name: said[name] for name in said if not name.startswith("rpn_")}
+    assert said["rpn_box"] > 0, "the RPN's box loss says nothing to its deltas"
+    moving = [f"{name} ({size:.2g})" for name, size in heads.items() if size != 0]
+    assert not moving, f"these losses of the heads move the RPN's boxes: {', '.join(moving)}"
+
+
 def pictures_stand_alone(package):
     """Proposals and detections of a picture are the same alone and beside another one."""
     model, (images, _) = subjects.small_network(package), subjects.scene(package, (2, 1))
@@ -126,6 +135,6 @@ def overfits_two_pictures(package):
 
 CHECKS = (
     *(every_pixel_counts, heads_say_anything, detections_by_hand, masks_lie_in_their_boxes, masks_stand_alone),
-    *(proposals_fill_their_number, pictures_stand_alone, pictures_without_objects),
+    *(proposals_fill_their_number, proposals_are_data, pictures_stand_alone, pictures_without_objects),
     *(overfits_two_pictures, gradient_harness),
 )

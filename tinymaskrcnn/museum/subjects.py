@@ -98,6 +98,19 @@ def mask_of_first_class(package, model, pyramid):
     return model.roi_heads.heads["mask"].detect(pyramid, found, sizes=sizes).said["mask"][0, 0]
 
 
+def said_to_rpn(package):
+    """{loss: the length of its gradient by the weights of the RPN's deltas}, of one step on two pictures."""
+    images, targets = scene(package)
+    model, told = small_network(package, norm="group", positive_iou=0.1), {}  # proposals at random overlap that much
+    losses, _ = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+    for name in losses:
+        model.zero_grad()
+        _, cache = model.forward(images, targets=targets, rng=np.random.default_rng(0))
+        model.backward({other: float(other == name) for other in losses}, cache)
+        told[name] = float(np.sqrt((model.rpn.head.bbox_pred.weight.grad.astype(np.float64) ** 2).sum()))
+    return told
+
+
 def losses_of(package, steps=24, rate=0.02):
     """The sum of the losses at each of some steps on one batch of two pictures, by SGD on the small network."""
     model, (images, targets) = small_network(package, norm="group"), scene(package)

@@ -280,6 +280,10 @@ def beside_others(package):
     return _curve(light, {"score": scores}, "The best score, beside a picture of growing light", "light", "score")
 
 
+def said_to_the_rpn(package):
+    return _bars(subjects.said_to_rpn(package), "What each loss says to the RPN's box deltas")
+
+
 def falling_rate(package):
     parameter = package.nn.Parameter(np.ones(1))
     optimizer = package.train.optimizer.SGD({"w": parameter}, momentum=0.9)
@@ -349,6 +353,6 @@ VIEWS = {
     for view in (crop, roi_pool, moving_edge, iou, growth, levels, anchors)
     + (anchor_labels, sampled_anchors, delta_range, proposals, roi_sample, detections, resized_mask)
     + (smooth_l1, slope, empty_picture, two_machines, pool_gradient, pyramid_gradient, lateral_gradient)
-    + (competing_masks, keypoint_cell, pixels_read, beside_others, falling_rate, frozen_weight, norm_gradient)
-    + (texture_bins, colour_bins)
+    + (competing_masks, keypoint_cell, pixels_read, beside_others, said_to_the_rpn, falling_rate, frozen_weight)
+    + (norm_gradient, texture_bins, colour_bins)
 }

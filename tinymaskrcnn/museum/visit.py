@@ -35,11 +35,11 @@ class Program:
         return {"file": {"path": self.path, "text": self.text}, "seconds": self.seconds, "guard": limits}
 
 
-def visit(exhibit=None, *, checks=(), views=(), gradients=False, program=None):
+def visit(exhibit=None, *, checks=(), views=(), gradients=False, training=None, program=None):
     """What the package does with an exhibit laid over it, or without one.
 
-    checks: names of our own, None for all; views: names; gradients: also measure those; program: a Program instead of
-    our own checks
+    checks: names of our own, None for all; views: names; gradients: also measure those; training: settings of a
+    `training.Course`, to be told what it comes to; program: a Program instead of our own checks
     ->  {"checks": {name: {"found", "said", "seconds"}}, "views": {...}, "gradients": {...}}, or {"trouble": words}
     BackendError where no process can be started, or one ends that should not.
     """
@@ -49,6 +49,8 @@ def visit(exhibit=None, *, checks=(), views=(), gradients=False, program=None):
         raise BackendError("museum try needs Linux or macOS, where a process can be limited; on Windows use WSL")
     request = {"sources": exhibit.modules() if exhibit else {}, "views": list(views), "gradients": gradients}
     request |= {"checks": None if checks is None else list(checks), "seconds": 0, "guard": None}
+    if training is not None:
+        request["training"] = training | {"files": exhibit.files() if exhibit else ()}
     patience = PATIENCE
     if program is not None:
         request |= program.part()

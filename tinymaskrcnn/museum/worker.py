@@ -67,7 +67,8 @@ def answer(package, request):
 
         checks = CHECKS if request["checks"] is None else {name: CHECKS[name] for name in request["checks"]}
     found = {name: _checked(check, package, request) for name, check in checks.items()}
-    return {"checks": found, "views": _views(package, request), "gradients": _gradients(package, request)}
+    told = {"checks": found, "views": _views(package, request), "gradients": _gradients(package, request)}
+    return told | _training(package, request)
 
 
 def student_checks(path, text):
@@ -135,6 +136,15 @@ def _gradients(package, request):
         except Exception:
             errors[name] = None
     return errors
+
+
+def _training(package, request):
+    """{"training": what a short training comes to}, where that was asked for."""
+    if not request.get("training"):
+        return {}
+    from .training import trained
+
+    return {"training": trained(package, **request["training"])}
 
 
 if __name__ == "__main__":

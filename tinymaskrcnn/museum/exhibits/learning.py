@@ -2,6 +2,8 @@
 
 from ..exhibit import Exhibit
 
+JOINT = "models/build.py"
+MOVING = "models/moving_targets.py"
 REGIONS = "data/proposals/regions.py"
 
 EXHIBITS = (
@@ -24,6 +26,35 @@ EXHIBITS = (
         "in the 3x3: weights load, all shapes fit.",
         seen="Pretrained weights work a little worse. Three of four pixels are never read.",
         view="pixels_read",
+    ),
+    Exhibit(
+        name="answers-that-pull",
+        title="A gradient reaches the proposals through the answers that are asked about them",
+        edits=(
+            (JOINT, 'if config.box_gradient != "none":', "if config.system not in OUTSIDE:"),
+            (
+                JOINT,
+                'change = {"change": moving} if config.box_gradient == "features+targets" else {}',
+                'change = {"change": moving}',
+            ),
+            (
+                MOVING,
+                "return dpyramid, drois + box_gradients.encode_backward(dtarget, c_encode)[1]",
+                "return dpyramid, box_gradients.encode_backward(dtarget, c_encode)[1]",
+            ),
+            (
+                MOVING,
+                "drois = self.backward(dlogits, c_head)\n        return dpyramid, drois + moving_mask_backward",
+                "drois = self.backward(dlogits, c_head)\n        return dpyramid, moving_mask_backward",
+            ),
+        ),
+        origin="A forgotten `detach`: the deltas that a RoI should have are computed from the RoI, and a library "
+        "that records everything follows them back, though its RoIAlign has no gradient for boxes. mmdetection, "
+        "issue 5235, found that only its NMS happens to cut this way; detectron2 asserts that proposals need no "
+        "gradient.",
+        seen="All losses fall, and each gradient fits its forward. The heads move the RPN's boxes to where what is "
+        "asked of them is what they say already.",
+        view="said_to_the_rpn",
     ),
     Exhibit(
         name="statistics-of-the-batch-for-ever",
