@@ -10,7 +10,7 @@ import time
 from hypothesis import settings
 
 ALL = os.environ.get("TINYMASKRCNN_TESTS") == "all"
-FEWEST = 10
+FEWEST, FEWEST_CASES = 10, 4
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(time.time())  # all processes of a run draw the same
 
 
@@ -25,6 +25,12 @@ def examples(count, **more):
 
 
 def not_now(cases):
-    """Of many cases of one test those, two thirds, that this run leaves to others; of FEWEST and fewer none."""
-    drawn = set(random.Random(RUN).sample(range(len(cases)), min(len(cases), max(FEWEST, len(cases) // 3))))
+    """Of many cases of one test those, two thirds, that this run leaves to others; of FEWEST_CASES none."""
+    drawn = set(random.Random(RUN).sample(range(len(cases)), min(len(cases), max(FEWEST_CASES, len(cases) // 3))))
     return [case for k, case in enumerate(cases) if k not in drawn]
+
+
+def now(cases):
+    """The others: those of many cases that this run takes, and all of them when all tests run."""
+    left = [] if ALL else not_now(cases)
+    return [case for case in cases if case not in left]

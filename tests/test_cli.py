@@ -56,6 +56,7 @@ for words in sys.argv[1:]:
 ENCODINGS = ("ascii", "ascii:strict", "cp1252", "cp437", "utf-8", "utf-8:surrogateescape")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_console_of_any_encoding_gets_every_text(encoding, tmp_path):
     """Names in any script, half surrogates included, in arguments and in what is said of them."""

@@ -47,6 +47,7 @@ def bench(tmp_path, capsys):
     return run
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("part", gpu.PARTS)
 def test_every_part_works(bench, part):
     status, rows, environment, printed = bench("--only", part)

@@ -85,6 +85,7 @@ TRAININGS = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", TRAININGS)
 def test_no_training_waits_but_for_the_numbers_of_its_rows(name, tmp_path, monkeypatch):
     """And no sparse matrix is left, whose products CuPy adds up in no fixed order."""

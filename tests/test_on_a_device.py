@@ -167,6 +167,7 @@ def test_what_a_step_does_depends_on_shapes_alone():
     assert cost.synchronisations == 1  # for the numbers of its row
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "kind",
     [

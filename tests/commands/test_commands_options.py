@@ -84,6 +84,7 @@ OTHER = {  # than any system sets
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_no_system_changes_what_was_written(tmp_path, system):
     """In a file of a few lines, in that of a run of every other system, or after --set."""

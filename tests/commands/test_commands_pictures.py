@@ -173,6 +173,7 @@ WITHOUT = {
 KINDS = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("emptied", [False, True])
 @pytest.mark.parametrize("kind", WITHOUT)
 def test_what_the_annotations_lack_is_neither_trained_nor_drawn(kind, emptied, learn, tmp_path, capsys):

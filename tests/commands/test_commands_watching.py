@@ -31,6 +31,7 @@ def test_a_film_may_be_a_gif(train, tmp_path):
         assert film.n_frames == 3
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("words", "said"),
     [

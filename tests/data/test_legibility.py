@@ -29,6 +29,7 @@ def test_what_is_wrong_is_named(image, said):
     assert len(complaint(image)) < 200
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("height", "size", "needed"),
     [(13, 300, 16), (2, 300, 16), (16, 1600, 20), (24, 2600, 32), (8, 4000, 50), (24, 4000, 50), (40, 4000, 50)],

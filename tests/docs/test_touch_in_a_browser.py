@@ -102,6 +102,7 @@ def place_read(name, rois, bins):
         return [cut(name, ruler[None, :, :, None] + 0.0, rois, bins) / sums for ruler in rulers]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("bins", [1, 2, 3, 4])
 @pytest.mark.parametrize("rounded", [False, True])
 def test_the_crops_are_those_of_the_package(opened, bins, rounded):
@@ -272,6 +273,7 @@ MAKE = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", MAKE)
 def test_it_can_be_read_on_a_phone_and_a_desk_in_light_and_dark(opened, name, scheme):

@@ -32,6 +32,7 @@ def some_truth(found, seed=0):
     return Target(boxes, np.append(found.labels[rows], 1), masks)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_tells_every_stage(kind):
     model = next(net for seed in range(3, 20) if len(explain(net := network(kind, seed), picture(3))) > 2)

@@ -22,6 +22,7 @@ def cells_read(roi, config):
     return abs(crops[0] - crops[1]) > 1e-12
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("way", WAYS)
 def test_a_smaller_shift_reads_the_same_cells_and_a_larger_one_others(way):
     name, aligned = WAYS[way]

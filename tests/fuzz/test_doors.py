@@ -15,6 +15,7 @@ QUICK = 40  # cases for each door in the normal suite
 CASES = int(os.environ.get("TINYMASKRCNN_FUZZ", "0"))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("door", all_doors().values(), ids=lambda door: door.name)
 def test_damaged_things_give_a_right_result_or_an_own_error(door, tmp_path):
     outcomes, first = run_door(door, CASES or max(4, round(QUICK / door.cost)), tmp_path)

@@ -77,6 +77,7 @@ def write(folder, identifier, top, body):
     return path
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ROADS)
 def test_the_solution_is_not_there_to_be_called(tmp_path, name):
     identifier, top, body = ROADS[name]

@@ -46,6 +46,7 @@ FILES = {  # what a file may be, in text that replaces or follows the released o
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", FILES)
 def test_the_same_is_said_as_by_a_process_of_its_own(name, tmp_path, monkeypatch):
     bodies, after = FILES[name]

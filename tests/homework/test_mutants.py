@@ -72,6 +72,7 @@ def test_right_solutions_in_other_words_pass(identifier, body):
         assert verdict.word == "right", explanation(verdict)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
 def test_the_reference_passes_on_other_seeds_too(exercise):
     reference = exercise.blank.reference()
@@ -80,6 +81,7 @@ def test_the_reference_passes_on_other_seeds_too(exercise):
         assert verdict.word == "right" and verdict.points == exercise.points, explanation(verdict)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.id)
 def test_the_package_s_own_lines_fit_the_released_file(exercise):
     import textwrap

@@ -53,6 +53,7 @@ HARMLESS = {  # in the file or in the function, and nothing is lost
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_is_merely_not_there_costs_nothing_where_nothing_uses_it(tmp_path, name):
     (verdict,) = verdicts_of(tmp_path, HARMLESS[name])

@@ -71,6 +71,7 @@ def test_every_end_is_told(tmp_path, body, kind):
         assert trouble.kind == kind, trouble
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "body",
     [
@@ -186,6 +187,7 @@ def test_who_answers_ahead_and_reads_no_more_does_not_keep_us_waiting():
     os.close(writing)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "body, kind",
     [

@@ -50,6 +50,7 @@ def pictures(count=4):
     return [rng.random((*size, 1), dtype=np.float32) for size in sizes[:count]]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", MODELS)
 def test_the_same_detections(name):
     model = model_of(name)

@@ -65,6 +65,7 @@ def test_winograd_on_any_size(compare_pair, normal, size, padding, N, channels):
         compare_pair(*CONV, inputs, padding=padding)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "x, kernel, O, way, options",
     [

@@ -70,6 +70,7 @@ def test_numbers_keep_their_type_and_the_cache_is_the_texts(normal, dtype, optio
 TEXT = bilinear.resize_bilinear_forward.__wrapped__.readable
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("shape", [(1, 150, 201, 3), (2, 140, 3, 1), (1, 1, 300, 3)], ids=str)
 @pytest.mark.parametrize("size", [(150, 201), (37, 400), (1, 1), (299, 5)], ids=str)
 @pytest.mark.parametrize("band", [1, 2000, 1 << 17])

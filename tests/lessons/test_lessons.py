@@ -63,6 +63,7 @@ def test_runs_as_a_plain_script(lesson, tmp_path):
     assert not solutions.given_away(done.stdout, SOLUTIONS)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_runs_as_a_notebook(lesson, executed):
     notebook = running.read(executed(lesson))
@@ -76,6 +77,7 @@ def test_runs_as_a_notebook(lesson, executed):
         assert not solutions.given_away(text, SOLUTIONS), f"cell {number} gives a solution away"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_what_moves_is_stepped_through_in_a_dozen_frames_and_the_first_shows_something(lesson, executed):
     for title, frames in running.sliders(running.read(executed(lesson))):

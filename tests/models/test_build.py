@@ -226,6 +226,7 @@ BACKBONES = [
 ]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("backbone", BACKBONES, ids=lambda b: f"{b['kind']}-{b['fpn']}")
 def test_every_backbone_learns_on_every_map(backbone):
     """30 steps of gradient descent on two scenes; in float64 a step is as it is in float32."""

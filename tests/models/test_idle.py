@@ -144,6 +144,7 @@ def trained(config, folder):
     return [state, experiment.detect(images)]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ["rcnn", *(pytest.param(n, marks=pytest.mark.long) for n in MEMBERS if n != "rcnn")])
 def test_all_idle_settings_at_once_change_nothing(name, tmp_path):
     config = member(name)

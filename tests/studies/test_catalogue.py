@@ -21,6 +21,7 @@ def test_there_are_enough_of_them_with_enough_seeds():
         assert question.title.endswith(("?", "training")) and question.published and question.why
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("question", ALL, ids=lambda question: question.name)
 def test_every_arm_can_be_planned_built_and_told_apart(question):
     plans = {arm.name: question.plan(arm, 0) for arm in question.arms}

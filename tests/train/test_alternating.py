@@ -108,6 +108,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("stop", [1, 3, 4, 5, 6, 7, 10, 11])
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(trained, tmp_path, monkeypatch, stop):
     run = tmp_path / "parts"

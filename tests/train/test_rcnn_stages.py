@@ -163,6 +163,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("last", [1, 2, 4, 9, 13, 14])
 def test_killed_while_it_wrote_a_file_and_again(whole, tmp_path, monkeypatch, last):
     """Killed before file number `last`, and once more at the very next one."""

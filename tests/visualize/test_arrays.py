@@ -42,6 +42,7 @@ def test_how_numbers_are_written():
     assert numbers_in(draw_array(np.arange(4), fmt="")) == {}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (5, 3), (12, 12)])
 @pytest.mark.parametrize("look", [{}, {"cmap": "viridis"}, {"center": 0}])
 @pytest.mark.parametrize("theme", THEMES, indirect=True)

@@ -76,6 +76,7 @@ def look(name, theme):
     return [(text, box.extents.tolist()) for text, box in placed_texts(figure)]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", FIGURES)
 def test_older_figures_are_legible_on_both_pages_and_nothing_moves(name):
     seen = []

@@ -36,6 +36,7 @@ def kept():
     return found
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_as_it_was(name, kept, monkeypatch):
     assert not differences(recorded(PICTURES[name], monkeypatch), kept[name])

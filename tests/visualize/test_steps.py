@@ -121,6 +121,7 @@ def test_what_is_wrong_is_named(frames, captions, alts, message):
         Steps(frames, captions, alts=alts)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 @pytest.mark.parametrize("columns", [1, 3, 4])
 def test_the_filmstrip_shows_all_frames_and_captions(count, columns):

@@ -174,6 +174,7 @@ def test_numbers_are_short():
     assert {".50", "-.25", "12.3", "1235"} <= set(words(ax.figure)) and ".00" not in words(ax.figure)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "look",
     [

@@ -41,6 +41,7 @@ def theme(request):
     style.use_theme("light")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_stage_is_legible(figure, trace, theme):
     drawn = figure(trace)

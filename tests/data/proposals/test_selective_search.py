@@ -218,6 +218,7 @@ def edited(name, old, new):
     return module
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_that_was_much_copied_is_not_made_here(name):
     """Each is planted in the source: the check must tell the difference."""

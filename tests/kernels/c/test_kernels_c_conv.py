@@ -62,6 +62,7 @@ def test_tiles_on_any_size(variant, compare_pair, normal, size, padding, N, chan
         compare_pair(*CONV, inputs, padding=padding)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "x, kernel, O, ways, options",
     [

@@ -10,6 +10,7 @@ from tinymaskrcnn.kernels.c import mask_logits as fast
 PAIR = fast.mask_logits_forward, fast.mask_logits_backward, mask_predictor.forward, mask_predictor.backward
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("budget", [1, 1 << 12, 1 << 20])
 @pytest.mark.parametrize(("Q", "S", "T", "D"), [(1, 1, 1, 1), (7, 3, 5, 19), (20, 14, 14, 64)])
 def test_equals_the_text(variant, compare_pair, normal, monkeypatch, budget, Q, S, T, D):

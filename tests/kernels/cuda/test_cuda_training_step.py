@@ -74,6 +74,7 @@ OPERATORS = (
 )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", [case for case in registry.PAIRS if case.what in OPERATORS], ids=str)
 def test_the_harness_with_kernels(case):
     """Ownership, zero rows, linearity and the rest; what it does in float32 goes through the kernels."""

@@ -37,6 +37,7 @@ def test_what_is_left_to_the_text(on_device, a, b):
     assert launched == [] and iou.shape == boxes.iou_matrix(a, b).shape
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -111,6 +112,7 @@ def test_deltas_that_are_left_to_the_text(on_device):
     assert on_device(lambda: boxes.clip(zeros(3), height=4, width=5))[1] == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -43,6 +43,7 @@ def test_what_is_left_to_array_code(on_device, rng):
     assert launched == [] and np.allclose(got.get(), weights(np, *wide, lengths, 7, **data))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -123,6 +124,7 @@ def test_without_kernels_the_host_pastes(rng):
     assert launched == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -19,6 +19,7 @@ def inputs(normal, shape):
     return normal(*shape) + 3, normal(shape[3]), normal(shape[3])
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("pair", [BATCH, RELU], ids=["alone", "with ReLU"])
 def test_batch_norm(compare_pair, normal, pair, shape):

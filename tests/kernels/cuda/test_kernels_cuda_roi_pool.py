@@ -78,6 +78,7 @@ def test_what_is_left_to_the_text(rng):
         assert launched == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -46,6 +46,7 @@ def test_what_is_left_to_the_text():
         assert launched == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -77,6 +77,7 @@ def test_what_is_left_to_the_text(on_device, rng):
     assert launched == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -5,6 +5,7 @@ from other_backends import BACKENDS
 from registry import harness_cases
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", harness_cases("models/heads"), ids=str)
 def test_case(case):
     case.check(BACKENDS)
