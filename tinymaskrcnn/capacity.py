@@ -1,7 +1,6 @@
 """How much memory is free, and the refusal of what cannot fit, with the bytes it would need."""
 
 import os
-from pathlib import Path
 
 from .errors import ConfigError
 
@@ -13,15 +12,21 @@ def free_bytes(root="/"):
 
     A limit of a container counts in full: what its files hold in memory is given back when it is needed.
     """
-    known = [_available(Path(root)), *(_first_number(Path(root) / name) for name in GROUPS)]
+    known = [_available(root), *(_first_number(os.path.join(root, name)) for name in GROUPS)]
     return min((value for value in known if value is not None), default=None)
+
+
+def _contents(path):
+    """The bytes of a small file of the system's, which every detection asks for."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _available(root):
     try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
+        text = _contents(os.path.join(root, "proc/meminfo"))
+        return int(text[text.index(b"MemAvailable") :].split(maxsplit=2)[1]) * 1024
+    except (OSError, IndexError, ValueError):
         try:
             return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (AttributeError, OSError, ValueError):
@@ -30,7 +35,7 @@ def _available(root):
 
 def _first_number(path):
     try:
-        return int(path.read_text())
+        return int(_contents(path))
     except (OSError, ValueError):  # no such limit, or "max"
         return None
 

@@ -39,6 +39,12 @@ def _load_kernels():
 
 
 @functools.cache
+def _kernels_of(readable):
+    """The kernels of a text, also those that are registered later; none where the text was edited."""
+    _load_kernels()
+    return () if _is_edited(readable) else _KERNELS.setdefault(readable.__qualname__.rpartition("<locals>.")[2], [])
+
+
 def _is_edited(readable):
     """Whether somebody changed a text since its kernels were written: then it is the text that runs."""
     try:
@@ -49,8 +55,7 @@ def _is_edited(readable):
 
 def kernel_for(readable, args, data):
     """The kernel that takes a call of a readable function, or None; the first one registered that applies."""
-    _load_kernels()
-    kernels = () if _is_edited(readable) else _KERNELS.get(readable.__qualname__.rpartition("<locals>.")[2], ())
+    kernels = _kernels_of(readable)
     module = _first_module(args) if kernels else None
     for wanted, applies, kernel in kernels:
         if _serves(wanted, module) and applies(*args, **data):

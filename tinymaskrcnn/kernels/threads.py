@@ -209,8 +209,9 @@ def run(jobs):
     The calling thread works too, so that a pool that is busy elsewhere costs nothing. A job that itself calls `run`
     works its jobs off alone. The first exception, in the order of the jobs, is raised again; later jobs are dropped.
     """
-    jobs = list(jobs)
-    with single_threaded_blas():
+    jobs, blas = list(jobs), _blas
+    blas.enter()  # as single_threaded_blas, which costs more than a small job
+    try:
         if len(jobs) < 2 or getattr(_local, "busy", False):
             return [job() for job in jobs]
         helpers, executor = _pool.helpers()
@@ -224,6 +225,8 @@ def run(jobs):
             if not future.cancel():  # one that has not even started is not needed any more
                 future.result()
         return shift.outcome()
+    finally:
+        blas.leave()
 
 
 class _Shift:

@@ -71,7 +71,7 @@ def equals_the_text(case, share=1e-5):
 )
 def test_equals_the_text(variant, seed, samples, aligned, channels, size):
     case = drawn(seed, samples=samples, aligned=aligned, channels=channels, size=size)
-    case["rois"] = np.round(case["rois"] * 8) / 8  # whether a sample lies outside must not depend on the last digit
+    case["rois"] = np.float32(np.round(case["rois"] * 8) / 8 + 0.0137)  # on no edge, where the last digit decides
     _, (A, _) = crops_of(case)
     assert isinstance(A, fast.Samples)
     equals_the_text(case)

@@ -65,31 +65,24 @@ INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int rea
   const int64_t count = s->taps, run = s->run, next = s->in_panels ? n * LANES : s->outs;
   vec sum[ROWS][PANEL];
   const float *p[ROWS];
-#pragma GCC unroll 8
-  for (int q = 0; q < ROWS; q++) {
+  UNROLL for (int q = 0; q < ROWS; q++) {
     p[q] = in[q];
-#pragma GCC unroll 8
-    for (int v = 0; v < n; v++) sum[q][v] = (vec){0};
+    UNROLL for (int v = 0; v < n; v++) sum[q][v] = (vec){0};
   }
   for (int64_t t = 0; t < count; t++) {
     int64_t step = taps[t];
     for (int64_t c = 0; c < run; c++, w += next) {
       vec weights[PANEL];
-#pragma GCC unroll 8
-      for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
-#pragma GCC unroll 8
-      for (int q = 0; q < ROWS; q++) {
+      UNROLL for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
+      UNROLL for (int q = 0; q < ROWS; q++) {
         float x = p[q][step + c];
-#pragma GCC unroll 8
-        for (int v = 0; v < n; v++) sum[q][v] += x * weights[v];
+        UNROLL for (int v = 0; v < n; v++) sum[q][v] += x * weights[v];
       }
     }
   }
-#pragma GCC unroll 8
-  for (int v = 0; v < n; v++) {
+  UNROLL for (int v = 0; v < n; v++) {
     int64_t o = first + v * LANES, floats = s->outs - o;
-#pragma GCC unroll 8
-    for (int q = 0; q < ROWS; q++)
+    UNROLL for (int q = 0; q < ROWS; q++)
       if (q < real) NAME(store)(out[q] + o, NAME(finish)(sum[q][v], f, out[q] + o, o, floats), floats);
   }
 }

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 6  # of what the functions are called with; lane.c says the same
+VERSION = 7  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
@@ -37,6 +37,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "select": [POINTER] * 4 + [COUNT] * 3,
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
     "roi_align": [c_int] + [POINTER] * 8,
+    "nms": [POINTER] * 5 + [COUNT],
 }
 
 

@@ -34,13 +34,11 @@ INLINE struct NAME(taps) NAME(taps_of)(float start, float end, int64_t bin, int6
 INLINE void NAME(bin)(int back, int n, float *crop, float *map, int64_t row, int64_t C, const struct NAME(taps) *down,
                       const struct NAME(taps) *across, int64_t left) {
   vec sum[PANEL];
-#pragma GCC unroll 4
-  for (int v = 0; v < n; v++) sum[v] = back ? NAME(load)(crop + v * LANES, left - v * LANES) : (vec){0};
+  UNROLL for (int v = 0; v < n; v++) sum[v] = back ? NAME(load)(crop + v * LANES, left - v * LANES) : (vec){0};
   for (int64_t a = 0; a < down->count; a++)
     for (int64_t b = 0; b < across->count; b++) {
       float *pixel = map + down->pixel[a] * row + across->pixel[b] * C, weight = down->weight[a] * across->weight[b];
-#pragma GCC unroll 4
-      for (int v = 0; v < n; v++) {
+      UNROLL for (int v = 0; v < n; v++) {
         vec there = NAME(load)(pixel + v * LANES, left - v * LANES);
         if (back)
           NAME(store)(pixel + v * LANES, there + weight * sum[v], left - v * LANES);
@@ -48,8 +46,7 @@ INLINE void NAME(bin)(int back, int n, float *crop, float *map, int64_t row, int
           sum[v] += weight * there;
       }
     }
-#pragma GCC unroll 4
-  for (int v = 0; v < n && !back; v++) NAME(store)(crop + v * LANES, sum[v], left - v * LANES);
+  UNROLL for (int v = 0; v < n && !back; v++) NAME(store)(crop + v * LANES, sum[v], left - v * LANES);
 }
 
 /* Some of the RoIs (corners, image, level), by their numbers: crops (K, rows, columns, C) from levels, or back. */

@@ -3,8 +3,7 @@
 INLINE float NAME(total)(vec v) {
   const four *part = (const four *)&v;
   four sum = part[0];
-#pragma GCC unroll 4
-  for (int i = 1; i < LANES / 4; i++) sum += part[i];
+  UNROLL for (int i = 1; i < LANES / 4; i++) sum += part[i];
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 

@@ -10,6 +10,11 @@ typedef int32_t NAME(lanes) __attribute__((vector_size(4 * LANES)));
 #include "winograd.h"
 #include "select.h"
 #include "roi_align.h"
+#include "nms.h"
 
 #undef vec
 #undef lanes
+#undef VARIANT
+#undef LANES
+#undef ROWS
+#undef PANEL

@@ -11,26 +11,19 @@
 INLINE void NAME(outer)(int depth, int n, float *const *dw, const int64_t *offset, const float *x, const int64_t *in,
                         const float *dy, int64_t step, int pixels, int64_t floats) {
   vec sum[DEPTH][PANEL];
-#pragma GCC unroll 8
-  for (int k = 0; k < depth; k++)
-#pragma GCC unroll 8
-    for (int v = 0; v < n; v++) sum[k][v] = NAME(load)(dw[k] + v * LANES, floats - v * LANES);
+  UNROLL for (int k = 0; k < depth; k++)
+    UNROLL for (int v = 0; v < n; v++) sum[k][v] = NAME(load)(dw[k] + v * LANES, floats - v * LANES);
   for (int r = 0; r < pixels; r++, dy += step) {
     const float *from = x + in[r];
     vec d[PANEL];
-#pragma GCC unroll 8
-    for (int v = 0; v < n; v++) d[v] = *(const vec *)(dy + v * LANES);
-#pragma GCC unroll 8
-    for (int k = 0; k < depth; k++) {
+    UNROLL for (int v = 0; v < n; v++) d[v] = *(const vec *)(dy + v * LANES);
+    UNROLL for (int k = 0; k < depth; k++) {
       float factor = from[offset[k]];
-#pragma GCC unroll 8
-      for (int v = 0; v < n; v++) sum[k][v] += factor * d[v];
+      UNROLL for (int v = 0; v < n; v++) sum[k][v] += factor * d[v];
     }
   }
-#pragma GCC unroll 8
-  for (int k = 0; k < depth; k++)
-#pragma GCC unroll 8
-    for (int v = 0; v < n; v++) NAME(store)(dw[k] + v * LANES, sum[k][v], floats - v * LANES);
+  UNROLL for (int k = 0; k < depth; k++)
+    UNROLL for (int v = 0; v < n; v++) NAME(store)(dw[k] + v * LANES, sum[k][v], floats - v * LANES);
 }
 
 INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
@@ -41,8 +34,7 @@ INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float 
   int64_t t = 0, c = 0;
   for (int64_t k = 0; k < all;) {
     int some = all - k < depth ? 1 : depth;
-#pragma GCC unroll 8
-    for (int i = 0; i < depth; i++) {
+    UNROLL for (int i = 0; i < depth; i++) {
       if (i >= some) break;
       offset[i] = taps[t] + c;
       to[i] = dw + (k + i) * outs;

@@ -115,20 +115,15 @@ INLINE void NAME(transform_tile)(int m, float *pixels, const float *tile, const 
                                  int64_t j0, int64_t j1) {
   const int a = m + 2;
   vec half[6][6], d[6], t[6];
-#pragma GCC unroll 8
-  for (int j = 0; j < a; j++) {
-#pragma GCC unroll 8
-    for (int i = 0; i < a; i++)
+  UNROLL for (int j = 0; j < a; j++) {
+    UNROLL for (int i = 0; i < a; i++)
       d[i] = i >= i0 && i < i1 && j >= j0 && j < j1 ? *(const vec *)(tile + i * s->in_row + j * s->channels) : (vec){0};
     NAME(b_t)(m, t, d);
-#pragma GCC unroll 8
-    for (int i = 0; i < a; i++) half[i][j] = t[i];
+    UNROLL for (int i = 0; i < a; i++) half[i][j] = t[i];
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < a; i++) {
+  UNROLL for (int i = 0; i < a; i++) {
     NAME(b_t)(m, t, half[i]);
-#pragma GCC unroll 8
-    for (int j = 0; j < a; j++) *(vec *)(pixels + (i * a + j) * s->plane) = t[j];
+    UNROLL for (int j = 0; j < a; j++) *(vec *)(pixels + (i * a + j) * s->plane) = t[j];
   }
 }
 
@@ -160,20 +155,15 @@ INLINE void NAME(untransform)(int m, float *y, const float *products, const stru
     int64_t height = s->height - at.row * m, width = s->width - at.column * m;
     for (int64_t o = 0; o < O; o += LANES) {
       vec half[4][6], d[6], t[4];
-#pragma GCC unroll 8
-      for (int j = 0; j < a; j++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < a; i++) d[i] = *(const vec *)(products + (i * a + j) * s->plane + o);
+      UNROLL for (int j = 0; j < a; j++) {
+        UNROLL for (int i = 0; i < a; i++) d[i] = *(const vec *)(products + (i * a + j) * s->plane + o);
         NAME(a_t)(m, t, d);
-#pragma GCC unroll 8
-        for (int i = 0; i < m; i++) half[i][j] = t[i];
+        UNROLL for (int i = 0; i < m; i++) half[i][j] = t[i];
       }
-#pragma GCC unroll 8
-      for (int i = 0; i < m; i++) {
+      UNROLL for (int i = 0; i < m; i++) {
         if (i >= height) break;
         NAME(a_t)(m, t, half[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < m; j++) {
+        UNROLL for (int j = 0; j < m; j++) {
           float *out = tile + i * s->out_row + j * O + o;
           if (j < width) *(vec *)out = NAME(finish)(t[j], f, out, o, LANES);
         }
@@ -193,20 +183,15 @@ INLINE void NAME(transform_gradient)(int m, float *dproducts, const float *dy, c
     int64_t height = s->height - at.row * m, width = s->width - at.column * m;
     for (int64_t o = 0; o < O; o += LANES) {
       vec half[6][4], d[4], t[6];
-#pragma GCC unroll 8
-      for (int j = 0; j < m; j++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < m; i++)
+      UNROLL for (int j = 0; j < m; j++) {
+        UNROLL for (int i = 0; i < m; i++)
           d[i] = i < height && j < width ? *(const vec *)(tile + i * s->out_row + j * O + o) : (vec){0};
         NAME(a)(m, t, d);
-#pragma GCC unroll 8
-        for (int i = 0; i < a; i++) half[i][j] = t[i];
+        UNROLL for (int i = 0; i < a; i++) half[i][j] = t[i];
       }
-#pragma GCC unroll 8
-      for (int i = 0; i < a; i++) {
+      UNROLL for (int i = 0; i < a; i++) {
         NAME(a)(m, t, half[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < a; j++) *(vec *)(dproducts + (i * a + j) * s->plane + o) = t[j];
+        UNROLL for (int j = 0; j < a; j++) *(vec *)(dproducts + (i * a + j) * s->plane + o) = t[j];
       }
     }
   }
