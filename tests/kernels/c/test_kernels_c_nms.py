@@ -52,11 +52,21 @@ def test_sums_are_those_of_rounded_products(variant):
 
 
 @pytest.mark.parametrize(
-    "boxes", [np.zeros((2000, 4), np.float32), np.zeros((3, 4)), np.full((3, 4), 1e10, np.float32)]
+    "boxes", [np.zeros((3, 4)), np.full((3, 4), 1e10, np.float32), np.full((3, 4), np.nan, np.float32)]
 )
 def test_what_it_leaves_to_others(boxes):
     kernel = kernel_for(nms.nms.__wrapped__, (boxes, np.ones(len(boxes), boxes.dtype)), {"iou_threshold": 0.5})
     assert kernel in (in_numpy.nms, None)
+
+
+@pytest.mark.parametrize("most, swept", [(8, True), (99, False)])
+def test_large_groups_are_swept(monkeypatch, most, swept):
+    boxes, scores = crowd(0, 200)
+    group, seen = np.arange(200) // 50, []
+    monkeypatch.setattr(fast, "MOST", most)
+    monkeypatch.setattr(in_numpy, "nms", lambda *arrays, **data: seen.append(data) or nms.nms.readable(*arrays, **data))
+    keep = nms.nms(boxes, scores, iou_threshold=0.5, group=group)
+    assert np.array_equal(keep, nms.nms.readable(boxes, scores, iou_threshold=0.5, group=group)) and bool(seen) == swept
 
 
 def test_no_box_and_none_that_is_valid():

@@ -37,7 +37,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "select": [POINTER] * 4 + [COUNT] * 3,
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
     "roi_align": [c_int] + [POINTER] * 8,
-    "nms": [POINTER] * 5 + [COUNT],
+    "nms": [POINTER] * 5 + [COUNT] * 2,
 }
 
 

@@ -1,26 +1,40 @@
 /* Greedy non-maximum suppression of a few boxes: those of a group lie side by side, best first. */
 
-/* How far [a0, a1] and [b0, b1] overlap. */
-INLINE float NAME(shared)(float a0, float a1, float b0, float b1) {
-  float length = (a1 < b1 ? a1 : b1) - (a0 > b0 ? a0 : b0);
-  return length > 0 ? length : 0;
+/* Of each pair of numbers the larger one, times `sign`: 1 or -1. */
+INLINE vec NAME(larger)(vec a, vec b, float sign) {
+  lanes first = sign * a > sign * b;
+  return (vec)(((lanes)a & first) | ((lanes)b & ~first));
 }
 
-/* kept[i]: whether no kept box before it in its group overlaps it by more than the threshold. Products that have two
-   uses are rounded before they are added to anything, as NumPy's are. */
-EXPORT void NAME(nms)(int64_t *kept, float *areas, const float *boxes, const int64_t *group, const float *threshold,
-                      int64_t count) {
-  for (int64_t i = 0, first = 0; i < count; i++) {
-    const float *a = boxes + 4 * i;
-    if (i && group[i] != group[i - 1]) first = i;
-    areas[i] = NAME(shared)(a[0], a[2], a[0], a[2]) * NAME(shared)(a[1], a[3], a[1], a[3]);
-    kept[i] = 1;
-    for (int64_t j = first; j < i && kept[i]; j++) {
-      const float *b = boxes + 4 * j;
-      float width = NAME(shared)(a[0], a[2], b[0], b[2]), height = NAME(shared)(a[1], a[3], b[1], b[3]);
-      if (!kept[j] || width == 0 || height == 0) continue;
-      float both = width * height, either = areas[i] + areas[j] - both;
-      if (both / (either > 0 ? either : 1) > *threshold) kept[i] = 0;
+/* How far [a0, a1] and [b0, b1] overlap. */
+INLINE vec NAME(shared)(vec a0, vec a1, vec b0, vec b1) {
+  return NAME(larger)(NAME(larger)(a1, b1, -1) - NAME(larger)(a0, b0, 1), (vec){0}, 1);
+}
+
+/* kept[i]: whether no kept box before it in its group overlaps it by more than the threshold. Kept ones of a group are
+   gathered in five `rows`, so many floats apart: corners and area. Products that have two uses are rounded before they
+   are added to anything, as NumPy's are. */
+EXPORT void NAME(nms)(int64_t *kept, float *rows, const float *boxes, const int64_t *group, const float *threshold,
+                      int64_t count, int64_t apart) {
+  for (int64_t i = 0, many = 0; i < count; i++, boxes += 4) {
+    if (i && group[i] != group[i - 1]) many = 0;
+    vec box[5], one = (vec){0} + 1;
+    for (int k = 0; k < 4; k++) box[k] = (vec){0} + boxes[k];
+    box[4] = NAME(shared)(box[0], box[2], box[0], box[2]) * NAME(shared)(box[1], box[3], box[1], box[3]);
+    lanes clash = {0};
+    for (float *b = rows; b < rows + many; b += LANES) {
+      vec width = NAME(shared)(box[0], box[2], *(vec *)b, *(vec *)(b + 2 * apart));
+      vec both = width * NAME(shared)(box[1], box[3], *(vec *)(b + apart), *(vec *)(b + 3 * apart));
+      vec either = box[4] + *(vec *)(b + 4 * apart) - both;
+      lanes some = either > (vec){0};
+      clash |= both / (vec)(((lanes)either & some) | ((lanes)one & ~some)) > *threshold;
     }
+    kept[i] = 1;
+    for (int l = 0; l < LANES; l++) kept[i] &= !clash[l];
+    for (int k = 0; k < 5 && kept[i]; k++) {
+      if (many % LANES == 0) *(vec *)(rows + k * apart + many) = (vec){0}; /* an empty box overlaps nothing */
+      rows[k * apart + many] = box[k][0];
+    }
+    many += kept[i];
   }
 }
