@@ -11,6 +11,8 @@ from PIL import Image
 
 from tinymaskrcnn.commands.live import make_server
 
+from .page_checks import complaints
+
 LONG = 240_000  # milliseconds for what takes ten seconds where nobody else works
 FAR = 6.0  # of 255, seen from afar: letters are set otherwise by each matplotlib, and a line moves by half a pixel
 CELLS = "article div.cell:has(.cell_input pre)"
@@ -88,4 +90,9 @@ def lesson_runs_by_its_buttons(page, address, name, *, most=None):
         assert len(here["images"]) == len(recorded["images"]), f"{name}, cell {k}"
         for one, two in zip(here["images"], recorded["images"]):
             assert differs(one, two) < FAR, f"{name}, cell {k}: another picture"
+    page.add_style_tag(content="* { transition: none !important; }")  # no colour is on its way to another
+    for scheme in ("light", "dark"):  # with the buttons, and what was said
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        assert complaints(page, "contrast") == [], f"{name}, {scheme}"
     return count

@@ -113,6 +113,7 @@ def test_homework_is_checked_in_the_page_as_on_the_command_line(open_page, tmp_p
     text.fill(text.input_value().replace("mean", "sum"))
     text.press("Control+Enter")
     page.locator("#verdict article.right").wait_for()
+    a_loop_without_an_end_is_ended(page, text)
     page.reload()
     assert "dy.sum(axis=0)" in editor(page).input_value()
     page.locator("#exercises button.right").wait_for()
@@ -123,6 +124,23 @@ def test_homework_is_checked_in_the_page_as_on_the_command_line(open_page, tmp_p
     lines, image = said_by_the_command(Path(saved.value.path()).read_text(), tmp_path, capsys)
     assert lines[0].split()[1] == "right" and image is None
     assert visitor.outside == [] and visitor.errors == []
+
+
+def a_loop_without_an_end_is_ended(page, text):
+    """And the page says so; Python starts anew, and what was written is there still. Half a minute passes at once."""
+    right = text.input_value()
+    endless = right.replace("    x, weight = cache", "    while True:\n        pass\n    x, weight = cache")
+    text.fill(endless)
+    page.clock.install()
+    page.locator("#check").click()
+    page.locator("#said", has_text="Checking").wait_for()
+    page.clock.fast_forward(31_000)
+    page.locator("#verdict pre", has_text="ended after 30 seconds: is there a loop that has no end?").wait_for()
+    page.locator("#said", has_text="Python is ready again").wait_for()
+    assert text.input_value() == endless and "while True:" in file_in(page)
+    text.fill(right)
+    page.locator("#check").click()
+    page.locator("#verdict article.right").wait_for()
 
 
 DATA = """async (selector) => {
@@ -168,6 +186,23 @@ def test_the_editor_of_the_homework(open_page):
     page.wait_for_function("document.getElementById('text').value === 'x = 1\\n'")
 
 
+def test_two_tabs_write_one_file_and_what_a_browser_keeps_may_be_broken(open_page):
+    """The newer text is shown in both; marks that cannot be read are none."""
+    page = open_page("homework.html").page
+    editor(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    written = editor(other).input_value() + "# in the other tab\n"
+    other.locator("#text").fill(written)
+    page.locator("#said", has_text="changed in another tab").wait_for()
+    assert page.locator("#text").input_value() == written
+    for broken in ("{", "null", "3"):
+        page.evaluate("(text) => localStorage.setItem('tinymaskrcnn.verdicts', text)", broken)
+        page.reload()
+        editor(page)
+        assert page.locator("#exercises button").count() == 7
+
+
 # ---------------------------------------------------------------- where it cannot run
 
 
@@ -181,6 +216,11 @@ def test_a_page_says_why_python_cannot_be_started(open_page):
     page.locator("#check").click()
     page.get_by_text("This browser has no WebAssembly").wait_for()
     assert page.locator("#text").is_editable()
+    page.goto(page.url.replace("homework", "playground"))
+    page.get_by_text("This browser has no WebAssembly").wait_for()
+    page.locator("#found button").nth(3).wait_for()  # a recorded scene
+    visitor.page.goto(visitor.page.url.replace("homework", "playground"))
+    assert "computes with JavaScript and WebAssembly, which are off here" in visitor.page.inner_text("main")
 
 
 LATER = ("pyodide/pyodide.asm.wasm", "pyodide/numpy-*", "tinymaskrcnn-*")

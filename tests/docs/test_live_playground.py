@@ -23,6 +23,20 @@ def link(**more):
     return "#scene=" + base64.urlsafe_b64encode(json.dumps(more).encode()).decode().rstrip("=")
 
 
+ONE = {"x": 60, "y": 60, "size": 30}
+NO_SCENES = [  # what a link may hold, and no page can show
+    {"scene": {"digits": [{"x": None}]}},
+    {"scene": {"digits": [ONE]}},  # of what
+    {"scene": {"digits": [ONE | {"strokes": 5}]}},
+    {"scene": {"digits": [ONE | {"strokes": [[1, 2]]}]}},
+    {"scene": {"digits": [ONE | {"sample": 3, "angle": "steep"}]}},
+    {"scene": {"digits": [], "noise": "loud"}},
+    {"scene": {"digits": []}, "least": "half"},
+    {"scene": {"digits": []}, "settings": {"rpn.nms_iou": "half"}},
+    {"scene": {"digits": []}, "settings": {"rpn.other": 1}},
+]
+
+
 class Player:
     """A page of the playground, and the hand on its picture."""
 
@@ -122,12 +136,15 @@ def follow_links(player):
     page.locator("#said", has_text="a scene's size is a number from 6 to 128; got 5000").wait_for()
     player.react(lambda: page.locator("#undo").click())  # and what was there goes on
     page.locator("#said", has_text="of 3 digits").wait_for()
+    player.go_to(link(scene={"digits": [three]}, settings={"rpn.nms_iou": 7}, least=0.3))
+    page.locator("#said", has_text="nms_iou").wait_for()
+    page.wait_for_function("document.getElementById('nms').value !== '1' && least.value === '0.6'")  # as it was
 
 
 def test_an_address_that_holds_no_scene_says_so_and_shows_another_one(play):
     player = play("#scene=e30")
     said = player.page.locator("#said")
-    for broken in ("%%", base64.b64encode(b'{"scene": {"digits": [{"x": null}]}}').decode(), "e30"):
+    for broken in ("%%", *(link(**some).removeprefix("#scene=") for some in NO_SCENES), "e30"):
         said.filter(has_text="holds no scene that can be read").wait_for()
         assert len(player.found()) == 4
         said.evaluate("(said) => { said.textContent = ''; }")

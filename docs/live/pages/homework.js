@@ -9,7 +9,11 @@ const kept = {
   get(name) { try { return localStorage.getItem(`tinymaskrcnn.${name}`); } catch { return null; } },
   set(name, text) { try { localStorage.setItem(`tinymaskrcnn.${name}`, text); } catch { say("This browser keeps nothing: save your file before you leave."); } },
 };
-let all, homework, exercise, text, shown, words = JSON.parse(kept.get("verdicts") || "{}");
+let all, homework, exercise, text, shown, words = verdicts();
+
+function verdicts() { // of each exercise, the word that it was told last
+  try { return { ...JSON.parse(kept.get("verdicts")) }; } catch { return {}; }
+}
 
 function say(said) { at("said").textContent = said; }
 
@@ -102,12 +106,13 @@ at("text").addEventListener("keydown", (event) => {
 // ---------------------------------------------------------------- checking
 
 async function check() {
-  const asked = exercise;
+  const asked = exercise, mine = homework;
   at("check").disabled = true;
   try {
     await ready();
     say("Checking …");
-    const found = await live.call("homework:check", { homework: homework.id, text, only: [asked.id] }, { seconds: LIMIT });
+    const written = mine === homework ? text : kept.get(mine.id) ?? mine.text; // another one may have been chosen meanwhile
+    const found = await live.call("homework:check", { homework: mine.id, text: written, only: [asked.id] }, { seconds: LIMIT });
     say("");
     tell(found);
   } catch (error) {
@@ -196,6 +201,15 @@ at("file").addEventListener("change", async () => {
   if (kept.get(named.id) && !confirm(`Put ${file.name} in the place of what you wrote for ${named.id} here?`)) return;
   kept.set(named.id, await file.text());
   choose(named.id);
+});
+addEventListener("storage", ({ key, newValue }) => { // another tab writes the same file: its text is the newer one
+  if (key === "tinymaskrcnn.verdicts") words = verdicts();
+  if (key === `tinymaskrcnn.${homework?.id}` && newValue !== null && newValue !== text) {
+    text = newValue;
+    show();
+    say("This homework was changed in another tab; here is what was written there.");
+  }
+  if (all) list();
 });
 addEventListener("hashchange", () => choose(location.hash.slice(1)));
 

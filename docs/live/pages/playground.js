@@ -40,7 +40,10 @@ async function refresh() {
   drawScene();
   if (!live.ready) return;
   const said = await ask("overview", given);
-  if (said === null) begin(structuredClone(of.scene))(); // refused: back to what was answered
+  if (said === null && mine === turn) { // refused: back to what was answered
+    begin(structuredClone(of.scene))();
+    [settings, least] = [structuredClone(of.settings), of.min_score];
+  }
   if (!said || mine < shown) return controls();
   shown = mine;
   take(said, given);

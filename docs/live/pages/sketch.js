@@ -48,7 +48,15 @@ export const toLink = (value) => `#scene=${btoa(JSON.stringify(value)).replace(/
 export function fromLink(hash) { // {scene, settings, least}; null where there is none. Throws where it is none that can be read.
   const text = hash.match(/^#scene=(.+)/)?.[1];
   if (!text) return null;
-  const { scene, settings = {}, least = 0.5 } = JSON.parse(atob(text.replace(/-/g, "+").replace(/_/g, "/")));
-  if (!scene.digits.every(({ x, y, size }) => [x, y, size].every(Number.isFinite))) throw new Error("no digits");
-  return { scene: { noise: 0, clutter: 0, seed: 0, ...scene }, settings, least };
+  const { scene: { digits, noise = 0, clutter = 0, seed = 0 }, settings = {}, least = 0.5 } = JSON.parse(atob(text.replace(/-/g, "+").replace(/_/g, "/")));
+  const all = [noise, clutter, seed, least, ...Object.values(settings), ...digits.flatMap(numbersOf)];
+  if (!all.every(Number.isFinite) || !Object.keys(settings).every((name) => SETTINGS.includes(name))) throw new Error("no scene");
+  return { scene: { digits: digits.map((digit) => ({ angle: 0, ...digit })), noise, clutter, seed }, settings, least };
+}
+
+const SETTINGS = ["rpn.nms_iou", "rpn.post_nms_top_n", "roi.mask_threshold"]; // those of the page's sliders
+
+function numbersOf({ x, y, size, angle = 0, sample, strokes, digit = 0 }) { // all that a digit has to have
+  if (strokes && !strokes.every((stroke) => stroke.length && stroke.every((point) => point.length === 2))) return [NaN];
+  return [x, y, size, angle, digit, ...(strokes ? strokes.flat(2) : [sample])];
 }
