@@ -245,6 +245,15 @@ def test_whole_numbers_from_one_up(text):
     assert options.positive(text) == int(text)
 
 
+@pytest.mark.parametrize("text", ["nan", "7", "-0.1", "", "half", "inf"])
+def test_a_score_is_a_number_from_0_to_1(text, capsys):
+    assert [options.share(given) for given in ("0", "1", "0.25")] == [0, 1, 0.25]
+    for command in (["explain", "--scene", "1"], ["predict", "a.png"]):
+        with pytest.raises(SystemExit):
+            cli.main([*command, f"--score={text}"])
+        assert f"must be a number from 0 to 1; got {text!r}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.0", "", "one", "1e3", " 1"])
 def test_what_is_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="must be a whole number, at least 1; got"):

@@ -1,6 +1,7 @@
 """What each kind of error costs: as `tidecv` says, as a slow program of its own says, and from COCO's figures on."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 from coco_cases import draw_image, empty_image, one_image
 from explain.test_judging import in_loops
 
+from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.data import SceneStream
 from tinymaskrcnn.errors import ArgumentError
-from tinymaskrcnn.evaluation import evaluate
+from tinymaskrcnn.evaluation import Evaluator, evaluate
 from tinymaskrcnn.explain.error_analysis import KINDS, ErrorAnalysis
 from tinymaskrcnn.explain.judging import crowds, overlaps
-from tinymaskrcnn.structures import Detections, Target
+from tinymaskrcnn.structures import Detections, Target, collate
+from tinymaskrcnn.zoo import load_tour_detector
 
 TIDE = json.loads((Path(__file__).parents[1] / "fixtures" / "tide.json").read_text(encoding="utf-8"))
 NAMES = dict(zip(KINDS, ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")))
@@ -159,6 +163,30 @@ def test_nothing_found_at_all():
     nothing = analysed([empty_image()])
     assert nothing.classes == [] and nothing.short_of_one == 0 and nothing.cost("missed") == 0
     assert nothing.figures["AP"] == -1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_it_costs_at_most_half_as_much_again_as_evaluating(iou_type):
+    """Of computing, not of the clock: 200 scenes found and judged, with and without their errors; best of three."""
+    model = load_tour_detector()
+    stream = SceneStream(SceneConfig(), split="test", seed=0, batch_size=1)
+
+    def seconds(judge, end):
+        began = time.process_time()
+        for number in range(200):
+            image, truth = stream.scene(number)
+            batch = collate([image])
+            judge.add(truth, model.detect(batch.images, sizes=batch.sizes)[0])
+        end(judge)
+        return time.process_time() - began
+
+    names = model.config.class_names
+    evaluating, analysing = [], []
+    for _ in range(3):
+        evaluating.append(seconds(Evaluator(iou_type=iou_type, num_classes=len(names)), Evaluator.summarize))
+        analysing.append(seconds(ErrorAnalysis(names, iou_type=iou_type), ErrorAnalysis.report))
+    assert min(analysing) <= 1.5 * min(evaluating), (analysing, evaluating)
 
 
 def test_refusals():

@@ -54,6 +54,12 @@ def test_a_students_checks_run_within_limits():
     assert clean["check_files"]["said"] == bug["check_files"]["said"] == said
 
 
+def test_a_file_that_cannot_be_asked_is_asked_once():
+    told = []
+    replies = visits(EXHIBITS.values(), program=program("def check(p:"), told=lambda names: told.extend(names) or names)
+    assert list(replies) == [""] and "SyntaxError" in replies[""]["trouble"]
+
+
 def test_a_loop_without_end_is_ended():
     endless = "def check(package):\n    while True:\n        pass"
     trouble = visit(program=program(endless, seconds=0.2))["trouble"]

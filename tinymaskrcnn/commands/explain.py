@@ -6,7 +6,7 @@ Of a whole data set, see explain_errors.py.
 from pathlib import Path
 
 from . import explain_errors
-from .options import add_annotations, positive
+from .options import add_annotations, positive, share
 from .walk import _number as number
 
 HELP = "say why each detection of a picture is there, or what a run's errors on a data set are and cost"
@@ -33,7 +33,7 @@ def add_arguments(parser):
         help="run folder, model.npz, or one of the detectors in the package: tour (default) or handwriting",
     )
     parser.add_argument(
-        "--score", type=float, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
+        "--score", type=share, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
     )
     parser.add_argument(
         "--detection", type=number, metavar="K", help="which one is drawn, best first from 0 (default: 0)"

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from .options import add_device
+from .options import add_device, share
 
 HELP = "find handwritten digits in photographs, or what a model of your own was trained on in pictures"
 EXAMPLES = """examples:
@@ -28,7 +28,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--out", metavar="DIR", default="found", help="folder for the results (default: found)")
     parser.add_argument(
-        "--score", type=float, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
+        "--score", type=share, default=0.5, metavar="S", help="smallest score that counts (default: 0.5)"
     )
     parser.add_argument("--invert", action="store_true", help="swap dark and bright before looking")
     add_device(parser)

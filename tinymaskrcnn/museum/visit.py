@@ -77,14 +77,19 @@ def _asked(request, patience, program):
 
 
 def visits(exhibits, *, processes=1, told=lambda visited: visited, **wanted):
-    """{name: reply} of the package as it is (under "") and of each exhibit, some at a time, in their order.
+    """{name: reply} of the package as it is (under "") and of each exhibit, some at a time, in their order; of the
+    first alone where that is trouble.
 
     told: is handed the names as an iterable and passes them on, as `counting.counted` does; wanted: as `visit` takes it
     """
     todo = {"": None} | {exhibit.name: exhibit for exhibit in exhibits}
+    names = iter(told(list(todo)))
+    replies = {next(names): visit(None, **wanted)}
+    if "trouble" in replies[""]:  # a file that cannot be asked at all says the same everywhere
+        return replies
     pool = thread_pool(processes, "museum") if processes > 1 else None
     if pool is None:
-        return {name: visit(todo[name], **wanted) for name in told(list(todo))}
+        return replies | {name: visit(todo[name], **wanted) for name in names}
     with pool:
-        waiting = {name: pool.submit(visit, exhibit, **wanted) for name, exhibit in todo.items()}
-        return {name: waiting[name].result() for name in told(list(todo))}
+        waiting = {name: pool.submit(visit, exhibit, **wanted) for name, exhibit in todo.items() if name}
+        return replies | {name: waiting[name].result() for name in names}
