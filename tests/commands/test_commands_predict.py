@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,22 @@ def test_a_picture_in_which_nothing_is_found_is_told_why(value, said, tmp_path, 
     assert cli.main(["predict", str(tmp_path / "empty.png"), "--out", str(tmp_path / "found")]) == 0
     out, err = capsys.readouterr()
     assert "empty.png: no objects" in out and said in err and "--invert" not in err
+    assert out.count("\n") == 1
+
+
+def test_a_picture_in_which_something_doubtful_is_found_is_told_why(tmp_path, capsys):
+    """A room without light: the noise of its picture looks like digits now and then, but of none is the detector sure."""
+    noise = np.random.default_rng(0).normal(4, 2, (600, 800)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "night.png")
+    assert cli.main(["predict", str(tmp_path / "night.png"), "--out", str(tmp_path / "found")]) == 0
+    assert re.search("^  (what was found is doubtful: )?the picture is too dark: ", capsys.readouterr().err)
+
+
+def test_one_picture_that_cannot_be_read_takes_one_line(tmp_path, capsys):
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    assert cli.main(["predict", str(tmp_path / "photo.heic"), "--out", str(tmp_path / "found")]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "HEIC is not known here: save it as JPEG" in err
 
 
 def test_predict_needs_pictures_and_does_not_overwrite_them(run, pictures, tmp_path, fails):

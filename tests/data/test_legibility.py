@@ -20,6 +20,8 @@ def written(paper=0.8, pen=0.2, height=20, size=300):
     [
         (written(0.05, 0.02), "the picture is too dark: hardly a pixel has more than"),
         (np.ones((50, 50, 1)), "the picture is overexposed"),
+        (np.ones((1, 1, 1)), "the picture is only 1x1 pixels large"),
+        (np.ones((5000, 2, 1)), "the picture is only 2x5000 pixels large"),
         (written(0.8, 0.75), r"the picture has hardly any contrast: what is written stands out by \d+% at most"),
         (written(height=5), "what is written is too small: about 5 of the picture's 300 pixels high, 16 are needed"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
 from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.data import rle
@@ -64,6 +65,45 @@ def test_of_one_inside_another_the_better_stays(inner, outer, left):
     both = [found([[20, 20, 30, 40]], [inner], [2]), found([[10, 10, 50, 60]], [outer], [1])]
     one = scales.merged(both, [(100, 100), (50, 50)], height=100)
     assert one.labels.tolist() == [2 - left]
+
+
+def nine(size):
+    """A 9 of ink on black, `size` pixels high in the middle of a square of twice that, and the box of its loop."""
+    image = Image.new("L", (2 * size, 2 * size))
+    draw, left, top = ImageDraw.Draw(image), 0.7 * size, 0.5 * size
+    loop = [left, top, left + 0.6 * size, top + 0.5 * size]
+    draw.ellipse(loop, outline=255, width=max(2, size // 12))
+    draw.line([(loop[2], top + 0.25 * size), (loop[2] - 0.1 * size, top + size)], fill=255, width=max(2, size // 12))
+    return np.asarray(image, np.float32) / 255, np.array(loop), np.array([left, top, loop[2] + 2, top + size])
+
+
+@pytest.mark.parametrize("size", [16, 24, 40, 70])
+@pytest.mark.parametrize("at_the_edge", [False, True])
+def test_ink_goes_on_beyond_a_part_and_not_beyond_a_whole(size, at_the_edge):
+    inked, loop, whole = nine(size)
+    if at_the_edge:  # nothing is known of what lies outside the picture
+        low = int(whole[0]), int(whole[1])
+        inked, loop, whole = inked[low[1] :, low[0] :], loop - [*low, *low], whole - [*low, *low]
+    part, all_of_it = scales.goes_on(np.array([loop, whole]), inked)
+    assert part > 0.7 and all_of_it < 0.1
+    assert scales.goes_on(np.zeros((0, 4)), inked).shape == (0,)
+    assert scales.goes_on(np.array([[0.0, 0, 3, 3]]), 0 * inked).tolist() == [0]  # where there is no ink
+
+
+def test_a_whole_wins_over_a_part_with_a_higher_score():
+    """The loop of a 9 is a fine 0; in one size it is found, in the other the 9."""
+    inked, loop, whole = nine(120)
+    paper = (1 - 0.8 * inked)[:, :, None]
+
+    class Finder:
+        model = SimpleNamespace(config=dataclasses.replace(ModelConfig(), ink=True))
+
+        def detect(self, images, *, encoded, original_sizes):
+            finest = max(images[0].shape) > 200
+            return [found([loop], [0.95], [1]) if finest else found([whole], [0.85], [10])]
+
+    [said] = scales.in_sizes(Finder()).detect([paper], encoded=True)
+    assert said.labels.tolist() == [10] and said.scores[0] > 0.8
 
 
 def test_heights_that_a_size_does_not_show_well_are_believed_at_the_ends_only():

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   tinymaskrcnn predict digits.png --model tour                          the small digit detector in the package
 
 Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE) for each picture."""
+SURE = 0.9  # a picture in which no score is higher is looked at again: what is wrong with it?
 SHARPEST = 300  # dots per inch of what is drawn: some 1,200 pixels, however large the picture was
 
 
@@ -45,7 +46,7 @@ def run(args):
     _protect(paths, [out / f"{name}.png" for name in names])
     out.mkdir(parents=True, exist_ok=True)
     failed = sum([not _predict(detector, path, out / name, args) for path, name in zip(paths, names)])
-    if failed:
+    if failed and len(paths) > 1:  # of one picture everything has been said
         print(f"error: {failed} of {len(paths)} pictures could not be used", file=sys.stderr)
     return 1 if failed else 0
 
@@ -82,9 +83,11 @@ def _find(detector, path, target, args):
     write_whole(f"{target}.json", json.dumps(result, indent=1) + "\n")
     _draw(f"{target}.png", image if args.invert else _in_colour(path, image), found, detector.model.config)
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
-    print(*_table(entries), sep="\n")
-    if not entries:
-        _say_why(detector, image, args)
+    for line in _table(entries):
+        print(line)
+    best = max((entry["score"] for entry in entries), default=0.0)
+    if best < SURE and (why := _what_is_wrong(detector, image, args)):
+        print(f"  {'what was found is doubtful: ' if entries else ''}{why}", file=sys.stderr)
 
 
 def _table(entries):
@@ -99,19 +102,16 @@ def _table(entries):
     return lines
 
 
-def _say_why(detector, image, args):
-    """Where nothing was found, say what may be the reason, if there is one to be seen."""
+def _what_is_wrong(detector, image, args):
+    """Where nothing was found for sure, what may be the reason, if there is one to be seen."""
     from ..data.legibility import complaint
     from ..data.pictures import to_float
 
     if detector.model.config.ink:
-        why = complaint(to_float(image))
-    elif "0" in detector.class_names and not args.invert and to_float(image).mean() > 0.5:
-        why = "the picture is bright, the training scenes are dark: try --invert"
-    else:
-        why = None
-    if why:
-        print(f"  {why}", file=sys.stderr)
+        return complaint(to_float(image))
+    if "0" in detector.class_names and not args.invert and to_float(image).mean() > 0.5:
+        return "the picture is bright, the training scenes are dark: try --invert"
+    return None
 
 
 def detections_to_json(found, class_names):

@@ -16,6 +16,8 @@ def complaint(image):
     image (H, W, 1) in 0..1  ->  "the picture is too dark: ..."
     """
     height, width = image.shape[:2]
+    if min(height, width) < SMALL:
+        return f"the picture is only {width}x{height} pixels large; a digit alone needs {SMALL} of height"
     step = -(-max(height, width) // LONGEST)
     image = image[::step, ::step]
     brightest = float(np.quantile(image, 0.99))
