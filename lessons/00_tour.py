@@ -110,10 +110,12 @@ labels = {stage: f"{k}\n{stage}" if k else stage for k, stage in enumerate(place
 ax = show.style.new_axes(width=9.2, height=5.2)
 title = "from an image to its digits"
 show.draw_graph(places, ways, labels=labels, values=values, ax=ax, title=title)
-ax.set_ylim(1.75, -0.45)  # room for a picture below each stage
 
 
 # %%
+ax.set_ylim(1.75, -0.45)  # room for a picture below each stage
+
+
 def inset(stage):
     """The image, small, below a stage of the map."""
     column, row = places[stage]

@@ -37,6 +37,10 @@
     document.querySelectorAll("article .tmr-steps").forEach((steps) => {
       steps.addEventListener("dblclick", (event) => event.target.tagName === "IMG" && enlarge(event.target));
     });
+    document.querySelectorAll("article td").forEach((cell) => {
+      const text = cell.textContent.trim();
+      cell.classList.toggle("tmr-amount", text.length <= 14 && /\d/.test(text)); // "0.52 to 0.59", "343 ms"
+    });
     document.querySelectorAll("div.cell_output pre, div.cell_input pre").forEach((block) => {
       if (block.scrollWidth > block.clientWidth) block.tabIndex = 0; // so that the keyboard can scroll it
     });

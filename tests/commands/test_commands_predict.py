@@ -157,7 +157,7 @@ def test_a_picture_in_which_nothing_is_found_is_told_why(value, said, tmp_path, 
 
 
 def test_a_picture_in_which_something_doubtful_is_found_is_told_why(tmp_path, capsys):
-    """A room without light: the noise of its picture looks like digits now and then, but of none is the detector sure."""
+    """A room without light: its noise looks like digits now and then, surely like none."""
     noise = np.random.default_rng(0).normal(4, 2, (600, 800)).clip(0, 255).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "night.png")
     assert cli.main(["predict", str(tmp_path / "night.png"), "--out", str(tmp_path / "found")]) == 0

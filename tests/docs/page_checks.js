@@ -17,6 +17,28 @@
       .map((e) => `${e.scrollWidth} in ${e.clientWidth}: ${e.textContent.trim().split("\n").reduce((a, b) => (b.length > a.length ? b : a)).slice(0, 110)}`);
   },
 
+  // Nothing that takes room is invisible, unless something that is seen lies in the same place.
+  unseen() {
+    const media = [...document.querySelectorAll("article :is(img, svg, canvas)")].map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width > 24 && box.height > 24);
+    const hidden = ([e]) => getComputedStyle(e).visibility === "hidden", seen = media.filter((one) => !hidden(one));
+    const over = (a, b) => Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)) * Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+    return media.filter(hidden).filter(([, box]) => !seen.some(([, other]) => over(box, other) > 0.5 * box.width * box.height))
+      .map(([e, box]) => `${Math.round(box.width)}x${Math.round(box.height)} pixels are left empty: ${e.outerHTML.slice(0, 100)}`);
+  },
+
+  // A number and its unit stand on one line of a table.
+  broken() {
+    const amount = /^[\d.,]+(?: (?:ms|us|s|min|MB|kB|GB|%)| to [\d.,]+)$/;
+    return [...document.querySelectorAll("article td")].filter((cell) => amount.test(cell.innerText.trim().replace(/\s+/g, " "))).filter((cell) => {
+      const lines = new Set(), words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), range = document.createRange();
+      while (words.nextNode()) {
+        range.selectNodeContents(words.currentNode);
+        for (const box of range.getClientRects()) if (box.width) lines.add(Math.round(box.bottom / 6));
+      }
+      return lines.size > 1;
+    }).map((cell) => `“${cell.innerText.trim()}” stands on two lines`);
+  },
+
   // Every picture says what it shows; a decoration says "".
   alternatives() {
     const hash = /^([0-9a-f]{16,}|\S+\.(png|svg|jpe?g|gif))$|[0-9a-f]{32}/;

@@ -1,5 +1,6 @@
 """The lessons are what they promise: paired, in form, running as script and notebook, silent about the solutions."""
 
+import ast
 import json
 import re
 import types
@@ -280,3 +281,18 @@ def test_the_variable_that_shortens_a_training_can_be_off(given, fast):
         found = {}
         exec(line, {"os": types.SimpleNamespace(environ=environment)}, found)
         assert list(found.values()) == [fast], line
+
+
+def last_line_is_shown(source):
+    """Whether a cell ends with a setter, whose answer a notebook prints below it though nobody asked."""
+    lines = "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))
+    last = (ast.parse(lines).body or [None])[-1]
+    call = last.value if isinstance(last, ast.Expr) else None
+    return isinstance(call, ast.Call) and getattr(call.func, "attr", "").startswith("set_")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_no_cell_prints_what_a_setter_answers(lesson):
+    cells = pair.read(lesson.read_text(encoding="utf-8")).cells
+    assert not [cell.source for cell in cells if cell.cell_type == "code" and last_line_is_shown(cell.source)]
+    assert last_line_is_shown("ax = 1\nax.set_ylim(1.75, -0.45)  # room") and not last_line_is_shown("ax.figure")

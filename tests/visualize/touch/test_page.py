@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,3 +61,24 @@ def test_a_page_of_its_own(made, tmp_path):
     page = path.read_text(encoding="utf-8")
     assert made._repr_html_() in page and f"<title>{made.title}</title>" in page
     assert repr(made) == f"Touch({made.title!r})"
+
+
+VISUALIZE = Path(touch.__file__).parents[1]
+SHEETS = {"tmr-steps": VISUALIZE / "steps.css", "tmr-touch": VISUALIZE / "touch/touch.css"}
+
+
+def selectors(sheet):
+    rules = re.findall(r"([^{}]+)\{", re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL))
+    parts = [part.strip() for rule in rules for part in re.split(r",(?![^(]*\))", rule)]
+    return [part for part in parts if part and not part.startswith("@")]
+
+
+def test_on_one_page_the_rules_of_sliders_and_of_what_is_touched_keep_to_their_own():
+    """A class that both use stands in no rule without its root: `.tmr-live figure` once hid the maps of the pyramid."""
+    rules = {root: selectors(path.read_text(encoding="utf-8")) for root, path in SHEETS.items()}
+    names = {root: set(re.findall(r"\.(tmr-[\w-]+)", " ".join(found))) for root, found in rules.items()}
+    both = set.intersection(*names.values())
+    assert {"tmr-live", "tmr-title"} <= both
+    for root, found in rules.items():
+        loose = [rule for rule in found if both & set(re.findall(r"\.(tmr-[\w-]+)", rule)) and f".{root}" not in rule]
+        assert not loose, f"{SHEETS[root].name}: {loose}"
