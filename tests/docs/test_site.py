@@ -27,7 +27,7 @@ IMPORTED = re.compile(r"""(?:@import\s+|url\()["']?(?:https?:)?//[^"')\s]*""")
 RAN = {path.stem for path in now(sources())} | {RUN_HERE}  # lessons that have outputs
 
 LARGEST = 1_500_000  # bytes of a page
-WHOLE = "article :is(pre, .pst-scrollable-table-container)"  # what a desk has room for
+WHOLE = "article :is(pre, .pst-scrollable-table-container, mjx-container[display=true])"  # what a desk has room for
 LOOKS = [  # width, scheme, and what is asked of every page then
     (390, "light", [("overflow",), ("names",), ("alternatives",), ("unseen",)]),
     (1280, "light", [("overflow",), ("names",), ("contrast",), ("sideways", WHOLE), ("unseen",), ("broken",)]),

@@ -85,9 +85,8 @@ def _find(detector, path, target, args):
     print(f"{path}: {len(entries) or 'no'} object{'' if len(entries) == 1 else 's'}  -> {target}.png")
     for line in _table(entries):
         print(line)
-    best = max((entry["score"] for entry in entries), default=0.0)
-    if best < SURE and (why := _what_is_wrong(detector, image, args)):
-        print(f"  {'what was found is doubtful: ' if entries else ''}{why}", file=sys.stderr)
+    if why := _what_is_wrong(detector, image, entries, args):
+        print(f"  {why}", file=sys.stderr)
 
 
 def _table(entries):
@@ -102,14 +101,18 @@ def _table(entries):
     return lines
 
 
-def _what_is_wrong(detector, image, args):
-    """Where nothing was found for sure, what may be the reason, if there is one to be seen."""
+def _what_is_wrong(detector, image, entries, args):
+    """Where nothing was found, or nothing for sure, what may be the reason, if there is one to be seen; or None."""
     from ..data.legibility import complaint
     from ..data.pictures import to_float
 
     if detector.model.config.ink:
-        return complaint(to_float(image))
-    if "0" in detector.class_names and not args.invert and to_float(image).mean() > 0.5:
+        if not entries:
+            return complaint(to_float(image))
+        if max(entry["score"] for entry in entries) < SURE:
+            why = complaint(to_float(image)) or f"no score reaches {SURE}; is it handwriting?"
+            return f"what was found is doubtful: {why}"
+    elif not entries and "0" in detector.class_names and not args.invert and to_float(image).mean() > 0.5:
         return "the picture is bright, the training scenes are dark: try --invert"
     return None
 
