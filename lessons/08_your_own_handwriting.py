@@ -160,7 +160,7 @@ def f1(truths, found):
     return 2 * right / (said + there)
 
 # %% [markdown]
-# **Predict.** On pages with other digits of MNIST this detector has an F1 of 0.93. How much of that is left with this
+# **Predict.** On pages with other digits of MNIST this detector has an F1 of 0.94. How much of that is left with this
 # hand?
 
 # %%
@@ -235,7 +235,7 @@ show.draw_judged(first, truths[0], after[0], names).figure
 # few digits that is: of some 80, four more or fewer move F1 by 0.05, and so does another seed. And it is *one* hand
 # that was learned. With digits of all writers of the collection in its place, the same training brought 0.74 to 0.80
 # in one try and to 0.85 in another: so few pages do not hold everybody's ways to write a 4. What is not shown any more
-# is forgotten, too: that second run, asked to read 24 pages with MNIST's digits, fell from 0.93 to 0.84.
+# is forgotten, too: that second run, asked to read 24 pages with MNIST's digits, fell from 0.94 to 0.84.
 
 # %% [markdown]
 # ## What can go wrong
