@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from tinymaskrcnn.explain.chain import Chain, Counterfactual, Step, moved, ordin
 from tinymaskrcnn.ops.boxes import from_center
 
 
+@examples(60)
 @given(x=st.floats(-20, 20), y=st.floats(-20, 20), w=st.floats(0.3, 3), h=st.floats(0.3, 3))
 def test_how_a_box_moved_can_be_read_back(x, y, w, h):
     before = np.array([30.0, 30, 20, 10])
