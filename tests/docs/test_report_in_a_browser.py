@@ -5,7 +5,7 @@ import pytest
 from docs.page_checks import complaints
 from tiny_model import tiny_model, tiny_scene
 
-from tinymaskrcnn.explain import explain
+from tinymaskrcnn.explain import check_maps, explain
 from tinymaskrcnn.structures import Target
 from tinymaskrcnn.visualize.report import explanation_page
 
@@ -19,9 +19,14 @@ def told():
     return explain(tiny_model(seed=3).eval(), images[0], Target(boxes, labels, masks), min_score=0.2)
 
 
+@pytest.fixture(scope="module")
+def report(told):
+    return explanation_page(told, maps={0: check_maps(told.maps(0))})
+
+
 @pytest.fixture
-def opened(told, tmp_path, visit):
-    path = explanation_page(told).save(tmp_path / "report.html")
+def opened(report, tmp_path, visit):
+    path = report.save(tmp_path / "report.html")
     visitor = visit(path.as_uri())
     visitor.page.goto(path.as_uri())
     yield visitor.page

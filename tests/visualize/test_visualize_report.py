@@ -8,6 +8,7 @@ import pytest
 from tiny_model import tiny_model, tiny_scene
 
 from tinymaskrcnn.explain import explain
+from tinymaskrcnn.explain.map_checks import check_maps
 from tinymaskrcnn.structures import Target
 from tinymaskrcnn.visualize.report import LEAST_SCORE, MOST_BOXES, explanation_page
 
@@ -81,3 +82,11 @@ def test_a_large_picture_leaves_its_finest_anchors_out(told, monkeypatch):
     page = explanation_page(told)
     assert [level["name"] for level in data_of(page)["levels"]] == ["P4", "P5", "P6"] or "too many" in page.html
     assert "The anchors of" in page.html
+
+
+def test_the_maps_of_a_detection_stand_on_it_with_their_checks(told):
+    checks = check_maps(told.maps(0))
+    page = explanation_page(told, maps={0: checks}).html
+    assert "Which pixels does it heed?" in page and page.count('<img class="maps" src="data:image/png') == 1
+    assert all(f"<dt>{step.name}</dt><dd>{step.text}</dd>" in page for step in checks.steps())
+    assert "Which pixels" not in explanation_page(told).html and len(page) < 5e6

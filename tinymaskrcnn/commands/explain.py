@@ -81,30 +81,32 @@ def run(args):
         raise ArgumentError(f"--detection must be below {len(told)}, the detections with {args.score:g} or more")
     for path in written.values():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    _write(told, args)
+    checks = _draw_maps(told, args) if args.maps else None
+    _write(told, args, checks)
     print(told)
     for k in range(len(told)):
         print(f"\n{told.chain(k)}")
-    if args.maps:
-        _draw_maps(told, args)
+    if checks:
+        print(f"\ndetection {args.detection}, pixel by pixel\n{checks}")
     print(f"\nwrote {' and '.join(written.values())}")
     return 0
 
 
-def _write(told, args):
+def _write(told, args, checks):
     """All of it as a page, or one detection as a picture."""
     from ..files import write_whole
     from ..visualize import chain_figure, explanation_page, save_figure
 
     if Path(args.out).suffix.lower() == ".html":
+        maps = {args.detection: checks} if checks else None
         name = Path(args.image).name if args.image is not None else f"scene {args.scene}"
-        write_whole(args.out, explanation_page(told, title=f"{name}: what was found, and why").html)
+        write_whole(args.out, explanation_page(told, title=f"{name}: what was found, and why", maps=maps).html)
     else:
         save_figure(chain_figure(told, args.detection), args.out)
 
 
 def _draw_maps(told, args):
-    """Of the detection that is drawn: its maps in a file, what became of their checks on the screen."""
+    """Of the detection that is drawn: its maps, with what became of their checks, in a file  ->  MapChecks"""
     from ..errors import ArgumentError
     from ..explain import check_maps
     from ..visualize import save_figure, score_maps_figure
@@ -114,7 +116,7 @@ def _draw_maps(told, args):
     maps = told.maps(args.detection)
     checks = check_maps(maps)
     save_figure(score_maps_figure(maps, checks), args.maps)
-    print(f"\ndetection {args.detection}, pixel by pixel\n{checks}")
+    return checks
 
 
 def explained(path, *, picture=None, scene=None, score=0.5):

@@ -107,7 +107,8 @@ class MapChecks:
         """The correlation of the map with the one of random weights."""
         return correlation(self.maps.held, self.control.held)
 
-    def __str__(self):
+    def steps(self):
+        """What came of them, check by check: (Step, ...)"""
         maps, lengths = self.maps, {way: np.linalg.norm(getattr(self.maps, way)) for way in ("held", "moves", "free")}
         name = name_of(maps.trace.config, maps.label)
         held = f"{maps.of} {maps.score:.3g} of {name}; length of its gradient: box held {lengths['held']:.2g}"
@@ -115,13 +116,15 @@ class MapChecks:
         if maps.anchor is not None:
             way = "by moving the box {moves:.2g}, both {free:.2g}".format(**lengths)
         edges = ", ".join(f"{edge} {value:+.2g}" for edge, value in zip(EDGES, maps.edges))
-        steps = [
+        return (
             Step("pixels", f"{held}, {way}"),
             Step("edges", f"the {maps.of} for each pixel that an edge of the proposal goes right or down: {edges}"),
             Step("occlusion", self._occlusion()),
             Step("random", f"a network with random weights: correlation {self.likeness:.2f} with this map"),
-        ]
-        return "\n".join(map(str, steps))
+        )
+
+    def __str__(self):
+        return "\n".join(map(str, self.steps()))
 
     def _occlusion(self):
         held, free = (f"{self.whole.correlation(which):.2f}" for which in ("held", "free"))

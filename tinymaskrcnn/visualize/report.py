@@ -16,6 +16,8 @@ from PIL import Image
 
 from ..explain.chain import plural
 from ..files import write_whole
+from .score_maps import score_maps_figure
+from .steps import small_png
 
 HERE = Path(__file__).parent
 MOST_BOXES = 400  # that a stage draws, the best first
@@ -57,11 +59,16 @@ PAGE = """<!doctype html>
 <div id="sliders"></div><button type="button" id="reset">as it was</button>
 <p id="said" aria-live="polite"></p></section>
 </div></div>
-</main>
+{maps}</main>
 <script type="application/json" id="data">{data}</script>
 <script>{script}</script>
 </body>
 </html>
+"""
+MAPS = """<section class="below" aria-labelledby="h-maps"><h2 id="h-maps">Which pixels does it heed?</h2>
+<p class="hint">Detection {k}: the gradient of its score by every pixel, and whether the map can be believed.</p>
+<div class="wide" role="group" aria-label="Maps" tabindex="0"><img class="maps" src="{picture}" alt="{alt}"></div>
+<dl>{checks}</dl></section>
 """
 CELLS = """<section aria-labelledby="h-cells"><h2 id="h-cells">Cells and their anchors</h2>
 <p class="hint">Point at the picture while no detection is chosen, or choose here.{left_out}</p>
@@ -91,8 +98,11 @@ class Report:
         )
 
 
-def explanation_page(explanation, *, title="What was found, and why"):
-    """The page of an Explanation  ->  Report"""
+def explanation_page(explanation, *, title="What was found, and why", maps=None):
+    """The page of an Explanation  ->  Report
+
+    maps: {k: MapChecks} of the detections whose maps, with their checks, stand on it
+    """
     trace = explanation.trace
     height, width = trace.image.shape[:2]
     count = plural(explanation.shown, "detection")
@@ -123,6 +133,7 @@ def explanation_page(explanation, *, title="What was found, and why"):
         alt=escape(f"The picture, with {count}; boxes are drawn on it as you choose"),
         found="".join(_button("found", k, chain.title) for k, chain in enumerate(chains)) or NONE,
         missed=_missed(missed),
+        maps="".join(_maps(k, checks) for k, checks in (maps or {}).items()),
         cells="" if trace.anchors is None else CELLS.format(left_out=left_out),
         known=known,
         chains="".join(_chain(f"chain{k}", c) for k, c in enumerate(chains))
@@ -163,6 +174,16 @@ def _chain(name, chain):
     return (
         f'<article id="{name}" hidden><h3>{escape(chain.title)}</h3><ol class="chain">{"".join(steps)}</ol></article>'
     )
+
+
+def _maps(k, checks):
+    """The maps of detection k as a picture, and below it what came of their checks."""
+    picture = small_png(score_maps_figure(checks.maps, checks))
+    said = "".join(f"<dt>{escape(step.name)}</dt><dd>{escape(step.text)}</dd>" for step in checks.steps())
+    alt = "Eight panels: the picture, the gradient with the box held, by moving it, and both; below, random weights, "
+    alt += "each patch covered, what the map says of it, and one against the other"
+    uri = "data:image/png;base64," + b64encode(picture).decode()
+    return MAPS.format(k=k, picture=uri, alt=alt, checks=said)
 
 
 # ---------------------------------------------------------------- numbers

@@ -96,7 +96,7 @@ def _random(ax, maps, checks, window):
     _near(ax, window)
     length = np.linalg.norm(checks.control.held)
     likeness = f"correlation {checks.likeness:.2f} with the first map"
-    return "random weights", f"what nobody trained draws: length {length:.2g},\n{likeness}"
+    return "random weights", f"untrained: length {length:.2g},\n{likeness}"
 
 
 def _covered(which):
