@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.kernels.c import conv, library, mask_logits, nms, roi_align
+from tinymaskrcnn.kernels.c import activation, conv, library, mask_logits, nms, roi_align
 from tinymaskrcnn.models.heads.mask import MaskPredictor
 from tinymaskrcnn.nn.fused import convolution
 from tinymaskrcnn.ops.conv import conv2d_backward
@@ -52,6 +52,8 @@ for variant in library.supported():
                 ))
                 for shape in ((9, *y.shape[1:]), (2, 99, *y.shape[2:]), (2, 99, 1, O), (2, 7, 9, O + 32)):
                     refused(conv2d_backward, shape, cache)
+    for numbers in (1, 17, 99):
+        activation.relu_backward(ones(numbers), ones(numbers))
     for boxes in (0, 1, 9):
         nms.nms(ones(boxes, 4), ones(boxes), iou_threshold=0.5, group=np.arange(boxes) // 4)
     for C, D in ((3, 5), (16, 64)):

@@ -22,7 +22,7 @@ VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number th
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
 
-REPORTED = ("correlate", "winograd", "select", "roi_align")
+REPORTED = ("correlate", "winograd", "select", "roi_align", "relu_gradient")
 INFINITE = np.array(np.inf, np.float32)
 
 POINTER, COUNT = c_void_p, c_int64
@@ -34,6 +34,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "winograd_filters": [c_int] + [POINTER] * 2 + [COUNT] * 6,
     "winograd": [c_int] + [POINTER] * 7,
     "winograd_gradient": [c_int] + [POINTER] * 7,
+    "relu_gradient": [POINTER] * 3 + [COUNT],
     "select": [POINTER] * 4 + [COUNT] * 3,
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
     "roi_align": [c_int] + [POINTER] * 8,

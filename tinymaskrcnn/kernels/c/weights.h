@@ -53,12 +53,10 @@ static void NAME(outers_of)(int64_t n, float *dw, int64_t outs, const float *x, 
                             int64_t floats) {
   switch (n) {
     case 1: NAME(outers)(DEPTH, 1, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
+    case 2: NAME(outers)(PANEL > 2 ? 8 : 6, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
 #if PANEL > 2
-    case 2: NAME(outers)(8, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
     case 3: NAME(outers)(6, 3, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
     case 4: NAME(outers)(4, 4, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
-#else
-    case 2: NAME(outers)(6, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
 #endif
   }
 }
