@@ -137,6 +137,22 @@ def test_without_a_model_photographs_of_handwriting_are_read(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("large", [1600, 4000])
+def test_names_hide_little_of_a_large_picture(large, monkeypatch):
+    """Ten digits in a row, each a 25th of the picture: what is written beside them takes a fiftieth of it at most."""
+    drawn = []
+    monkeypatch.setattr(visualize, "save_figure", lambda figure, path: drawn.append(figure))
+    left = large * np.arange(1, 11) / 12
+    boxes = np.stack([left, 0 * left + large / 2, left + large / 25, 0 * left + 0.55 * large], axis=1)
+    found = Detections(boxes.astype(np.float32), np.arange(1, 11), np.linspace(0.9, 0.99, 10, dtype=np.float32))
+    predict._draw("x.png", np.full((large, large, 1), 200, np.uint8), found, Config().model)
+    [ax] = drawn[0].axes
+    texts = [text.get_window_extent() for text in ax.texts]
+    whole = ax.get_window_extent()
+    assert len(texts) == 10 and sum(text.width * text.height for text in texts) < whole.width * whole.height / 50
+    assert 1000 < whole.width < 1300
+
+
 def source_digits():
     bank = digits.load()
     members = bank.members("test")
@@ -273,10 +289,10 @@ def test_results_never_overwrite_a_picture(tmp_path):
 def test_which_score_counts_and_what_a_bright_picture_is_told(run, tmp_path, capsys):
     Image.fromarray(np.full((40, 40), 250, np.uint8)).save(tmp_path / "bright.png")
     words = ["predict", str(tmp_path / "bright.png"), "--model", str(run), "--out", str(tmp_path / "found")]
-    assert cli.main([*words, "--score", "1.1"]) == 0
+    assert cli.main([*words, "--score", "1"]) == 0
     out, err = capsys.readouterr()
     assert f"bright.png: no objects  -> {tmp_path}/found/bright.png" in out and "try --invert" in err
-    assert cli.main([*words, "--score", "1.1", "--invert"]) == 0
+    assert cli.main([*words, "--score", "1", "--invert"]) == 0
     assert "try --invert" not in capsys.readouterr().err
 
 

@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 
 Writes NAME.png (drawn) and NAME.json (boxes, labels, scores, masks as COCO RLE) for each picture."""
 SURE = 0.9  # a picture in which no score is higher is looked at again: what is wrong with it?
-SHARPEST = 300  # dots per inch of what is drawn: some 1,200 pixels, however large the picture was
+WIDEST = 11.0  # inches of what is drawn: some 1,200 pixels, however large the picture was
 
 
 def add_arguments(parser):
@@ -153,10 +153,11 @@ def _in_colour(path, image):
 
 def _draw(path, image, found, config):
     from .. import visualize
+    from ..visualize.detections import PANEL
 
     names = {"class_names": config.class_names, "keypoint_names": config.keypoint_names}
-    figure = visualize.detections_figure([image], None, [found], **names)
-    visualize.save_figure(figure, path, dpi=min(max(figure.dpi, image.shape[1] / figure.get_figwidth()), SHARPEST))
+    panel = min(max(PANEL, image.shape[1] / visualize.style.DPI), WIDEST)  # so that names stay small beside it
+    visualize.save_figure(visualize.detections_figure([image], None, [found], panel=panel, **names), path)
 
 
 def _unique_names(paths):

@@ -11,6 +11,7 @@ from .boxes import draw_boxes, draw_image
 from .masks import draw_masks
 from .skeleton import draw_keypoints
 
+PANEL = 3.3  # inches that a picture is wide
 MIN_SCORE = 0.5  # a detection below this is not shown beside the truth
 MIN_IOU = 0.5  # of its box with the object's, for a detection to count as having found it
 
@@ -117,12 +118,15 @@ def draw_judged(image, truth, detections, class_names=None, *, ax=None, min_scor
     return ax
 
 
-def detections_figure(images, truths, detections, class_names=None, *, max_rows=4, min_score=None, keypoint_names=()):
+def detections_figure(
+    images, truths, detections, class_names=None, *, max_rows=4, min_score=None, keypoint_names=(), panel=PANEL
+):
     """Truth beside prediction, one image a row; without truths (None) only the predictions, two images a row.
 
     list of images, list of Target or None, list of Detections  ->  Figure
 
     min_score defaults to 0.5 beside truth, and to 0 without: then the caller has chosen what to show.
+    panel: inches that a picture is wide; the larger, the less of it do names and frames hide.
     """
     for name, given in (("truths", truths), ("detections", detections)):
         if given is not None and len(given) != len(images):
@@ -130,10 +134,10 @@ def detections_figure(images, truths, detections, class_names=None, *, max_rows=
     if len(images) == 0:
         return style.message_figure("there are no images to show")
     if truths is None:
-        return _predictions_figure(images, detections, class_names, max_rows, min_score or 0.0, keypoint_names)
+        return _predictions_figure(images, detections, class_names, max_rows, min_score or 0.0, keypoint_names, panel)
     min_score = MIN_SCORE if min_score is None else min_score
     rows = min(len(images), max_rows)
-    figure, panels = _grid(images[:rows], columns=2, gap=0.42, top=0.55, bottom=0.85)
+    figure, panels = _grid(images[:rows], columns=2, gap=0.42, top=0.55, bottom=0.85, panel=panel)
     for (left, right), image, truth, found in zip(panels, images, truths, detections):
         draw_truth(image, truth, class_names, ax=left, color=TRUTH_COLOR, keypoint_names=keypoint_names)
         draw_judged(image, truth, found, class_names, ax=right, min_score=min_score, keypoint_names=keypoint_names)
@@ -147,10 +151,10 @@ def detections_figure(images, truths, detections, class_names=None, *, max_rows=
     return figure
 
 
-def _predictions_figure(images, detections, class_names, max_rows, min_score, keypoint_names):
+def _predictions_figure(images, detections, class_names, max_rows, min_score, keypoint_names, panel):
     columns = min(2, len(images))
     shown = min(len(images), columns * max_rows)
-    figure, panels = _grid(images[:shown:columns], columns=columns, gap=0.42, top=0.4, bottom=0.1)
+    figure, panels = _grid(images[:shown:columns], columns=columns, gap=0.42, top=0.4, bottom=0.1, panel=panel)
     axes = [ax for row in panels for ax in row]
     for ax, image, found in zip(axes, images[:shown], detections):
         draw_detections(image, found, class_names, ax=ax, min_score=min_score, keypoint_names=keypoint_names)
@@ -226,7 +230,7 @@ def count_verdicts(verdicts, missed):
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to find, nothing found"
 
 
-def _grid(images, *, columns, gap, top, bottom, panel=3.3):
+def _grid(images, *, columns, gap, top, bottom, panel):
     """A figure with one row of panels for each image, placed in inches so that titles and legend have their room."""
     heights = [panel * min(max(im.shape[0] / im.shape[1], 0.3), 2.0) for im in images]
     margin = 0.15
