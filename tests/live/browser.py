@@ -26,45 +26,61 @@ from tinymaskrcnn.data import SceneStream
 model = load_tour_detector()
 image, truth = SceneStream(SceneConfig(), split="test", seed=0, batch_size=8).scene(20)"""
 DRAW = "from tinymaskrcnn import visualize as show\nshow.detections_figure([image], [truth], model.detect(image[None]))"
+WHY = """async () => live.call("playground:why", {k: 0, scene: await live.call("playground:example")})"""
+TRAINER = """import numpy as np
+from tinymaskrcnn.config import tour_preset
+from tinymaskrcnn.data.loader import open_stream
+from tinymaskrcnn.models.build import build_model
+from tinymaskrcnn.train.trainer import Trainer, computing
+config = tour_preset()
+stream = open_stream(config, split="train")
+learner = build_model(config.model, rng=np.random.default_rng(0))
+learner.train()
+trainer, batch = Trainer(learner, stream, config.train), stream.batch(0)
+with computing(): trainer.train_step([batch])"""
+STEP = "with computing(): trainer.train_step([batch])"
+SMALL = "(begin) => live.call('playground:train', {steps: begin ? 0 : 1, begin})"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def renderers():
-    """{process: seconds of the processor} of this machine's tabs."""
-    found = {}
+    """{process: seconds of the processor} of the tabs of the browser that this program has started."""
+    parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+            parents[path.name] = fields[1]
             if b"--type=renderer" in (path / "cmdline").read_bytes():
-                fields = (path / "stat").read_text().rpartition(")")[2].split()
-                found[path.name] = (int(fields[11]) + int(fields[12])) / TICKS
+                used[path.name] = (int(fields[11]) + int(fields[12])) / TICKS
         except OSError:  # it has ended
             continue
-    return found
+    return {process: seconds for process, seconds in used.items() if str(os.getpid()) in _ancestors(process, parents)}
+
+
+def _ancestors(process, parents):
+    while process in parents:
+        process = parents[process]
+        yield process
 
 
 class Tab:
     """A page whose calls are timed."""
 
     def __init__(self, browser, address):
-        before = set(renderers())
         self.page = browser.new_page()
         self.page.set_default_timeout(LONG)
         self.page.goto(address)
-        time.sleep(1)
-        self.processes = set(renderers()) - before
-
-    def processor(self):
-        return sum(seconds for process, seconds in renderers().items() if process in self.processes)
 
     def timed(self, what, program, given=None):
-        began, used = time.perf_counter(), self.processor()
+        began, before = time.perf_counter(), renderers()
         self.page.evaluate(program, given)
-        wall, used = time.perf_counter() - began, self.processor() - used
+        wall, after = time.perf_counter() - began, renderers()
+        used = sum(seconds - before.get(process, 0) for process, seconds in after.items())
         print(f"{what:<48} {wall:7.2f} s {used:7.2f} s", flush=True)
 
     def megabytes(self):
         """The most that the tab has taken so far."""
-        status = [Path("/proc", process, "status").read_text() for process in self.processes]
+        status = [Path("/proc", process, "status").read_text() for process in renderers()]
         return max(int(re.search(r"VmHWM:\s+(\d+)", text)[1]) / 1024 for text in status)
 
 
@@ -96,6 +112,14 @@ def main():
         tab.timed("another detection", CELL, "found = model.detect(image[None])")
         tab.timed("a first picture of a detection", CELL, DRAW)
         tab.timed("another picture of a detection", CELL, DRAW)
+        tab.timed("a first explanation", WHY)
+        tab.timed("another explanation", WHY)
+        tab.timed("a first training step of the shipped detector", CELL, TRAINER)
+        for _ in range(3):
+            tab.timed("another training step of it", CELL, STEP)
+        tab.timed("the playground's small model is made", SMALL, True)
+        for _ in range(3):
+            tab.timed("a training step of it", SMALL, False)
         tab.timed("a first check of an exercise", CHECK, text)
         tab.timed("another check of an exercise", CHECK, text)
         print(f"{'memory of the tab at its most':<48} {tab.megabytes():7.0f} MB")
