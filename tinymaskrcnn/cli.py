@@ -90,6 +90,8 @@ def main(argv=None):
     except BrokenPipeError:  # the work is not done, or nobody knows whether it was
         _let_go_of_output()
         return UNREAD
+    except FileExistsError as error:  # where a folder, or another file, was to be made
+        message = f"{error.filename}: a file of that name is there already"
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:

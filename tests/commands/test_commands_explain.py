@@ -111,3 +111,11 @@ def test_a_model_in_one_file_has_no_scenes(run, tmp_path, fails):
 def test_a_file_that_is_no_picture(tmp_path, fails):
     (tmp_path / "a.png").write_bytes(b"no picture")
     assert str(tmp_path / "a.png") in fails("explain", tmp_path / "a.png")
+
+
+def test_a_run_is_no_picture_and_a_file_no_folder(fails, run, tmp_path):
+    said = fails("explain", run)
+    assert f"{run} is a folder, not a picture; of the errors of a run: add --scenes 200" in said
+    (tmp_path / "taken").write_text("")
+    said = fails("explain", "--scene", 1, "--out", tmp_path / "taken" / "page.html")
+    assert f"{tmp_path / 'taken'}: a file of that name is there already" in said

@@ -114,7 +114,10 @@ def test_anchors_that_do_not_fit_are_told_with_sizes_that_do(tmp_path):
 
 def test_without_an_object_it_says_so(tmp_path):
     _, [finding], _ = examine_anchors(checked(tmp_path, lambda c: c.update(annotations=[])), MODEL)
-    assert finding.what == "no objects"
+    assert finding.what == "no objects" and finding.why == "the file has none"
+    broken = checked(tmp_path, lambda c: [a.update(bbox=[4, 6, -1, 12]) for a in c["annotations"]])
+    _, [finding], _ = examine_anchors(broken, MODEL)
+    assert finding.why == "none of them is sound"
 
 
 def test_each_kind_of_fault_stands_once():

@@ -75,6 +75,8 @@ def run(args):
     if of_many:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         return explain_errors.run(args)
+    if args.image is not None and Path(args.image).is_dir():
+        raise ArgumentError(f"{args.image} is a folder, not a picture; of the errors of a run: add --scenes 200")
     args.detection = args.detection or 0
     told = explained(args.model, picture=args.image, scene=args.scene, score=args.score)
     if len(told) and args.detection >= len(told):

@@ -79,7 +79,9 @@ def examine_anchors(report, model):
     fit = anchor_report(seen, model.rpn, levels=model.backbone.levels)
     fit = dataclasses.replace(fit, looked_at=f"{count(len(seen), 'picture')}, as large as a network would see them")
     if not len(boxes):
-        return fit, [Finding("no objects", ANNOTATIONS, "no sound box is left", "what is said above")], ""
+        none = "the file has none" if not report.total[1] else "none of them is sound"
+        advice = "other annotations: without an object nothing can be learned"
+        return fit, [Finding("no objects", ANNOTATIONS, none, advice if not report.total[1] else "mending them")], ""
     low = [row for row in fit.bins() if row["fair"] < 0.9 and row["count"] >= max(FEW, 0.02 * len(fit))]
     sizes = better_sizes(boxes, model.rpn)
     return fit, [_poor(row, fit.fair, sizes) for row in low], sizes
