@@ -15,7 +15,7 @@
 # # 08. Your own handwriting
 #
 # The package ships a detector that reads digits in photographs. It has learned them from strangers. Here you take pages
-# of *your* hand, draw boxes around the digits, let the detector learn from them for some three minutes, and measure,
+# of *your* hand, draw boxes around the digits, let the detector learn from them for some two minutes, and measure,
 # before and after, on pages that it did not learn from.
 #
 # You need lesson 00, and to have heard of the losses (07). About 40 minutes, and a camera, if you like: without one,
@@ -177,7 +177,7 @@ show.draw_judged(first, truths[0], before[0], names).figure
 # that go wrong, as they would with you: a 1 with an upstroke is a 7 to one who never writes it so.
 
 # %% [markdown]
-# ## 3. Three minutes
+# ## 3. Two minutes
 #
 # Fine-tuning goes on from the weights that there are. It is one command, whose words stand below: the training of
 # lesson 07, with the box head alone, because nobody has drawn masks.
@@ -302,7 +302,7 @@ show.bars_figure(sizes, title=title, label="F1", fmt="{:.2f}")
 # %% [markdown]
 # ## What you have seen
 #
-# - A detector for your own pictures is an afternoon: photograph, `annotate`, three minutes of `train`, measure.
+# - A detector for your own pictures is an afternoon: photograph, `annotate`, two minutes of `train`, measure.
 # - Hold pages back before anything else, and judge on these alone: what was learned by heart says nothing.
 # - Fine-tuning wins what the new pages show and loses what they do not.
 # - Boxes that are missing teach background; a wrong size hides everything.
