@@ -46,6 +46,16 @@ def test_a_students_check_is_judged(tmp_path, capsys):
     assert told["false_alarms"] == [["check", ""]] and told["exhibits"]["other-ranks"]["found"] == {}
 
 
+def test_homework_that_is_a_check_is_asked_of_the_bugs(tmp_path, capsys, fails):
+    (tmp_path / "mine.py").write_text(MINE)
+    words = ["homework", "check", str(tmp_path / "mine.py"), "--only", "plus-one"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.endswith("1 of 1 bugs found, 0 false alarms\n")
+    (tmp_path / "other.py").write_text("x = 1\n")
+    assert "must say which homework it is" in fails("homework", "check", tmp_path / "other.py")
+    assert "No such file" in fails("homework", "check", tmp_path / "gone.py")
+
+
 @pytest.mark.long
 def test_our_checks_are_asked_with_prices(capsys):
     assert cli.main(["museum", "check", "--only", "half-a-pixel"]) == 0
