@@ -72,10 +72,11 @@ def test_tiles_on_any_size(variant, compare_pair, normal, size, padding, N, chan
         ((2, 16, 16, 64), 1, 128, (1, 1), dict(stride=2)),  # shortcut
         ((2, 32, 32, 128), 1, 64, (1, 1), dict()),  # lateral
         ((2, 32, 32, 64), 1, 3, (1, 1), dict()),  # objectness
-        ((2, 32, 32, 64), 3, 64, (4, 2), dict(padding=1)),  # pyramid
+        ((2, 32, 32, 64), 3, 64, (4, 4), dict(padding=1)),  # pyramid
+        ((2, 16, 16, 64), 3, 64, (2, 2), dict(padding=1)),  # its next level
         ((8, 4, 4, 128), 3, 128, (1, 1), dict(padding=1)),  # few pixels
-        ((21, 14, 14, 64), 3, 64, (2, 2), dict(padding=1)),  # mask head
-        ((1, 56, 74, 256), 3, 64, (4, 2), dict(padding=1)),  # one image in bands of rows
+        ((21, 14, 14, 64), 3, 64, (2, 4), dict(padding=1)),  # mask head
+        ((1, 56, 74, 256), 3, 64, (4, 4), dict(padding=1)),  # one image in bands of rows
         ((1, 75, 203, 3), 7, 64, (1, 1), dict(stride=2, padding=3)),
         ((1, 95, 90, 64), 3, 8, (1, 1), dict(padding=1)),
         ((1, 40, 41, 32), 3, 80, (1, 1), dict(padding=2, dilation=2)),

@@ -30,11 +30,11 @@ def choose(images, size, kernel, channels, *, stride, dilation):
     if not tiled or pixels < FEW or min(size) < 2:
         return 1, 1
     small, large = (-(-size[0] // m) * -(-size[1] // m) * (m + 2) ** 2 for m in (2, 4))  # multiplications
-    m = 4 if large < 0.7 * small and pixels >= REPAY * max(channels) else 2
-    narrow = min(channels) < WIDE
-    if narrow and m == 2:
-        m = 1
-    return m, 1 if narrow else 2
+    many = pixels >= REPAY * max(channels)
+    m = 4 if large < 0.7 * small and many else 2
+    if min(channels) < WIDE:
+        return 4 if m == 4 else 1, 1
+    return m, 4 if large < 0.75 * small and many else 2  # 14x14 crops lie between the two
 
 
 # ---------------------------------------------------------------- convolution
