@@ -39,10 +39,10 @@ def _load_kernels():
 
 
 @functools.cache
-def _kernels_of(readable):
-    """The kernels of a text, also those that are registered later; none where the text was edited."""
+def _name_of(readable):
+    """The name of a text's kernels; None where the text was edited, which has none."""
     _load_kernels()
-    return () if _is_edited(readable) else _KERNELS.setdefault(readable.__qualname__.rpartition("<locals>.")[2], [])
+    return None if _is_edited(readable) else readable.__qualname__.rpartition("<locals>.")[2]
 
 
 def _is_edited(readable):
@@ -55,7 +55,7 @@ def _is_edited(readable):
 
 def kernel_for(readable, args, data):
     """The kernel that takes a call of a readable function, or None; the first one registered that applies."""
-    kernels = _kernels_of(readable)
+    kernels = _KERNELS.get(_name_of(readable), ())
     module = _first_module(args) if kernels else None
     for wanted, applies, kernel in kernels:
         if _serves(wanted, module) and applies(*args, **data):

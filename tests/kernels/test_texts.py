@@ -27,7 +27,7 @@ def test_the_record_is_that_of_these_texts():
 
 def test_every_kernel_has_a_text_on_record():
     kernel_lookup._load_kernels()
-    assert {name for name, kernels in kernel_lookup._KERNELS.items() if kernels} <= set(texts._record())
+    assert set(kernel_lookup._KERNELS) <= set(texts._record())
 
 
 def digest_where(monkeypatch, module, name, *edits):
@@ -91,10 +91,10 @@ def test_what_counts_as_another_text(monkeypatch, name, edit, counts):
 
 @pytest.fixture
 def fresh():
-    for cached in (texts.edited, kernel_lookup._kernels_of, texts._source):
+    for cached in (texts.edited, kernel_lookup._name_of, texts._source):
         cached.cache_clear()
     yield
-    for cached in (texts.edited, kernel_lookup._kernels_of, texts._source):
+    for cached in (texts.edited, kernel_lookup._name_of, texts._source):
         cached.cache_clear()
 
 
