@@ -272,3 +272,15 @@ def test_the_browser_tells_what_a_page_asks_for_and_complains_of(tmp_path, visit
         visitor.page.goto(visitor.home + "page.html")
     assert visitor.outside == ["https://elsewhere.example/x"]
     assert any("broken" in error for error in visitor.errors)
+
+
+def test_the_browser_tells_what_a_worker_asks_for(tmp_path, visit, serve):
+    """Python is loaded and runs in one."""
+    (tmp_path / "worker.js").write_text('fetch("https://elsewhere.example/y").catch(() => postMessage("refused"))')
+    heard = "worker.onmessage = ({ data }) => { document.title = data; };"
+    script = f'const worker = new Worker("worker.js", {{ type: "module" }}); {heard}'
+    (tmp_path / "page.html").write_text(f"<!doctype html><title>asking</title><script>{script}</script>")
+    visitor = visit(serve(tmp_path))
+    visitor.page.goto(visitor.home + "page.html")
+    visitor.page.wait_for_function("document.title === 'refused'")
+    assert visitor.outside == ["https://elsewhere.example/y"]
