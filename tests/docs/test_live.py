@@ -245,6 +245,16 @@ def test_a_page_says_that_the_download_broke_off(broken, pages, open_page, tmp_p
     assert page.get_by_role("button", name="Try again").is_visible() and page.locator("#text").is_editable()
 
 
+def test_on_a_phone_the_chosen_exercise_is_in_sight_and_the_buttons_leave_room_to_write(open_page):
+    page = open_page("homework.html#hw02.conv2d_backward").page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    editor(page)
+    chosen = page.locator("#exercises button[aria-pressed=true]").bounding_box()
+    assert 0 <= chosen["x"] and chosen["x"] + chosen["width"] <= 390
+    assert page.locator(".bar").bounding_box()["height"] < 80
+
+
 @pytest.mark.parametrize("name", ["index.html", "homework.html"])
 def test_pages_can_be_read_and_used_on_a_phone_and_in_the_dark(name, open_page):
     page = open_page(name).page

@@ -59,6 +59,8 @@ function list() {
     item.append(button);
     return item;
   }));
+  const row = at("exercises"), chosen = row.querySelector("[aria-pressed=true]");
+  row.scrollLeft = chosen.offsetLeft - row.offsetLeft - 16; // on a phone the row is longer than the screen is wide
   const left = homework.exercises.filter((one) => words[one.id] !== "right").length;
   at("save").textContent = `Save ${homework.id}.py${left ? "" : " ✓"}`;
 }

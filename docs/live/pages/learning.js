@@ -1,5 +1,5 @@
 // The two parts of the playground in which something is learned: a box that follows its gradient, and a training.
-import { SIDE, held } from "./sketch.js";
+import { SIDE, held, named } from "./sketch.js";
 import { INKS, arrow, array, bitmap, curve, frame, grey, on, tag } from "./draw.js";
 
 const $ = (id) => document.getElementById(id);
@@ -39,7 +39,7 @@ export class Mover {
     this.gradient = said.gradient;
     if (steps) { this.path.push(...said.boxes.slice(0, -1)); this.losses.push(...said.losses.slice(this.losses.length ? 1 : 0)); }
     const chance = said.probabilities[digit + 1].toFixed(3);
-    $("moved").textContent = `A ${digit} with probability ${chance}, loss ${said.losses.at(-1).toFixed(3)}; IoU ${said.iou.toFixed(2)} with the digit there.`;
+    $("moved").textContent = `As ${named(digit)}: probability ${chance}, loss ${said.losses.at(-1).toFixed(3)}; IoU ${said.iou.toFixed(2)} with the digit there.`;
     this.draw();
   }
 

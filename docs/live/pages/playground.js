@@ -3,7 +3,7 @@ import { Live } from "./live.js";
 import { panel } from "./start.js";
 import { INKS, array, bitmap, dot, frame, grey, line, on, rgb, rows, tag, warm } from "./draw.js";
 import { Mover, Training } from "./learning.js";
-import { MOST, PEN, SIDE, covers, fromLink, handles, held, mostRoom, ofStrokes, strokesOf, toLink } from "./sketch.js";
+import { MOST, PEN, SIDE, covers, fromLink, handles, held, mostRoom, named, ofStrokes, strokesOf, toLink } from "./sketch.js";
 
 const $ = (id) => document.getElementById(id);
 const make = (kind, words = "", more = {}, ...inside) => { const made = Object.assign(document.createElement(kind), { textContent: words }, more); made.append(...inside); return made; };
@@ -279,7 +279,7 @@ function drawProposals() {
 
 function drawDetection() {
   const found = look.detections[k];
-  $("who").textContent = found ? `a ${found.name} with ${found.score.toFixed(2)}` : "nothing is found";
+  $("who").textContent = found ? `${named(found.name)} with ${found.score.toFixed(2)}` : "nothing is found";
   if (!one || !found) return;
   const { roi, grid, probabilities } = one, [x1, y1, x2, y2] = roi, side = 1.35 * Math.max(x2 - x1, y2 - y1, 8);
   picture($("roi"), (context, pixel) => {

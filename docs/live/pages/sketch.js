@@ -4,6 +4,7 @@ export const SIDE = 128, PEN = 0.075, MOST = 12; // PEN: half a stroke's width i
 
 const turned = ({ angle }) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
 const short = (value) => Math.round(1000 * value) / 1000;
+export const named = (digit) => `${Number(digit) === 8 ? "an" : "a"} ${digit}`;
 export const held = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // A place of a digit, in pixels from its middle before it is turned  ->  its place in the picture
