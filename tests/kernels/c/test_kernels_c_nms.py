@@ -59,7 +59,7 @@ def test_what_it_leaves_to_others(boxes):
     assert kernel in (in_numpy.nms, None)
 
 
-@pytest.mark.parametrize("most, swept", [(8, True), (99, False)])
+@pytest.mark.parametrize("most, swept", [(8, True), (49, True), (50, False), (99, False), (300, False)])
 def test_large_groups_are_swept(monkeypatch, most, swept):
     boxes, scores = crowd(0, 200)
     group, seen = np.arange(200) // 50, []

@@ -23,7 +23,7 @@ def nms(boxes, scores, *, iou_threshold, group=None, valid=None):
     if group is not None:
         order = order[np.argsort(group[order], kind="stable")]
         groups[:] = group[order]
-    if (groups[MOST:] == groups[: len(groups) - MOST]).any():
+    if (groups[MOST:] == groups[:-MOST]).any():
         return in_numpy.nms(boxes, scores, iou_threshold=iou_threshold, group=group, valid=valid)
     kept, rows = np.empty(len(order), np.int64), np.empty((5, len(order) + lane().lanes), np.float32)
     arrays = kept, rows, boxes.take(order, axis=0), groups, np.float32([iou_threshold])  # as long as C reads them
