@@ -21,7 +21,7 @@ kit.start("linked", (root, data) => {
     const region = kit.add(svg, "rect.tmr-kin.tmr-region"), cell = kit.add(svg, "rect.tmr-kin.tmr-cellmark");
     return { ...level, figure, svg, region, cell, said: kit.add(figure, "figcaption") };
   });
-  kit.add(root, "p.tmr-help", {}, "Point at what was found, tap it, or Tab to its name: everything that it was made of lights up. Below, the five maps of the pyramid, bright where their numbers are large.");
+  kit.add(root, "p.tmr-help", {}, "Point at what was found, tap it, or Tab to its name: everything that it was made of lights up. The five maps of the pyramid are bright where their numbers are large.");
   const say = kit.speaker(root);
 
   const buttons = data.found.map((one, k) => {
