@@ -62,5 +62,6 @@ html_sidebars = {"index": [], "instructor_guide": []}  # these have no pages bel
 html_context = {"default_mode": "auto"}
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as they are written, not as this machine prints them
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"

@@ -26,6 +26,19 @@
       .map(([e, box]) => `${Math.round(box.width)}x${Math.round(box.height)} pixels are left empty: ${e.outerHTML.slice(0, 100)}`);
   },
 
+  // No word ends beyond the right edge, where it cannot be scrolled to.
+  cut() {
+    const width = document.documentElement.clientWidth, found = new Set(), walk = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT), range = document.createRange();
+    const scrolls = (e) => e && e.tagName !== "ARTICLE" && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+    while (walk.nextNode()) {
+      const e = walk.currentNode.parentElement;
+      if (!walk.currentNode.data.trim() || !e.getClientRects().length || e.closest("mjx-container, svg, script, style")) continue;
+      range.selectNodeContents(walk.currentNode);
+      if ([...range.getClientRects()].some((box) => box.width > 1 && box.right > width + 1) && !scrolls(e)) found.add(`“${walk.currentNode.data.trim().slice(0, 60)}” is cut at ${width}`);
+    }
+    return [...found];
+  },
+
   // A number and its unit stand on one line of a table.
   broken() {
     const amount = /^[\d.,]+(?: (?:ms|us|s|min|MB|kB|GB|%)| to [\d.,]+)$/;

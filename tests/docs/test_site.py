@@ -29,7 +29,7 @@ RAN = {path.stem for path in now(sources())} | {RUN_HERE}  # lessons that have o
 LARGEST = 1_500_000  # bytes of a page
 WHOLE = "article :is(pre, .pst-scrollable-table-container, mjx-container[display=true])"  # what a desk has room for
 LOOKS = [  # width, scheme, and what is asked of every page then
-    (390, "light", [("overflow",), ("names",), ("alternatives",), ("unseen",)]),
+    (390, "light", [("overflow",), ("cut",), ("names",), ("alternatives",), ("unseen",)]),
     (1280, "light", [("overflow",), ("names",), ("contrast",), ("sideways", WHOLE), ("unseen",), ("broken",)]),
     (1280, "dark", [("contrast",)]),
 ]
