@@ -63,6 +63,20 @@ def test_keys_alone_lead_through_it(opened, told):
     assert page.locator("#said").inner_text().startswith(f"{len(told)} shown")
 
 
+def test_as_the_output_of_a_notebook_s_cell_it_is_the_same_page(report, told, tmp_path, visit):
+    """Two cells that show it do not disturb each other: each is a page of its own."""
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><title>cells</title>{report._repr_html_() * 2}", encoding="utf-8")
+    visitor = visit(path.as_uri())
+    visitor.page.goto(path.as_uri())
+    first, second = (visitor.page.frame_locator("iframe").nth(i) for i in range(2))
+    first.locator("#found button").first.click()
+    first.locator("#chain0").filter(has_text=told.chain(0).title).wait_for()
+    assert second.locator("#found button").count() == first.locator("#found button").count()
+    assert first.locator("#found [aria-pressed=true]").count() != second.locator("#found [aria-pressed=true]").count()
+    assert visitor.outside == [] and visitor.errors == []
+
+
 def test_a_cell_is_shown_where_one_points(opened):
     opened.locator("#stages button").first.click()
     box = opened.locator("#picture svg").bounding_box()
