@@ -30,7 +30,7 @@ class Course:
         return self.learning_rate * warm * (0.1 if step >= 0.8 * self.steps else 1.0)
 
 
-def trained(package, *, files=(), **course):
+def train_briefly(package, *, files=(), **course):
     """Train and judge.  files: of an exhibit, below the package; course: of a Course  ->
 
     {"bbox": AP, "segm": AP}, {"met": False} when the training runs no line of the files, or {"stopped": why}

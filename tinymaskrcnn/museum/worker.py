@@ -142,9 +142,9 @@ def _training(package, request):
     """{"training": what a short training comes to}, where that was asked for."""
     if not request.get("training"):
         return {}
-    from .training import trained
+    from .training import train_briefly
 
-    return {"training": trained(package, **request["training"])}
+    return {"training": train_briefly(package, **request["training"])}
 
 
 if __name__ == "__main__":
