@@ -1,6 +1,8 @@
 """The playground's side of Python, in this Python: what its page is told is what the package computes."""
 
+import base64
 import copy
+import html
 import json
 import re
 import sys
@@ -122,6 +124,12 @@ def test_the_overview_is_what_the_detector_says(model):
         masks, owner = found.masks[shown], array(said["owner"])
         np.testing.assert_array_equal(owner, np.where(masks.any(axis=0), masks.argmax(axis=0) + 1, 0))
         assert [level["name"] for level in said["levels"]] == ["P2", "P3", "P4", "P5", "P6"]
+        for features, _ in (map(array, level["maps"]) for level in said["levels"]):
+            assert features.min() == 0 and features.max() == 1
+        right = sum(one["verdict"] == "right" for one in said["detections"])
+        assert said["words"].startswith(f"{right} of {sum(map(bool, said['digits']))} digits found")
+        wrong = len(said["detections"]) - right
+        assert bool(wrong) == (f"{wrong} box" in said["words"])
 
 
 def test_other_thresholds_decide_anew_and_a_cell_is_one_of_the_map(model):
@@ -129,15 +137,17 @@ def test_other_thresholds_decide_anew_and_a_cell_is_one_of_the_map(model):
     trace = trace_detection(model, drawn(scene)[0])
     for settings in ({"rpn.nms_iou": 0.2}, {"rpn.post_nms_top_n": 3}, {"roi.mask_threshold": 0.9}):
         other, said = what_if(trace, settings), playground.overview(scene=scene, settings=settings, min_score=0.0)
-        np.testing.assert_allclose(array(said["proposals"]["boxes"]), other.proposals.boxes, rtol=1e-5)
+        np.testing.assert_allclose(array(said["nms"]["after"]["boxes"])[::-1, :4], other.proposals.boxes, rtol=1e-5)
+        assert said["nms"]["after"]["words"].endswith(f" the best {len(other.proposals.boxes)} become proposals")
         np.testing.assert_array_equal(array(said["owner"]) > 0, other.detections.masks.any(axis=0))
     for level, row, column in ((0, 31, 0), (1, 4, 3), (4, 1, 1)):
         said = playground.cell(scene=scene, level=level, row=row, column=column)
         stride, boxes = 2 ** (level + 2), np.array(said["boxes"])
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         np.testing.assert_allclose(middle, np.tile([column * stride, row * stride], (3, 1)), atol=stride / 2 + 1e-6)
-        most = array(playground.overview(scene=scene)["levels"][level]["objectness"])[row, column]
-        assert max(said["objectness"]) == pytest.approx(most)
+        most = array(playground.overview(scene=scene)["levels"][level]["maps"][1])[row, column] ** 2
+        assert max(said["objectness"]) == pytest.approx(most, rel=1e-5)
+        assert said["place"] == [column * stride, row * stride, stride, stride] and said["html"].count("<dt>") == 3
 
 
 def test_a_detection_is_told_down_to_its_crop(model):
@@ -149,9 +159,10 @@ def test_a_detection_is_told_down_to_its_crop(model):
         crops, _ = model.roi_heads.heads["box"].pool.forward(
             [level[None] for level in trace.pyramid], rois=rois, image_index=np.zeros(1, int)
         )
-        np.testing.assert_allclose(array(said["crop"]), np.sqrt((crops[0] ** 2).mean(axis=2)), rtol=1e-4)
+        strength = np.sqrt((crops[0] ** 2).mean(axis=2))
+        np.testing.assert_allclose(array(said["crop"]), strength / strength.max(), rtol=1e-4)
         assert max(said["probabilities"]) == pytest.approx(trace.detections.scores[k])
-        assert len(said["grid"]["x"]) == 14 == len(said["grid"]["y"])
+        assert len(said["dots"]) == 14 * 14 and len(said["lines"]) == 2 * 8 and said["html"].count("<div") == 11
         steps = playground.why(scene=scene, k=k)["steps"]
         assert steps[0]["text"].startswith("right") and {"anchor", "RPN NMS", "mask"} <= {s["name"] for s in steps}
 
@@ -163,9 +174,21 @@ def test_a_missed_digit_is_told_where_it_was_lost(model, named):
     image, target, _ = drawn(scene)
     label = named.get("digit", -1) + 1 or None
     fate = why_missed(trace_detection(model, image), target.boxes[0], label=label, mask=target.masks[0], min_score=0.5)
-    assert (lost["stage"], lost["reason"]) == (fate.stage, fate.reason) and lost["digit"] == 0
-    chain = playground.missed(scene=scene, object=lost["object"])
-    assert chain["title"].startswith(f"missed: {named.get('digit', 'object')}, ") and chain["steps"]
+    assert lost["stage"] == fate.stage and lost["digit"] == 0
+    told = playground.missed(scene=scene)
+    [one] = told["missed"]
+    assert (one["stage"], one["reason"]) == (fate.stage, fate.reason) and one["steps"]
+    assert {name: count for name, _, count in one["funnel"]}.items() <= fate.counts.items()
+    assert one["funnel"][-1][0] == fate.stage and f"Digit 1 was lost at “{fate.stage}”" in told["html"]
+    assert html.escape(one["steps"][0]["text"]) in told["html"]
+    assert html.escape(fate.reason) in playground.missed(scene=scene, most=0)["html"]
+
+
+def test_of_an_empty_scene_everything_can_be_told():
+    said = playground.overview(scene=scene_of(), min_score=0.95)
+    assert said["words"] == "0 of 0 digits found." and said["detections"] == [] == said["missed"]
+    assert "Nothing is found" in playground.why(scene=scene_of(), k=0, min_score=0.95)["html"]
+    assert "<button" in playground.missed(scene=scene_of(), min_score=0.95)["html"]
 
 
 def test_a_digit_that_nobody_named_is_what_it_is_found_as():
@@ -204,6 +227,8 @@ def test_a_box_beside_a_digit_is_pulled_onto_it():
         start = (box + [7, -5, 9, -3]).tolist()
         walked = playground.move(scene=scene, box=start, digit=int(label) - 1, steps=60)
         iou = iou_matrix(np.array(walked["boxes"]), box[None].astype(np.float64))[:, 0]
+        assert f"loss {walked['losses'][-1]:.3f}; IoU {iou[-1]:.2f}" in walked["words"]
+        assert all(abs(x) <= 13 and abs(y) <= 13 and (x == 0) != (y == 0) for _, (x, y) in walked["pulls"])
         assert walked["iou"] == pytest.approx(iou[-1]) and walked["losses"][-1] < walked["losses"][0] / 4
         gained.append(iou[-1] - iou[0])
         again = playground.move(scene=scene, box=walked["boxes"][30], digit=int(label) - 1, steps=30)
@@ -218,6 +243,7 @@ def test_a_training_goes_on_where_it_stood():
     whole = one.go(3)
     parts = [two.go(1), two.go(2)]
     assert whole["losses"] == [*parts[0]["losses"], *parts[1]["losses"]] and whole["step"] == 3
+    assert whole["curve"] == parts[1]["curve"] == pytest.approx([np.mean(whole["losses"][: i + 1]) for i in range(3)])
     assert whole["frame"] == parts[1]["frame"]
     first = playground.train(steps=0, begin=True)
     assert first["step"] == 0 and playground.train(steps=2)["losses"] == whole["losses"][:2]
@@ -235,6 +261,47 @@ def test_the_small_detector_learns():
 
 
 # ---------------------------------------------------------------- between Python and the page
+
+
+def link_of(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def test_a_link_holds_a_scene_and_what_it_leaves_out_is_filled_in(model):
+    given = {"scene": {"digits": [{"x": 90, "y": 60, "size": 40, "sample": 3}]}, "settings": {"rpn.nms_iou": 0.4}}
+    said = playground.linked(link=link_of(given | {"least": 0.3}))
+    assert said["scene"] == scene_of({"x": 90, "y": 60, "size": 40, "angle": 0, "sample": 3})
+    assert said["settings"]["rpn.nms_iou"] == 0.4 and said["min_score"] == 0.3
+    config, usual = model.config, playground.recorded()["settings"]
+    assert said["settings"].keys() == usual.keys()
+    assert usual["rpn.nms_iou"] == config.rpn.nms_iou and usual["rpn.post_nms_top_n"] == config.rpn.post_nms_top_n[1]
+    assert usual["roi.mask_threshold"] == config.roi.mask_threshold
+
+
+def test_a_link_without_a_scene_is_refused_in_one_sentence():
+    texts = ["e30", "%%", "", "ä", link_of([]), link_of({"scene": 5}), link_of({"scene": {"digits": [5]}})]
+    texts += [link_of({"scene": damaged}) for damaged in damages() if isinstance(damaged, dict) and damaged]
+    texts += [link_of({"scene": scene_of(), "least": value}) for value in (None, "half", [], float("nan"), True)]
+    texts += [link_of({"scene": scene_of(), "settings": s}) for s in (5, {"rpn.nms_iou": "half"}, {"rpn.other": 1})]
+    refused = 0
+    for text in texts:
+        try:
+            drawn(playground.linked(link=text)["scene"])
+        except DataError as error:
+            refused += 1
+            assert str(error).startswith("This link holds no scene that can be read") and len(str(error)) <= 500
+    assert refused > 80
+
+
+PROGRAM = ("playground", "draw", "sketch", "learning", "worker")
+
+
+def test_the_program_of_the_page_stays_small():
+    """600 lines of code at most, none of them long: what is computed or worded, Python does."""
+    pages = [(LIVE / "pages" / f"{name}.js").read_text(encoding="utf-8").splitlines() for name in PROGRAM]
+    lines = [line for page in pages for line in page if line.strip() and not line.strip().startswith("//")]
+    assert len(lines) <= 600
+    assert max(map(len, lines)) <= 160
 
 
 def test_arrays_travel_as_text():

@@ -1,16 +1,21 @@
-// Drawing on canvases in pixels of a picture, whatever size they have on the screen: pictures, maps, boxes, curves.
+// Canvases in pixels of a picture, whatever size they have on the screen: what is drawn on them, and hands on them.
 
 export const INKS = ["#56B4E9", "#E69F00", "#00B386", "#CC79A7", "#F0E442", "#7FB2FF", "#FF8A4C", "#9D9DFF", "#E06CC4", "#B5B54A"];
 const RAMP = [[8, 8, 16], [58, 20, 106], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const KINDS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 // {shape, type, data: base64} of Python's `plain`  ->  {shape, values}
-export function array({ shape, type, data }) {
+function array({ shape, type, data }) {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   return { shape, values: new KINDS[type](bytes.buffer) };
 }
 
-export const rows = ({ shape: [count, width], values }) => Array.from({ length: count }, (_, i) => [...values.subarray(i * width, (i + 1) * width)]);
+export function rows(plain) { // of an array of two dimensions
+  const { shape: [count, width], values } = array(plain);
+  return Array.from({ length: count }, (_, i) => [...values.subarray(i * width, (i + 1) * width)]);
+}
+
 export const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 export const grey = (value) => [value, value, value, 255];
 
@@ -19,10 +24,11 @@ export function warm(share) { // 0..1  ->  a colour from night to flame
   return [...RAMP[low].map((c, i) => c + (at - low) * (RAMP[low + 1][i] - c)), 255];
 }
 
-// A picture of width x height cells, each coloured by color(value, place).
-export function bitmap(values, width, height, color) {
+// A picture of an array's cells, each coloured by color(value).
+export function bitmap(plain, color) {
+  const { shape: [height, width], values } = array(plain);
   const cells = new ImageData(width, height), canvas = Object.assign(document.createElement("canvas"), { width, height });
-  for (let i = 0; i < width * height; i++) cells.data.set(color(values[i], i), 4 * i);
+  values.forEach((value, i) => cells.data.set(color(value), 4 * i));
   canvas.getContext("2d").putImageData(cells, 0, 0);
   return canvas;
 }
@@ -31,13 +37,22 @@ export function bitmap(values, width, height, color) {
 export function on(canvas, [x, y, width, height], paint) {
   const { clientWidth: wide, clientHeight: high } = canvas, fine = window.devicePixelRatio || 1;
   if (!wide || !high) return;
-  const context = canvas.getContext("2d"), [across, down] = [Math.round(wide * fine) / width, Math.round(high * fine) / height];
-  if (canvas.width !== Math.round(wide * fine) || canvas.height !== Math.round(high * fine)) Object.assign(canvas, { width: Math.round(wide * fine), height: Math.round(high * fine) });
-  context.resetTransform();
-  context.clearRect(0, 0, canvas.width, canvas.height);
+  const size = { width: Math.round(wide * fine), height: Math.round(high * fine) };
+  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
+  const context = canvas.getContext("2d"), [across, down] = [size.width / width, size.height / height];
   context.setTransform(across, 0, 0, down, -x * across, -y * down);
+  context.clearRect(x, y, width, height);
   Object.assign(context, { globalAlpha: 1, imageSmoothingEnabled: false, lineJoin: "round", lineCap: "round" });
   paint(context, width / wide);
+}
+
+// Lets an array fill a canvas, and paint(context, pixel) draw over it in pixels of its cells.
+export function show(canvas, plain, color, paint = () => {}) {
+  const picture = bitmap(plain, color);
+  on(canvas, [0, 0, picture.width, picture.height], (context, pixel) => {
+    context.drawImage(picture, 0, 0);
+    paint(context, pixel);
+  });
 }
 
 export function line(context, points, color, width, dash = []) {
@@ -49,16 +64,10 @@ export function line(context, points, color, width, dash = []) {
   context.stroke();
 }
 
-export function frame(context, [x1, y1, x2, y2], color, width, dash) {
+export const frame = (context, [x1, y1, x2, y2], color, width, dash) =>
   line(context, [[x1, y1], [x2, y1], [x2, y2], [x1, y2], [x1, y1]], color, width, dash);
-}
 
-export function dot(context, [x, y], color, radius) {
-  context.fillStyle = color;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 7);
-  context.fill();
-}
+export const dot = (context, at, color, radius) => line(context, [at], color, 2 * radius);
 
 // Words on the upper edge of a box, within a picture that is `side` wide.
 export function tag(context, [x1, y1], words, color, pixel, side) {
@@ -75,6 +84,26 @@ export function arrow(context, [x, y], [dx, dy], color, pixel) {
   const length = Math.hypot(dx, dy) || 1, tip = [x + dx, y + dy], [u, v] = [7 * pixel * dx / length, 7 * pixel * dy / length];
   line(context, [[x, y], tip], color, 3 * pixel);
   line(context, [[tip[0] - u + 0.6 * v, tip[1] - v - 0.6 * u], tip, [tip[0] - u - 0.6 * v, tip[1] - v + 0.6 * u]], color, 3 * pixel);
+}
+
+// Frames of detections with their names, in a picture that is `side` wide; width(place): of a frame.
+export function labelled(context, detections, pixel, side, width) {
+  detections.forEach(({ box, name }, i) => frame(context, box, INKS[name], width(i) * pixel));
+  detections.forEach(({ box, name, tag: words }) => tag(context, box, words, INKS[name], pixel, side));
+}
+
+// What a hand does on a canvas, in pixels of a picture that is `side` wide: press([x, y], event), drag([x, y]), release().
+// And a key: key(event, [dx, dy] of an arrow) is false where it was none of the canvas.
+export function hand(canvas, side, { press, drag, release = () => {}, key }) {
+  const spot = ({ offsetX, offsetY }) => [(offsetX * side) / canvas.clientWidth, (offsetY * side) / canvas.clientHeight];
+  canvas.onpointerdown = (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    press(spot(event), event);
+  };
+  canvas.onpointermove = (event) => drag?.(spot(event));
+  canvas.onpointerup = canvas.onpointercancel = release;
+  canvas.onkeydown = (event) => key(event, ARROWS[event.key]) === false || event.preventDefault();
 }
 
 // Numbers as a line from left to right, up to `total` of them; the first and the last in words.

@@ -4,7 +4,6 @@ export const SIDE = 128, PEN = 0.075, MOST = 12; // PEN: half a stroke's width i
 
 const turned = ({ angle }) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
 const short = (value) => Math.round(1000 * value) / 1000;
-export const named = (digit) => `${Number(digit) === 8 ? "an" : "a"} ${digit}`;
 export const held = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // A place of a digit, in pixels from its middle before it is turned  ->  its place in the picture
@@ -44,20 +43,4 @@ export function mostRoom(digits) { // the place that is farthest from all digits
   return spots.reduce((best, spot) => (room(spot) > room(best) ? spot : best));
 }
 
-export const toLink = (value) => `#scene=${btoa(JSON.stringify(value)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "")}`;
-
-export function fromLink(hash) { // {scene, settings, least}; null where there is none. Throws where it is none that can be read.
-  const text = hash.match(/^#scene=(.+)/)?.[1];
-  if (!text) return null;
-  const { scene: { digits, noise = 0, clutter = 0, seed = 0 }, settings = {}, least = 0.5 } = JSON.parse(atob(text.replace(/-/g, "+").replace(/_/g, "/")));
-  const all = [noise, clutter, seed, least, ...Object.values(settings), ...digits.flatMap(numbersOf)];
-  if (!all.every(Number.isFinite) || !Object.keys(settings).every((name) => SETTINGS.includes(name))) throw new Error("no scene");
-  return { scene: { digits: digits.map((digit) => ({ angle: 0, ...digit })), noise, clutter, seed }, settings, least };
-}
-
-const SETTINGS = ["rpn.nms_iou", "rpn.post_nms_top_n", "roi.mask_threshold"]; // those of the page's sliders
-
-function numbersOf({ x, y, size, angle = 0, sample, strokes, digit = 0 }) { // all that a digit has to have
-  if (strokes && !strokes.every((stroke) => stroke.length && stroke.every((point) => point.length === 2))) return [NaN];
-  return [x, y, size, angle, digit, ...(strokes ? strokes.flat(2) : [sample])];
-}
+export const toLink = (value) => `#scene=${btoa(JSON.stringify(value))}`;

@@ -13,8 +13,9 @@ from tinymaskrcnn.data import digits
 from tinymaskrcnn.errors import ArgumentError, shown
 from tinymaskrcnn.zoo import load_tour_detector
 
-from . import stages
-from .moving import Mover, overlap
+from . import stages, words
+from .links import SETTINGS, read_link
+from .moving import Mover, overlap, pulls
 from .plain import plain
 from .sketch import SIDE, read_sketch
 from .training import Training
@@ -43,9 +44,9 @@ def why(*, scene, k, settings=None, min_score=0.5):
     return stages.chain_of(_decided(scene, settings), min_score, k)
 
 
-def missed(*, scene, object, settings=None, min_score=0.5):
-    """Where a missed object was lost: see `stages.fate_of`."""
-    return stages.fate_of(_decided(scene, settings), min_score, object)
+def missed(*, scene, settings=None, min_score=0.5, most=3):
+    """Where each missed digit was lost: see `stages.missed_ones`."""
+    return stages.missed_ones(_decided(scene, settings), min_score, most)
 
 
 def move(*, scene, box, digit, steps=1, pixels=0.5):
@@ -55,7 +56,9 @@ def move(*, scene, box, digit, steps=1, pixels=0.5):
     seen = _seen(_key(scene))
     pyramid = [level[None] for level in seen.trace.pyramid]
     walked = _mover().walk(pyramid, box, digit + 1, steps=steps, pixels=pixels, side=SIDE)
-    return walked | {"iou": float(overlap(walked["boxes"][-1], seen.target.boxes).max(initial=0))}
+    last, iou = walked["boxes"][-1], float(overlap(walked["boxes"][-1], seen.target.boxes).max(initial=0))
+    said = words.of_move(digit, walked["probabilities"][digit + 1], walked["losses"][-1], iou)
+    return walked | {"iou": iou, "pulls": pulls(last, walked["gradient"]), "words": said}
 
 
 def samples(*, digit, count=8, seed=0):
@@ -71,7 +74,13 @@ def train(*, steps, begin=False):
     if begin:
         _trained.cache_clear()
     told = _trained().go(steps)
-    return told | ({"judged": _trained().judge()} if told["step"] == told["of"] else {})
+    judged = _trained().judge() if told["step"] == told["of"] else None
+    return told | {"judged": judged, "words": words.of_training(told["step"], told["of"], judged)}
+
+
+def linked(*, link):
+    """The scene that an address holds: see `read_link`."""
+    return read_link(link)
 
 
 def example(number=0):
@@ -93,13 +102,21 @@ def example(number=0):
 
 
 def recorded():
-    """The answers that the page shows before Python has started: {"scene", "overview", "at", "cell",
-    "detection", "why", "samples": some numbers of each digit, "film": what the training looks at}."""
+    """The answers that the page shows before Python has started: {"scene", "settings", "overview", "at", "cell",
+    "detection", "why", "missed", "samples": some numbers of each digit, "film": what the training looks at, "mover":
+    the box that is moved first, off the first digit}."""
     scene, at = example(), {"level": 1, "row": 4, "column": 3}
-    asked = {"scene": scene, "overview": overview(scene=scene), "at": at, "cell": cell(scene=scene, **at)}
-    asked |= {"detection": detection(scene=scene, k=0), "why": why(scene=scene, k=0)}
+    asked = {"scene": scene, "settings": SETTINGS, "overview": overview(scene=scene)}
+    asked |= {"at": at, "cell": cell(scene=scene, **at), "mover": _beside(scene)}
+    asked |= {"detection": detection(scene=scene, k=0), "why": why(scene=scene, k=0)} | {"missed": missed(scene=scene)}
     asked |= {"samples": [samples(digit=digit) for digit in range(10)]}
     return asked | {"film": plain(Training().picture())}
+
+
+def _beside(scene):
+    seen = _seen(_key(scene))
+    box, label = seen.target.boxes[0], seen.target.labels[0]
+    return {"box": (box + [7, -5, 9, -3]).tolist(), "digit": int(label) - 1}
 
 
 # ---------------------------------------------------------------- what is remembered
@@ -130,7 +147,8 @@ def _decided_by(key, settings):
 
 
 def _decided(scene, settings):
-    return _decided_by(_key(scene), tuple(sorted((settings or {}).items())))
+    other = {name: value for name, value in (settings or {}).items() if value != SETTINGS.get(name)}
+    return _decided_by(_key(scene), tuple(sorted(other.items())))
 
 
 @functools.lru_cache(maxsize=1)

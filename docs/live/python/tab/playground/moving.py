@@ -64,3 +64,15 @@ def held(box, side):
 def overlap(box, boxes):
     """IoU of a box with boxes (K, 4)  ->  (K,)"""
     return iou_matrix(np.asarray(box, np.float64)[None], np.asarray(boxes, np.float64))[0]
+
+
+def pulls(box, gradient, longest=13.0):
+    """Where the loss wants the edges of a box: [[the middle of an edge, where it is drawn to]], each of 2 pixels.
+
+    The edge that is drawn hardest goes `longest` pixels; of those that hardly move nothing is told.
+    """
+    x1, y1, x2, y2 = box
+    middles = [[x1, (y1 + y2) / 2], [(x1 + x2) / 2, y1], [x2, (y1 + y2) / 2], [(x1 + x2) / 2, y2]]
+    reach = -longest * np.asarray(gradient) / max(np.abs(gradient).max(), 1e-12)
+    ways = [[by, 0.0] if edge % 2 == 0 else [0.0, by] for edge, by in enumerate(reach.tolist())]
+    return [[at, way] for at, way in zip(middles, ways) if max(map(abs, way)) > 0.5]

@@ -15,6 +15,7 @@ KINDS = (0, 1, 7)  # the digits that it learns to tell apart
 STEPS = 240
 SHOWN = 0.3  # score from which on a box is shown in the film
 JUDGED = 16  # test scenes that say how well it does
+SMOOTHED = 8  # steps whose mean loss is a point of the curve
 
 
 def small_config(steps=STEPS):
@@ -40,7 +41,7 @@ class Training:
             for split in ("train", "test")
         )
         self.trainer = Trainer(self.model, self.stream, config.train)
-        self.steps = steps
+        self.steps, self.losses = steps, []
         self.probe, self.truth = self._probe()
 
     def _probe(self):
@@ -52,21 +53,28 @@ class Training:
         return self.trainer.step
 
     def go(self, steps):
-        """So many steps, or those that are left: {"step", "of", "losses": one for each step, "frame"}"""
+        """So many steps, or those that are left.
+
+        ->  {"step", "of", "losses": one for each step, "curve": the smoothed losses of all steps so far, "frame"}
+        """
         self.model.train()
         losses = []
         with computing():
             while len(losses) < steps and self.step < self.steps:
                 losses.append(self.trainer.train_step([self.stream.batch(self.step)])["loss"])
         self.model.eval()
-        return {"step": self.step, "of": self.steps, "losses": losses, "frame": self.frame()}
+        self.losses += losses
+        told = {"step": self.step, "of": self.steps, "losses": losses}
+        return told | {"curve": smoothed(self.losses), "frame": self.frame()}
 
     def frame(self):
-        """What it finds in the scene of the film: {"step", "boxes", "names", "scores"}"""
+        """What it finds in the scene of the film: {"step", "detections": [{"box", "name", "score", "tag"}]}"""
         found = self._found(self.probe)
         kept = found.select(np.flatnonzero(found.scores >= SHOWN))
         names = [self.model.config.class_names[label] for label in kept.labels]
-        return {"step": self.step, "boxes": kept.boxes.tolist(), "names": names, "scores": kept.scores.tolist()}
+        told = zip(names, kept.boxes.tolist(), kept.scores.tolist())
+        shown = [{"box": box, "name": name, "score": score, "tag": f"{name}  {score:.2f}"} for name, box, score in told]
+        return {"step": self.step, "detections": shown}
 
     def picture(self):
         """The scene of the film, and where its digits are: {"image", "boxes"}"""
@@ -87,6 +95,11 @@ class Training:
     def _found(self, image):
         size = np.array([image.shape[:2]])
         return self.model.detect(image[None], sizes=size, original_sizes=size)[0]
+
+
+def smoothed(losses):
+    """Of each loss the mean of it and those before, SMOOTHED of them at most: [float]  ->  [float]"""
+    return [float(np.mean(losses[max(0, i + 1 - SMOOTHED) : i + 1])) for i in range(len(losses))]
 
 
 def _only(bank, kinds):
