@@ -66,7 +66,7 @@ async function near() { // what is said at once
   const given = of, wanted = look.detections.length && { scene: given.scene, settings: given.settings, k };
   const said = await Promise.all([ask("cell", { scene: given.scene, ...cell }), wanted && ask("detection", wanted)]);
   if (given !== of) return;
-  [cells, one] = [said[0] ?? cells, said[1] ?? one];
+  [cells, one] = [said[0] || cells, said[1] || one];
   drawCell();
   drawDetection();
 }
