@@ -161,7 +161,7 @@ def test_predict_prints_a_table_and_draws(kind, photo, tmp_path, capsys, monkeyp
 
 def test_predict_finds_nothing_above_a_high_score(photo, tmp_path, capsys):
     model = coco_model(KIND, tmp_path / "model.npz")
-    command = ["predict", str(photo), "--model", str(model), "--out", str(tmp_path / "out"), "--score", "1.1"]
+    command = ["predict", str(photo), "--model", str(model), "--out", str(tmp_path / "out"), "--score", "1"]
     assert cli.main(command) == 0
     captured = capsys.readouterr()
     assert "no objects" in captured.out and "--invert" not in captured.err

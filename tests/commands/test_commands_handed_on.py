@@ -33,7 +33,7 @@ DEFAULTS = {
     "data": NOTHING | {"action": "check", "out": None, "decode": None, "pictures": 50, "set": []},
     "convert W --out O": {"weights": "W", "out": "O"} | dict.fromkeys(("kind", "classes", "norm_eps"))
     | {"half": False},
-    "doctor": {"data": None, "run": None},
+    "doctor": dict.fromkeys(("data", "run", "images", "decode", "out")),
     "profile": PLACE | dict.fromkeys(("run", "config", "system", "backbone", "scenes", "data", "seed", "batch_size"))
     | {"inference": False, "set": [], "steps": 10, "out": "profile.png", "json": None, "tf32": False},
     "homework list": {"action": "list"},

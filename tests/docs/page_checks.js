@@ -28,7 +28,7 @@
 
   // No word ends beyond the right edge, where it cannot be scrolled to.
   cut() {
-    const width = document.documentElement.clientWidth, found = new Set(), walk = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT), range = document.createRange();
+    const width = document.documentElement.clientWidth, found = new Set(), walk = document.createTreeWalker(document.querySelector("article") ?? document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
     const scrolls = (e) => e && e.tagName !== "ARTICLE" && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
     while (walk.nextNode()) {
       const e = walk.currentNode.parentElement;

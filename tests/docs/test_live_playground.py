@@ -136,6 +136,10 @@ def follow_links(player):
     page.locator("#said", has_text="a scene's size is a number from 6 to 128; got 5000").wait_for()
     player.react(lambda: page.locator("#undo").click())  # and what was there goes on
     page.locator("#said", has_text="of 3 digits").wait_for()
+    player.react(lambda: page.locator("#empty").click())
+    page.locator("#who", has_text="nothing is found").wait_for()
+    player.react(lambda: page.locator("#undo").click())
+    page.locator("#who", has_text="a 3 with").wait_for()
     player.go_to(link(scene={"digits": [three]}, settings={"rpn.nms_iou": 7}, least=0.3))
     page.locator("#said", has_text="nms_iou").wait_for()
     page.wait_for_function("document.getElementById('nms').value !== '1' && least.value === '0.6'")  # as it was
