@@ -107,7 +107,7 @@ def lessons_run(site, visit):
     if not os.environ.get("TINYMASKRCNN_PYODIDE"):
         return
     with served(site) as address:
-        for name in RUN_LIVE if ALL else RUN_LIVE[:1]:
+        for name in RUN_LIVE if ALL else [name for name in RUN_LIVE if name in RAN][:1]:
             visitor = visit(address)
             lesson_runs_by_its_buttons(visitor.page, address, name, most=None if ALL else 8)
             assert visitor.outside == [] and visitor.errors == []

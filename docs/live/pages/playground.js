@@ -371,4 +371,4 @@ $("why").innerHTML = recorded.why.html;
 $("missed").innerHTML = recorded.missed.html;
 controls();
 await start();
-if (turn || !await follow()) refresh();
+if (turn || await follow() === undefined) refresh(); // a link that is refused: its reason stays, until somebody does something
