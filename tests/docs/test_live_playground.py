@@ -139,10 +139,12 @@ def follow_links(player):
     player.react(lambda: page.locator("#empty").click())
     page.locator("#who", has_text="nothing is found").wait_for()
     player.react(lambda: page.locator("#undo").click())
-    page.locator("#who", has_text="a 3 with").wait_for()
     player.go_to(link(scene={"digits": [three]}, settings={"rpn.nms_iou": 7}, least=0.3))
     page.locator("#said", has_text="nms_iou").wait_for()
+    page.wait_for_timeout(500)  # longer than a hand rests, after which the words about the scene come
+    assert "nms_iou" in page.locator("#said").inner_text()
     page.wait_for_function("document.getElementById('nms').value !== '1' && least.value === '0.6'")  # as it was
+    page.locator("#who", has_text="a 3 with").wait_for()
 
 
 def test_an_address_that_holds_no_scene_says_so_and_shows_another_one(play):

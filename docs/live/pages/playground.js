@@ -7,6 +7,7 @@ import { MOST, PEN, SIDE, covers, handles, held, mostRoom, ofStrokes, strokesOf,
 
 const $ = (id) => document.getElementById(id);
 const say = (words) => { $("said").textContent = words; };
+const refuse = (words) => { say(words); refused = of; }; // which stays to be read: no other words about what is shown
 const NEEDS_PYTHON = ["another", "one", "run", "train", "again", "nms", "top", "cut", "least", "noise", "clutter"];
 const live = new Live();
 
@@ -23,13 +24,13 @@ async function ask(name, given, channel = name) {
   try {
     return await live.call(`playground:${name}`, given, { channel });
   } catch (error) {
-    say(error.message.split("\n").at(-1));
+    refuse(error.message.split("\n").at(-1));
     if (error.ended) start().then(refresh);
     return null;
   }
 }
 
-let turn = 0, shown = 0, resting, linking;
+let turn = 0, shown = 0, resting, linking, refused;
 
 async function refresh() {
   const start = performance.now(), mine = ++turn, given = structuredClone({ scene, settings, min_score: least });
@@ -74,7 +75,7 @@ async function near() { // what is said at once
 async function far() {
   const given = of, mine = k;
   const took = performance.getEntriesByName("playground: reaction").slice(1).at(-1)?.duration; // at first, the detector is loaded
-  say(`${look.words}${took ? ` It took ${(took / 1000).toFixed(2)} s.` : ""}`);
+  if (of !== refused) say(`${look.words}${took ? ` It took ${(took / 1000).toFixed(2)} s.` : ""}`);
   if (mover.of !== given && !mover.going) mover.put(mover.box, given); // the slope is another one now
   const why = await ask("why", { ...given, k });
   if (given !== of || mine !== k || !why) return;
@@ -104,7 +105,7 @@ function change(how, before = JSON.stringify(scene)) { // before: what undo goes
 
 function place(stroke) { // a stroke that touches the digit that was drawn last belongs to it
   const last = scene.digits[drawn], joins = last?.strokes?.length < 12 && stroke.some((p) => covers(last, p, 3));
-  if (!joins && scene.digits.length >= MOST) return say("Twelve digits are enough.");
+  if (!joins && scene.digits.length >= MOST) return refuse("Twelve digits are enough.");
   change(() => {
     if (joins) scene.digits[drawn] = { ...ofStrokes([...strokesOf(last), stroke]), digit: last.digit };
     else drawn = scene.digits.push(ofStrokes([stroke])) - 1;
@@ -113,7 +114,7 @@ function place(stroke) { // a stroke that touches the digit that was drawn last 
 }
 
 function add(digit, size = 32) { // a handwritten one
-  if (scene.digits.length >= MOST) return say("Twelve digits are enough.");
+  if (scene.digits.length >= MOST) return refuse("Twelve digits are enough.");
   const [x, y] = mostRoom(scene.digits), sample = samples[digit][number++ % samples[digit].length];
   change(() => { chosen = scene.digits.push({ x, y, size, angle: 0, sample }) - 1; drawn = null; });
 }
