@@ -1,7 +1,7 @@
 """Times and trains this package's Mask R-CNN beside torchvision's, both built from one configuration.
 
     python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--pairs N] [--threads 2] [--json FILE]
-    python -m tests.benchmarks.compare_torchvision train [--steps N] [--seeds 3] [--scenes 200] [--json FILE]
+    python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--scenes 200] [--json FILE]
     python -m tests.benchmarks.compare_torchvision step [--warm-steps 100] [--pairs 20] [--json FILE]
 
 Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in less than a quarter
@@ -98,7 +98,9 @@ def parse(words=None):
     commands = parser.add_subparsers(dest="command")
     train = commands.add_parser("train", help="average precision and seconds per step, side by side")
     train.add_argument("--steps", type=at_least(1), help="default: as many as `tinymaskrcnn train` makes")
-    train.add_argument("--seeds", type=at_least(1), default=3, help="seeds 0, 1, ... (default: 3)")
+    train.add_argument("--at", type=at_least(1), nargs="+", default=[], help="judge both after so many steps, too")
+    train.add_argument("--seeds", type=at_least(1), default=3, help="how many (default: 3)")
+    train.add_argument("--first-seed", type=at_least(0), default=0, help="the first of them (default: 0)")
     train.add_argument("--scenes", type=at_least(1), default=200, help="held-out scenes (default: 200)")
     step = commands.add_parser("step", help="a training step and inference after each has trained by itself")
     step.add_argument("--warm-steps", type=at_least(1), default=100, help="real training first (default: 100)")

@@ -37,6 +37,9 @@ class Ours:
     def eval(self):
         self.model.eval()
 
+    def train(self):
+        self.model.train()
+
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""
         batch = collate(images).to_device(self.device)

@@ -218,6 +218,9 @@ class Torchvision:
     def eval(self):
         self.model.eval()
 
+    def train(self):
+        self.model.train()
+
     @torch.inference_mode()
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""

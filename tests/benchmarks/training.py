@@ -1,5 +1,6 @@
 """The two subcommands of compare_torchvision that train both contestants by themselves: `train` and `step`."""
 
+import itertools
 import time
 
 import numpy as np
@@ -58,31 +59,38 @@ def train_both(ours, theirs, config, numbers, *, label):
 
 
 def compare_training(args):
-    """One row per seed and model; both models of a seed see the same scenes."""
+    """A row for each seed, model and count of steps at which both are judged; both of a seed see the same scenes."""
     rows = []
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         config, ours, theirs = contestants(args, seed)
-        if seed == 0:
+        stops = sorted({*(step for step in args.at if step < config.train.steps), config.train.steps})
+        if seed == args.first_seed:
             report_size(ours, theirs)
             print(header())
-        seconds, losses = train_both(ours, theirs, config, range(config.train.steps), label=f"seed {seed}")
-        for contestant in (ours, theirs):
-            figures = average_precision(contestant, config, args.scenes)
-            name = contestant.name
-            rows.append(
-                {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "scenes": args.scenes}
-                | {"start": args.start, "parameters": count(contestant)}
-                | figures
-                | {"seconds_per_step": float(np.median(seconds[name])), "loss": float(np.mean(losses[name][-20:]))}
-            )
-        print_pair(seed, *rows[-2:])
-        save(args, rows)  # after every seed: a run that is cut short has not run in vain
+        seconds, losses = {ours.name: [], theirs.name: []}, {ours.name: [], theirs.name: []}
+        for begin, end in itertools.pairwise([0, *stops]):
+            more = train_both(ours, theirs, config, range(begin, end), label=f"seed {seed}")
+            for name in seconds:
+                seconds[name] += more[0][name]
+                losses[name] += more[1][name]
+            for contestant in (ours, theirs):
+                figures = average_precision(contestant, config, args.scenes)
+                name = contestant.name
+                rows.append(
+                    {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "at": end}
+                    | {"scenes": args.scenes, "start": args.start, "parameters": count(contestant)}
+                    | figures
+                    | {"seconds_per_step": float(np.median(seconds[name])), "loss": float(np.mean(losses[name][-20:]))}
+                )
+            print_pair(seed, end, *rows[-2:])
+            save(args, rows)  # as they come: a run that is cut short has not run in vain
     if args.seeds > 1:
-        print_pair("mean", mean_row(rows, "ours"), mean_row(rows, "torchvision"))
+        for stop in stops:
+            print_pair("mean", stop, mean_row(rows, "ours", stop), mean_row(rows, "torchvision", stop))
 
 
 def average_precision(contestant, config, scenes):
-    """{"box_AP": ..., "mask_AP75": ...} on the first held-out scenes of the test split."""
+    """{"box_AP": ..., "mask_AP75": ...} on the first held-out scenes of the test split; training can go on."""
     contestant.eval()
     evaluators = {name: Evaluator(iou_type=kind) for kind, name in KINDS.items()}
     stream, size = stream_of(config, "test"), config.train.batch_size
@@ -91,6 +99,7 @@ def average_precision(contestant, config, scenes):
         for truth, found in zip(truths, contestant.detect(images)):
             for evaluator in evaluators.values():
                 evaluator.add(truth, found)
+    contestant.train()
     figures = {name: evaluator.summarize() for name, evaluator in evaluators.items()}
     return {f"{name}_{figure}": float(figures[name][figure]) for name in evaluators for figure in FIGURES}
 
@@ -100,10 +109,10 @@ NUMBERS = tuple(f"{name}_{figure}" for name in KINDS.values() for figure in FIGU
 
 def header():
     columns = [name.replace("seconds_per_step", "s/step").replace("_", " ") for name in NUMBERS]
-    return f"{'seed':5}{'model':12}" + "".join(f"{column:>10}" for column in columns)
+    return f"{'seed':5}{'step':>6} {'model':12}" + "".join(f"{column:>10}" for column in columns)
 
 
-def print_pair(seed, ours, theirs):
+def print_pair(seed, step, ours, theirs):
     """Two lines of figures and one with ours - torchvision's (of the times, ours / torchvision's)."""
     difference = {number: ours[number] - theirs[number] for number in NUMBERS}
     difference["seconds_per_step"] = ours["seconds_per_step"] / theirs["seconds_per_step"]
@@ -112,11 +121,13 @@ def print_pair(seed, ours, theirs):
         cells = [f"{row[number]:{'' if number == 'seconds_per_step' else sign}.3f}" for number in NUMBERS]
         if name == "difference":
             cells[NUMBERS.index("seconds_per_step")] += "x"
-        print(f"{seed:<5}{name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+        print(f"{seed:<5}{step:>6} {name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
 
 
-def mean_row(rows, name):
-    return {number: float(np.mean([row[number] for row in rows if row["model"] == name])) for number in NUMBERS}
+def mean_row(rows, name, step):
+    """The means over the seeds of what a model had reached after so many steps."""
+    found = [row for row in rows if (row["model"], row["at"]) == (name, step)]
+    return {number: float(np.mean([row[number] for row in found])) for number in NUMBERS}
 
 
 # ---------------------------------------------------------------- step: times as ratios
