@@ -18,7 +18,8 @@ JOINTS = {  # the ends of a digit are what a keypoint head learns; the pictures 
 HISTORY = Question(
     name="history",
     title="What did each member of the family bring, and what did it cost?",
-    settings=VGG16 | {"train.train_scenes": 100, "model.proposals.most": 128},
+    # No score is too low, so that the heads of all see equally many detections, however well each has learned by then.
+    settings=VGG16 | {"train.train_scenes": 100, "model.proposals.most": 128, "model.roi.score_threshold": 0.0},
     arms=(
         Arm("rcnn", {"model.system": "rcnn"}),
         Arm("fast_rcnn", {"model.system": "fast_rcnn"}),
