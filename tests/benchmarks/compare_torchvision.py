@@ -1,7 +1,7 @@
 """Times and trains this package's Mask R-CNN beside torchvision's, both built from one configuration.
 
     python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--pairs N] [--threads 2] [--json FILE]
-    python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--scenes 200] [--json FILE]
+    python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--json FILE]
     python -m tests.benchmarks.compare_torchvision step [--warm-steps 100] [--pairs 20] [--json FILE]
 
 Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in less than a quarter

@@ -45,7 +45,7 @@ def overflow_named(model, repeat):
     """
     suspicious, error = [], None
     try:
-        with np.errstate(over="ignore", invalid="call", call=lambda *_: suspicious.append(True)):
+        with np.errstate(over="call", invalid="call", call=lambda *_: suspicious.append(True)):
             yield
     except ArgumentError as problem:
         error = problem

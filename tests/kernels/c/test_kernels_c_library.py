@@ -134,16 +134,22 @@ def test_the_environment_chooses(asked, said):
 
 
 @pytest.mark.skipif(not X86, reason="no other processor is asked what it has made")
-def test_what_is_not_a_number_is_reported_as_numpy_does(variant):
+def test_what_is_no_number_or_too_large_is_reported_as_numpy_does(variant):
     x, weight = np.full((1, 24, 24, 16), 1e30, np.float32), np.full((3, 3, 16, 16), 1e30, np.float32)
     weight[..., ::2, :] *= -1
-    with pytest.warns(RuntimeWarning, match="invalid value"):
+    with np.errstate(over="ignore"), pytest.warns(RuntimeWarning, match="invalid value"):
         y, _ = conv.conv2d_forward(x, weight, None, padding=1)
     assert np.isnan(y).any()
+    with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning, match="overflow"):
+        y, _ = conv.conv2d_forward(x, abs(weight), None, stride=2)  # of tiles, differences would be NaN
+    assert np.isposinf(y).all()
     found = []
-    with np.errstate(invalid="call", call=lambda *_: found.append(True)):
+    with np.errstate(invalid="call", over="call", call=lambda what, flags: found.append(what)):
         conv.conv2d_forward(x, weight, None, padding=1)
-        assert found
+        assert {*found} == {"invalid value", "overflow"}
         found.clear()
-        conv.conv2d_forward(x * np.float32(1e-30), weight * np.float32(1e-30), None, padding=1)
+        conv.conv2d_forward(x, abs(weight), None, stride=2)
+        assert {*found} == {"overflow"}
+        found.clear()
+        conv.conv2d_forward(x * np.float32(1e-30), weight * np.float32(1e-30), None, stride=2)
     assert not found

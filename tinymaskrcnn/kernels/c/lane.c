@@ -75,16 +75,16 @@ EXPORT int supports(int variant) {
   return variant == 0;
 }
 
-/* Whether this thread has made something that is not a number since it was last asked; NumPy looks at the same flag. */
-EXPORT int invalid(void) {
+/* Whether this thread has made what is no number (1) or too large (8) since it was last asked, as NumPy asks, too. */
+EXPORT int raised(void) {
 #if defined(__x86_64__)
   unsigned flags = __builtin_ia32_stmxcsr();
-  if (flags & 1) __builtin_ia32_ldmxcsr(flags & ~1u);
-  return flags & 1;
+  if (flags & 9) __builtin_ia32_ldmxcsr(flags & ~9u);
+  return flags & 9;
 #else
   return 0;
 #endif
 }
 
 /* Raised with every change of what the functions are called with: an older library is passed over. */
-EXPORT int lane_version(void) { return 7; }
+EXPORT int lane_version(void) { return 8; }

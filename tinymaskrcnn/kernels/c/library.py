@@ -17,13 +17,13 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 7  # of what the functions are called with; lane.c says the same
+VERSION = 8  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
 
 REPORTED = ("correlate", "winograd", "select", "roi_align", "relu_gradient")
-INFINITE = np.array(np.inf, np.float32)
+INFINITE, LARGEST = np.array(np.inf, np.float32), np.array(np.finfo(np.float32).max)
 
 POINTER, COUNT = c_void_p, c_int64
 FUNCTIONS = {  # arguments, in the order of the C text
@@ -81,12 +81,15 @@ class Lane:
 
 
 def _reporting(library, function):
-    """The same function; what it makes that is not a number is reported as NumPy reports its own (np.errstate)."""
+    """The same function; what it makes that is no number, or too large, is reported as NumPy does (np.errstate)."""
 
     def call(*arguments):
         function(*arguments)
-        if library.invalid():
-            np.subtract(INFINITE, INFINITE)
+        if flags := library.raised():
+            if flags & 1:
+                np.subtract(INFINITE, INFINITE)
+            if flags & 8:
+                np.multiply(LARGEST, LARGEST)
 
     return call
 
