@@ -4,9 +4,10 @@ import time
 import numpy as np
 import pytest
 
-from tinymaskrcnn.config import SceneConfig
+from tinymaskrcnn.config import Config, ModelConfig, SceneConfig
 from tinymaskrcnn.data import digits, mnist
-from tinymaskrcnn.data.loader import SceneStream, load_bank, prefetch
+from tinymaskrcnn.data.loader import SceneStream, load_bank, open_stream, prefetch
+from tinymaskrcnn.data.resizing import resize_pixels
 from tinymaskrcnn.errors import ArgumentError, ConfigError, DataError
 
 SMALL = SceneConfig(image_size=48, digits_per_image=(0, 3), digit_size=(12, 20))
@@ -37,6 +38,27 @@ def test_a_batch_holds_its_scenes_in_order():
         np.testing.assert_array_equal(batch.images[row, :48, :48], image)
         assert batch.targets.valid[row].sum() == len(target)
         np.testing.assert_array_equal(batch.targets.boxes[row, : len(target)], target.boxes)
+
+
+@pytest.mark.parametrize("shorter, side", [(0, 48), (72, 72), (30, 30), (90, 60)])
+def test_a_model_learns_from_scenes_in_the_size_it_will_see_them_in(shorter, side):
+    """What it resizes when it detects it has to be trained on resized; no picture is shown to it in two sizes."""
+    model = ModelConfig(resize_shorter=shorter, resize_longer=60 if shorter == 90 else shorter)
+    config = Config(model=model, scenes=SMALL)
+    learned, judged = (open_stream(config, split=split) for split in ("train", "test"))
+    plain = SceneStream(SMALL, split="train", seed=0, batch_size=8)
+    for i in range(6):
+        (image, target), (whole, truth) = learned.scene(i), plain.scene(i)
+        np.testing.assert_array_equal(image, resize_pixels(whole, model))
+        np.testing.assert_allclose(target.boxes, truth.boxes * (side / 48), rtol=1e-6)
+        np.testing.assert_array_equal(learned.carried(i, truth.boxes), target.boxes)
+        assert target.masks.shape == (len(truth), side, side)
+        for mask, box in zip(target.masks, target.boxes):
+            x1, y1, x2, y2 = *np.floor(box[:2]).astype(int), *np.ceil(box[2:]).astype(int)
+            assert mask.any() and not np.delete(mask, np.s_[y1:y2], axis=0).any()
+            assert not np.delete(mask, np.s_[x1:x2], axis=1).any()
+    assert learned.batch(0).sizes.tolist() == [[side, side]] * 8
+    assert judged.scene(0)[0].shape == (48, 48, 1) and judged.scene(0)[1].masks.shape[1:] == (48, 48)
 
 
 def test_batches_come_in_any_order():

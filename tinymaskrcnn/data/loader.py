@@ -5,6 +5,7 @@ Photographs with annotations come as the same kind of stream: see `coco.CocoStre
 
 import dataclasses
 import functools
+import math
 from collections import deque
 from itertools import count as counted_from
 
@@ -14,10 +15,11 @@ from ..capacity import require
 from ..config import to_dict
 from ..errors import ArgumentError, ConfigError
 from ..machine import thread_pool
-from ..structures import collate
-from . import coco, digits, figures, mnist, pages, scenes
+from ..structures import Target, collate
+from . import coco, digits, figures, mnist, pages, scenes, transforms
 from .ink import to_ink
 from .proposals.stream import attach_proposals
+from .resizing import resized_size
 
 
 def load_bank(source, data_dir=None):
@@ -36,15 +38,16 @@ class SceneStream:
     """An endless stream of scenes with random access: batch i is the same whenever and wherever it is asked for.
 
     A run that stopped after batch i therefore goes on with `batch(i + 1)`; there is no state to save. different: so
-    many scenes come again and again, in another order every time; 0: all scenes differ. ink: batches, and they alone,
-    have what a model looks at that looks at ink (data/ink.py).
+    many scenes come again and again, in another order every time; 0: all scenes differ. size: the height and width that
+    scenes are resized to. ink: batches, and they alone, have what a model looks at that looks at ink (data/ink.py).
     """
 
-    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None, different=0, ink=False):
+    def __init__(self, config, *, split, seed, batch_size, data_dir=None, bank=None, different=0, size=None, ink=False):
         scenes.validate(config)
         if batch_size < 1:
             raise ArgumentError(f"SceneStream: batch_size must be at least 1; got {batch_size}")
-        numbers = batch_size * config.image_size**2 * (3 if config.color else 1)
+        self.size = size or (config.image_size, config.image_size)
+        numbers = batch_size * math.prod(self.size) * (3 if config.color else 1)
         require(4 * numbers, f"a batch of {batch_size} scenes", advice="; lower batch_size or scenes.image_size")
         self.config, self.split, self.seed, self.batch_size = config, split, seed, batch_size
         self.different, self.ink = different, ink
@@ -61,7 +64,8 @@ class SceneStream:
 
     def scene(self, i):
         """Scene i of the stream  ->  image (H, W, C) float32 in 0..1, Target"""
-        return self._draw(self.number(i))
+        image, target = self._draw(self.number(i))
+        return (image, target) if self.size == image.shape[:2] else transforms.scale(image, target, size=self.size)
 
     def _draw(self, number):
         make = pages.make_page if self.config.surface else scenes.make_scene
@@ -72,8 +76,12 @@ class SceneStream:
         return self._draw(number)[0]
 
     def carried(self, i, boxes):
-        """Boxes (P, 4) in the whole picture, as they lie in number i of the stream: scenes come as they are."""
-        return boxes
+        """Boxes (P, 4) in the whole picture, as they lie in number i of the stream."""
+        whole = self.config.image_size, self.config.image_size
+        if self.size == whole:
+            return boxes
+        target = Target(boxes, np.ones(len(boxes), np.int64))
+        return transforms.scale(np.zeros((*whole, 0), np.float32), target, size=self.size)[1].boxes
 
     def about(self):
         """A table of all that the pictures depend on."""
@@ -109,7 +117,9 @@ def open_stream(config, *, split, data_dir=None, parts=None, folder=None):
     train = config.train
     different = train.train_scenes if split == "train" else 0
     stated = {"split": split, "seed": train.seed, "batch_size": train.batch_size, "data_dir": data_dir}
-    stream = SceneStream(config.scenes, **stated, different=different, ink=config.model.ink)
+    side = config.scenes.image_size
+    size = resized_size(side, side, config.model) if split == "train" else None  # others are judged as they are
+    stream = SceneStream(config.scenes, **stated, different=different, size=size, ink=config.model.ink)
     return attach_proposals(stream, config, split=split, folder=folder)
 
 
