@@ -29,8 +29,17 @@ def handwriting_preset():
     return handwriting_preset()
 
 
+def mnist_preset():
+    """Scenes of MNIST's digits, and what their strokes ask of a model: what --data mnist alone sets, too."""
+    from ..models.for_scenes import model_for
+
+    config = override(Config(), {"scenes.source": "mnist"})
+    return override(config, model_for(config.scenes))
+
+
 PRESETS = {  # what `train` starts from
     None: Config,
+    "mnist": mnist_preset,
     "tour": tour_preset,
     "handwriting": handwriting_preset,
     "faster_rcnn_c4": faster_rcnn_c4_preset,

@@ -17,16 +17,32 @@ FIGURES = {  # for boxes of 30 to 100 pixels, as wide as high or higher
     "model.roi.canonical_size": 112.0,  # crops from the finest map: a joint is a matter of pixels
     "model.roi.samples_per_image": 32,  # of three figures at most
 }
+MNIST = {  # for strokes of two to three pixels, and digits from square to four times as high as wide; docs/training.md
+    "model.rpn.anchor_ratios": (1.0, 1.6, 2.4, 4.0),
+    "train.steps": 2000,
+}
+MNIST_SIZES = ((14, 20), (20, 28), (28, 40), (40, 64), (64, 96))  # of anchors, in pixels of the scene
+MNIST_SCALE = 2  # scenes are looked at twice as large
 
 
 def model_for(scenes):
-    """What a SceneConfig asks of a model beside the default: {dotted setting: value}."""
+    """What a SceneConfig asks of a model, and of its training, beside the default: {dotted setting: value}."""
     is_figures = scenes.source == "figures"
     settings = (COLOR if scenes.color else {}) | (FIGURES if is_figures else {})
+    if scenes.source == "mnist" and not scenes.surface:
+        settings |= MNIST | _magnified(scenes.image_size)
     joints = figures.JOINTS if is_figures else EXTREME_POINTS if scenes.extreme_points else ()
     if not joints:
         return settings
     return settings | {"model.keypoint_names": joints, "model.roi.num_keypoints": len(joints)}
+
+
+def _magnified(side):
+    """Settings by which a model looks at MNIST's scenes of this height and width in twice their size."""
+    sides = {f"model.resize_{name}": MNIST_SCALE * side for name in ("shorter", "longer")}
+    anchors = tuple(tuple(MNIST_SCALE * size for size in sizes) for sizes in MNIST_SIZES)
+    # Crops from the finest map, as with figures: no digit is so large that another one would serve it.
+    return sides | {"model.rpn.anchor_sizes": anchors, "model.roi.canonical_size": 120.0}
 
 
 def still_wanted(settings, config):
