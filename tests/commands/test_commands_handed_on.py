@@ -282,7 +282,7 @@ def test_a_new_run_is_told_where_it_computes_and_what_it_begins_with(tmp_path, m
     words = ["train", "--out", "o", "--threads", "2", "--device", "cuda", "--data", str(tmp_path)]
     train._start(cli.parse(words), ranks)
     alone = {"backbone": None, "ranks": None}
-    mnist = options.override(Config(), {"scenes.source": "mnist"})
+    mnist = options.PRESETS["mnist"]()
     place = {"device": "cuda", "threads": 2, "backbone": None, "ranks": ranks}
     assert started == [(("o", mnist), place | {"data_dir": str(tmp_path)})]
     config = options.override(Config(), {"train.seed": 5})

@@ -60,7 +60,7 @@ def add_arguments(parser):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of config.json")
     parser.add_argument("--config", metavar="FILE", help="start from the settings in this JSON file")
     names = [name for name in PRESETS if name]
-    parser.add_argument("--preset", choices=names, help="start from other settings: MNIST, a detector in the package, or C4")
+    parser.add_argument("--preset", choices=names, help="start from other settings: MNIST, a shipped detector, C4")
     add_watching(parser)
     add_device(parser)
     add_tf32(parser)
