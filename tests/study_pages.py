@@ -96,18 +96,27 @@ def images(answer, rows):
     return (
         "\n".join(
             f"\n![{answer.question.title} {ASKED[kind][0].upper()}{ASKED[kind][1:]}]({IMAGES}/{name}_{kind}.png)"
-            for kind in figures(answer, rows)
+            for kind in kinds(answer, rows)
         )
         + "\n"
     )
 
 
+def kinds(answer, rows):
+    """What an answer has pictures of, known without drawing them."""
+    if pictures.curves_of(answer):
+        return ["drawn", "curve"]
+    return ["drawn", "scene"] if pictures.sketches_of(answer.question, rows) else ["drawn"]
+
+
 def figures(answer, rows):
     """{kind: Figure} of an answer."""
-    drawn = {"drawn": pictures.answer_figure(answer), "curve": pictures.curves_figure(answer)}
-    if pictures.curves_figure(answer) is None:
-        drawn["scene"] = pictures.scene_figure(answer.question, rows)
-    return {kind: figure for kind, figure in drawn.items() if figure is not None}
+    draw = {
+        "drawn": lambda: pictures.answer_figure(answer),
+        "curve": lambda: pictures.curves_figure(answer),
+        "scene": lambda: pictures.scene_figure(answer.question, rows),
+    }
+    return {kind: draw[kind]() for kind in kinds(answer, rows)}
 
 
 def history_page(rows):
@@ -123,7 +132,7 @@ def history_page(rows):
         lines.append(f"- **{year}** `{name}`: {brought}.")
     if any(entry["seeds"] for entry in systems):
         lines += ["", f"![Box AP of each system against the time that a picture takes]({IMAGES}/history_drawn.png)"]
-    if pictures.scene_figure(history.HISTORY, rows) is not None:
+    if pictures.sketches_of(history.HISTORY, rows):
         lines += ["", f"![A held-out scene, and what each system found in it]({IMAGES}/history_scene.png)"]
     return "\n".join(lines) + "\n"
 
@@ -140,7 +149,8 @@ def draw():
     systems = history.told(rows)
     if any(entry["seeds"] for entry in systems):
         paths.append(save_figure(pictures.history_figure(systems), folder / "history_drawn.png", dpi=90))
-    if (figure := pictures.scene_figure(history.HISTORY, rows)) is not None:
+    if pictures.sketches_of(history.HISTORY, rows):
+        figure = pictures.scene_figure(history.HISTORY, rows)
         paths.append(save_figure(figure, folder / "history_scene.png", dpi=90))
     for path in set(folder.glob("*.png")) - set(paths):
         path.unlink()

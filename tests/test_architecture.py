@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: floors, pairs, no hidden state, one home for CuPy, a test per file."""
 
 import ast
+import functools
 import inspect
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from tinymaskrcnn.contract import shape_line
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tinymaskrcnn"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in FILES}
+PATHS = {path.relative_to(PACKAGE).as_posix(): path for path in FILES}
 
 GROUND = {"backend", "capacity", "contract", "counting", "devices", "errors"}
 GROUND |= {"config", "config_changes", "config_kinds", "config_rules", "config_whole"}
@@ -88,10 +89,20 @@ TESTED_ELSEWHERE = {
 }
 
 
+@functools.cache
+def tree_of(path):
+    """The parsed source of a file; not while tests are collected, which every process does."""
+    return ast.parse(PATHS[path].read_text())
+
+
 def home(path):
     """ops/conv.py -> ops, backend.py -> backend, __init__.py -> the package itself."""
     first = path.split("/")[0]
     return first.removesuffix(".py")
+
+
+def trees():
+    return [(path, tree_of(path)) for path in PATHS]
 
 
 def functions(tree):
@@ -144,13 +155,13 @@ def resolve(parts):
     parts = tinymaskrcnn._HOMES.get(parts[0], parts[0]).split(".") + parts[1:] if parts else []
     for length in range(len(parts), -1, -1):
         for candidate in ("/".join(parts[:length]) + ".py", "/".join([*parts[:length], "__init__.py"])):
-            if candidate in TREES:
+            if candidate in PATHS:
                 return candidate
     return "__init__.py"
 
 
 def test_every_file_has_a_floor():
-    homes = {home(path) for path in TREES} - {"__init__"}
+    homes = {home(path) for path in PATHS} - {"__init__"}
     assert homes == set(FLOOR), "say in FLOORS where it belongs"
 
 
@@ -163,16 +174,16 @@ def may_import(path, target):
 
 
 def imports_from_above(path):
-    for line, target in package_imports(path, TREES[path]):
+    for line, target in package_imports(path, tree_of(path)):
         if not may_import(path, target):
             yield f"{path}:{line} imports {target}, which does not stand below it"
-    for line, other in asked_for_by_name(TREES[path]):
+    for line, other in asked_for_by_name(tree_of(path)):
         if not (may_import(path, other) or (home(path), other) in BY_NAME):
             yield f"{path}:{line} asks for {other} by name"
 
 
 def test_imports_come_from_lower_floors():
-    holds(imports_from_above, set(TREES) - {"__init__.py"})
+    holds(imports_from_above, set(PATHS) - {"__init__.py"})
 
 
 def asked_for_by_name(tree):
@@ -212,13 +223,13 @@ def test_the_search_for_what_is_asked_for_by_name_finds_it():
 
 
 def test_ops_never_import_kernels():
-    for path, tree in TREES.items():
+    for path, tree in trees():
         if home(path) == "ops":
             assert all(home(target) != "kernels" for _, target in package_imports(path, tree)), path
 
 
 def test_no_import_cycles():
-    edges = {path: {t for _, t in package_imports(path, tree) if t != path} for path, tree in TREES.items()}
+    edges = {path: {t for _, t in package_imports(path, tree) if t != path} for path, tree in trees()}
     done, trail = set(), []
 
     def visit(path):
@@ -236,7 +247,7 @@ def test_no_import_cycles():
 
 
 def test_cupy_has_one_home():
-    for path, tree in TREES.items():
+    for path, tree in trees():
         if path in ("backend.py", "devices.py") or home(path) == "kernels":
             continue
         found = [(line, name) for line, name in every_import(tree) if re.fullmatch(r"cupyx?(\..*)?", name)]
@@ -263,11 +274,11 @@ def pair_functions(tree):
 
 
 def lonely_forwards(path):
-    forwards, names = pair_functions(TREES[path])
+    forwards, names = pair_functions(tree_of(path))
     for name in sorted(forwards):
         if name.replace("_forward", "_backward") not in names:
             yield f"{path}: {name} has no backward in the same file"
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ClassDef):
             methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef)}
             if ("forward" in methods) != ("backward" in methods):
@@ -275,7 +286,7 @@ def lonely_forwards(path):
 
 
 def test_every_forward_stands_with_its_backward():
-    holds(lonely_forwards, (p for p in TREES if home(p) in ("ops", "nn", "models")))
+    holds(lonely_forwards, (p for p in PATHS if home(p) in ("ops", "nn", "models")))
 
 
 def what_a_pair_lacks(name):
@@ -322,7 +333,7 @@ def attribute_path(node):
 
 
 def changed_state(path):
-    for function in functions(TREES[path]):
+    for function in functions(tree_of(path)):
         if {"forward", "backward"} & set(function.name.split("_")):
             found = [(line, name) for line, name in assigned_on_self(function) if name not in STATE_ALLOWED]
             if found:
@@ -330,7 +341,7 @@ def changed_state(path):
 
 
 def test_forward_and_backward_keep_nothing_on_self():
-    holds(changed_state, (p for p in TREES if home(p) in ("nn", "models")))
+    holds(changed_state, (p for p in PATHS if home(p) in ("nn", "models")))
 
 
 def test_the_search_for_state_finds_it():
@@ -360,8 +371,8 @@ def global_randomness(tree):
 
 
 def test_no_global_randomness():
-    paths = [p for p in TREES if home(p) != "testing"]
-    holds(lambda path: [f"{path}:{line} {what}" for line, what in global_randomness(TREES[path])], paths)
+    paths = [p for p in PATHS if home(p) != "testing"]
+    holds(lambda path: [f"{path}:{line} {what}" for line, what in global_randomness(tree_of(path))], paths)
 
 
 def test_the_search_for_randomness_finds_it():
@@ -391,7 +402,7 @@ def test_every_xp_name_exists_in_cupy():
     names = cupy_names.read()
 
     def unknown(path):
-        for dotted, line in names_used_on(TREES[path]).items():
+        for dotted, line in names_used_on(tree_of(path)).items():
             first, _, second = dotted.partition(".")
             if second and f"cupy.{first}" in names:
                 known = second.split(".")[0] in names[f"cupy.{first}"]
@@ -400,7 +411,7 @@ def test_every_xp_name_exists_in_cupy():
             if not known:
                 yield f"{path}:{line} xp.{dotted} does not exist in CuPy"
 
-    holds(unknown, (p for p in TREES if home(p) in ("ops", "nn", "targets", "models")))
+    holds(unknown, (p for p in PATHS if home(p) in ("ops", "nn", "targets", "models")))
 
 
 def test_the_search_for_names_finds_them():
@@ -458,14 +469,14 @@ def _makes(call):
 
 def unexpected_writes(path):
     expected = [call for where, call in WRITES_ITSELF.items() if where == path]
-    found = own_writes(TREES[path])
+    found = own_writes(tree_of(path))
     if found != expected:
         yield f"{path} writes by {found}, and {expected} is known"
 
 
 def test_files_alone_writes_files():
-    assert set(WRITES_ITSELF) <= set(TREES)
-    holds(unexpected_writes, set(TREES) - {"files.py"})
+    assert set(WRITES_ITSELF) <= set(PATHS)
+    holds(unexpected_writes, set(PATHS) - {"files.py"})
 
 
 @pytest.mark.parametrize(
@@ -505,14 +516,14 @@ def test_the_search_for_own_writes_leaves_reading_and_texts_alone():
 def what_is_too_long(path):
     if len((PACKAGE / path).read_text().splitlines()) > 400:
         yield f"{path} is longer than 400 lines"
-    for function in functions(TREES[path]):
+    for function in functions(tree_of(path)):
         length = function.end_lineno - function.lineno + 1
         if length > 60:
             yield f"{path}: {function.name} has {length} lines, more than 60"
 
 
 def test_sizes_that_read_well():
-    holds(what_is_too_long, TREES)
+    holds(what_is_too_long, PATHS)
 
 
 def missing_tests(path):
@@ -530,7 +541,7 @@ def missing_tests(path):
 
 
 def test_tests_mirror_the_package():
-    holds(missing_tests, (p for p in TREES if not p.endswith("__init__.py")))
+    holds(missing_tests, (p for p in PATHS if not p.endswith("__init__.py")))
 
 
 def test_names_of_test_files_are_unique():

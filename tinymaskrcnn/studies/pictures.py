@@ -25,16 +25,22 @@ def answer_figure(answer):
     return intervals_figure(values, intervals, title=question.title, label=label, effect=question.effect)
 
 
-def curves_figure(answer):
-    """Of arms that are called "NAME, N steps": the mean of each NAME against N; None for other questions."""
+def curves_of(answer):
+    """{NAME: [(N, mean), ...]} of arms that are called "NAME, N steps"; {} for other questions."""
     curves = {}
     for arm in answer.question.arms:
         match = re.fullmatch(r"(.+), (\d+) steps", arm.name)
         if match is None:
-            return None
+            return {}
         numbers = list(answer.values[arm.name].values())
         if numbers:
             curves.setdefault(match[1], []).append((int(match[2]), sum(numbers) / len(numbers)))
+    return curves
+
+
+def curves_figure(answer):
+    """Of arms that are called "NAME, N steps": the mean of each NAME against N; None for other questions."""
+    curves = curves_of(answer)
     if not curves:
         return None
     figure = style.new_figure(5.4, 3.4)
@@ -46,16 +52,22 @@ def curves_figure(answer):
     return figure
 
 
+def sketches_of(question, rows, *, seed=0):
+    """{arm: what it found in each of a few held-out scenes}, of every arm; {} while one has no row."""
+    plans = {arm.name: question.plan(arm, seed) for arm in question.arms}
+    sketches = {name: row.found for name, plan in plans.items() if (row := rows.get(plan)) and len(row.found) == SCENES}
+    return sketches if len(sketches) == len(plans) else {}
+
+
 def scene_figure(question, rows, *, seed=0):
     """A held-out scene, its objects, and what each arm found: of a few scenes the one that tells the arms apart most.
 
     Question, Rows  ->  Figure, or None while arms have no row
     """
-    plans = {arm.name: question.plan(arm, seed) for arm in question.arms}
-    sketches = {name: row.found for name, plan in plans.items() if (row := rows.get(plan)) and len(row.found) == SCENES}
-    if len(sketches) < len(plans):
+    sketches = sketches_of(question, rows, seed=seed)
+    if not sketches:
         return None
-    config = next(iter(plans.values())).config
+    config = question.plan(question.arms[0], seed).config
     stream = open_stream(config, split="test")
     scenes = [stream.scene(number) for number in range(SCENES)]
     number = max(range(SCENES), key=lambda i: _difference(scenes[i][1], [found[i] for found in sketches.values()]))
