@@ -36,7 +36,7 @@ def test_answers_come_from_another_process(tmp_path):
 
 def test_an_endless_loop_ends_and_the_next_call_works(tmp_path):
     body = "x, w = cache\nif len(x) == 1:\n    while True: pass\nreturn dy @ w.T, x.T @ dy, dy.sum(0)"
-    with student(tmp_path, body, seconds=2.0) as remote:
+    with student(tmp_path, body, seconds=0.5) as remote:
         assert remote.take(EXERCISE) is None
         began = time.monotonic()
         slow = remote.answer(Call((np.ones((1, 3)), (np.ones((1, 2)), np.ones((2, 3))))))
@@ -46,8 +46,8 @@ def test_an_endless_loop_ends_and_the_next_call_works(tmp_path):
 
 
 def test_time_is_counted_over_all_calls_of_an_exercise(tmp_path):
-    body = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nreturn 1"
-    with student(tmp_path, body, seconds=1.0) as remote:
+    body = "import time\nend = time.process_time() + 0.15\nwhile time.process_time() < end: pass\nreturn 1"
+    with student(tmp_path, body, seconds=0.5) as remote:
         remote.take(EXERCISE)
         kinds = [getattr(remote.answer(CALL).trouble, "kind", "answered") for _ in range(4)]
     assert "slow" in kinds and kinds[0] == "answered"
@@ -104,7 +104,7 @@ def test_a_forged_answer_is_no_answer(tmp_path):
 
 
 def test_no_process_is_left_behind(tmp_path):
-    with student(tmp_path, "while True: pass", seconds=1.0) as remote:
+    with student(tmp_path, "while True: pass", seconds=0.3) as remote:
         remote.take(EXERCISE)
         process = remote.process
         remote.answer(CALL)

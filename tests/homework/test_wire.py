@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import scipy.sparse
+from drawn_examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -49,6 +50,7 @@ def same(a, b):
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
+@examples(100)
 @given(TREES)
 def test_what_is_packed_comes_back(tree):
     assert same(tree, unpack(pack(tree)))

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinymaskrcnn.kernels import conv, im2col, mask_logits, matmul, products, winograd
@@ -16,7 +17,7 @@ LAYOUTS = (
 )
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     sizes=st.tuples(*[st.integers(1, 9)] * 3),
     stack=st.sampled_from([(), (1,), (3,)]),
