@@ -93,9 +93,9 @@ def _run(args, ranks):
     kind = "pictures" if experiment.config.coco.annotations else "scenes"
     shared = "" if ranks is None else f", shared by {ranks.size} ranks"
     _say(f"run folder {path}, {train.steps} steps of {train.batch_size} {kind}{shared}")
+    watchers = watchers_of(args, experiment)  # refused before proposals are searched for
     if experiment.leads:
         _show_data(experiment)
-    watchers = watchers_of(args, experiment)
     if not experiment.train(on_start=lambda step: _begin(experiment, step), watchers=watchers):
         _say(f"stopped and saved. Continue with: tinymaskrcnn train --out {path} --resume")
         return STOPPED
