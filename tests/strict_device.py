@@ -13,6 +13,7 @@ float atomics are not repeatable. What would make the host wait for the GPU is c
 tolist, a boolean mask as an index, nonzero and its kin, and sparse matrices, which CuPy checks by reading them. Every
 operation is written down with what CuPy starts for it (cupy_costs.py) and the line of the package that asked.
 `with kernels():` lends the device its CUDA kernels, run by cuda_emulator; each launch counts as one operation.
+`with recording() as plan:` keeps what is done to be done again, in the same memory, by `plan.replay()`.
 
 The class wraps an array instead of deriving from it: np.asarray takes a subclass of ndarray without asking, but calls
 `__array__` of a wrapper, which refuses.
@@ -20,6 +21,7 @@ The class wraps an array instead of deriving from it: np.asarray takes a subclas
 
 import functools
 import gc
+import operator
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +46,7 @@ class Event(NamedTuple):
     kind: str  # of cupy_costs.KINDS, or "wait"
     name: str
     count: int  # how many of them CuPy starts
-    shapes: tuple  # of what came out, or of what a kernel was given
+    given: tuple  # of what came out and what went in: numbers, and for arrays what is known without reading them
     place: str  # module:function of the package that asked
 
 
@@ -68,7 +70,7 @@ class Cost:
 
 SPARSE = ("csr_matrix", "csc_matrix", "coo_matrix", "sparse")  # names of waits that CuPy's sparse matrices make
 
-_costs = []
+_costs, _plans = [], []
 
 
 @contextmanager
@@ -82,23 +84,73 @@ def counting():
         _costs.remove(cost)
 
 
+class Plan:
+    """What the device was asked for while it was recorded: a stand-in for a CUDA graph.
+
+    Like a graph it knows arrays by their memory alone: every operation reads and writes the memory that it read and
+    wrote, and the memory of all is kept. Python numbers are as they were.
+    """
+
+    def __init__(self):
+        self.work, self.events = [], []
+
+    def replay(self):
+        """Do it all again. No array is made, and nothing of the package runs."""
+        _note(*self.events)
+        for again in self.work:
+            again()
+
+
+@contextmanager
+def recording():
+    """Record what is done inside the block, which may neither upload nor wait, and so decide by no number there."""
+    plan = Plan()
+    with counting() as cost:
+        _plans.append(plan)
+        try:
+            yield plan
+        finally:
+            _plans.remove(plan)
+    plan.events = [event for event in cost.events if event.kind != "memory"]
+
+
+def _record(function, args, kwargs, given):
+    """given: what the package got; of a function that writes in place, None or what it wrote into."""
+    for plan in _plans:
+        plan.work.append(functools.partial(_again, function, args, kwargs, given))
+
+
+def _again(function, args, kwargs, given):
+    result = function(*args, **kwargs)
+    several = isinstance(given, (list, tuple))
+    for array, fresh in zip(given if several else [given], result if several else [result]):
+        if isinstance(array, StrictArray) and fresh is not array._memory:
+            array._memory[...] = fresh
+
+
+def _not_recorded(what, name):
+    if _plans:
+        raise RuntimeError(f"{name} {what} inside a step that is being recorded")
+
+
 def _note(*events):
     for cost in _costs:
         cost.events.extend(events)
 
 
 def _synchronise(name="get"):
+    _not_recorded("waits for the device", name)
     if _costs:
         _note(Event("wait", name, 1, (), _place()))
 
 
-def _operate(name, started=cupy_costs.ONE_LAUNCH, shapes=()):
+def _operate(name, started=cupy_costs.ONE_LAUNCH, result=None, *given):
     if not _costs:
         return
-    place = _place()
+    place, given = _place(), (_said(_made(result)), _said(given))
     for cost in _costs:
         cost.operations += 1
-    _note(*(Event(kind, name, count, shapes, place) for kind, count in started))
+    _note(*(Event(kind, name, count, given, place) for kind, count in started))
 
 
 _UNSAID = ("backend.py", "contract.py", "kernel_lookup.py", "launch.py", "devices.py")  # they hand on what others ask
@@ -115,9 +167,24 @@ def _place():
     return "elsewhere"
 
 
-def _shapes(result):
-    parts = result if isinstance(result, (list, tuple)) else [result]
-    return tuple((*part.shape, str(part.dtype)) for part in parts if isinstance(part, (np.ndarray, np.generic)))
+def _made(result):
+    """What a function gave, as arrays: NumPy makes a number of a sum, and CuPy an array of one."""
+    if isinstance(result, (list, tuple)):
+        return [_made(part) for part in result]
+    return np.asarray(result) if isinstance(result, np.generic) else result
+
+
+def _said(value):
+    """What the host knows of an argument: a number as it is; an array's dtype, shape and place in its memory."""
+    if isinstance(value, np.ndarray):
+        first = value if value.base is None else value.base
+        start = value.ctypes.data - first.ctypes.data if isinstance(first, np.ndarray) else 0
+        return (value.dtype.str, value.shape, value.strides, start)
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_said, value))
+    if isinstance(value, dict):
+        return tuple((name, _said(part)) for name, part in value.items())
+    return str(value) if isinstance(value, slice) else value
 
 
 def live_bytes():
@@ -145,14 +212,15 @@ def kernels(*, seed=1, faults=None, dry=False):
 
     def launch(source, kernel, blocks, block, arguments):
         launched.append(kernel)
-        shapes = tuple(tuple(a.shape) if isinstance(a, StrictArray) else a.item() for a in arguments)
-        _operate(kernel, shapes=(blocks, *shapes))
         memory = [a._memory if isinstance(a, StrictArray) else a for a in arguments]
+        _operate(kernel, cupy_costs.ONE_LAUNCH, None, blocks, memory)
         if dry:
-            cuda_emulator.clear(source, kernel, memory)
+            run = functools.partial(cuda_emulator.clear, source, kernel, memory)
         else:
-            replacements = (faults or {}).get(source, ())
-            cuda_emulator.run(source, kernel, blocks, block, memory, seed=seed, replacements=replacements)
+            options = {"seed": seed, "replacements": (faults or {}).get(source, ())}
+            run = functools.partial(cuda_emulator.run, source, kernel, blocks, block, memory, **options)
+        run()
+        _record(run, (), {}, None)
 
     register_launcher(xp.__name__, launch)
     try:
@@ -235,6 +303,14 @@ class StrictArray:
         _synchronise("get")
         return self._memory.copy()
 
+    def set(self, host):
+        """Copy a host array into this one, as CuPy does: without a wait."""
+        if (host.dtype, host.shape) != (self.dtype, self.shape):
+            raise ValueError(f"{host.dtype} {host.shape} cannot be set to {self.dtype} {self.shape}")
+        _not_recorded("uploads", "set")
+        _operate("set", [cupy_costs.Started("upload", 1)], self._memory)
+        self._memory[...] = host
+
     def _scalar(self, kind):
         _synchronise(kind.__name__)
         return kind(self._memory)
@@ -259,21 +335,26 @@ class StrictArray:
     def __getitem__(self, key):
         if _has_mask(key):
             _synchronise("mask")
-        result = self._memory[_index(key)]
+        index = _index(key)
+        result = self._memory[index]
         if isinstance(result, np.ndarray) and np.may_share_memory(result, self._memory):
             return StrictArray(result)  # a view
         if _is_plain(key):
-            return StrictArray(np.asarray(result))  # CuPy gives a view of one number, too
-        _operate("getitem", cupy_costs.of_index(_arrays_of(key)), _shapes(result))
-        return StrictArray(np.asarray(result))
+            return StrictArray(self._memory[(*(index if isinstance(index, tuple) else (index,)), ...)])  # in CuPy, too
+        _operate("getitem", cupy_costs.of_index(_arrays_of(key)), result, self._memory, index)
+        given = StrictArray(np.asarray(result))
+        _record(operator.getitem, (self._memory, index), {}, given)
+        return given
 
     def __setitem__(self, key, value):
         if _has_mask(key) and getattr(value, "ndim", 0):
             _synchronise("mask")  # CuPy turns the mask into positions, unless one number fills them all
         if isinstance(value, (list, tuple)):
             raise TypeError("a device array cannot be filled from a list; make an array with xp.asarray first")
-        _operate("setitem", cupy_costs.of_index(_arrays_of(key)), _shapes(self._memory))
-        self._memory[_index(key)] = _unwrap(value, "assignment")
+        change = self._memory, _index(key), _unwrap(value, "assignment")
+        _operate("setitem", cupy_costs.of_index(_arrays_of(key)), None, *change)
+        operator.setitem(*change)
+        _record(operator.setitem, change, {}, None)
 
     def __len__(self):
         return len(self._memory)
@@ -282,8 +363,10 @@ class StrictArray:
         return (self[i] for i in range(len(self._memory)))
 
     def __copy__(self):
-        _operate("copy", shapes=_shapes(self._memory))
-        return StrictArray(self._memory.copy())
+        _operate("copy", cupy_costs.ONE_LAUNCH, self._memory)
+        given = StrictArray(self._memory.copy())
+        _record(self._memory.copy, (), {}, given)
+        return given
 
     def __deepcopy__(self, memo):
         return StrictArray(self._memory.copy())
@@ -308,14 +391,19 @@ def _method(array, name, *args, **kwargs):
     _no_array_repeats(name, args, kwargs)
     args = [_unwrap(a, name) for a in args]
     kwargs = {k: _unwrap(v, name) for k, v in kwargs.items()}
-    result = getattr(array._memory, name)(*args, **kwargs)
+    method = getattr(array._memory, name)
+    result = method(*args, **kwargs)
+    given = result if name in ("item", "tolist", "tobytes") else _wrap(result)
     if name in WAITING_METHODS:
         _synchronise(name)
     elif name not in VIEWS:
-        _operate(name, cupy_costs.of_call(name, (array._memory, *args), kwargs, result), _shapes(result))
+        given_to = array._memory, *args
+        _operate(name, cupy_costs.of_call(name, given_to, kwargs, result), result, given_to, kwargs)
+        _record(method, args, kwargs, given)
     elif isinstance(result, np.ndarray) and not np.may_share_memory(result, array._memory):
-        _note(Event("launch", f"copy for {name}", 1, _shapes(result), _place()))  # what has gaps is first copied
-    return result if name in ("item", "tolist", "tobytes") else _wrap(result)
+        _operate(f"copy for {name}", cupy_costs.ONE_LAUNCH, result, array._memory)  # what has gaps is first copied
+        _record(method, args, kwargs, given)
+    return given
 
 
 def _no_array_repeats(name, args, kwargs):
@@ -350,9 +438,12 @@ def _has_mask(key):
 def _compute(function, *args, **kwargs):
     name = function.__name__
     args = [_unwrap(a, name) for a in args]
-    result = function(*args, **{k: _unwrap(v, name) for k, v in kwargs.items()})
-    _operate(name, cupy_costs.of_call(name, args, kwargs, result), _shapes(result))
-    return _wrap(result)
+    kwargs = {k: _unwrap(v, name) for k, v in kwargs.items()}
+    result = function(*args, **kwargs)
+    _operate(name, cupy_costs.of_call(name, args, kwargs, result), result, args, kwargs)
+    given = None if "out" in kwargs else _wrap(result)  # what was written in place lies where it lay
+    _record(function, args, kwargs, given)
+    return given
 
 
 def _operators():
@@ -467,13 +558,15 @@ def _call(name, function, parameters, *args, **kwargs):
     host_args = [_unwrap(a, f"cupy.{name}") for a in args]
     host_kwargs = {k: _unwrap(v, f"cupy.{name}") for k, v in kwargs.items()}
     result = function(*host_args, **host_kwargs)
+    given = kwargs["out"] if kwargs.get("out") is not None else result if name in ON_HOST else _wrap(result)
     if name in WAITING or (name == "where" and len(args) == 1):
         _synchronise(name)
     elif name not in VIEWS | ON_HOST | {"broadcast_to", "expand_dims", "moveaxis", "atleast_1d", "atleast_2d"}:
-        _operate(name, cupy_costs.of_call(name, host_args, host_kwargs, result), _shapes(result))
-    if isinstance(kwargs.get("out"), StrictArray):
-        return kwargs["out"]
-    return result if name in ON_HOST else _wrap(result)
+        _operate(name, cupy_costs.of_call(name, host_args, host_kwargs, result), result, host_args, host_kwargs)
+        _record(function, host_args, host_kwargs, given)
+    elif name in VIEWS and not np.may_share_memory(result, host_args[0]):
+        _record(function, host_args, host_kwargs, given)
+    return given
 
 
 def _create(name, function, args, kwargs):
@@ -490,10 +583,15 @@ def _create(name, function, args, kwargs):
         if isinstance(args[0], StrictArray) and result is args[0]._memory and name != "array":
             return args[0]  # it is there, as it is
         kind = "launch" if isinstance(args[0], StrictArray) else "upload"
-        _operate(name, [cupy_costs.Started(kind, 1)], _shapes(result))
+        if kind == "upload":
+            _not_recorded("uploads", name)
+        _operate(name, [cupy_costs.Started(kind, 1)], result)
     else:
-        _operate(name, cupy_costs.of_call(name, moved, kwargs, result), _shapes(result))
-    return StrictArray(result.copy() if any(result is m for m in moved) else result)
+        _operate(name, cupy_costs.of_call(name, moved, kwargs, result), result, moved, kwargs)
+    given = StrictArray(result.copy() if any(result is m for m in moved) else result)
+    if name != "empty":
+        _record(function, moved, kwargs, given)
+    return given
 
 
 class _Module(_Namespace):

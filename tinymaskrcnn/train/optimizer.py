@@ -30,6 +30,7 @@ class Optimizer:
         self.updates = 0
         self.memory = {}  # "kind.parameter name" -> array
         self._groups, self._flat_memory = None, {}
+        self._numbers = None  # of the coming update; on a device an array
         self.groups()
 
     def groups(self):
@@ -40,7 +41,7 @@ class Optimizer:
         """
         trainable = {name: p for name, p in self.parameters.items() if p.trainable}
         if self._groups is None or not self._hold(trainable):
-            self._groups, self._flat_memory = [], {}
+            self._groups, self._flat_memory, self._numbers = [], {}, None
             for decay in (True, False):
                 if members := {name: p for name, p in trainable.items() if bool(p.decay) == decay}:
                     self._groups.append(Flat(members, decay=decay))
@@ -76,19 +77,42 @@ class Optimizer:
 
     def step(self, learning_rate):
         """Move every trainable value against its gradient; the gradients are left as they are."""
+        self.prepare(learning_rate)
+        self.move()
+
+    def prepare(self, learning_rate):
+        """Count an update, and bring what is its own, the numbers, to where the parameters are.
+
+        On a device they are one array, which stays where it is: what `move` starts there is then always the same.
+        """
         self.updates += 1
+        numbers = self.numbers(learning_rate)
+        value = next((group.value for group in self.groups()), None)
+        if value is None or array_module(value) is np:
+            self._numbers = numbers
+        elif self._numbers is None:
+            self._numbers = move_like(np.array(numbers, value.dtype), value)
+        else:
+            self._numbers.set(np.array(numbers, value.dtype))
+
+    def move(self):
+        """Move the values, by the numbers that `prepare` has left."""
         for group in self.groups():
             arrays = group.value, group.grad, *(self.remembered(kind, group) for kind in self.kinds)
             for piece in pieces(*arrays):
-                self.update(*piece, rate=learning_rate, decay=self.weight_decay if group.decay else 0.0)
+                self.update(*piece, *self._numbers, decay=self.weight_decay if group.decay else 0.0)
 
-    def update(self, value, grad, *memory, rate, decay):
+    def numbers(self, learning_rate):
+        """What differs from one update to the next, as a tuple of floats."""
+        return (learning_rate,)
+
+    def update(self, value, grad, *memory_and_numbers, decay):
         """Change value (n,) and memory (n,), one array per kind, in place: a formula for each number on its own."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
     def __getstate__(self):
         """For copies: in a copy the parameters have arrays of their own, which it gathers when they are needed."""
-        return vars(self) | {"_groups": None}
+        return vars(self) | {"_groups": None, "_numbers": None}
 
     def state_dict(self):
         """Copies, on the host, of everything that the next step depends on."""
@@ -130,13 +154,13 @@ class SGD(Optimizer):
         super().__init__(named_parameters, weight_decay=weight_decay)
         self.momentum = momentum
 
-    def update(self, value, grad, velocity, *, rate, decay):
+    def update(self, value, grad, velocity, rate, *, decay):
         sgd_update(value, grad, velocity, rate=rate, momentum=self.momentum, decay=decay)
 
 
 @has_kernel
 def sgd_update(value, grad, velocity, *, rate, momentum, decay):
-    """One step of SGD, in place: value (n,), grad (n,), velocity (n,)."""
+    """One step of SGD, in place: value (n,), grad (n,), velocity (n,); rate is a number, or () in their dtype."""
     velocity *= momentum
     velocity += grad
     if decay:
@@ -155,17 +179,23 @@ class AdamW(Optimizer):
         self.betas = betas
         self.epsilon = epsilon
 
-    def update(self, value, grad, mean, square, *, rate, decay):
+    def numbers(self, learning_rate):
+        """The rate, how much of a weight stays, and how much of the averages is filled: both started at zero.
+
+        They are divided by the latter (Kingma and Ba 2015, section 3), mean / filled as part of the rate.
+        """
+        filled, filled_square = (1 - beta**self.updates for beta in self.betas)
+        return learning_rate / filled, 1 - learning_rate * self.weight_decay, filled_square
+
+    def update(self, value, grad, mean, square, rate, kept, filled, *, decay):
         beta1, beta2 = self.betas
         mean *= beta1
         mean += (1 - beta1) * grad
         square *= beta2
         square += (1 - beta2) * grad * grad
         if decay:
-            value *= 1 - rate * decay
-        # both averages started at zero: divide by how much of them is filled (Kingma and Ba 2015, section 3)
-        rate = rate / (1 - beta1**self.updates)
-        spread = array_module(square).sqrt(square / (1 - beta2**self.updates)) + self.epsilon
+            value *= kept
+        spread = array_module(square).sqrt(square / filled) + self.epsilon
         value -= rate * (mean / spread)
 
 

@@ -61,20 +61,26 @@ class Trainer:
         Raises NonFiniteError, before any weight has changed, when a loss or a gradient is not finite.
         """
         rate = self.learning_rate()
-        losses = self._gradients(batches)
-        norm = self.optimizer.clip(self.config.clip_norm)
-        losses, norm = _to_floats(losses, norm)  # the one moment at which a step waits for the device
-        if not math.isfinite(norm + sum(losses.values())):
+        names, numbers = self.measured(batches)
+        norm, *losses = to_host(numbers).tolist()  # the one moment at which a step waits for the device
+        if not math.isfinite(norm + sum(losses)):
             raise self._why_nonfinite()
         self.optimizer.step(rate)
         self.step += 1
         return {
             "step": self.step,
-            "loss": sum(losses.values()),
-            **losses,
+            "loss": sum(losses),
+            **dict(zip(names, losses)),
             "gradient_norm": norm,
             "learning_rate": rate,
         }
+
+    def measured(self, batches):
+        """Everything of a step but its update: the names of the losses, and norm and losses in one array (1 + n,)."""
+        losses = self._gradients(batches)
+        norm = self.optimizer.clip(self.config.clip_norm)
+        together = [norm, *(loss.astype(norm.dtype) for loss in losses.values())]
+        return list(losses), array_module(norm).stack(together)
 
     def _gradients(self, batches):
         """Mean losses over the batches, as 0-d arrays, with their gradients added up in the parameters."""
@@ -119,13 +125,6 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked, and named, by train_step
                     row = self.train_step(batches)
                 yield row | {"seconds": round(time.perf_counter() - began, 4), "memory_mb": resident_megabytes()}
-
-
-def _to_floats(losses, norm):
-    """Move all numbers of a step to the host in one go."""
-    xp = array_module(norm)
-    values = to_host(xp.stack([norm, *(loss.astype(norm.dtype) for loss in losses.values())])).tolist()
-    return dict(zip(losses, values[1:])), values[0]
 
 
 @contextlib.contextmanager
