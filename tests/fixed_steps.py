@@ -5,8 +5,10 @@ the numbers of the optimizer. A step copies them there and replays two plans, th
 the host waits for the numbers of its row, and lets the weights change only when they are finite: its one decision.
 """
 
+import contextlib
 import dataclasses
 import math
+import sys
 
 import strict_device
 
@@ -49,6 +51,17 @@ class FixedSteps:
             self.shapes[shape] = _OfShape(self.trainer, batch)
         return self.shapes[shape].step(batch, self.draw())
 
+    def _plans(self):
+        return [plan for of_shape in self.shapes.values() for plan in of_shape.plans.values()]
+
+    def operations(self):
+        """How many the plans have."""
+        return sum(len(plan.work) for plan in self._plans())
+
+    def kept_bytes(self):
+        """Of all that the plans write, each array for itself: a graph's own pool would use memory again."""
+        return sum({owner: size for plan in self._plans() for owner, size in plan.written()}.values())
+
 
 class _OfShape:
     def __init__(self, trainer, batch):
@@ -87,6 +100,30 @@ class _OfShape:
             with strict_device.recording() as self.plans[name]:
                 self.results[name] = work()
         return self.results[name]
+
+
+class Running:
+    """Which functions of the package Python has called, as "train/optimizer.py:prepare", and how often."""
+
+    def __init__(self):
+        self.places, self.calls = set(), 0
+
+    def see(self, frame, event, argument):
+        _, found, inside = frame.f_code.co_filename.rpartition("tinymaskrcnn/")
+        if found and event == "call" and not inside.startswith("tests/"):
+            self.places.add(f"{inside}:{frame.f_code.co_name}")
+            self.calls += 1
+
+
+@contextlib.contextmanager
+def running():
+    """Lend a Running that sees what is called inside the block."""
+    seen = Running()
+    sys.setprofile(seen.see)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(None)
 
 
 def arrays_of(batch):

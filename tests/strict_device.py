@@ -100,6 +100,14 @@ class Plan:
         for again in self.work:
             again()
 
+    def written(self):
+        """(id, bytes) of the memory behind each array that an operation gave."""
+        for again in self.work:
+            given = again.args[-1]
+            for array in given if isinstance(given, (list, tuple)) else [given]:
+                if isinstance(array, StrictArray):
+                    yield _owner(array)
+
 
 @contextmanager
 def recording():
@@ -145,6 +153,8 @@ def _synchronise(name="get"):
 
 
 def _operate(name, started=cupy_costs.ONE_LAUNCH, result=None, *given):
+    if any(kind == "upload" for kind, _ in started):
+        _not_recorded("uploads", name)
     if not _costs:
         return
     place, given = _place(), (_said(_made(result)), _said(given))
@@ -190,14 +200,15 @@ def _said(value):
 def live_bytes():
     """Bytes of all arrays on the device that somebody still holds."""
     gc.collect()
-    owners = {}
-    for thing in gc.get_objects():
-        if type(thing) is StrictArray:
-            memory = thing._memory
-            while isinstance(memory.base, np.ndarray):
-                memory = memory.base
-            owners[id(memory)] = memory.nbytes
-    return sum(owners.values())
+    return sum(dict(_owner(thing) for thing in gc.get_objects() if type(thing) is StrictArray).values())
+
+
+def _owner(array):
+    """(id, bytes) of the memory that an array is, or is a view of."""
+    memory = array._memory
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    return id(memory), memory.nbytes
 
 
 @contextmanager
@@ -307,7 +318,6 @@ class StrictArray:
         """Copy a host array into this one, as CuPy does: without a wait."""
         if (host.dtype, host.shape) != (self.dtype, self.shape):
             raise ValueError(f"{host.dtype} {host.shape} cannot be set to {self.dtype} {self.shape}")
-        _not_recorded("uploads", "set")
         _operate("set", [cupy_costs.Started("upload", 1)], self._memory)
         self._memory[...] = host
 
@@ -583,8 +593,6 @@ def _create(name, function, args, kwargs):
         if isinstance(args[0], StrictArray) and result is args[0]._memory and name != "array":
             return args[0]  # it is there, as it is
         kind = "launch" if isinstance(args[0], StrictArray) else "upload"
-        if kind == "upload":
-            _not_recorded("uploads", name)
         _operate(name, [cupy_costs.Started(kind, 1)], result)
     else:
         _operate(name, cupy_costs.of_call(name, moved, kwargs, result), result, moved, kwargs)

@@ -1,12 +1,10 @@
 """Steps replayed from a plan equal those of the trainer to the bit, though nothing of the model runs any more."""
 
-import sys
-
 import cuda_emulator
 import numpy as np
 import pytest
 import strict_device
-from fixed_steps import FixedKeys, FixedSteps, arrays_of
+from fixed_steps import FixedKeys, FixedSteps, arrays_of, running
 from pretended_cupy import pretended
 from strict_device import xp
 from tiny_model import tiny_model, tiny_scene
@@ -67,7 +65,7 @@ def test_replayed_steps_are_those_of_the_trainer(monkeypatch):
         steps = FixedSteps(fixed)
         assert [steps.step(batch) for batch in batches[:-1]] == rows[:-1]
         monkeypatch.setattr(strict_device.StrictArray, "__init__", refused)
-        with strict_device.counting() as cost, ran() as places:
+        with strict_device.counting() as cost, running() as seen:
             assert steps.step(batches[-1]) == rows[-1]
     assert equal(fixed, always)
     assert len({row["learning_rate"] for row in rows}) > 2 and len(steps.shapes) == 2
@@ -75,7 +73,9 @@ def test_replayed_steps_are_those_of_the_trainer(monkeypatch):
     assert (cost.uploads, cost.synchronisations, cost.count("memory")) == (wanted.uploads, 1, 0)
     keys = started(cost, where="targets/matcher.py:draw_keys")  # 1 - draws, for once on the device
     assert [e for e in started(cost) if e not in keys] == started(wanted) and len(keys) == 2
-    assert places and not [p for p in places if p.startswith(OF_THE_MODEL) or "forward" in p or "backward" in p]
+    assert seen.calls and not [
+        p for p in seen.places if p.startswith(OF_THE_MODEL) or "forward" in p or "backward" in p
+    ]
 
 
 OF_THE_MODEL = ("models/", "ops/", "targets/", "kernels/", "nn/layers.py", "nn/fused.py")
@@ -88,23 +88,6 @@ def started(cost, where=""):
 
 def refused(self, memory):
     raise AssertionError("a replayed step makes no arrays")
-
-
-class ran:
-    """Collects the functions of the package that Python runs inside the block, as "train/optimizer.py:prepare"."""
-
-    def __enter__(self):
-        self.places = set()
-        sys.setprofile(self.see)
-        return self.places
-
-    def __exit__(self, *error):
-        sys.setprofile(None)
-
-    def see(self, frame, event, argument):
-        _, found, inside = frame.f_code.co_filename.rpartition("tinymaskrcnn/")
-        if found and event == "call" and not inside.startswith("tests/"):
-            self.places.add(f"{inside}:{frame.f_code.co_name}")
 
 
 # ---------------------------------------------------------------- what a plan cannot keep is seen
@@ -216,7 +199,17 @@ class Uploading(Guess):
         return super().forward(images * array_module(images).asarray(np.float32([2])), **data)
 
 
-@pytest.mark.parametrize(("model", "what"), [(Deciding, "float waits"), (Uploading, "asarray uploads")])
+class Joining(Guess):
+    """Of more than eight arrays CuPy uploads the addresses."""
+
+    def forward(self, images, **data):
+        return super().forward(array_module(images).concatenate([images] * 9)[:2], **data)
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [(Deciding, "float waits"), (Uploading, "asarray uploads"), (Joining, "concatenate uploads")],
+)
 def test_what_a_graph_would_refuse_is_refused(model, what):
     with pytest.raises(RuntimeError, match=f"{what} .*inside a step that is being recorded"):
         both(model)

@@ -151,6 +151,23 @@ def test_views_share_memory_and_copies_do_not(x):
     assert xp.asarray(x) is x
 
 
+def test_one_number_of_an_array_is_a_view(x):
+    for one in (x[1, 2], x[..., 2][1], x[1][2], list(x[1])[2]):
+        x[1, 2] += 1
+        assert one.shape == () and one.get() == x.get()[1, 2]
+
+
+def test_set_copies_into_an_array_without_a_wait(x):
+    view = x[1]
+    with counting() as cost:
+        x.set(2 * HOST)
+    assert np.array_equal(view.get(), 2 * HOST[1])
+    assert (cost.uploads, cost.synchronisations, cost.count("memory")) == (1, 0, 0)
+    for other in (HOST[:2], HOST.astype(np.float32)):
+        with pytest.raises(ValueError, match="cannot be set to float64"):
+            x.set(other)
+
+
 def test_a_locked_array_cannot_be_written(x):
     x.setflags(write=False)
     for write in (lambda: x.__setitem__(0, 1), lambda: x.__iadd__(1), lambda: x[1:].__imul__(2)):
