@@ -75,7 +75,7 @@ class _OfShape:
         norm, *losses = numbers.get().tolist()
         assert math.isfinite(norm + sum(losses))
         trainer.optimizer.prepare(rate)
-        self.do("update", trainer.optimizer.move)
+        self.do("update", trainer.optimizer.descend)
         self.steps, trainer.step = self.steps + 1, trainer.step + 1
         row = {"step": trainer.step, "loss": sum(losses), **dict(zip(names, losses))}
         return row | {"gradient_norm": norm, "learning_rate": rate}

@@ -78,12 +78,12 @@ class Optimizer:
     def step(self, learning_rate):
         """Move every trainable value against its gradient; the gradients are left as they are."""
         self.prepare(learning_rate)
-        self.move()
+        self.descend()
 
     def prepare(self, learning_rate):
         """Count an update, and bring what is its own, the numbers, to where the parameters are.
 
-        On a device they are one array, which stays where it is: what `move` starts there is then always the same.
+        On a device they are one array, which stays where it is: what `descend` starts there is then always the same.
         """
         self.updates += 1
         numbers = self.numbers(learning_rate)
@@ -95,7 +95,7 @@ class Optimizer:
         else:
             self._numbers.set(np.array(numbers, value.dtype))
 
-    def move(self):
+    def descend(self):
         """Move the values, by the numbers that `prepare` has left."""
         for group in self.groups():
             arrays = group.value, group.grad, *(self.remembered(kind, group) for kind in self.kinds)
