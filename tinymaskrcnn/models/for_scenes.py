@@ -19,7 +19,7 @@ FIGURES = {  # for boxes of 30 to 100 pixels, as wide as high or higher
 }
 MNIST = {  # for strokes of two to three pixels, and digits from square to four times as high as wide; docs/training.md
     "model.rpn.anchor_ratios": (1.0, 1.6, 2.4, 4.0),
-    "train.steps": 2000,
+    "train.steps": 2500,
 }
 MNIST_SIZES = ((14, 20), (20, 28), (28, 40), (40, 64), (64, 96))  # of anchors, in pixels of the scene
 MNIST_SCALE = 2  # scenes are looked at twice as large
