@@ -38,7 +38,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know one ano
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 # A kernel is looked for by name, and runs where it is found.
-BY_NAME = {("backend", "kernel_lookup"), ("kernel_lookup", "kernels"), ("kernel_lookup", "nn")}
+BY_NAME = {("backend", "kernel_lookup"), *(("kernel_lookup", home) for home in ("kernels", "nn", "models"))}
 
 # forward may change these: nothing but the running statistics of batch normalisation, which live in Buffers
 STATE_ALLOWED = set()

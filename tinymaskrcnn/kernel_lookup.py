@@ -29,10 +29,12 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True, firs
 
 
 @functools.cache
-def _load_kernels():
+def _load_kernels(home=""):
     try:
         importlib.import_module(f"{__package__}.kernels")
         importlib.import_module(f"{__package__}.nn.fused")  # those of containers
+        if home.startswith(f"{__package__}.models."):
+            importlib.import_module(f"{__package__}.models.at_rest")  # and that of a whole model
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(f"{__package__}.kernels"):
             raise  # a kernel misses a package of its own: say so; only a missing folder is fine
@@ -41,7 +43,7 @@ def _load_kernels():
 @functools.cache
 def _name_of(readable):
     """The name of a text's kernels; None where the text was edited, which has none."""
-    _load_kernels()
+    _load_kernels(readable.__module__)
     return None if _is_edited(readable) else readable.__qualname__.rpartition("<locals>.")[2]
 
 

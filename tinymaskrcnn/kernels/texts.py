@@ -26,8 +26,21 @@ ALSO = {  # what a kernel does in the place of other functions, besides that of 
     "ResidualBlock.forward": ("ReLU.forward",),
     "MaskPredictor.forward": ("ConvTranspose2d.forward",),
     "MaskPredictor.backward": ("ConvTranspose2d.backward",),
+    "MaskRCNN.look": (
+        *("Conv2d.forward", "BatchNorm2d.forward", "ReLU.forward", "FrozenBatchNorm2d.forward", "Sequential.forward"),
+        *("Identity.forward", "ResidualBlock.forward", "Body.forward", "FPN.forward", "RPNHead.forward", "RPN.forward"),
+    ),
 }
-HOMES = {"FrozenBatchNorm2d.forward": "nn.more_layers"}  # of the names in ALSO; of all others nn.layers
+HOMES = {  # of the names in ALSO; of all others nn.layers
+    "FrozenBatchNorm2d.forward": "nn.more_layers",
+    "Sequential.forward": "nn.module",
+    "Identity.forward": "nn.module",
+    "ResidualBlock.forward": "models.backbones.resnet",
+    "Body.forward": "models.backbones.resnet",
+    "FPN.forward": "models.backbones.fpn",
+    "RPNHead.forward": "models.rpn",
+    "RPN.forward": "models.rpn",
+}
 
 
 @functools.cache

@@ -126,8 +126,7 @@ class MaskRCNN(Module):
         true_sizes = [images.shape[1:3]] * len(images) if sizes is None else to_host(sizes).tolist()
         sizes = self._sizes(images, sizes)
         x, _ = self.normalize.forward(images, sizes=sizes)
-        pyramid, _ = self.backbone.forward(x)
-        said, _ = self.rpn.forward(pyramid, **given)
+        pyramid, said = self.look(x, **given)
         proposals, valid = self.rpn.propose(pyramid, *said, image_size=images.shape[1:3], sizes=sizes)
         found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes)
         originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
@@ -135,6 +134,13 @@ class MaskRCNN(Module):
         found = found.to_host()  # the one wait for a device
         both = enumerate(zip(true_sizes, originals, strict=True))
         return [self.roi_heads.report(found.of_image(n), old=old, new=new, paste=paste) for n, (old, new) in both]
+
+    @has_kernel
+    def look(self, x, **given):
+        """What detection asks of the network before there are RoIs: the pyramid, and what the proposer says of it."""
+        pyramid, _ = self.backbone.forward(x)
+        said, _ = self.rpn.forward(pyramid, **given)
+        return pyramid, said
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""

@@ -31,6 +31,7 @@ def test_structures_are_those_of_the_c_text():
         "finish": [name for name, _ in library.Finish._fields_],
         "level": [name for name, _ in library.Level._fields_],
         "crops": [name for name, _ in library.Crops._fields_],
+        "job": [name for name, _ in library.Job._fields_],
     }
 
 

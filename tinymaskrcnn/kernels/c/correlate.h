@@ -60,13 +60,13 @@ INLINE vec NAME(finish)(vec y, const struct finish *f, const float *out, int64_t
 }
 
 /* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
-INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int real, const float *w,
+INLINE void NAME(tile)(int n, float *y, const float *x, const int64_t *out, const int64_t *in, int real, const float *w,
                        const int64_t *taps, const struct correlation *s, const struct finish *f, int64_t first) {
   const int64_t count = s->taps, run = s->run, next = s->in_panels ? n * LANES : s->outs;
   vec sum[ROWS][PANEL];
   const float *p[ROWS];
   UNROLL for (int q = 0; q < ROWS; q++) {
-    p[q] = in[q];
+    p[q] = x + in[q];
     UNROLL for (int v = 0; v < n; v++) sum[q][v] = (vec){0};
   }
   for (int64_t t = 0; t < count; t++) {
@@ -82,48 +82,48 @@ INLINE void NAME(tile)(int n, const float *const *in, float *const *out, int rea
   }
   UNROLL for (int v = 0; v < n; v++) {
     int64_t o = first + v * LANES, floats = s->outs - o;
-    UNROLL for (int q = 0; q < ROWS; q++)
-      if (q < real) NAME(store)(out[q] + o, NAME(finish)(sum[q][v], f, out[q] + o, o, floats), floats);
+    UNROLL for (int q = 0; q < ROWS; q++) {
+      float *to = y + out[q] + o;
+      if (q < real) NAME(store)(to, NAME(finish)(sum[q][v], f, to, o, floats), floats);
+    }
   }
 }
 
-static void NAME(tile_of)(int64_t n, const float *const *in, float *const *out, int real, const float *w,
-                          const int64_t *taps, const struct correlation *s, const struct finish *f, int64_t first) {
-  switch (n) {
-    case 1: NAME(tile)(1, in, out, real, w, taps, s, f, first); break;
-    case 2: NAME(tile)(2, in, out, real, w, taps, s, f, first); break;
-#if PANEL > 2
-    case 3: NAME(tile)(3, in, out, real, w, taps, s, f, first); break;
-    case 4: NAME(tile)(4, in, out, real, w, taps, s, f, first); break;
-#endif
+static void NAME(tile_of)(int64_t n, float *y, const float *x, const int64_t *out, const int64_t *in, int real,
+                          const float *w, const int64_t *taps, const struct correlation *s, const struct finish *f,
+                          int64_t first) {
+  IN_VECTORS(tile, y, x, out, in, real, w, taps, s, f, first);
+}
+
+struct NAME(place) {
+  int64_t image, row, column, in, out; /* a pixel of y (or a tile), where its window begins in x, and where it lies */
+};
+
+/* Where the next pixels lie in x and in y, `most` of them: how many there are. Places beyond are those of the first. */
+INLINE int NAME(pixels)(int64_t *in, int64_t *out, int most, const struct correlation *s, struct NAME(place) *at) {
+  int real = 0;
+  for (; real < most && at->image < s->images; real++) {
+    in[real] = at->in, out[real] = at->out;
+    at->in += s->in_pixel, at->out += s->out_pixel;
+    if (++at->column < s->width) continue;
+    at->column = 0;
+    if (++at->row == s->height) at->row = 0, at->image++;
+    at->in = at->image * s->in_image + at->row * s->in_row;
+    at->out = at->image * s->out_image + at->row * s->out_row;
   }
+  for (int q = real; q < most; q++) in[q] = in[0], out[q] = out[0];
+  return real;
 }
 
 /* A panel of weights at a time, and under it all pixels: the panel stays in the nearest caches. */
 EXPORT void NAME(correlate)(float *y, const float *x, const float *w, const int64_t *taps,
                             const struct correlation *s, const struct finish *f) {
-  for (int64_t first = 0; first < s->outs; first += PANEL * LANES) {
-    int64_t left = s->outs - first, n = left > PANEL * LANES ? PANEL : (left + LANES - 1) / LANES;
-    const float *in[ROWS];
-    float *out[ROWS];
-    int waiting = 0;
-    for (int64_t image = 0; image < s->images; image++)
-      for (int64_t row = 0; row < s->height; row++) {
-        const float *from = x + image * s->in_image + row * s->in_row;
-        float *to = y + image * s->out_image + row * s->out_row;
-        for (int64_t column = 0; column < s->width; column++, from += s->in_pixel, to += s->out_pixel) {
-          in[waiting] = from;
-          out[waiting++] = to;
-          if (waiting == ROWS) {
-            NAME(tile_of)(n, in, out, ROWS, w, taps, s, f, first);
-            waiting = 0;
-          }
-        }
-      }
-    if (waiting) {
-      for (int q = waiting; q < ROWS; q++) in[q] = in[0], out[q] = out[0];
-      NAME(tile_of)(n, in, out, waiting, w, taps, s, f, first);
-    }
+  for (int64_t first = s->begin; first < s->end; first += PANEL * LANES) {
+    int64_t left = s->end - first, n = left > PANEL * LANES ? PANEL : (left + LANES - 1) / LANES;
+    int64_t in[ROWS], out[ROWS];
+    struct NAME(place) at = {0};
+    for (int real; (real = NAME(pixels)(in, out, ROWS, s, &at));)
+      NAME(tile_of)(n, y, x, out, in, real, w, taps, s, f, first);
     w += s->in_panels ? s->taps * s->run * n * LANES : n * LANES;
   }
 }

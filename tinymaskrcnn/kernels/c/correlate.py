@@ -52,7 +52,8 @@ class Taps:
     def about(self, seen, out, stride, in_panels=False):
         image, row, pixel = _steps(seen)
         steps = image, stride[0] * row, stride[1] * pixel
-        return Correlation(*out.shape[:3], *steps, *_steps(out), self.count, self.run, self.outs, in_panels)
+        tap = self.count, self.run, self.outs
+        return Correlation(*out.shape[:3], *steps, *_steps(out), *tap, in_panels, 0, self.outs)
 
 
 @functools.lru_cache(maxsize=1024)

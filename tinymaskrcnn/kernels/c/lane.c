@@ -2,8 +2,8 @@
    for granted. Which of them the processor can run, `supports` says; Python chooses (library.py).
 
    Each file below is one theme and knows two things of its surroundings: `vec`, a vector of LANES floats, and NAME(f),
-   the name of a function in this variant. There is no allocation, no global state and no thread in here: arrays and
-   scratch memory come from Python, which also cuts the work into jobs. */
+   the name of a function in this variant. There is no allocation and no global state in here, and no thread is started:
+   arrays and scratch memory come from Python, which also cuts the work into jobs. */
 
 #if !defined(__GNUC__)
 #error "the lane is written with the vector extensions of GCC and Clang"
@@ -11,6 +11,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if !defined(_WIN32)
+#include <sched.h>
+#endif
 
 #if defined(_WIN32)
 #define EXPORT __declspec(dllexport)
@@ -24,6 +27,10 @@
 #define NAME(function) JOIN(function, VARIANT)
 #define UNROLL _Pragma("GCC unroll 8")
 #define IN_TILES(function, ...) m == 2 ? NAME(function)(2, __VA_ARGS__) : NAME(function)(4, __VA_ARGS__)
+#define LESS(n) (n > PANEL ? PANEL : n)
+#define IN_VECTORS(function, ...)                                                       \
+  n == 1 ? NAME(function)(1, __VA_ARGS__) : n == 2 ? NAME(function)(2, __VA_ARGS__)     \
+  : n == 3 ? NAME(function)(LESS(3), __VA_ARGS__) : NAME(function)(LESS(4), __VA_ARGS__)
 
 #include "shapes.h"
 
@@ -38,6 +45,16 @@ typedef float four __attribute__((vector_size(16), may_alias));
 #define BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma\")")
 #define END_TARGET _Pragma("GCC pop_options")
 #endif
+
+/* Others are about to be done: a while of spinning, and then whoever waits for this core may have it. */
+static void wait_for_others(int64_t turn) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+#if !defined(_WIN32)
+  if (turn % 1024 == 1023) sched_yield();
+#endif
+}
 
 /* ROWS x PANEL vectors of sums stay in registers: 28 of 32 with AVX-512, 12 of 16 with AVX2. */
 
@@ -87,4 +104,4 @@ EXPORT int raised(void) {
 }
 
 /* Raised with every change of what the functions are called with: an older library is passed over. */
-EXPORT int lane_version(void) { return 8; }
+EXPORT int lane_version(void) { return 9; }

@@ -17,12 +17,13 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 8  # of what the functions are called with; lane.c says the same
+VERSION = 9  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
+PANELS = {"avx512": 64, "avx2": 16, "plain": 8}  # channels of a panel of weights: LANES * PANEL of the C text
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
 
-REPORTED = ("correlate", "winograd", "select", "roi_align", "relu_gradient")
+REPORTED = ("correlate", "winograd", "select", "roi_align", "relu_gradient", "play")
 INFINITE, LARGEST = np.array(np.inf, np.float32), np.array(np.finfo(np.float32).max)
 
 POINTER, COUNT = c_void_p, c_int64
@@ -31,7 +32,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "window": [POINTER] * 2 + [COUNT] * 8,
     "correlate": [POINTER] * 6,
     "weight_gradient": [POINTER] * 6,
-    "winograd_filters": [c_int] + [POINTER] * 2 + [COUNT] * 6,
+    "winograd_filters": [c_int] + [POINTER] * 2 + [COUNT] * 2,
     "winograd": [c_int] + [POINTER] * 7,
     "winograd_gradient": [c_int] + [POINTER] * 7,
     "relu_gradient": [POINTER] * 3 + [COUNT],
@@ -39,6 +40,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
     "roi_align": [c_int] + [POINTER] * 8,
     "nms": [POINTER] * 5 + [COUNT] * 2,
+    "play": [POINTER] * 3 + [COUNT, POINTER, COUNT],
 }
 
 
@@ -53,6 +55,7 @@ Correlation = _structure(
     "out_image out_row out_pixel",
     "taps run outs",
     "in_panels",
+    "begin end",
 )
 Finish = _structure("Finish", "scale bias", "added", "rectified")
 Tiles = _structure(
@@ -67,13 +70,14 @@ Tiles = _structure(
 )
 Level = _structure("Level", "pixels", "image height width")
 Crops = _structure("Crops", "count rows columns channels", "samples aligned")
+Job = _structure("Job", "kind", "y", "x w", "about", "becomes", "taps seen")
 
 
 class Lane:
     """The functions of one variant, as attributes: `lane.correlate(...)`."""
 
     def __init__(self, library, variant):
-        self.variant, self.lanes = variant, LANES[variant]
+        self.variant, self.lanes, self.panel = variant, LANES[variant], PANELS[variant]
         for name, arguments in FUNCTIONS.items():
             function = getattr(library, f"{name}_{variant}")
             function.argtypes, function.restype = arguments, None

@@ -6,6 +6,7 @@ struct correlation {
   int64_t out_image, out_row, out_pixel;   /* ... and in y */
   int64_t taps, run, outs;                 /* a window reads `taps` stretches of `run` floats; O */
   int64_t in_panels;                       /* whether weights are packed; if not, O is a multiple of a vector */
+  int64_t begin, end;                      /* of the channels of y that this job fills: whole panels, or O at the end */
 };
 
 struct finish {
@@ -32,4 +33,13 @@ struct level {
 struct crops {
   int64_t count, rows, columns, channels;  /* RoIs of this job, and the crop of each */
   int64_t samples, aligned;                /* samples of a bin along one axis; whether pixels have their centres at 0.5 */
+};
+
+struct job {
+  int64_t kind;                            /* 0 a correlation, 1 an addition, 2 or 4 Winograd's tiles of that size */
+  float *y;
+  const float *x, *w;
+  const void *about;                       /* a struct correlation, or tiles */
+  const struct finish *becomes;
+  const int64_t *taps, *seen;              /* seen: how `window` copies x first; 0: it is read where it lies */
 };

@@ -11,6 +11,7 @@ typedef int32_t NAME(lanes) __attribute__((vector_size(4 * LANES)));
 #include "select.h"
 #include "roi_align.h"
 #include "nms.h"
+#include "play.h"
 
 #undef vec
 #undef lanes

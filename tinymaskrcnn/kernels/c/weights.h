@@ -26,16 +26,16 @@ INLINE void NAME(outer)(int depth, int n, float *const *dw, const int64_t *offse
     UNROLL for (int v = 0; v < n; v++) NAME(store)(dw[k] + v * LANES, sum[k][v], floats - v * LANES);
 }
 
-INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
-                         int64_t run, const int64_t *in, const float *dy, int64_t step, int pixels,
-                         int64_t floats) {
+/* All rows of dw, as many at a time as registers hold sums for. */
+INLINE void NAME(outers)(int n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
+                         int64_t run, const int64_t *in, const float *dy, int64_t step, int pixels, int64_t floats) {
+  const int depth = n == 1 || (n == 2 && PANEL > 2) ? DEPTH : n == 4 ? 4 : 6;
   int64_t all = count * run, offset[DEPTH];
   float *to[DEPTH];
   int64_t t = 0, c = 0;
   for (int64_t k = 0; k < all;) {
     int some = all - k < depth ? 1 : depth;
-    UNROLL for (int i = 0; i < depth; i++) {
-      if (i >= some) break;
+    UNROLL for (int i = 0; i < depth && i < some; i++) {
       offset[i] = taps[t] + c;
       to[i] = dw + (k + i) * outs;
       if (++c == run) c = 0, t++;
@@ -48,28 +48,16 @@ INLINE void NAME(outers)(int depth, int n, float *dw, int64_t outs, const float 
   }
 }
 
-static void NAME(outers_of)(int64_t n, float *dw, int64_t outs, const float *x, const int64_t *taps, int64_t count,
-                            int64_t run, const int64_t *in, const float *dy, int64_t step, int pixels,
-                            int64_t floats) {
-  switch (n) {
-    case 1: NAME(outers)(DEPTH, 1, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
-    case 2: NAME(outers)(PANEL > 2 ? 8 : 6, 2, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
-#if PANEL > 2
-    case 3: NAME(outers)(6, 3, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
-    case 4: NAME(outers)(4, 4, dw, outs, x, taps, count, run, in, dy, step, pixels, floats); break;
-#endif
-  }
-}
-
 /* Some pixels of one panel: added to dbias, laid side by side unless they lie so already, and multiplied. */
-static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const int64_t *in, const float *const *dy,
-                              int pixels, int64_t n, int64_t floats, const int64_t *taps, const struct correlation *s) {
+static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *in,
+                              const int64_t *out, int pixels, int64_t n, int64_t floats, const int64_t *taps,
+                              const struct correlation *s) {
   float side_by_side[PIXELS * PANEL * LANES];
   int in_place = s->height == 1 && s->images == 1 && floats >= n * LANES;
   for (int64_t v = 0; v < n && (dbias || !in_place); v++) {
     vec sum = {0};
     for (int r = 0; r < pixels; r++) {
-      vec d = NAME(load)(dy[r] + v * LANES, floats - v * LANES);
+      vec d = NAME(load)(dy + out[r] + v * LANES, floats - v * LANES);
       *(vec *)(side_by_side + (r * n + v) * LANES) = d;
       sum += d;
     }
@@ -78,29 +66,18 @@ static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const int
       NAME(store)(dbias + v * LANES, sum, floats - v * LANES);
     }
   }
-  NAME(outers_of)(n, dw, s->outs, x, taps, s->taps, s->run, in, in_place ? dy[0] : side_by_side,
-                  in_place ? s->out_pixel : n * LANES, pixels, floats);
+  const float *from = in_place ? dy + out[0] : side_by_side;
+  int64_t step = in_place ? s->out_pixel : n * LANES;
+  IN_VECTORS(outers, dw, s->outs, x, taps, s->taps, s->run, in, from, step, pixels, floats);
 }
 
 EXPORT void NAME(weight_gradient)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *taps,
                                   const struct correlation *s) {
   for (int64_t first = 0; first < s->outs; first += PANEL * LANES) {
-    int64_t floats = s->outs - first;
-    int64_t n = floats > PANEL * LANES ? PANEL : (floats + LANES - 1) / LANES;
-    float *shift = dbias ? dbias + first : 0;
-    int64_t in[PIXELS];
-    const float *out[PIXELS];
-    int waiting = 0;
-    for (int64_t image = 0; image < s->images; image++)
-      for (int64_t row = 0; row < s->height; row++)
-        for (int64_t column = 0; column < s->width; column++) {
-          in[waiting] = image * s->in_image + row * s->in_row + column * s->in_pixel;
-          out[waiting++] = dy + image * s->out_image + row * s->out_row + column * s->out_pixel + first;
-          if (waiting == PIXELS) {
-            NAME(some_pixels)(dw + first, shift, x, in, out, PIXELS, n, floats, taps, s);
-            waiting = 0;
-          }
-        }
-    if (waiting) NAME(some_pixels)(dw + first, shift, x, in, out, waiting, n, floats, taps, s);
+    int64_t floats = s->outs - first, n = floats > PANEL * LANES ? PANEL : (floats + LANES - 1) / LANES;
+    int64_t in[PIXELS], out[PIXELS];
+    struct NAME(place) at = {0};
+    for (int real; (real = NAME(pixels)(in, out, PIXELS, s, &at));)
+      NAME(some_pixels)(dw + first, dbias ? dbias + first : 0, x, dy + first, in, out, real, n, floats, taps, s);
   }
 }

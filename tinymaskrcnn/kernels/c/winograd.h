@@ -69,78 +69,60 @@ INLINE void NAME(g)(int m, vec *u, const vec *w) {
   }
 }
 
-/* G @ weight @ G.T: w (3, 3, C, O), given by its strides, -> filters (a*a, C, O), each of the a*a in panels. */
-INLINE void NAME(filter)(int m, float *filters, const float *w, int64_t C, int64_t O, int64_t row, int64_t column,
-                         int64_t in, int64_t out) {
-  const int a = m + 2;
-  for (int64_t first = 0; first < O; first += PANEL * LANES) {
-    int64_t width = O - first < PANEL * LANES ? O - first : PANEL * LANES;
-    for (int64_t c = 0; c < C; c++)
-      for (int64_t o = 0; o < width; o += LANES, filters += LANES) {
-        vec half[6][3], d[3], u[6];
-        for (int j = 0; j < 3; j++) {
-          for (int i = 0; i < 3; i++) {
-            float values[LANES];
-            const float *from = w + i * row + j * column + c * in + (first + o) * out;
-            for (int l = 0; l < LANES; l++) values[l] = from[l * out];
-            d[i] = *(vec *)values;
-          }
-          NAME(g)(m, u, d);
-          for (int i = 0; i < a; i++) half[i][j] = u[i];
-        }
-        for (int i = 0; i < a; i++) {
-          NAME(g)(m, u, half[i]);
-          for (int j = 0; j < a; j++) *(vec *)(filters + (i * a + j) * C * O) = u[j];
-        }
-      }
-  }
-}
-
-EXPORT void NAME(winograd_filters)(int m, float *filters, const float *w, int64_t C, int64_t O, int64_t row,
-                                   int64_t column, int64_t in, int64_t out) {
-  IN_TILES(filter, filters, w, C, O, row, column, in, out);
-}
-
-struct NAME(place) {
-  int64_t image, row, column;
-};
-
 INLINE struct NAME(place) NAME(place_of)(const struct tiles *s, int64_t tile) {
   int64_t row = tile / s->columns;
-  return (struct NAME(place)){row / s->rows, row % s->rows, tile % s->columns};
+  return (struct NAME(place)){row / s->rows, row % s->rows, tile % s->columns, 0, 0};
 }
 
-/* B.T @ tile @ B for LANES channels of one tile, whose rows [i0, i1) and columns [j0, j1) lie inside of x. */
-INLINE void NAME(transform_tile)(int m, float *pixels, const float *tile, const struct tiles *s, int64_t i0, int64_t i1,
-                                 int64_t j0, int64_t j1) {
-  const int a = m + 2;
+enum NAME(sides) { NAME(of_x), NAME(of_dy), NAME(of_weight) };
+
+/* B.T @ tile @ B for LANES channels of one tile of x, A @ dtile @ A.T for one of dy, G @ weight @ G.T. Of the tile's
+   rows those in [i0, i1) lie inside, of its columns those in [j0, j1); elsewhere it is zero. */
+INLINE void NAME(transform_tile)(int m, int which, float *planes, int64_t plane, const float *tile, int64_t row,
+                                 int64_t pixel, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+  const int a = m + 2, side = which == NAME(of_x) ? a : which == NAME(of_dy) ? m : 3;
   vec half[6][6], d[6], t[6];
-  UNROLL for (int j = 0; j < a; j++) {
-    UNROLL for (int i = 0; i < a; i++)
-      d[i] = i >= i0 && i < i1 && j >= j0 && j < j1 ? *(const vec *)(tile + i * s->in_row + j * s->channels) : (vec){0};
-    NAME(b_t)(m, t, d);
+  UNROLL for (int j = 0; j < side; j++) {
+    UNROLL for (int i = 0; i < side; i++)
+      d[i] = i >= i0 && i < i1 && j >= j0 && j < j1 ? *(const vec *)(tile + i * row + j * pixel) : (vec){0};
+    which == NAME(of_x) ? NAME(b_t)(m, t, d) : which == NAME(of_dy) ? NAME(a)(m, t, d) : NAME(g)(m, t, d);
     UNROLL for (int i = 0; i < a; i++) half[i][j] = t[i];
   }
   UNROLL for (int i = 0; i < a; i++) {
-    NAME(b_t)(m, t, half[i]);
-    UNROLL for (int j = 0; j < a; j++) *(vec *)(pixels + (i * a + j) * s->plane) = t[j];
+    vec *h = half[i];
+    which == NAME(of_x) ? NAME(b_t)(m, t, h) : which == NAME(of_dy) ? NAME(a)(m, t, h) : NAME(g)(m, t, h);
+    UNROLL for (int j = 0; j < a; j++) *(vec *)(planes + (i * a + j) * plane) = t[j];
   }
 }
 
-/* The same for all channels of the tiles [first, last): x -> pixels (a*a, tiles, C). */
-INLINE void NAME(transform)(int m, float *pixels, const float *x, const struct tiles *s, int64_t first, int64_t last) {
-  const int a = m + 2;
-  const int64_t C = s->channels;
-  for (int64_t t = first; t < last; t++, pixels += C) {
+/* w (3, 3, C, O) -> filters (a*a, C, O), each of the a*a in panels. */
+INLINE void NAME(filter)(int m, float *filters, const float *w, int64_t C, int64_t O) {
+  for (int64_t first = 0; first < O; first += PANEL * LANES)
+    for (int64_t c = 0; c < C; c++)
+      for (int64_t o = first; o < O && o < first + PANEL * LANES; o += LANES, filters += LANES)
+        NAME(transform_tile)(m, NAME(of_weight), filters, C * O, w + c * O + o, 3 * C * O, C * O, 0, 3, 0, 3);
+}
+
+EXPORT void NAME(winograd_filters)(int m, float *filters, const float *w, int64_t C, int64_t O) {
+  IN_TILES(filter, filters, w, C, O);
+}
+
+/* The same for all channels of the tiles [first, last): x -> planes (a*a, tiles, C), dy -> planes (a*a, tiles, O). */
+INLINE void NAME(transform)(int m, int which, float *planes, const float *x, const struct tiles *s, int64_t first,
+                            int64_t last) {
+  const int back = which == NAME(of_dy), side = back ? m : m + 2;
+  const int64_t C = back ? s->outs : s->channels, row = back ? s->out_row : s->in_row;
+  for (int64_t t = first; t < last; t++, planes += C) {
     struct NAME(place) at = NAME(place_of)(s, t);
-    int64_t top = s->top + at.row * m, left = s->left + at.column * m;
-    const float *tile = x + at.image * s->in_image + top * s->in_row + left * C;
-    int64_t below = s->in_height - top, beyond = s->in_width - left;
-    if (top >= 0 && left >= 0 && below >= a && beyond >= a)
-      for (int64_t c = 0; c < C; c += LANES) NAME(transform_tile)(m, pixels + c, tile + c, s, 0, a, 0, a);
+    int64_t top = (back ? 0 : s->top) + at.row * m, left = (back ? 0 : s->left) + at.column * m;
+    const float *tile = x + at.image * (back ? s->out_image : s->in_image) + top * row + left * C;
+    int64_t below = (back ? s->height : s->in_height) - top, beyond = (back ? s->width : s->in_width) - left;
+    if (top >= 0 && left >= 0 && below >= side && beyond >= side)
+      for (int64_t c = 0; c < C; c += LANES)
+        NAME(transform_tile)(m, which, planes + c, s->plane, tile + c, row, C, 0, side, 0, side);
     else
       for (int64_t c = 0; c < C; c += LANES)
-        NAME(transform_tile)(m, pixels + c, tile + c, s, -top, below, -left, beyond);
+        NAME(transform_tile)(m, which, planes + c, s->plane, tile + c, row, C, -top, below, -left, beyond);
   }
 }
 
@@ -172,37 +154,12 @@ INLINE void NAME(untransform)(int m, float *y, const float *products, const stru
   }
 }
 
-/* A @ dtile @ A.T for the tiles [first, last): dy -> dproducts (a*a, tiles, O); what lies beyond dy counts as zero. */
-INLINE void NAME(transform_gradient)(int m, float *dproducts, const float *dy, const struct tiles *s, int64_t first,
-                                     int64_t last) {
-  const int a = m + 2;
-  const int64_t O = s->outs;
-  for (int64_t index = first; index < last; index++, dproducts += O) {
-    struct NAME(place) at = NAME(place_of)(s, index);
-    const float *tile = dy + at.image * s->out_image + at.row * m * s->out_row + at.column * m * O;
-    int64_t height = s->height - at.row * m, width = s->width - at.column * m;
-    for (int64_t o = 0; o < O; o += LANES) {
-      vec half[6][4], d[4], t[6];
-      UNROLL for (int j = 0; j < m; j++) {
-        UNROLL for (int i = 0; i < m; i++)
-          d[i] = i < height && j < width ? *(const vec *)(tile + i * s->out_row + j * O + o) : (vec){0};
-        NAME(a)(m, t, d);
-        UNROLL for (int i = 0; i < a; i++) half[i][j] = t[i];
-      }
-      UNROLL for (int i = 0; i < a; i++) {
-        NAME(a)(m, t, half[i]);
-        UNROLL for (int j = 0; j < a; j++) *(vec *)(dproducts + (i * a + j) * s->plane + o) = t[j];
-      }
-    }
-  }
-}
-
 static const int64_t NAME(no_tap)[1] = {0};
 static const struct finish NAME(as_it_is) = {0};
 
 /* So many tiles, as one row of pixels: each of the a*a products is a 1x1 convolution. */
 INLINE struct correlation NAME(as_rows)(const struct tiles *s, int64_t tiles) {
-  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs, 1};
+  return (struct correlation){1, 1, tiles, 0, 0, s->channels, 0, 0, s->outs, 1, s->channels, s->outs, 1, 0, s->outs};
 }
 
 INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters, const struct finish *f, float *pixels,
@@ -211,7 +168,7 @@ INLINE void NAME(forward)(int m, float *y, const float *x, const float *filters,
   for (int64_t first = 0; first < all; first += s->chunk) {
     int64_t last = first + s->chunk < all ? first + s->chunk : all;
     struct correlation rows = NAME(as_rows)(s, last - first);
-    NAME(transform)(m, pixels, x, s, first, last);
+    NAME(transform)(m, NAME(of_x), pixels, x, s, first, last);
     for (int k = 0; k < (m + 2) * (m + 2); k++)
       NAME(correlate)(products + k * s->plane, pixels + k * s->plane, filters + k * s->channels * s->outs,
                       NAME(no_tap), &rows, &NAME(as_it_is));
@@ -231,8 +188,8 @@ INLINE void NAME(backward)(int m, float *dfilters, float *dbias, const float *x,
   for (int64_t first = 0; first < all; first += s->chunk) {
     int64_t last = first + s->chunk < all ? first + s->chunk : all;
     struct correlation rows = NAME(as_rows)(s, last - first);
-    NAME(transform)(m, pixels, x, s, first, last);
-    NAME(transform_gradient)(m, dproducts, dy, s, first, last);
+    NAME(transform)(m, NAME(of_x), pixels, x, s, first, last);
+    NAME(transform)(m, NAME(of_dy), dproducts, dy, s, first, last);
     for (int f = 0; f < (m + 2) * (m + 2); f++)
       NAME(weight_gradient)(dfilters + f * s->channels * s->outs, f == m + 3 ? dbias : 0, pixels + f * s->plane,
                             dproducts + f * s->plane, NAME(no_tap), &rows);

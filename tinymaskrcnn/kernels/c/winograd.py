@@ -5,10 +5,10 @@ import ctypes
 import numpy as np
 
 from ...devices import Workspace
-from ..filters import TransformedWeights
+from ..filters import TransformedWeights, turned_round
 from ..im2col import deal
 from ..windows import blocks
-from .library import Tiles, address, lane
+from .library import Tiles, address, gapless, lane
 
 BUDGET = 5 << 18  # bytes of transformed pixels at a time
 JOB = 4  # times that many are a job
@@ -27,11 +27,9 @@ def filters_of(weight, m, *, turned=False):
     """
 
     def transform(weight):
-        if turned:
-            weight = weight[::-1, ::-1].transpose(0, 1, 3, 2)
+        weight = turned_round(weight) if turned else gapless(weight)
         filters = np.empty(((m + 2) ** 2, *weight.shape[2:]), np.float32)
-        steps = (stride // 4 for stride in weight.strides)
-        lane().winograd_filters(m, address(filters), address(weight), *weight.shape[2:], *steps)
+        lane().winograd_filters(m, address(filters), address(weight), *weight.shape[2:])
         return filters
 
     return _filters.of(weight, (lane().variant, m, turned), transform)
@@ -45,7 +43,7 @@ def correlate_jobs(y, x, filters, becomes, *, origin, m):
     few = FEW if filters.nbytes <= SMALL else _few(*filters.shape)
 
     def job(images, rows):
-        about = _tiles(x[images], y[images], rows, origin, m, few)
+        about = tiles(x[images], y[images], rows, origin, m, few)
         arrays = y[images, rows.start * m :], x[images], filters
         planes = map(address, _planes(about, m))
         lane().winograd(m, *map(address, arrays), ctypes.addressof(becomes), *planes, ctypes.addressof(about))
@@ -60,7 +58,7 @@ def dweight_jobs(x, dy, *, origin, m, lanes):
     def job(some):
         dfilters, dbias = np.zeros(((m + 2) ** 2, C, O), np.float32), np.zeros(O, np.float32)
         for images, rows in some:
-            about = _tiles(x[images], dy[images], rows, origin, m)
+            about = tiles(x[images], dy[images], rows, origin, m)
             arrays = (dfilters, dbias, x[images], dy[images, rows.start * m :], *_planes(about, m))
             lane().winograd_gradient(m, *map(address, arrays), ctypes.addressof(about))
         return dfilters, dbias
@@ -79,7 +77,7 @@ def _blocks(y, C, m, budget):
     return blocks(N, -(-HO // m), (m + 2) ** 2 * -(-WO // m) * max(C, O) * 4, budget)
 
 
-def _tiles(x, y, rows, origin, m, few=None):
+def tiles(x, y, rows, origin, m, few=None):
     """All that C has to know about some rows of tiles of x (n, H, W, C) and y (n, HO, WO, O), `few` at a time."""
     n, H, W, C = x.shape
     _, HO, WO, O = y.shape
