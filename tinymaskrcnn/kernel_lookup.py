@@ -31,10 +31,8 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True, firs
 @functools.cache
 def _load_kernels(home=""):
     try:
-        importlib.import_module(f"{__package__}.kernels")
-        importlib.import_module(f"{__package__}.nn.fused")  # those of containers
-        if home.startswith(f"{__package__}.models."):
-            importlib.import_module(f"{__package__}.models.at_rest")  # and that of a whole model
+        for part in ("kernels", "nn.fused", "models.at_rest")[: 3 if ".models." in home else 2]:  # the last: a model's
+            importlib.import_module(f"{__package__}.{part}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(f"{__package__}.kernels"):
             raise  # a kernel misses a package of its own: say so; only a missing folder is fine

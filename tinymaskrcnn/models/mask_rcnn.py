@@ -118,7 +118,6 @@ class MaskRCNN(Module):
 
         images (N, H, W, C) in 0..1, sizes (N, 2) before padding, original_sizes (N, 2) before resizing
         ->  a list of N Detections on the host, in pixels of the original size (of the true size when none is given)
-
         paste makes the masks of an image, and may keep them smaller than paste_masks does.
         """
         if self.training:
@@ -131,16 +130,14 @@ class MaskRCNN(Module):
         found = self.roi_heads.detect(pyramid, proposals, valid, sizes=sizes)
         originals = true_sizes if original_sizes is None else to_host(original_sizes).tolist()
         found, paste = pasted_there(found, paste, old=true_sizes, new=originals, config=self.roi_heads.config)
-        found = found.to_host()  # the one wait for a device
-        both = enumerate(zip(true_sizes, originals, strict=True))
+        found, both = found.to_host(), enumerate(zip(true_sizes, originals, strict=True))  # the one wait for a device
         return [self.roi_heads.report(found.of_image(n), old=old, new=new, paste=paste) for n, (old, new) in both]
 
     @has_kernel
     def look(self, x, **given):
         """What detection asks of the network before there are RoIs: the pyramid, and what the proposer says of it."""
         pyramid, _ = self.backbone.forward(x)
-        said, _ = self.rpn.forward(pyramid, **given)
-        return pyramid, said
+        return pyramid, self.rpn.forward(pyramid, **given)[0]
 
     def _sizes(self, images, sizes):
         """True sizes (N, 2) where the images live; all the full size when none are given."""
@@ -152,6 +149,5 @@ class MaskRCNN(Module):
                 f"MaskRCNN: image sides must be multiples of 32 (use structures.collate); got {images.shape[1:3]}"
             )
         if sizes is None:
-            sizes = [[images.shape[1], images.shape[2]]] * images.shape[0]
-            return array_module(images).asarray(sizes).reshape(-1, 2)
+            return array_module(images).asarray([images.shape[1:3]] * len(images)).reshape(-1, 2)
         return move_like(sizes, images)

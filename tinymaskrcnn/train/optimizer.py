@@ -81,10 +81,7 @@ class Optimizer:
         self.descend()
 
     def prepare(self, learning_rate):
-        """Count an update, and bring what is its own, the numbers, to where the parameters are.
-
-        On a device they are one array, which stays where it is: what `descend` starts there is then always the same.
-        """
+        """Count an update; its numbers go where the parameters are, on a device into an array that stays the same."""
         self.updates += 1
         numbers = self.numbers(learning_rate)
         value = next((group.value for group in self.groups()), None)

@@ -79,8 +79,7 @@ class Trainer:
         """Everything of a step but its update: the names of the losses, and norm and losses in one array (1 + n,)."""
         losses = self._gradients(batches)
         norm = self.optimizer.clip(self.config.clip_norm)
-        together = [norm, *(loss.astype(norm.dtype) for loss in losses.values())]
-        return list(losses), array_module(norm).stack(together)
+        return list(losses), array_module(norm).stack([norm, *(loss.astype(norm.dtype) for loss in losses.values())])
 
     def _gradients(self, batches):
         """Mean losses over the batches, as 0-d arrays, with their gradients added up in the parameters."""
