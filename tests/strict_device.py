@@ -350,7 +350,9 @@ class StrictArray:
         if isinstance(result, np.ndarray) and np.may_share_memory(result, self._memory):
             return StrictArray(result)  # a view
         if _is_plain(key):
-            return StrictArray(self._memory[(*(index if isinstance(index, tuple) else (index,)), ...)])  # in CuPy, too
+            index = index if isinstance(index, tuple) else (index,)
+            whole = index if any(part is ... for part in index) else (*index, ...)
+            return StrictArray(self._memory[whole])  # a view of one number, in CuPy, too
         _operate("getitem", cupy_costs.of_index(_arrays_of(key)), result, self._memory, index)
         given = StrictArray(np.asarray(result))
         _record(operator.getitem, (self._memory, index), {}, given)

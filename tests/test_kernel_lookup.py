@@ -124,7 +124,7 @@ def test_kernels_are_loaded_when_the_first_one_is_asked_for(kernels, monkeypatch
     def first(x):
         return "readable"
 
-    load = lambda: kernel_lookup.register_kernel("first")(lambda x: "fast")  # noqa: E731
+    load = lambda home: kernel_lookup.register_kernel("first")(lambda x: "fast")  # noqa: E731
     monkeypatch.setattr(kernel_lookup, "_load_kernels", load)
     assert first(HOST) == "fast"
 
@@ -134,6 +134,8 @@ def test_what_is_loaded_and_that_a_missing_module_without_a_name_is_no_folder(mo
     monkeypatch.setattr(kernel_lookup, "importlib", types.SimpleNamespace(import_module=loaded.append))
     kernel_lookup._load_kernels.__wrapped__()
     assert loaded == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused"]
+    kernel_lookup._load_kernels.__wrapped__("tinymaskrcnn.models.mask_rcnn")
+    assert loaded[2:] == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused", "tinymaskrcnn.models.at_rest"]
 
     def nameless(_):
         raise ModuleNotFoundError("something")
@@ -161,7 +163,7 @@ def test_a_text_that_somebody_edits_runs_itself(kernels, monkeypatch):
         assert kernel_lookup._is_edited(readable) is wanted
     assert asked == [readable] * 2
     kernel_lookup.register_kernel("scale")(lambda x: "fast")
-    monkeypatch.setattr(kernel_lookup, "_load_kernels", lambda: None)
+    monkeypatch.setattr(kernel_lookup, "_load_kernels", lambda home: None)
     for edited in (True, False):
         monkeypatch.setattr(kernel_lookup, "_name_of", functools.cache(kernel_lookup._name_of.__wrapped__))
         monkeypatch.setattr(kernel_lookup, "_is_edited", lambda function, edited=edited: edited)

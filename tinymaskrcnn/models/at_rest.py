@@ -35,7 +35,7 @@ def _takes(model, x, **given):
 
 
 @register_kernel("MaskRCNN.look", module=ON_THE_LANE, applies=_takes)
-def look(model, x):
+def look_by_plan(model, x):
     """Fast twin of MaskRCNN.look."""
     looking = _looking(model, x.shape)
     if looking is None or looking.plan is None or not looking.free.acquire(blocking=False):  # another thread is at it

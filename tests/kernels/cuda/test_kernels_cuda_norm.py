@@ -34,7 +34,7 @@ def test_the_threads_of_a_sum_grow_with_the_picture(normal, shape, blocks):
     with strict_device.kernels(dry=True), strict_device.counting() as cost:
         y, cache = norm.batch_norm2d_forward(x, weight, bias)
         norm.batch_norm2d_backward(y, cache)
-    blocks_of = {event.name: event.shapes[0] for event in cost.events if event.name in FORWARD + BACKWARD}
+    blocks_of = {event.name: event.given[1][0] for event in cost.events if event.name in FORWARD + BACKWARD}
     assert blocks_of["column_moments"] == blocks_of["gradient_sums"] == blocks
     assert (blocks_of["batch_statistics"], blocks_of["parameter_gradients"]) == (shape[3], 2 * shape[3])
 
