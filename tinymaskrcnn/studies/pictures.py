@@ -89,12 +89,12 @@ def history_figure(systems):
     """Box AP of each system against the seconds that a picture takes, search included: what `history.told` says."""
     figure = style.new_figure(6.4, 3.6)
     ax = style.plain_axes(figure.subplots())
-    for entry in systems:
-        if entry["box AP"]["mean"] is None:
-            continue
-        place = entry["test, ms"]["mean"] + (entry["search, ms"]["mean"] or 0), entry["box AP"]["mean"]
+    known = [entry for entry in systems if entry["box AP"]["mean"] is not None]
+    places = [(e["test, ms"]["mean"] + (e["search, ms"]["mean"] or 0), e["box AP"]["mean"]) for e in known]
+    for number, (place, entry) in enumerate(sorted(zip(places, known), key=lambda pair: pair[0])):
         ax.errorbar(*place, yerr=entry["box AP"]["spread"], fmt="o", color=style.DARK_BLUE, capsize=3)
-        ax.annotate(entry["system"], place, xytext=(6, 4), textcoords="offset points", fontsize=style.SMALL)
+        beside = (6, -12 if number % 2 else 4)  # neighbours may take equally long: their names lie below and above
+        ax.annotate(entry["system"], place, xytext=beside, textcoords="offset points", fontsize=style.SMALL)
     ax.set_xscale("log")
     ax.margins(x=0.25, y=0.2)
     ax.set_xlabel("ms of the CPU for a picture, search included", fontsize=style.TEXT)
