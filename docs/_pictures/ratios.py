@@ -20,7 +20,8 @@ ROW = re.compile(r"^\| ([^|]+?) \| [^|]+ \| [^|]+ \| \*\*([\d.]+)\*\* \| (?:([\d
 
 def rows(text):
     """[(work, ratio, its middle half or None)] of the page's first table."""
-    return [(work, float(r), (float(low), float(high)) if low else None) for work, r, low, high in ROW.findall(text)]
+    table = text[ROW.search(text).start() :].partition("\n\n")[0]
+    return [(work, float(r), (float(low), float(high)) if low else None) for work, r, low, high in ROW.findall(table)]
 
 
 def draw(found):

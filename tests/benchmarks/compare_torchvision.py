@@ -108,8 +108,8 @@ def parse(words=None):
     for command in (train, step):
         command.set_defaults(run=run_training)
         add_common(command)
-        starts = "initial weights: own ones (default), or ours for both"
-        command.add_argument("--start", choices=("own", "same"), default="own", help=starts)
+        starts = "initial weights: own ones (default), ours for both (same), or torchvision's for both (theirs)"
+        command.add_argument("--start", choices=("own", "same", "theirs"), default="own", help=starts)
     return parser.parse_args(words)
 
 

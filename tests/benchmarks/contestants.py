@@ -77,7 +77,7 @@ def trained_weights(config, steps):
 
 def contestants(args, seed):
     """Both models for a seed, fresh, and the configuration they share."""
-    from .torchvision_peer import Torchvision
+    from .torchvision_peer import Torchvision, in_our_layout
 
     config = Config()
     steps = config.train.steps if getattr(args, "steps", None) is None else args.steps
@@ -85,6 +85,8 @@ def contestants(args, seed):
     ours = Ours(config)
     start = ours.model.state_dict() if args.start == "same" else None
     theirs = Torchvision(config, start=start, channels_last=args.channels_last)
+    if args.start == "theirs":
+        ours.model.load_state_dict(in_our_layout(theirs.model))
     require_same_size(ours, theirs)
     return config, ours, theirs
 

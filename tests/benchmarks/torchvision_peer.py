@@ -169,6 +169,21 @@ def load_our_weights(peer, arrays):
     peer.load_state_dict(turned | counters)  # strict: no name is missing, none is left over
 
 
+def in_our_layout(peer):
+    """The peer's weights and statistics as a state_dict of this package: what `load_our_weights` turns, turned back."""
+    turned = {}
+    for name, tensor in peer.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        array = tensor.numpy(force=True).transpose(TO_OURS[kind(name, tensor)])
+        if name.endswith("fc6.weight"):
+            channels = peer.backbone.out_channels
+            side = math.isqrt(array.shape[0] // channels)
+            array = array.reshape(channels, side, side, -1).transpose(1, 2, 0, 3).reshape(array.shape)
+        turned[name] = np.ascontiguousarray(array)
+    return turned
+
+
 # ---------------------------------------------------------------- the contestant
 
 
