@@ -62,8 +62,8 @@ network, for one picture.
 
 In the papers R-CNN, Fast R-CNN, Faster R-CNN and Mask R-CNN each find more than the one before. After a training as
 short as this one R-CNN finds most and Faster R-CNN least: boxes that are searched for are good from the first step on,
-and R-CNN sees each of them by itself, enlarged; an RPN has yet to learn where to look. What this table is for is what
-each costs.
+and R-CNN sees each of them by itself, enlarged; an RPN has yet to learn where to look. What is to be compared
+here is what each costs.
 """
 
 

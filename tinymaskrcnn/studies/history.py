@@ -99,14 +99,19 @@ def slowdown(systems):
 
 
 def table(systems):
-    """The lines of a Markdown table, a system a line."""
-    lines = [f"| system | seeds | {' | '.join(COLUMNS)} |", "|---" * (2 + len(COLUMNS)) + "|"]
+    """The lines of two Markdown tables, a system a line: what it finds, and what it costs."""
+    found = [name for name, (measure, *_) in COLUMNS.items() if not measure.startswith("cost.")]
+    return [*_table(systems, found), "", *_table(systems, [name for name in COLUMNS if name not in found])]
+
+
+def _table(systems, names):
+    lines = [f"| system | seeds | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
     for entry in systems:
         cells = [
             entry["system"],
             str(len(entry["seeds"])) + (f" ({len(entry['failed'])} failed)" if entry["failed"] else ""),
         ]
-        lines.append("| " + " | ".join(cells + [_cell(entry, name) for name in COLUMNS]) + " |")
+        lines.append("| " + " | ".join(cells + [_cell(entry, name) for name in names]) + " |")
     return lines
 
 
