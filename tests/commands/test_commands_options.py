@@ -352,3 +352,12 @@ WHEN_NOTHING_IS_SAID = {  # what `train` and `profile` take from the settings
     "system": {DEFAULT.model.system},
 }
 IN_WORDS = {("annotate", "port"), ("live", "port"), ("homework", "out")}
+
+
+def test_a_run_s_own_settings_are_trained_again_as_they_are(tmp_path):
+    """On MNIST, too, with the settings of all scenes, which is what a run from before its preset holds."""
+    plain = override(Config(), {"scenes.source": "mnist"})
+    for config in (plain, options.PRESETS["mnist"](), override(plain, {"model.roi.canonical_size": 40})):
+        path = written(tmp_path, to_dict(config) | {"data_dir": None})
+        assert options.build_config(cli.parse(["train", "--config", str(path)])) == config
+    assert built("--data", "mnist") == built("--preset", "mnist") == options.PRESETS["mnist"]()

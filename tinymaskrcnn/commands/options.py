@@ -173,10 +173,11 @@ class Start:
 
     @classmethod
     def of(cls, config):
-        """Whatever differs from what the configuration's system sets by itself was chosen."""
+        """Whatever differs from what the configuration's system sets by itself, or from what its scenes ask for."""
+        from ..models.for_scenes import model_for, still_wanted
         from ..models.systems import chosen
 
-        return cls(config, frozenset(chosen(config)))
+        return cls(config, frozenset(chosen(config)) | still_wanted(model_for(config.scenes), config).keys())
 
     def as_system(self, name, *, scenes):
         """The Config with what a system sets by its name. scenes: also those that the system is shown on."""
