@@ -22,7 +22,7 @@ def graded(tmp_path_factory):
     """(what was expected, the records, the folder with the results) of a class of thirty."""
     folder = tmp_path_factory.mktemp("class")
     expected = build_class(folder / "submissions", beside=2)
-    records = grade(folder / "submissions", out=folder / "graded", homework="hw01", seed=2026, seconds=1)["submissions"]
+    records = grade(folder / "submissions", out=folder / "graded", homework="hw01", seed=2026, seconds=2)["submissions"]
     return expected, {record["student"]: record for record in records}, folder / "graded"
 
 
