@@ -108,6 +108,17 @@ def test_workspace_reuses_memory_by_name_and_dtype():
     assert space.take("signs", (2, 0, 3), bool).shape == (2, 0, 3) and space.take("signs", (3,), bool).dtype == bool
 
 
+def test_wide_vectors_never_lie_across_two_lines_of_the_cache():
+    space = devices.Workspace()
+    arrays = [devices.on_line((3, 5)), devices.on_line((1 << 20, 2), np.float64), devices.on_line((), np.int64)]
+    arrays += [space.take("rows", (2, 7)), space.take("rows", (9, 9)), space.take("signs", (5,), bool)]
+    for x in arrays:
+        assert x.__array_interface__["data"][0] % 64 == 0 and x.flags.c_contiguous and x.flags.writeable
+        x[...] = 1
+    assert [(x.shape, x.dtype) for x in arrays[:2]] == [((3, 5), np.float32), ((1 << 20, 2), np.float64)]
+    assert devices.on_line((0, 4)).shape == (0, 4)
+
+
 def test_workspace_is_never_shared_between_threads():
     space, taken = devices.Workspace(), []
     thread = threading.Thread(target=lambda: taken.append(space.take("columns", (3,))))

@@ -88,6 +88,16 @@ def launcher_of(module):
 
 # ---------------------------------------------------------------- scratch memory
 
+LINE = 64  # bytes of a line of the cache: a wide vector that lies across two of them is read twice
+
+
+def on_line(shape, dtype=np.float32):
+    """An uninitialised array that begins where a line of the cache does; np.empty's begin 16 bytes behind one."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    ahead = -memory.__array_interface__["data"][0] % LINE
+    return memory[ahead : ahead + size].view(dtype).reshape(shape)
+
 
 class Workspace(threading.local):
     """Scratch memory by name, reused from call to call and never shared between threads.
@@ -102,5 +112,5 @@ class Workspace(threading.local):
         size = int(math.prod(shape))
         buffer = self._buffers.get((name, dtype))
         if buffer is None or buffer.size < size:
-            buffer = self._buffers[name, dtype] = np.empty(size, dtype)
+            buffer = self._buffers[name, dtype] = on_line((size,), dtype)
         return buffer[:size].reshape(shape)

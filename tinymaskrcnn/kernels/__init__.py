@@ -10,6 +10,7 @@ from . import (  # noqa: F401  importing registers
     matmul,
     nms,
     normalize,
+    pool,
     resize,
     roi_align,
     top_n,

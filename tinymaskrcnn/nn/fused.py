@@ -133,20 +133,30 @@ def _ends_fixed(block):
 
 @register_kernel("FPN.forward", module=everywhere)
 def pyramid_network(fpn, features):
-    """Fast twin of FPN.forward: sums are added up in place, and inference lets go of each level when it was used."""
-    lateral, c_inner = _each(fpn.inner_blocks, features)
+    """Fast twin of FPN.forward: a sum is stored once, and inference lets go of each level when it was used."""
+    merged, c_inner, c_up, top = [], [], [], None
+    for layer, x in zip(reversed(fpn.inner_blocks), reversed(features), strict=True):
+        if merged:
+            top, c = resize.upsample_nearest2d_forward(merged[0], size=x.shape[1:3])
+            c_up.insert(0, c)
+        y, c = _forward_plus(layer, x, top)
+        merged.insert(0, y)
+        c_inner.insert(0, c)
 
-    top = lateral.pop()
-    merged, c_up = [top], []
-    while lateral:
-        top, c = resize.upsample_nearest2d_forward(top, size=lateral[-1].shape[1:3])
-        top += lateral.pop()  # an array of our own
-        merged.insert(0, top)
-        c_up.insert(0, c)
-
-    del top  # in inference the largest map goes as soon as its layer is done
+    del top, y  # in inference the largest map goes as soon as its layer is done
     pyramid, c_layer = _each(fpn.layer_blocks, (merged.pop(0) for _ in range(len(merged))))
     return [*pyramid, pyramid[-1][:, ::2, ::2].copy()], fpn.keep((c_inner, c_up, c_layer))
+
+
+def _forward_plus(layer, x, added):
+    """layer.forward(x) plus an array of our own, or None: in one go behind a convolution and a norm that rests."""
+    if added is not None and is_plain(layer, (Sequential,)) and is_plain(layer.layers[0], (Conv2d,)):
+        conv, *behind = layer.layers
+        if not behind or (len(behind) == 1 and _is_fixed(conv, behind[0])):
+            y, caches = _convolved(conv, behind, x, added=added)
+            return y, layer.keep(caches)
+    y, cache = layer.forward(x)
+    return y if added is None else add(added, y, own=True), cache
 
 
 def _each(layers, inputs):
