@@ -75,7 +75,7 @@ def test_tiles_on_any_size(variant, compare_pair, normal, size, padding, N, chan
         ((2, 32, 32, 64), 3, 64, (4, 4), dict(padding=1)),  # pyramid
         ((2, 16, 16, 64), 3, 64, (2, 2), dict(padding=1)),  # its next level
         ((8, 4, 4, 128), 3, 128, (1, 1), dict(padding=1)),  # few pixels
-        ((21, 14, 14, 64), 3, 64, (2, 4), dict(padding=1)),  # mask head
+        ((21, 14, 14, 64), 3, 64, (4, 4), dict(padding=1)),  # mask head
         ((1, 56, 74, 256), 3, 64, (4, 4), dict(padding=1)),  # one image in bands of rows
         ((1, 75, 203, 3), 7, 64, (1, 1), dict(stride=2, padding=3)),
         ((1, 95, 90, 64), 3, 8, (1, 1), dict(padding=1)),
@@ -226,3 +226,15 @@ def test_what_a_block_adds_lies_anywhere(normal):
 
 def test_maps_of_few_pixels_are_not_cut_into_tiles():
     assert _ways((8, 4, 4, 128), 3, 128, padding=1) == (1, 1) and _ways((1, 16, 16, 64), 3, 64, padding=1) == (2, 2)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_what_vectors_are_read_from_and_stored_in_begins_a_line_of_the_cache(normal, kernel):
+    x, weight = normal(1, 40, 40, 32), normal(kernel, kernel, 32, 48)
+    y, _ = fast.convolution(x, weight, None, stride=1, padding=0, dilation=1, groups=1)
+    filters = (
+        fast.correlate.filters_of(weight, (1, 1), pixels=1600).rows,
+        fast.winograd.filters_of(normal(3, 3, 16, 16), 4),
+    )
+    assert all(array.__array_interface__["data"][0] % 64 == 0 for array in (y, *filters))
+    assert np.shares_memory(fast.correlate.filters_of(weight, (1, 1)).rows, weight)  # few pixels repay no copy

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ...devices import on_line
 from ...kernel_lookup import register_kernel
 from .. import winograd as numpy_winograd
 from ..common import is_float32, is_gradient_of_convolution, output_shape, output_size, pair
@@ -16,7 +17,7 @@ FEWEST = 512  # pixels: below, the weights are most of the way back, and BLAS is
 FEW = 256  # pixels: below, transforms cost more than they save
 NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
-WIDE = 64  # channels from which the gradient for a weight gains by tiles
+WIDE = 64  # channels from which 2x2 tiles, and the gradient for a weight by tiles, gain
 LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
 
 
@@ -30,11 +31,10 @@ def choose(images, size, kernel, channels, *, stride, dilation):
     if not tiled or pixels < FEW or min(size) < 2:
         return 1, 1
     small, large = (-(-size[0] // m) * -(-size[1] // m) * (m + 2) ** 2 for m in (2, 4))  # multiplications
-    many = pixels >= REPAY * max(channels)
-    m = 4 if large < 0.7 * small and many else 2
+    fewer = large / small if pixels >= REPAY * max(channels) else 1
     if min(channels) < WIDE:
-        return 4 if m == 4 else 1, 1
-    return m, 4 if large < 0.75 * small and many else 2  # 14x14 crops lie between the two
+        return 4 if fewer < 0.7 else 1, 1
+    return (4, 4) if fewer < 0.75 else (2, 2)  # of 14x14 crops it is 0.73
 
 
 # ---------------------------------------------------------------- convolution
@@ -75,7 +75,7 @@ def convolution(x, weight, bias, *, stride, padding, dilation, groups, **then):
 def _convolved(x, weight, bias, then, stride, padding, dilation):
     """y and its cache; then: what else is done to the sums, as for `correlate.finish`."""
     size = output_size(x.shape, weight.shape, stride, padding, dilation)
-    y = np.empty((x.shape[0], *size, weight.shape[3]), np.float32)
+    y = on_line((x.shape[0], *size, weight.shape[3]))
     way, _ = choose(len(x), size, weight.shape[:2], weight.shape[2:], stride=stride, dilation=dilation)
     pixels, becomes, origin = gapless(x), correlate.finish(y, bias, **then), (-padding[0], -padding[1])
     if way == 1:

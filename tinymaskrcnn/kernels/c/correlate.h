@@ -18,7 +18,8 @@ EXPORT void NAME(pack)(float *packed, const float *w, int64_t taps, int64_t run,
     for (int64_t t = 0; t < taps; t++)
       for (int64_t c = 0; c < run; c++, packed += width) {
         const float *from = w + t * tap_stride + c * run_stride + first * out_stride;
-        for (int64_t o = 0; o < real; o++) packed[o] = from[o * out_stride];
+        if (out_stride == 1) memcpy(packed, from, 4 * real);
+        for (int64_t o = 0; o < real && out_stride != 1; o++) packed[o] = from[o * out_stride];
         for (int64_t o = real; o < width; o++) packed[o] = from[(real - 1) * out_stride];
       }
   }
@@ -33,10 +34,8 @@ INLINE void NAME(store)(float *y, vec v, int64_t floats) {
 
 INLINE vec NAME(load)(const float *x, int64_t floats) {
   vec v = {0};
-  if (floats >= LANES)
-    return *(const vec *)x;
-  if (floats > 0)
-    memcpy(&v, x, 4 * floats);
+  if (floats >= LANES) return *(const vec *)x;
+  if (floats > 0) memcpy(&v, x, 4 * floats);
   return v;
 }
 
@@ -67,7 +66,11 @@ INLINE void NAME(tile)(int n, float *y, const float *x, const int64_t *out, cons
   const float *p[ROWS];
   UNROLL for (int q = 0; q < ROWS; q++) {
     p[q] = x + in[q];
-    UNROLL for (int v = 0; v < n; v++) sum[q][v] = (vec){0};
+    UNROLL for (int v = 0; v < n; v++) {
+      const float *to = y + out[q] + first + v * LANES; /* asked for now, there when the sums are complete */
+      __builtin_prefetch(to, 1), __builtin_prefetch(to + f->added);
+      sum[q][v] = (vec){0};
+    }
   }
   for (int64_t t = 0; t < count; t++) {
     int64_t step = taps[t];

@@ -5,17 +5,19 @@ A correlation is described as in ../im2col.py: its `origin` is where in the imag
 
 import ctypes
 import functools
+import math
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...devices import Workspace
+from ...devices import Workspace, on_line
 from ..im2col import deal
 from ..windows import blocks
 from .library import Correlation, Finish, address, gapless, lane
 
 BUDGET = 1 << 19  # bytes of input at a time: they stay in the cache while every panel of weights passes
 WIDE = 256  # channels: rows of more lie in a page of their own each
+MANY = 1024  # pixels that repay panels
 
 _workspace = Workspace()
 
@@ -23,16 +25,17 @@ _workspace = Workspace()
 class Filters:
     """Weights (taps, run, O) as `correlate` reads them, and their Taps.
 
-    In panels; or as they are, where rows without gaps are a multiple of a vector wide.
+    In panels; or as they are, where rows without gaps are a multiple of a vector wide, and not many pixels repay it.
     """
 
-    def __init__(self, weight, taps):
+    def __init__(self, weight, taps, pixels=0):
         lanes = lane().lanes
         self.taps = taps
-        self.in_panels = weight.shape[2] > WIDE or bool(weight.shape[2] % lanes) or not weight.flags.c_contiguous
+        wide = weight.shape[2] > WIDE or pixels > MANY
+        self.in_panels = wide or bool(weight.shape[2] % lanes) or not weight.flags.c_contiguous
         self.rows = weight
         if self.in_panels:
-            self.rows = np.empty(weight.shape[0] * weight.shape[1] * (-(-weight.shape[2] // lanes) * lanes), np.float32)
+            self.rows = on_line((weight.shape[0] * weight.shape[1], -(-weight.shape[2] // lanes) * lanes))
             steps = (stride // 4 for stride in weight.strides)
             lane().pack(address(self.rows), address(weight), *weight.shape, *steps)
 
@@ -66,10 +69,10 @@ def taps_of(shape, dilation):
     return Taps(KH * KW, C, O, [i * dilation[0] for i, _ in pairs], [j * dilation[1] for _, j in pairs], C)
 
 
-def filters_of(weight, dilation):
-    """The Filters of a contiguous weight (KH, KW, C, O)."""
+def filters_of(weight, dilation, pixels=0):
+    """The Filters of a contiguous weight (KH, KW, C, O), for so many pixels."""
     taps = taps_of(weight.shape, dilation)
-    return Filters(weight.reshape(taps.count, taps.run, taps.outs), taps)
+    return Filters(weight.reshape(taps.count, taps.run, taps.outs), taps, pixels)
 
 
 def finish(y, bias, *, scale=None, added=None, rectified=False):
@@ -137,7 +140,7 @@ def correlate_jobs(y, x, weight, becomes, *, stride, origin, dilation):
 
     All three without gaps: then where a job reads and writes depends on the shapes alone, and is known after the first.
     """
-    filters, to, begin = filters_of(weight, dilation), address(y), address(x)
+    filters, to, begin = filters_of(weight, dilation, math.prod(y.shape[:3])), address(y), address(x)
     plan = _plan(y.shape, x.shape, weight.shape, stride, origin, dilation, filters.in_panels)
     return [functools.partial(block.fill, to, begin, filters, becomes) for block in plan]
 
@@ -147,7 +150,7 @@ def _plan(out, image, kernel, stride, origin, dilation, in_panels):
     """Blocks of a correlation by the shapes of y, x and weight."""
     y, x, taps = _laid_out(out), _laid_out(image), taps_of(kernel, dilation)
     blocks = []
-    for few, band in _blocks(out[:3], image[3], stride):
+    for few, band in _blocks(out[:3], image[3] + -(-out[3] // math.prod(stride)), stride):
         corner = origin[0] + band.start * stride[0], origin[1]
         blocks.append(Block(y[few, band], x[few], taps, stride, corner, in_panels))
         blocks[-1].y += address(y[few, band]) - address(y)

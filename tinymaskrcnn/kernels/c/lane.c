@@ -61,7 +61,7 @@ static void wait_for_others(int64_t turn) {
 #if defined(__x86_64__)
 #define VARIANT avx512
 #define LANES 16
-#define ROWS 7
+#define ROWS 6
 #define PANEL 4
 BEGIN_AVX512
 #include "themes.h"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...devices import Workspace
+from ...devices import Workspace, on_line
 from ...kernel_lookup import register_kernel
 from .. import mask_logits as in_numpy
 from ..matmul import add_up
@@ -41,7 +41,7 @@ def mask_logits_forward(x, deconv_weight, deconv_bias, weight, bias, *, channel)
     D = deconv_weight.shape[3]
     one_hot = (channel[:, None] == np.arange(weight.shape[3])).astype(np.float32)  # (Q, O)
     chosen, shift = gapless(one_hot @ weight[0, 0].T), one_hot @ bias  # (Q, D), (Q,)
-    h, logits = np.empty((Q, 2 * S, 2 * T, D), np.float32), np.empty((Q, 2 * S, 2 * T), np.float32)
+    h, logits = on_line((Q, 2 * S, 2 * T, D)), np.empty((Q, 2 * S, 2 * T), np.float32)
     weights = aligned(deconv_weight).transpose(0, 2, 1, 3).reshape(2, 1, C, 2 * D)  # what a pixel paints in each row
     rows = [Filters(weight, taps_of((1, 1, C, 2 * D), (1, 1))) for weight in weights]
     pixels, becomes = gapless(x), finish(h, np.tile(deconv_bias, 2), rectified=True)

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 
+from ...devices import on_line
 from ...kernel_lookup import register_kernel
 from .. import roi_align as in_numpy
 from ..threads import even_pieces, run, spans
@@ -68,7 +69,7 @@ def pyramid_roi_align_forward(pyramid, *, rois, image_index, level, output_size,
     """Fast twin of ops.roi_align.pyramid_roi_align_forward; the backward is the text's, with what is in the cache."""
     shapes, sides = [features.shape for features in pyramid], in_numpy._pair(output_size)
     A = Samples(rois, image_index, level, scales, (*sides, shapes[0][3], samples, bool(aligned)), shapes)
-    crops = np.empty((len(rois), *sides, shapes[0][3]), np.float32)
+    crops = on_line((len(rois), *sides, shapes[0][3]))
     pixels, numbers = [gapless(features) for features in pyramid], np.arange(len(rois))
     apart = [features[0].size for features in pixels]
     few = (numbers[some] for some in spans(len(rois), even_pieces(crops.size, BUDGET)))

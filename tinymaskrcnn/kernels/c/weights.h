@@ -40,10 +40,8 @@ INLINE void NAME(outers)(int n, float *dw, int64_t outs, const float *x, const i
       to[i] = dw + (k + i) * outs;
       if (++c == run) c = 0, t++;
     }
-    if (some == depth)
-      NAME(outer)(depth, n, to, offset, x, in, dy, step, pixels, floats);
-    else
-      NAME(outer)(1, n, to, offset, x, in, dy, step, pixels, floats);
+    some == depth ? NAME(outer)(depth, n, to, offset, x, in, dy, step, pixels, floats)
+                  : NAME(outer)(1, n, to, offset, x, in, dy, step, pixels, floats);
     k += some;
   }
 }

@@ -4,14 +4,15 @@ import ctypes
 
 import numpy as np
 
-from ...devices import Workspace
+from ...devices import Workspace, on_line
 from ..filters import TransformedWeights, turned_round
 from ..im2col import deal
 from ..windows import blocks
 from .library import Tiles, address, gapless, lane
 
-BUDGET = 5 << 18  # bytes of transformed pixels at a time
-JOB = 4  # times that many are a job
+BUDGET = 5 << 18  # bytes of transformed pixels at a time, for a gradient
+JOB = 4 * BUDGET  # of them are a job on the way forward
+MOST = 2 * JOB  # at a time, where one row of tiles has more
 SMALL = 1 << 19  # bytes of filters that stay in the cache, whatever passes
 FEW = 42  # tiles at a time under such filters: a multiple of the pixels that are kept in registers
 PLANE = 16  # floats between two planes, so that they do not fall on the same lines of the cache
@@ -28,7 +29,7 @@ def filters_of(weight, m, *, turned=False):
 
     def transform(weight):
         weight = turned_round(weight) if turned else gapless(weight)
-        filters = np.empty(((m + 2) ** 2, *weight.shape[2:]), np.float32)
+        filters = on_line(((m + 2) ** 2, *weight.shape[2:]))
         lane().winograd_filters(m, address(filters), address(weight), *weight.shape[2:])
         return filters
 
@@ -40,7 +41,7 @@ def correlate_jobs(y, x, filters, becomes, *, origin, m):
 
     becomes: what is done to the sums, a `correlate.finish`
     """
-    few = FEW if filters.nbytes <= SMALL else _few(*filters.shape)
+    few = FEW if filters.nbytes <= SMALL else max(MOST // (filters.shape[0] * max(filters.shape[1:]) * 4), 1)
 
     def job(images, rows):
         about = tiles(x[images], y[images], rows, origin, m, few)
@@ -48,7 +49,7 @@ def correlate_jobs(y, x, filters, becomes, *, origin, m):
         planes = map(address, _planes(about, m))
         lane().winograd(m, *map(address, arrays), ctypes.addressof(becomes), *planes, ctypes.addressof(about))
 
-    return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m, JOB * BUDGET)]
+    return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m, JOB)]
 
 
 def dweight_jobs(x, dy, *, origin, m, lanes):
@@ -64,11 +65,6 @@ def dweight_jobs(x, dy, *, origin, m, lanes):
         return dfilters, dbias
 
     return [lambda some=some: job(some) for some in deal(_blocks(dy, C, m, BUDGET), lanes)]
-
-
-def _few(elements, C, O):
-    """How many tiles fit the budget."""
-    return max(BUDGET // (elements * max(C, O) * 4), 1)
 
 
 def _blocks(y, C, m, budget):
