@@ -26,10 +26,8 @@ EXPORT void NAME(pack)(float *packed, const float *w, int64_t taps, int64_t run,
 }
 
 INLINE void NAME(store)(float *y, vec v, int64_t floats) {
-  if (floats >= LANES)
-    *(vec *)y = v;
-  else if (floats > 0)
-    memcpy(y, &v, 4 * floats);
+  if (floats >= LANES) *(vec *)y = v;
+  else if (floats > 0) memcpy(y, &v, 4 * floats);
 }
 
 INLINE vec NAME(load)(const float *x, int64_t floats) {
@@ -58,28 +56,33 @@ INLINE vec NAME(finish)(vec y, const struct finish *f, const float *out, int64_t
   return f->rectified ? NAME(rectify)(y) : y;
 }
 
-/* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. */
+/* ROWS pixels times n vectors of channels; `real` pixels are stored, and `floats` of their channels. What will be needed
+   is asked for in time: where the sums go, and, of what is seen for the first time and by one tap, the next pixels. */
 INLINE void NAME(tile)(int n, float *y, const float *x, const int64_t *out, const int64_t *in, int real, const float *w,
                        const int64_t *taps, const struct correlation *s, const struct finish *f, int64_t first) {
-  const int64_t count = s->taps, run = s->run, next = s->in_panels ? n * LANES : s->outs;
+  const int64_t run = s->run, next = s->in_panels ? n * LANES : s->outs, soon = s->taps == 1 && first == s->begin;
   vec sum[ROWS][PANEL];
   const float *p[ROWS];
   UNROLL for (int q = 0; q < ROWS; q++) {
     p[q] = x + in[q];
     UNROLL for (int v = 0; v < n; v++) {
-      const float *to = y + out[q] + first + v * LANES; /* asked for now, there when the sums are complete */
+      const float *to = y + out[q] + first + v * LANES;
       __builtin_prefetch(to, 1), __builtin_prefetch(to + f->added);
       sum[q][v] = (vec){0};
     }
   }
-  for (int64_t t = 0; t < count; t++) {
+  for (int64_t t = 0; t < s->taps; t++) {
     int64_t step = taps[t];
-    for (int64_t c = 0; c < run; c++, w += next) {
-      vec weights[PANEL];
-      UNROLL for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
-      UNROLL for (int q = 0; q < ROWS; q++) {
-        float x = p[q][step + c];
-        UNROLL for (int v = 0; v < n; v++) sum[q][v] += x * weights[v];
+    for (int64_t c = 0, end; c < run;) {
+      end = soon && c + 16 < run ? c + 16 : run;
+      if (soon) UNROLL for (int q = 0; q < ROWS; q++) __builtin_prefetch(p[q] + step + c + ROWS * s->in_pixel, 0, 2);
+      for (; c < end; c++, w += next) {
+        vec weights[PANEL];
+        UNROLL for (int v = 0; v < n; v++) weights[v] = *(const vec *)(w + v * LANES);
+        UNROLL for (int q = 0; q < ROWS; q++) {
+          float x = p[q][step + c];
+          UNROLL for (int v = 0; v < n; v++) sum[q][v] += x * weights[v];
+        }
       }
     }
   }

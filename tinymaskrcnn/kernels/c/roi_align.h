@@ -40,10 +40,8 @@ INLINE void NAME(bin)(int back, int n, float *crop, float *map, int64_t row, int
       float *pixel = map + down->pixel[a] * row + across->pixel[b] * C, weight = down->weight[a] * across->weight[b];
       UNROLL for (int v = 0; v < n; v++) {
         vec there = NAME(load)(pixel + v * LANES, left - v * LANES);
-        if (back)
-          NAME(store)(pixel + v * LANES, there + weight * sum[v], left - v * LANES);
-        else
-          sum[v] += weight * there;
+        if (back) NAME(store)(pixel + v * LANES, there + weight * sum[v], left - v * LANES);
+        else sum[v] += weight * there;
       }
     }
   UNROLL for (int v = 0; v < n && !back; v++) NAME(store)(crop + v * LANES, sum[v], left - v * LANES);
