@@ -6,16 +6,18 @@ threads therefore compute the same bits.
 
 import contextlib
 import contextvars
+import functools
 import itertools
 import os
+import queue
 import sys
 import threading
+import time
 from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
-from ..machine import thread_pool
 
 # ---------------------------------------------------------------- how many
 
@@ -87,6 +89,32 @@ def _wanted_threads():
 # ---------------------------------------------------------------- one pool
 
 
+class _Helpers:
+    """Threads that wait for something to call: as many as were asked for, or as could be started."""
+
+    def __init__(self, count, name):
+        self.calls, self.threads = queue.SimpleQueue(), []
+        with contextlib.suppress(RuntimeError):
+            for i in range(count):
+                thread = threading.Thread(target=self._serve, name=f"{name}_{i}", daemon=True)
+                thread.start()
+                self.threads.append(thread)
+
+    def submit(self, call):
+        self.calls.put(call)
+
+    def _serve(self):
+        while (call := self.calls.get()) is not None:
+            call()
+            del call  # and with it the arrays that it worked on, while this thread waits
+
+    def shutdown(self):
+        for _ in self.threads:
+            self.calls.put(None)
+        for thread in self.threads:
+            thread.join()
+
+
 class _Pool:
     """The number of threads and the executor that serves all but the calling one, made on first use.
 
@@ -104,15 +132,15 @@ class _Pool:
             if self.threads is None:
                 self.threads = _wanted_threads()
             if self.threads > 1 and self.executor is None:
-                self.executor = thread_pool(self.threads - 1, "tinymaskrcnn")
-                self.threads = self.threads if self.executor else 1
+                self.executor = _Helpers(self.threads - 1, "tinymaskrcnn")
+                self.threads = 1 + len(self.executor.threads)
             return self.threads - 1, self.executor
 
     def resize(self, threads):
         with self.lock:
             old, self.executor, self.threads = self.executor, None, threads
         if old is not None:
-            old.shutdown(wait=True)
+            old.shutdown()
 
 
 _pool = _Pool()
@@ -200,6 +228,8 @@ def single_threaded_blas():
 
 # ---------------------------------------------------------------- jobs
 
+LOOKS = 50  # at the others' last jobs, before the calling thread sleeps: to be woken up takes as long
+
 _local = threading.local()  # .busy: this thread is inside a job
 
 
@@ -216,14 +246,9 @@ def run(jobs):
             return [job() for job in jobs]
         helpers, executor = _pool.helpers()
         shift = _Shift(jobs)
-        helping = []
-        with contextlib.suppress(RuntimeError):  # the pool was closed, or no more threads start: the caller does it
-            for _ in range(min(helpers, len(jobs) - 1)):
-                helping.append(executor.submit(contextvars.copy_context().run, shift.work))
+        for _ in range(min(helpers, len(jobs) - 1)):
+            executor.submit(functools.partial(contextvars.copy_context().run, shift.work))
         shift.work()
-        for future in helping:
-            if not future.cancel():  # one that has not even started is not needed any more
-                future.result()
         return shift.outcome()
     finally:
         blas.leave()
@@ -233,26 +258,36 @@ class _Shift:
     """A list of jobs that any number of threads work through together, each taking the next one."""
 
     def __init__(self, jobs):
-        self.jobs = jobs
+        self.jobs, self.count = jobs, len(jobs)
         self.results = [None] * len(jobs)
         self.errors = {}
-        self.next = itertools.count()  # next() on it is atomic
+        self.next, self.ended = itertools.count(), itertools.count(1)  # next() on them is atomic
+        self.open = threading.Lock()  # until the last job has ended
+        self.open.acquire()
 
     def work(self):
         _local.busy = True
         try:
-            while not self.errors and (i := next(self.next)) < len(self.jobs):
+            while (i := next(self.next)) < self.count:
                 try:
-                    self.results[i] = self.jobs[i]()
+                    self.results[i] = None if self.errors else self.jobs[i]()
                 except BaseException as error:  # KeyboardInterrupt too: it must reach the caller, not a helper's end
                     self.errors[i] = error
+                if next(self.ended) == self.count:
+                    self.open.release()
         finally:
             _local.busy = False
 
     def outcome(self):
-        """The results. A helper that was called off, and has not noticed yet, is left with an empty shift: jobs hold
-        the arrays that they worked on, and nobody should hold these longer than the caller.
+        """The results. A helper that comes late is left with an empty shift: jobs hold the arrays that they worked on,
+        and nobody should hold these longer than the caller.
         """
+        for _ in range(LOOKS):
+            if self.open.acquire(blocking=False):
+                break
+            time.sleep(0)  # the lock of Python is free meanwhile
+        else:
+            self.open.acquire()
         results, self.jobs, self.results = self.results, (), ()
         if self.errors:
             raise self.errors[min(self.errors)]
