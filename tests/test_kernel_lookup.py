@@ -135,7 +135,8 @@ def test_what_is_loaded_and_that_a_missing_module_without_a_name_is_no_folder(mo
     kernel_lookup._load_kernels.__wrapped__()
     assert loaded == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused"]
     kernel_lookup._load_kernels.__wrapped__("tinymaskrcnn.models.mask_rcnn")
-    assert loaded[2:] == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused", "tinymaskrcnn.models.at_rest"]
+    at_rest = ["tinymaskrcnn.models.at_rest", "tinymaskrcnn.models.heads_at_rest"]
+    assert loaded[2:] == ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused", *at_rest]
 
     def nameless(_):
         raise ModuleNotFoundError("something")

@@ -31,7 +31,8 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True, firs
 @functools.cache
 def _load_kernels(home=""):
     try:
-        for part in ("kernels", "nn.fused", "models.at_rest")[: 3 if ".models." in home else 2]:  # the last: a model's
+        parts = "kernels", "nn.fused", "models.at_rest", "models.heads_at_rest"  # the last two: a model's
+        for part in parts[: 4 if ".models." in home else 2]:
             importlib.import_module(f"{__package__}.{part}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(f"{__package__}.kernels"):

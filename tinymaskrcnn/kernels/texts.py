@@ -20,6 +20,7 @@ PACKAGE = __package__.rpartition(".")[0]
 ROOT = Path(__file__).parent.parent
 RECORD = Path(__file__).parent / "texts.json"
 ROOMS = ("ops", "nn", "targets", "models", "train")  # where texts are; what is below them is no student's
+LAYERS = ("Conv2d.forward", "BatchNorm2d.forward", "ReLU.forward", "FrozenBatchNorm2d.forward", "Sequential.forward")
 ALSO = {  # what a kernel does in the place of other functions, besides that of its name
     "Sequential.forward": ("Conv2d.forward", "BatchNorm2d.forward", "ReLU.forward", "FrozenBatchNorm2d.forward"),
     "Sequential.backward": ("BatchNorm2d.backward", "ReLU.backward"),
@@ -27,8 +28,12 @@ ALSO = {  # what a kernel does in the place of other functions, besides that of 
     "MaskPredictor.forward": ("ConvTranspose2d.forward",),
     "MaskPredictor.backward": ("ConvTranspose2d.backward",),
     "MaskRCNN.look": (
-        *("Conv2d.forward", "BatchNorm2d.forward", "ReLU.forward", "FrozenBatchNorm2d.forward", "Sequential.forward"),
+        *LAYERS,
         *("Identity.forward", "ResidualBlock.forward", "Body.forward", "FPN.forward", "RPNHead.forward", "RPN.forward"),
+    ),
+    "Head.forward": (
+        *LAYERS,
+        *("Identity.forward", "ConvTranspose2d.forward", "MaskPredictor.forward"),
     ),
 }
 HOMES = {  # of the names in ALSO; of all others nn.layers
@@ -40,6 +45,7 @@ HOMES = {  # of the names in ALSO; of all others nn.layers
     "FPN.forward": "models.backbones.fpn",
     "RPNHead.forward": "models.rpn",
     "RPN.forward": "models.rpn",
+    "MaskPredictor.forward": "models.heads.mask",
 }
 
 

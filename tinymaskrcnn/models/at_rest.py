@@ -37,56 +37,116 @@ def _takes(model, x, **given):
 @register_kernel("MaskRCNN.look", module=ON_THE_LANE, applies=_takes)
 def look_by_plan(model, x):
     """Fast twin of MaskRCNN.look."""
-    looking = _looking(model, x.shape)
-    if looking is None or looking.plan is None or not looking.free.acquire(blocking=False):  # another thread is at it
+    known = _plans.setdefault(model, {})
+    looking = planned(known, x.shape, lambda *ends: Looking(Plan(x.shape), *ends), model.backbone, model.rpn)
+    looked = looking and looking.play(np.ascontiguousarray(x))
+    if not looked:
         return type(model).look.readable(model, x)
-    try:
-        *pyramid, logits, deltas = looking.plan(np.ascontiguousarray(x))
-    finally:
-        looking.free.release()
+    *pyramid, logits, deltas = looked
     return pyramid, (logits, deltas)
 
 
-def _looking(model, shape):
-    """The Looking of a model at pictures of a shape: the one that is known, unless a part is another one by now.
+def planned(known, shape, make, *ends):
+    """What is known of a shape, unless a part of the network is another one by now: then it is made anew, of its ends.
 
     It is made when a shape comes again: that takes as long as two or three pictures, which may be all of that shape.
     """
-    known, key = _plans.setdefault(model, {}), (lane(), shape)
+    key = lane(), shape
     if key not in known:
         if len(known) >= REMEMBERED:
             known.pop(next(iter(known)), None)
         known[key] = None
-    elif known[key] is None or not known[key].is_as_it_was(model):
-        known[key] = Looking(model, shape)
+    elif known[key] is None or not known[key].is_as_it_was(*ends):
+        known[key] = make(*ends)
     return known[key]
 
 
-class Looking:
-    """The plan of a model for pictures of a shape, None where it has none, and all that it depends on.
+class Planned:
+    """A plan, None where a network has none, and all that it depends on.
 
     What weights and statistics hold is no part of that: a plan reads them where they lie.
     """
 
-    def __init__(self, model, shape):
+    def __init__(self, plan, *ends):
         self.free = threading.Lock()
-        self.parts, self.plan = [], Plan(shape)
+        self.ends, self.parts, self.plan = ends, [], plan
         try:
-            self._walk(model.backbone, model.rpn)
-            self.plan.begin()
+            self._walk(*ends)
+            plan.begin()
         except NotPlain:
             self.plan = None
-        self.ends = model.backbone, model.rpn
         self.looks = [(vars(part), _copied(vars(part))) for part in self.parts]
         owners = [owner for part in self.parts for owner in vars(part).values() if hasattr(owner, "value")]
         self.arrays = [(owner, owner.value) for owner in owners]
 
-    def is_as_it_was(self, model):
+    def is_as_it_was(self, *ends):
         """Whether its parts, their settings and their arrays are the same ones."""
-        same = (model.backbone, model.rpn) == self.ends and all(now == then for now, then in self.looks)
+        same = ends == self.ends and all(now == then for now, then in self.looks)
         return same and all(owner.value is array for owner, array in self.arrays)
 
-    # ------------------------------------------------------------ the network, part by part
+    def play(self, *arrays):
+        """What the plan returns; None where there is none, or another thread is at it."""
+        if self.plan is None or not self.free.acquire(blocking=False):
+            return None
+        try:
+            return self.plan(*arrays)
+        finally:
+            self.free.release()
+
+    def _walk(self, *ends):
+        """Fill the plan, or raise NotPlain."""
+        raise NotImplementedError(f"{type(self).__name__}._walk")
+
+    def _row(self, layers, x, *, y=None, added=None):
+        """Convolutions one after another, each with what follows it; the last one fills y, and adds before its ReLU."""
+        layers = [leaf for layer in layers for leaf in self._leaves(layer)]
+        while layers:
+            conv, norm, then = self._plain(layers.pop(0), Conv2d), None, {}
+            if layers and type(layers[0]) in NORMS:
+                norm = self._plain(layers.pop(0), NORMS)
+            if layers and type(layers[0]) is ReLU:
+                then["rectified"] = self._plain(layers.pop(0), ReLU) is not None
+            if conv.options["groups"] != 1 or (norm and conv.bias):
+                raise NotPlain
+            self._require(conv, (*conv.weight.value.shape[:2], x.shape[3], conv.weight.value.shape[3]))
+            if not layers:
+                then |= {"y": y, "added": added}
+            x = self.plan.convolve(x, conv, norm, **then)
+        return x
+
+    def _require(self, layer, shape):
+        """That a layer has a weight of this shape, and a bias that fits, if any, in float32."""
+        bias = None if layer.bias is None else layer.bias.value
+        fits = layer.weight.value.shape == shape and (bias is None or bias.shape == shape[-1:])
+        if not fits or not is_float32(layer.weight.value, bias):
+            raise NotPlain
+
+    def _leaves(self, layer):
+        """The layers of Sequentials, and of those inside, in their order; without those that do nothing."""
+        if type(layer) is Identity:
+            self._plain(layer, Identity)
+            return []
+        if type(layer) is not Sequential:
+            return [layer]
+        return [leaf for inner in self._plain(layer, Sequential).layers for leaf in self._leaves(inner)]
+
+    def _plain(self, part, kinds):
+        """The part, if it is just of one of these kinds, at rest, and nobody has put another forward in front of it."""
+        if type(part) not in (kinds if isinstance(kinds, tuple) else (kinds,)):
+            raise NotPlain
+        self.parts.append(part)
+        if part.training or "forward" in vars(part):
+            raise NotPlain
+        return part
+
+
+def _copied(attributes):
+    """Attributes as they are now: of a list its members, which may be exchanged."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in attributes.items()}
+
+
+class Looking(Planned):
+    """The plan of a model's backbone and RPN for pictures of a shape."""
 
     def _walk(self, backbone, rpn):
         """Fill the plan: the pyramid [P2 .. P6], logits (N, A), deltas (N, A, 4)."""
@@ -130,43 +190,3 @@ class Looking:
             for (layer, n), whole in zip(outputs, said):
                 shape = (*x.shape[:3], rpn.per_cell * n)
                 self._row([layer], h, y=whole.part(n * sum(counts[:i]), shape))
-
-    def _row(self, layers, x, *, y=None, added=None):
-        """Convolutions one after another, each with what follows it; the last one fills y, and adds before its ReLU."""
-        layers = [leaf for layer in layers for leaf in self._leaves(layer)]
-        while layers:
-            conv, norm, then = self._plain(layers.pop(0), Conv2d), None, {}
-            if layers and type(layers[0]) in NORMS:
-                norm = self._plain(layers.pop(0), NORMS)
-            if layers and type(layers[0]) is ReLU:
-                then["rectified"] = self._plain(layers.pop(0), ReLU) is not None
-            arrays = conv.weight.value, None if conv.bias is None else conv.bias.value
-            if conv.options["groups"] != 1 or (norm and conv.bias) or not is_float32(*arrays):
-                raise NotPlain
-            if not layers:
-                then |= {"y": y, "added": added}
-            x = self.plan.convolve(x, conv, norm, **then)
-        return x
-
-    def _leaves(self, layer):
-        """The layers of Sequentials, and of those inside, in their order; without those that do nothing."""
-        if type(layer) is Identity:
-            self._plain(layer, Identity)
-            return []
-        if type(layer) is not Sequential:
-            return [layer]
-        return [leaf for inner in self._plain(layer, Sequential).layers for leaf in self._leaves(inner)]
-
-    def _plain(self, part, kinds):
-        """The part, if it is just of one of these kinds, at rest, and nobody has put another forward in front of it."""
-        if type(part) not in (kinds if isinstance(kinds, tuple) else (kinds,)):
-            raise NotPlain
-        self.parts.append(part)
-        if part.training or "forward" in vars(part):
-            raise NotPlain
-        return part
-
-
-def _copied(attributes):
-    """Attributes as they are now: of a list its members, which may be exchanged."""
-    return {name: list(value) if isinstance(value, list) else value for name, value in attributes.items()}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, has_kernel
 from ..nn.module import Module, sum_grads
 from ..ops import boxes, roi_align
 from ..structures import Detections
@@ -77,6 +77,7 @@ class Head(Module):
         parts = ("roi_pool", self.pool), ("head", self.body), ("predictor", self.predictor)
         return [(f"{self.name}_{part}", member) for part, member in parts]
 
+    @has_kernel
     def forward(self, pyramid, *, rois, image_index, **question):
         """question: what the predictor wants to know beside the crop."""
         crops, c_pool = self.pool.forward(pyramid, rois=rois, image_index=image_index)

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 9  # of what the functions are called with; lane.c says the same
+VERSION = 10  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 PANELS = {"avx512": 64, "avx2": 16, "plain": 8}  # channels of a panel of weights: LANES * PANEL of the C text

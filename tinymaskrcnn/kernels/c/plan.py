@@ -5,6 +5,7 @@ out by Python, one after another, they would cost as much again, and leave a sec
 """
 
 import ctypes
+import functools
 import itertools
 import math
 
@@ -54,12 +55,13 @@ class Plan:
     """First the maps and what fills them, then `begin`, then as many calls as one likes, one at a time.
 
     x is what a call is given; of its arrays 0 holds the maps between, 1 is x, the others are what it returns.
+    apart: no image shares a job with another one, and a call may bring fewer of them.
     """
 
-    def __init__(self, shape):
-        self.x = Map(1, 0, shape)
+    def __init__(self, shape, *, apart=False):
+        self.x, self.apart = Map(1, 0, shape), apart
         self.between, self.made = 0, []  # numbers of all maps between; shapes of what is returned
-        self.jobs = []  # (step, multiplications, the number of its weight, the fields of a Job)
+        self.jobs = []  # (step, multiplications, the number of its weight, its first image, the fields of a Job)
         self.weights = {}  # where a weight lies, and which way -> its number, and what returns it as the jobs read it
         self.norms, self.channels = [], 0
         self.kept = []  # what jobs point to
@@ -81,7 +83,24 @@ class Plan:
         y.step = max(y.step, x.step) + 1
         steps = (stride // 4 for a in (x, y) for stride in a.strides[:3])
         about = Correlation(*y.shape[:3], *steps, 0, 0, y.shape[3])
-        self._job(y.step, 0, 0, kind=1, y=(y, 0), x=(x, 0), about=self._keep(about))
+        self._job(y.step, 0, 0, 0, kind=1, y=(y, 0), x=(x, 0), about=self._keep(about))
+
+    def select(self, y, x):
+        """Of each image (N, H, W, C) the one channel (N, H, W, 1) that a call asks for."""
+        y.step, (_, H, W, C) = x.step + 1, x.shape
+        number, sizes = self._weight(None, 3, lambda: self.asked), (ctypes.c_int64 * 2)(H * W, C)
+        for i in range(x.shape[0]):
+            places = {"y": (y, i * y.strides[0]), "x": (x, i * x.strides[0]), "w": 4 * i * (C + 1)}
+            self._job(y.step, 0, number, i, kind=3, taps=self._keep(sizes), **places)
+
+    def enlarge(self, x, layer, *, y, rectified=False):
+        """A transposed convolution of 2x2 with stride 2: every pixel of x (N, H, W, C) paints four of y."""
+        work = math.prod(x.shape[:3]) * layer.weight.value[0, 0].size
+        for down, along in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            some, weight = y.every_second(down, along), layer.weight.value[down : down + 1, along : along + 1]
+            becomes, some.step = self._finish(some, layer.bias.value, None, None, rectified), x.step + 1
+            self._directly(some, x, weight, becomes, work, (0, 0), (1, 1), (1, 1))
+        y.step = x.step + 1
 
     def convolve(self, x, layer, norm=None, *, y=None, added=None, rectified=False):
         """A convolution and what follows it: fills y, or a map between, and returns it. layer, norm: of nn"""
@@ -90,7 +109,7 @@ class Plan:
         size = output_size(x.shape, weight.shape, options["stride"], padding, options["dilation"])
         y = y or self.map((x.shape[0], *size, weight.shape[3]))
         y.step = max([x.step, *([added.step] if added else [])]) + 1
-        becomes = self._finish(y, layer, norm, added, rectified)
+        becomes = self._finish(y, None if layer.bias is None else layer.bias.value, norm, added, rectified)
         work = math.prod(y.shape[:3]) * weight.size
         way, _ = choose(x.shape[0], size, weight.shape[:2], weight.shape[2:], **options)
         origin = -padding[0], -padding[1]
@@ -100,9 +119,9 @@ class Plan:
             self._in_tiles(y, x, weight, becomes, work, origin, way)
         return y
 
-    def _finish(self, y, layer, norm, added, rectified):
+    def _finish(self, y, bias, norm, added, rectified):
         """A Finish whose bias and scale are those of the layer, or places that `begin` has to fill."""
-        about = Finish(0, 0 if layer.bias is None else address(layer.bias.value), 0, rectified)
+        about = Finish(0, address(bias) or 0, 0, rectified)
         if norm is not None:
             self.norms.append((norm, about, self.channels))
             self.channels += y.shape[3]
@@ -119,10 +138,9 @@ class Plan:
         taps, (N, HO, _, O), panel = taps_of(weight.shape, dilation), y.shape, lane().panel
         packed = filters_of(weight, dilation).in_panels
         number = self._weight(weight, 1, (lambda: filters_of(weight, dilation).rows) if packed else lambda: weight)
-        pieces = even_pieces(work, WORTH)
-        wide = weight.size > math.prod(x.shape) and O > panel  # reading the weight is what takes the time
-        few, panels = spans(N, 1 if wide else pieces), spans(-(-O // panel), pieces if wide else 1)
-        bands = spans(HO, 1 if wide else -(-pieces // len(few)))
+        wide = weight.size > math.prod(x.shape) and O > panel and not self.apart  # reading it is what takes the time
+        few, bands = self._cut(N, HO, 0 if wide else work, WORTH)
+        panels = spans(-(-O // panel), even_pieces(work, WORTH) if wide else 1)
         out, image = y.laid_out(), x.laid_out()
         for images, band, some in itertools.product(few, bands, panels):
             corner = origin[0] + band.start * stride[0], origin[1]
@@ -136,23 +154,30 @@ class Plan:
             fields["y"] = y, address(out[images, band]) - address(out)
             fields["x"] = x, address(image[images]) - address(image) + block.x
             fields["w"] = 4 * some.start * panel * (taps.count * taps.run if packed else 1)
-            self._job(y.step, work, number, **fields)
+            self._job(y.step, work, number, images.start, **fields)
 
     def _in_tiles(self, y, x, weight, becomes, work, origin, m):
         number = self._weight(weight, m, lambda: winograd.filters_of(weight, m))
-        pieces = even_pieces(work, m * WORTH)
-        few, rows = spans(y.shape[0], pieces), -(-y.shape[1] // m)
+        few, bands = self._cut(y.shape[0], -(-y.shape[1] // m), work, m * WORTH)
         out, image = y.laid_out(), x.laid_out()
-        for images, band in itertools.product(few, spans(rows, -(-pieces // len(few)))):
+        for images, band in itertools.product(few, bands):
             about = winograd.tiles(image[images], out[images], band, origin, m, winograd.FEW)
             self.half = max(self.half, (m + 2) ** 2 * about.plane)
             fields = {"about": self._keep(about), "becomes": becomes}
             fields["y"] = y, address(out[images, band.start * m :]) - address(out)
             fields["x"] = x, address(image[images]) - address(image)
-            self._job(y.step, work, number, kind=m, **fields)
+            self._job(y.step, work, number, images.start, kind=m, **fields)
 
-    def _job(self, step, work, weight, **fields):
-        self.jobs.append((step, work, weight, fields))
+    def _cut(self, images, rows, work, worth):
+        """The images, and the rows of each, that are a job."""
+        if self.apart:
+            return spans(images, images), spans(rows, 1)
+        pieces = even_pieces(work, worth)
+        few = spans(images, pieces)
+        return few, spans(rows, -(-pieces // len(few)))
+
+    def _job(self, step, work, weight, image, **fields):
+        self.jobs.append((step, work, weight, image, fields))
 
     def _keep(self, structure):
         self.kept.append(structure)
@@ -163,7 +188,7 @@ class Plan:
     def begin(self):
         """What all calls have in common: the table of jobs, of which each call fills in where arrays lie by now."""
         self.jobs.sort(key=lambda job: (job[0], -job[1]))
-        steps, _, numbers, fields = zip(*self.jobs)
+        steps, _, numbers, images, fields = zip(*self.jobs)
         self.first = np.searchsorted(steps, np.arange(steps[-1] + 2)).astype(np.int64)
         self.state = np.empty(2 * (steps[-1] + 1), np.int64)
         self.table = np.zeros(len(steps), {"names": FIELDS, "formats": [np.int64] * len(FIELDS)})
@@ -171,6 +196,7 @@ class Plan:
         self.bases = {name: np.array([m.base for m, _ in some]) for name, some in places.items()}
         self.starts = {name: np.array([m.start + more for m, more in some]) for name, some in places.items()}
         self.number, self.in_weight = np.array(numbers), np.array([job.get("w", 0) for job in fields])
+        self.image = np.array(images)
         for name in set(FIELDS) - {"y", "x", "w"}:
             self.table[name] = [job.get(name, 0) for job in fields]
 
@@ -182,9 +208,14 @@ class Plan:
         for _, about, start in self.norms:
             about.scale, about.bias = address(self.scale[start:]), address(self.shift[start:])
 
-    def __call__(self, x):
-        """x (N, H, W, C) without gaps, of the shape that was planned  ->  a list of what `output` asked for"""
-        made = [np.zeros(shape, np.float32) for shape in self.made]
+    def __call__(self, x, asked=None):
+        """x (N, H, W, C) without gaps, of the shape that was planned  ->  a list of what `output` asked for
+
+        Of a plan whose images are apart, as many of them as x has. asked (N, C + 1): for `select`, what the pixels of
+        each image are multiplied by, and what is added.
+        """
+        self.asked = asked
+        made = [np.zeros((len(x), *shape[1:]) if self.apart else shape, np.float32) for shape in self.made]
         begin = np.array([address(array) for array in (self.maps, x, *made)])
         weights = [prepare() for _, prepare in self.weights.values()] or [self.maps]
         for name in "yx":
@@ -193,7 +224,11 @@ class Plan:
         if self.channels:
             self._fold_norms()
         self.state[:] = 0
-        run([self._play] * get_threads())
+        table, first = self.table, self.first
+        if self.apart and len(x) < self.x.shape[0]:
+            here = self.image < len(x)
+            table, first = table[here], np.append(0, np.cumsum(here))[first]
+        run([functools.partial(self._play, table, first)] * get_threads())
         return made
 
     def _fold_norms(self):
@@ -202,7 +237,6 @@ class Plan:
         np.divide(weight, np.sqrt(var + self.eps), out=self.scale)
         np.subtract(bias, mean * self.scale, out=self.shift)
 
-    def _play(self):
+    def _play(self, table, first):
         scratch = _workspace.take("scratch", (max(self.seen, 2 * self.half, 1),))
-        arrays = map(address, (self.table, self.first, self.state))
-        lane().play(*arrays, len(self.first) - 1, address(scratch), self.half)
+        lane().play(*map(address, (table, first, self.state)), len(first) - 1, address(scratch), self.half)

@@ -5,10 +5,8 @@ INLINE void NAME(add)(float *y, const float *x, const struct correlation *s) {
   int64_t in, out;
   struct NAME(place) at = {0};
   while (NAME(pixels)(&in, &out, 1, s, &at))
-    for (int64_t o = 0; o < s->outs; o += LANES) {
-      vec sum = NAME(load)(y + out + o, s->outs - o) + NAME(load)(x + in + o, s->outs - o);
-      NAME(store)(y + out + o, sum, s->outs - o);
-    }
+    for (int64_t o = 0, left; (left = s->outs - o) > 0; o += LANES)
+      NAME(store)(y + out + o, NAME(load)(y + out + o, left) + NAME(load)(x + in + o, left), left);
 }
 
 static void NAME(one_job)(const struct job *j, float *scratch, int64_t half) {
@@ -18,6 +16,8 @@ static void NAME(one_job)(const struct job *j, float *scratch, int64_t half) {
     NAME(correlate)(j->y, s ? scratch : j->x, j->w, j->taps, j->about, j->becomes);
   else if (j->kind == 1)
     NAME(add)(j->y, j->x, j->about);
+  else if (j->kind == 3)
+    NAME(select)(j->y, j->x, j->w, j->w + j->taps[1], 1, j->taps[0], j->taps[1]);
   else
     NAME(winograd)(j->kind, j->y, j->x, j->w, j->becomes, scratch, scratch + half, j->about);
 }

@@ -36,7 +36,7 @@ struct crops {
 };
 
 struct job {
-  int64_t kind;                            /* 0 a correlation, 1 an addition, 2 or 4 Winograd's tiles of that size */
+  int64_t kind;                            /* 0 a correlation, 1 an addition, 3 `select`, 2 or 4 Winograd's tiles of that size */
   float *y;
   const float *x, *w;
   const void *about;                       /* a struct correlation, or tiles */
