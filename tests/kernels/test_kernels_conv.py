@@ -174,6 +174,9 @@ def test_what_is_worth_a_kernel(monkeypatch, normal):
     assert fast._is_worth_it(10, normal(1, 1, 2, 2)) and not fast._is_worth_it(9, normal(1, 1, 2, 2))
     monkeypatch.setattr(fast, "LEAST", 1000)
     assert fast._is_worth_it(50, normal(2, 5, 2, 1)) and not fast._is_worth_it(49, normal(2, 5, 2, 1))
+    assert fast._is_worth_it(50, normal(1, 1, 10, 2)) and not fast._is_worth_it(49, normal(1, 1, 10, 2))
+    monkeypatch.setattr(fast, "POINTS", 500)
+    assert fast._is_worth_it(25, normal(1, 1, 10, 2)) and not fast._is_worth_it(24, normal(1, 1, 10, 2))
     monkeypatch.setattr(fast, "SMALL", 500)
     assert fast._is_worth_it(100, normal(1, 5, 1, 2)) and not fast._is_worth_it(99, normal(1, 5, 1, 3))
 

@@ -12,6 +12,7 @@ from .products import least, product
 from .threads import even_pieces, run, single_threaded_blas, spans
 
 LEAST = least(2 << 20)  # multiplications: below, a kernel's preparations take longer than the text
+POINTS = 1 << 18  # the same of 1x1 convolutions, of which the text makes columns, too
 FEWEST = 256  # pixels: likewise
 SMALL = 1 << 20  # numbers in the columns of a picture of one channel
 FEW = 512  # pixels: below, tiles hold too few rows for their products
@@ -51,7 +52,8 @@ def _takes_forward(x, weight, bias, **options):
 def _is_worth_it(pixels, weight):
     """Whether a kernel's preparations pay; and what of a single channel stays in the cache, the text moves as fast."""
     one_channel = weight.shape[2] == 1 and pixels * weight.shape[0] * weight.shape[1] < SMALL
-    return pixels >= FEWEST and pixels * weight.size >= LEAST and not one_channel
+    fewest = min(POINTS, LEAST) if weight.shape[:2] == (1, 1) else LEAST
+    return pixels >= FEWEST and pixels * weight.size >= fewest and not one_channel
 
 
 @register_kernel("conv2d_forward", applies=_takes_forward)
