@@ -143,13 +143,14 @@ def _alike(sides, area):
     """
     order = np.argsort(sides.prod(axis=1), kind="stable")
     order = order[sides[order].all(axis=1)]  # what lies outside the picture is nothing
-    groups, start = [], 0
-    for end in range(1, len(order) + 1):
-        largest = sides[order[start : end + 1]].max(axis=0).prod()
-        if end == len(order) or largest * (end + 1 - start) > area:
-            groups.append(order[start:end])
-            start = end
-    return groups
+    groups, largest = [], (0, 0)
+    for row, side in zip(order.tolist(), sides[order].tolist()):
+        largest = tuple(map(max, largest, side))
+        if not groups or largest[0] * largest[1] * (len(groups[-1]) + 1) > area:
+            groups.append([])
+            largest = side
+        groups[-1].append(row)
+    return [np.array(group) for group in groups]
 
 
 def _integer_interpolation(low, high, pixel, size):
