@@ -3,6 +3,7 @@
 from . import cuda  # noqa: F401, I001  first: what it takes, the others need not look at
 from . import (  # noqa: F401  importing registers
     adaptive_weights,
+    boxes,
     c,
     conv,
     edge_gradient,
