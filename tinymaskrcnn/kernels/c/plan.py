@@ -62,7 +62,8 @@ class Plan:
         self.x, self.apart = Map(1, 0, shape), apart
         self.between, self.made = 0, []  # numbers of all maps between; shapes of what is returned
         self.jobs = []  # (step, multiplications, the number of its weight, its first image, the fields of a Job)
-        self.weights = {}  # where a weight lies, and which way -> its number, and what returns it as the jobs read it
+        self.weights, self.where = {}, []  # where a weight lies, and which way -> its number; where jobs read it
+        self.prepared = []  # of what is not read where it lies: its number, the weight, and what is made of it
         self.norms, self.channels = [], 0
         self.kept = []  # what jobs point to
         self.seen = self.half = 0  # numbers of scratch memory
@@ -88,7 +89,7 @@ class Plan:
     def select(self, y, x):
         """Of each image (N, H, W, C) the one channel (N, H, W, 1) that a call asks for."""
         y.step, (_, H, W, C) = x.step + 1, x.shape
-        number, sizes = self._weight(None, 3, lambda: self.asked), (ctypes.c_int64 * 2)(H * W, C)
+        number, sizes = self._weight(None, 3, lambda _: self.asked), (ctypes.c_int64 * 2)(H * W, C)
         for i in range(x.shape[0]):
             places = {"y": (y, i * y.strides[0]), "x": (x, i * x.strides[0]), "w": 4 * i * (C + 1)}
             self._job(y.step, 0, number, i, kind=3, taps=self._keep(sizes), **places)
@@ -129,15 +130,22 @@ class Plan:
             about.added = (added.start - y.start) // 4
         return self._keep(about)
 
-    def _weight(self, weight, way, prepare):
-        """The number of a weight; prepare() returns its numbers as they are by now, as jobs of that way read them."""
-        number, _ = self.weights.setdefault((address(weight), way), (len(self.weights), prepare))
-        return number
+    def _weight(self, weight, way, prepare=None):
+        """The number of a weight; prepare(weight) returns its numbers as they are by now, as jobs of that way read them.
+
+        Without, they are read where they lie.
+        """
+        key = address(weight), way
+        if key not in self.weights:
+            self.weights[key] = len(self.weights)
+            self.where.append(key[0] or 0)
+            self.prepared += [(self.weights[key], weight, prepare)] if prepare else []
+        return self.weights[key]
 
     def _directly(self, y, x, weight, becomes, work, origin, stride, dilation):
         taps, (N, HO, _, O), panel = taps_of(weight.shape, dilation), y.shape, lane().panel
         packed = filters_of(weight, dilation).in_panels
-        number = self._weight(weight, 1, (lambda: filters_of(weight, dilation).rows) if packed else lambda: weight)
+        number = self._weight(weight, 1, (lambda weight: filters_of(weight, dilation).rows) if packed else None)
         wide = weight.size > math.prod(x.shape) and O > panel and not self.apart  # reading it is what takes the time
         few, bands = self._cut(N, HO, 0 if wide else work, WORTH)
         panels = spans(-(-O // panel), even_pieces(work, WORTH) if wide else 1)
@@ -157,7 +165,7 @@ class Plan:
             self._job(y.step, work, number, images.start, **fields)
 
     def _in_tiles(self, y, x, weight, becomes, work, origin, m):
-        number = self._weight(weight, m, lambda: winograd.filters_of(weight, m))
+        number = self._weight(weight, m, lambda weight: winograd.filters_of(weight, m))
         few, bands = self._cut(y.shape[0], -(-y.shape[1] // m), work, m * WORTH)
         out, image = y.laid_out(), x.laid_out()
         for images, band in itertools.product(few, bands):
@@ -196,7 +204,7 @@ class Plan:
         self.bases = {name: np.array([m.base for m, _ in some]) for name, some in places.items()}
         self.starts = {name: np.array([m.start + more for m, more in some]) for name, some in places.items()}
         self.number, self.in_weight = np.array(numbers), np.array([job.get("w", 0) for job in fields])
-        self.image = np.array(images)
+        self.image, self.where = np.array(images), np.array(self.where or [0])
         for name in set(FIELDS) - {"y", "x", "w"}:
             self.table[name] = [job.get(name, 0) for job in fields]
 
@@ -217,10 +225,12 @@ class Plan:
         self.asked = asked
         made = [np.zeros((len(x), *shape[1:]) if self.apart else shape, np.float32) for shape in self.made]
         begin = np.array([address(array) for array in (self.maps, x, *made)])
-        weights = [prepare() for _, prepare in self.weights.values()] or [self.maps]
+        prepared = [prepare(weight) for _, weight, prepare in self.prepared]  # held until they were read
         for name in "yx":
             self.table[name] = begin[self.bases[name]] + self.starts[name]
-        self.table["w"] = np.array([address(weight) for weight in weights])[self.number] + self.in_weight
+        for (number, *_), array in zip(self.prepared, prepared):
+            self.where[number] = address(array)
+        self.table["w"] = self.where[self.number] + self.in_weight
         if self.channels:
             self._fold_norms()
         self.state[:] = 0
