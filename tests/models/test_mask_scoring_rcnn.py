@@ -160,7 +160,7 @@ def test_it_learns_how_good_its_masks_are():
     backbone = BackboneConfig(widths=(8, 16, 16, 16), fpn_channels=16)
     config = ModelConfig(system="mask_scoring_rcnn", backbone=backbone, roi=roi)
     model = build_model(config, rng=np.random.default_rng(0))
-    for step in range(100):
+    for step in range(150):
         model.zero_grad()
         losses, cache = model.forward(images, targets=targets, rng=np.random.default_rng(step))
         model.backward({name: 1.0 for name in losses}, cache)

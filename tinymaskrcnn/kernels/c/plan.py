@@ -131,7 +131,7 @@ class Plan:
         return self._keep(about)
 
     def _weight(self, weight, way, prepare=None):
-        """The number of a weight; prepare(weight) returns its numbers as they are by now, as jobs of that way read them.
+        """The number of a weight; prepare(weight) returns its numbers as they are by now, as jobs of a way read them.
 
         Without, they are read where they lie.
         """
