@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...devices import Workspace
+from ...devices import Workspace, on_line
 from ..common import output_size, pair
 from ..threads import even_pieces, get_threads, run, spans
 from . import winograd
@@ -208,7 +208,7 @@ class Plan:
         for name in set(FIELDS) - {"y", "x", "w"}:
             self.table[name] = [job.get(name, 0) for job in fields]
 
-        self.maps = np.empty(self.between, np.float32)
+        self.maps = on_line((self.between,))
         self.scale, self.shift = np.empty((2, self.channels), np.float32)
         norms = [norm for norm, _, _ in self.norms]
         self.stored = [[getattr(norm, name).value for norm in norms] for name in STORED]
