@@ -164,3 +164,15 @@ def test_an_unknown_preset_of_scenes_is_named():
     known = r"\('clean', 'cluttered', 'hard', 'figures', 'paper', 'board'\)"
     with pytest.raises(ConfigError, match=f"^scenes must be one of {known}; got 'dirty'$"):
         config.scene_preset("dirty")
+
+
+def test_a_whole_file_of_before_the_first_weights_were_a_setting_means_those_of_then():
+    """What a run wrote then holds every setting but these two; what its author wrote by hand holds few."""
+    table = config.to_dict(config.Config())
+    table["model"]["backbone"].pop("init")
+    table["model"]["roi"].pop("box_init")
+    read = config.from_dict(config.Config, json.loads(json.dumps(table)))
+    assert read == config.before_later_settings() != config.Config()
+    assert (read.model.backbone.init, read.model.roi.box_init) == ("fan_in", "gaussian")
+    table["model"]["roi"].pop("beta")
+    assert config.from_dict(config.Config, table).model.roi.box_init == "uniform"

@@ -30,6 +30,7 @@ class BackboneConfig(Settings):
     norm_eps: float = 1e-5  # 0 for torchvision's first COCO weights
     groups: int = 1  # of a bottleneck's 3x3 convolution; ResNeXt-50: 32
     group_width: int = 64  # channels per group at 256 outputs, more in proportion; ResNeXt-50 (32x4d): 4
+    init: str = "fan_out"  # first weights keep the scale of gradients; "fan_in" that of values: see nn/init.py
     in_channels: int = 1
     fpn_channels: int = 64  # FPN paper: 256
     fpn_norm: str = ""  # "" (convolutions with bias, as in the paper) or "batch"
@@ -70,9 +71,7 @@ class RPNConfig(Settings):
     objectness: str = "sigmoid"  # "sigmoid" (one logit) or "softmax" (two logits, the papers')
     positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
     negative_iou: float = 0.3
-    ignore_border_anchors: bool = (
-        False  # Faster R-CNN trains without anchors that leave the image; torchvision keeps them
-    )
+    ignore_border_anchors: bool = False  # Faster R-CNN: trained without anchors that leave the image
     samples_per_image: int = 64  # Faster R-CNN: 256
     positive_fraction: float = 0.5
     pre_nms_top_n: tuple = (512, 256)  # per level, training and inference; torchvision: 2000, 1000
@@ -99,6 +98,7 @@ class RoIConfig(Settings):
     delta_weights: tuple = (10.0, 10.0, 5.0, 5.0)
     beta: float = 1 / 9
     head_width: int = 128  # torchvision: 1024
+    box_init: str = "uniform"  # first weights: torchvision's, or "gaussian" (Fast R-CNN); see nn/init.py
     box_convs: tuple = ()  # widths of 3x3 convolutions in the box head, before one FC; none: two FCs and no convolution
     box_norm: str = ""  # "" or "batch", after each of these
     mask_widths: tuple = (64, 64, 64, 64)  # torchvision: 4 x 256
@@ -271,24 +271,10 @@ def scene_preset(name):
     figures = dataclasses.replace(
         clean, source="figures", digits_per_image=(1, 3), digit_size=(44, 72), max_overlap=0.4, min_visible=0.5
     )
-    paper = dataclasses.replace(
-        clean,
-        surface="paper",
-        image_size=192,
-        digits_per_image=(2, 10),
-        digit_size=(16, 64),
-        max_overlap=0.1,
-        rotation=12.0,
-        noise=0.06,
-        clutter=0.4,
-        texture=0.3,
-        grid=0.7,
-        stains=0.3,
-        alpha=(0.6, 1.0),
-        light=0.7,
-        blur=1.2,
-        jpeg=30,
-    )
+    size = {"image_size": 192, "digits_per_image": (2, 10), "digit_size": (16, 64), "max_overlap": 0.1}
+    drawn = {"rotation": 12.0, "clutter": 0.4, "texture": 0.3, "grid": 0.7, "stains": 0.3, "alpha": (0.6, 1.0)}
+    seen = {"noise": 0.06, "light": 0.7, "blur": 1.2, "jpeg": 30}
+    paper = dataclasses.replace(clean, surface="paper", **size, **drawn, **seen)
     board = dataclasses.replace(paper, surface="board")
     presets = dict(zip(SCENE_PRESETS, (clean, cluttered, hard, figures, paper, board)))
     if name not in presets:
@@ -298,8 +284,8 @@ def scene_preset(name):
 
 def tour_preset():
     """The small digit detector that the package ships: a fifth of the default's weights, trained twice as long."""
-    backbone = BackboneConfig(depths=(1, 1, 1, 1), widths=(16, 32, 48, 64), fpn_channels=32)
-    roi = RoIConfig(head_width=64, mask_widths=(32, 32, 32, 32), mask_deconv_width=32)
+    backbone = BackboneConfig(depths=(1, 1, 1, 1), widths=(16, 32, 48, 64), init="fan_in", fpn_channels=32)
+    roi = RoIConfig(head_width=64, box_init="gaussian", mask_widths=(32, 32, 32, 32), mask_deconv_width=32)
     return Config(model=ModelConfig(backbone=backbone, roi=roi), train=TrainConfig(steps=3000))
 
 
@@ -313,9 +299,11 @@ def photograph_preset(class_names, *, channels=3, mean=(0.485, 0.456, 0.406), st
         heads=heads or ("box", "mask"),
         resize_shorter=256,
         resize_longer=384,
-        backbone=BackboneConfig(norm="group", in_channels=channels),
+        backbone=BackboneConfig(norm="group", init="fan_in", in_channels=channels),
         rpn=RPNConfig(anchor_sizes=((16,), (32,), (64,), (128,), (256,)), anchor_ratios=(0.5, 1.0, 2.0)),
-        roi=RoIConfig(canonical_size=64.0, detections_per_image=100, keypoint_widths=(64,) * 4),
+        roi=RoIConfig(
+            canonical_size=64.0, box_init="gaussian", detections_per_image=100, keypoint_widths=(64,) * 4
+        ),
     )
 
 
@@ -379,6 +367,13 @@ def to_dict(config):
     return dataclasses.asdict(config)
 
 
+def before_later_settings():
+    """The default Config of a time when later settings, whose defaults differ from what was done then, were not yet."""
+    kinds = {"backbone": BackboneConfig, "roi": RoIConfig}
+    parts = {name: kind(**config_rules.BEFORE[kind.__name__]) for name, kind in kinds.items()}
+    return Config(model=ModelConfig(**parts))
+
+
 def from_dict(kind, entries, where="config"):
     """Rebuild a configuration dataclass from `to_dict`; an unknown, ill-typed or ill-fitting entry is a ConfigError.
 
@@ -389,6 +384,9 @@ def from_dict(kind, entries, where="config"):
     fields = {f.name: f for f in dataclasses.fields(kind)}
     if unknown := sorted(map(str, set(entries) - set(fields))):
         raise ConfigError(f"{where} has unknown entries {shown(unknown)}; known are {listed(sorted(fields), most=40)}")
+    before = config_rules.BEFORE.get(kind.__name__, {})
+    if set(before) == set(fields) - set(entries):  # written whole, by a version that did not have these settings
+        entries = before | entries
     values = {}
     for name, value in entries.items():
         if dataclasses.is_dataclass(fields[name].type):

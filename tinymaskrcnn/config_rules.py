@@ -22,6 +22,9 @@ SAMPLES = whole(1, 100_000)
 CANDIDATES = whole(1, 10**6)
 COUNT = whole(0, 10**9)
 
+# What settings that came later were before they came, where that is not their default.
+BEFORE = {"BackboneConfig": {"init": "fan_in"}, "RoIConfig": {"box_init": "gaussian"}}
+
 RULES = {
     "BackboneConfig": {
         "kind": one_of("resnet", "vgg", "plain"),
@@ -34,6 +37,7 @@ RULES = {
         "norm_eps": SHARE,
         "groups": WIDTH,
         "group_width": WIDTH,
+        "init": one_of("fan_out", "fan_in"),
         "in_channels": whole(1, 1024),
         "fpn_channels": WIDTH,
         "fpn_norm": one_of("", "batch"),
@@ -70,6 +74,7 @@ RULES = {
         "delta_weights": row(number(1e-3, 1e3), least=4, most=4),
         "beta": number(0, 1e3),
         "head_width": WIDTH,
+        "box_init": one_of("uniform", "gaussian"),
         "box_convs": row(WIDTH),
         "box_norm": one_of("", "batch"),
         "mask_widths": row(WIDTH),

@@ -1,7 +1,8 @@
 """Times and trains this package's Mask R-CNN beside torchvision's, both built from one configuration.
 
     python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--pairs N] [--threads 2] [--json FILE]
-    python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--json FILE]
+    python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--only ours]
+        [--until STEP] [--json FILE]
     python -m tests.benchmarks.compare_torchvision step [--warm-steps 100] [--pairs 20] [--json FILE]
 
 Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in less than a quarter
@@ -11,8 +12,9 @@ both; what counts is the median of the ratios of the pairs. The rows are written
 The rows `ort_...` have another peer, onnxruntime on our own export; without it they say so and the others go on.
 
 `train`: the same scenes in the same order, the same schedule, optimizer, clipping, anchors, samples and thresholds;
-both are judged by this package's evaluator on the same held-out scenes. `step`: the time of a training step and of
-inference after each has trained by itself. Needs torch and torchvision on the CPU.
+both are judged by this package's evaluator on the same held-out scenes. Rows that FILE has already stay, but for those
+that are measured anew. `step`: the time of a training step and of inference after each has trained by itself. Needs
+torch and torchvision on the CPU.
 
 Times mean something only on a machine that is otherwise idle: torch's threads wait for each other by spinning, and on
 shared cores its step was seen to take ten times as long.
@@ -99,6 +101,8 @@ def parse(words=None):
     train = commands.add_parser("train", help="average precision and seconds per step, side by side")
     train.add_argument("--steps", type=at_least(1), help="default: as many as `tinymaskrcnn train` makes")
     train.add_argument("--at", type=at_least(1), nargs="+", default=[], help="judge both after so many steps, too")
+    train.add_argument("--until", type=at_least(1), metavar="STEP", help="stop there; the rate falls as if it went on")
+    train.add_argument("--only", choices=("ours", "torchvision"), help="train one; the file's other rows stay")
     train.add_argument("--seeds", type=at_least(1), default=3, help="how many (default: 3)")
     train.add_argument("--first-seed", type=at_least(0), default=0, help="the first of them (default: 0)")
     train.add_argument("--scenes", type=at_least(1), default=200, help="held-out scenes (default: 200)")

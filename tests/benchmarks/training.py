@@ -1,7 +1,9 @@
 """The two subcommands of compare_torchvision that train both contestants by themselves: `train` and `step`."""
 
 import itertools
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -25,20 +27,20 @@ def save(args, rows):
 # ---------------------------------------------------------------- taking turns
 
 
-def take_turns(ours, theirs, call, turn):
-    """Time call(contestant) for both; who begins alternates with `turn`. Returns the seconds of each by name."""
+def take_turns(contestants, call, turn):
+    """Time call(contestant) for each; who begins alternates with `turn`. Returns the seconds of each by name."""
     seconds = {}
-    for contestant in (ours, theirs) if turn % 2 == 0 else (theirs, ours):
+    for contestant in contestants if turn % 2 == 0 else contestants[::-1]:
         began = time.perf_counter()
         call(contestant)
         seconds[contestant.name] = time.perf_counter() - began
     return seconds
 
 
-def train_both(ours, theirs, config, numbers, *, label):
-    """Train both on the batches with these numbers; returns seconds and losses of every step as lists by name."""
+def train_both(contestants, config, numbers, *, label):
+    """Train all on the batches with these numbers; returns seconds and losses of every step as lists by name."""
     stream = stream_of(config, "train")
-    seconds, losses = {ours.name: [], theirs.name: []}, {ours.name: [], theirs.name: []}
+    seconds, losses = ({one.name: [] for one in contestants} for _ in range(2))
     said = time.monotonic()
     for i in numbers:
         batch = stream.batch(i)
@@ -46,7 +48,7 @@ def train_both(ours, theirs, config, numbers, *, label):
         def step(contestant, batch=batch):
             losses[contestant.name].append(contestant.step(batch))
 
-        for name, spent in take_turns(ours, theirs, step, i).items():
+        for name, spent in take_turns(contestants, step, i).items():
             seconds[name].append(spent)
         if i + 1 == numbers.stop or time.monotonic() - said > 30:
             said = time.monotonic()
@@ -60,33 +62,40 @@ def train_both(ours, theirs, config, numbers, *, label):
 
 def compare_training(args):
     """A row for each seed, model and count of steps at which both are judged; both of a seed see the same scenes."""
-    rows = []
+    rows = rows_of(args.json)
     for seed in range(args.first_seed, args.first_seed + args.seeds):
-        config, ours, theirs = contestants(args, seed)
-        stops = sorted({*(step for step in args.at if step < config.train.steps), config.train.steps})
+        config, *both = contestants(args, seed)
+        last = min(args.until or config.train.steps, config.train.steps)
+        stops = sorted({*(step for step in args.at if step < last), last})
         if seed == args.first_seed:
-            report_size(ours, theirs)
+            report_size(*both)
             print(header())
-        seconds, losses = {ours.name: [], theirs.name: []}, {ours.name: [], theirs.name: []}
+        chosen = [one for one in both if args.only in (None, one.name)]
+        seconds, losses = ({one.name: [] for one in chosen} for _ in range(2))
         for begin, end in itertools.pairwise([0, *stops]):
-            more = train_both(ours, theirs, config, range(begin, end), label=f"seed {seed}")
-            for name in seconds:
+            more = train_both(chosen, config, range(begin, end), label=f"seed {seed}")
+            for contestant in chosen:
+                name = contestant.name
                 seconds[name] += more[0][name]
                 losses[name] += more[1][name]
-            for contestant in (ours, theirs):
-                figures = average_precision(contestant, config, args.scenes)
-                name = contestant.name
-                rows.append(
+                rows[seed, name, end] = (
                     {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "at": end}
                     | {"scenes": args.scenes, "start": args.start, "parameters": count(contestant)}
-                    | figures
+                    | average_precision(contestant, config, args.scenes)
                     | {"seconds_per_step": float(np.median(seconds[name])), "loss": float(np.mean(losses[name][-20:]))}
                 )
-            print_pair(seed, end, *rows[-2:])
-            save(args, rows)  # as they come: a run that is cut short has not run in vain
-    if args.seeds > 1:
-        for stop in stops:
-            print_pair("mean", stop, mean_row(rows, "ours", stop), mean_row(rows, "torchvision", stop))
+            print_pair(seed, end, *(rows.get((seed, one.name, end)) for one in both))
+            save(args, list(rows.values()))  # as they come: a run that is cut short has not run in vain
+    for stop in sorted({at for *_, at in rows}):
+        print_pair("mean", stop, *mean_rows(rows, stop))
+
+
+def rows_of(path):
+    """{(seed, model, at): row} of a file of before: what is measured again takes the old one's place."""
+    if path is None or not Path(path).exists():
+        return {}
+    found = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
+    return {(row["seed"], row["model"], row["at"]): row for row in found}
 
 
 def average_precision(contestant, config, scenes):
@@ -113,10 +122,12 @@ def header():
 
 
 def print_pair(seed, step, ours, theirs):
-    """Two lines of figures and one with ours - torchvision's (of the times, ours / torchvision's)."""
-    difference = {number: ours[number] - theirs[number] for number in NUMBERS}
-    difference["seconds_per_step"] = ours["seconds_per_step"] / theirs["seconds_per_step"]
-    for name, row in (("ours", ours), ("torchvision", theirs), ("difference", difference)):
+    """A line of figures for each that is there, and for two a third with ours - torchvision's (of the times, /)."""
+    lines = {name: row for name, row in (("ours", ours), ("torchvision", theirs)) if row}
+    if len(lines) == 2:
+        lines["difference"] = {number: ours[number] - theirs[number] for number in NUMBERS}
+        lines["difference"]["seconds_per_step"] = ours["seconds_per_step"] / theirs["seconds_per_step"]
+    for name, row in lines.items():
         sign = "+" if name == "difference" else ""
         cells = [f"{row[number]:{'' if number == 'seconds_per_step' else sign}.3f}" for number in NUMBERS]
         if name == "difference":
@@ -124,10 +135,16 @@ def print_pair(seed, step, ours, theirs):
         print(f"{seed:<5}{step:>6} {name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
 
 
-def mean_row(rows, name, step):
-    """The means over the seeds of what a model had reached after so many steps."""
-    found = [row for row in rows if (row["model"], row["at"]) == (name, step)]
-    return {number: float(np.mean([row[number] for row in found])) for number in NUMBERS}
+def mean_rows(rows, step):
+    """What each had reached after so many steps, the mean over the seeds that both have rows of; None without any."""
+    names = ("ours", "torchvision")
+    seeds = {seed for seed, _, at in rows if at == step and all((seed, name, step) in rows for name in names)}
+    means = [
+        {number: float(np.mean([rows[seed, name, step][number] for seed in seeds])) for number in NUMBERS}
+        for name in names
+        if seeds
+    ]
+    return means or (None, None)
 
 
 # ---------------------------------------------------------------- step: times as ratios
@@ -137,10 +154,10 @@ def compare_steps(args):
     """Medians of a training step, of inference on one picture and on a batch, after some real training."""
     config, ours, theirs = contestants(args, seed=0)
     report_size(ours, theirs)
-    train_both(ours, theirs, config, range(args.warm_steps), label="warming up")
+    train_both((ours, theirs), config, range(args.warm_steps), label="warming up")
     measured = range(args.warm_steps, args.warm_steps + args.pairs)
     with counted_rois(ours) as our_rois, counted_rois(theirs) as their_rois:
-        seconds, _ = train_both(ours, theirs, config, measured, label="measuring")
+        seconds, _ = train_both((ours, theirs), config, measured, label="measuring")
     size = config.train.batch_size
     rows = [timing_row(f"tiny_step_b{size}", seconds) | rois_of(our_rois, their_rois)]
     ours.eval()
@@ -164,7 +181,7 @@ def time_inference(ours, theirs, scenes, pictures, pairs):
         def detect(contestant, images=images):
             found[contestant.name] += sum(map(len, contestant.detect(images)))
 
-        for name, spent in take_turns(ours, theirs, detect, turn).items():
+        for name, spent in take_turns((ours, theirs), detect, turn).items():
             if turn >= 0:
                 seconds[name].append(spent)
     total = (pairs + 2) * pictures

@@ -2,6 +2,7 @@
 
 from ..capacity import require
 from ..config_rules import OUTSIDE, check_network
+from ..nn.init import by_fan
 from .backbones.fpn import FPN, BackboneWithFPN
 from .backbones.plain import PlainCNN
 from .backbones.pyramids import FinestOnly, LastMap, NoLateral, NoTopDown
@@ -35,7 +36,11 @@ def build_backbone(config, *, rng):
 
 
 def build_body(config, *, stages=4, rng):
-    """The first stages of a ResNet, a VGG or the plain network."""
+    """The first stages of a ResNet, a VGG or the plain network, with weights drawn by BackboneConfig.init."""
+    return by_fan(_body(config, stages, rng=rng), config.init)
+
+
+def _body(config, stages, *, rng):
     options = {"norm": config.norm, "norm_eps": config.norm_eps, "in_channels": config.in_channels, "rng": rng}
     if config.kind == "plain":
         return PlainCNN(widths=config.widths, stages=stages, **options)

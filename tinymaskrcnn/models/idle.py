@@ -17,7 +17,7 @@ from .systems import SYSTEMS, system_settings
 ROOM = 380  # characters for names and reasons
 # Of RoIConfig, what R-CNN's head looks at: it cuts from the picture, and names a crop.
 RCNN_LOOKS_AT = {"positive_iou", "negative_low", "samples_per_image", "positive_fraction", "delta_weights"}
-RCNN_LOOKS_AT |= {"head_width", "score_threshold", "nms_iou", "min_size", "detections_per_image"}
+RCNN_LOOKS_AT |= {"head_width", "box_init", "score_threshold", "nms_iou", "min_size", "detections_per_image"}
 
 
 def idle_settings(config):

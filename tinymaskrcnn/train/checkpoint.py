@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Config, to_dict
+from ..config import before_later_settings, to_dict
 from ..errors import CheckpointError, NonFiniteError, listed, shown
 from ..files import decode, parse_json, whole_file
 from ..plain_arrays import Npz, check_floats, fits_float32, member_name, native
@@ -177,11 +177,11 @@ def _compare(path, stored, wanted, part):
 
 
 def _newer(name, was, now):
-    """Whether a setting that the checkpoint does not know yet stands at its default, which is how it was made."""
-    default = to_dict(Config())
+    """Whether a setting that the checkpoint does not know yet says how it was made: as its default, or as before."""
+    before = to_dict(before_later_settings())
     for part in name.split("."):
-        default = default.get(part) if isinstance(default, dict) else None
-    return was is None and default is not None and json.loads(json.dumps(default)) == now
+        before = before.get(part) if isinstance(before, dict) else None
+    return was is None and before is not None and json.loads(json.dumps(before)) == now
 
 
 def differences(stored, wanted, prefix=""):

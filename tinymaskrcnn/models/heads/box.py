@@ -1,7 +1,7 @@
 """The box head: from a crop of features to a class and a refined box (Fast R-CNN)."""
 
 from ...backend import array_module
-from ...nn.init import normal
+from ...nn.init import BOX_INITS
 from ...nn.layers import Flatten, Linear, ReLU
 from ...nn.module import Module, Sequential
 from ...ops import losses
@@ -13,11 +13,12 @@ from ..roi_heads import Head
 from ..transform import resize_boxes
 
 
-def box_body(channels, size, width, *, convs=(), norm="", rng):
+def box_body(channels, size, width, *, convs=(), norm="", init="uniform", rng):
     """Two fully connected layers, or `convs_and_linear`: crops (K, S, S, C)  ->  h (K, head_width)."""
+    init, *_ = BOX_INITS[init]
     if convs:
-        return convs_and_linear(channels, size, width, convs=convs, norm=norm, rng=rng)
-    fc6, fc7 = Linear(size * size * channels, width, rng=rng), Linear(width, width, rng=rng)
+        return convs_and_linear(channels, size, width, convs=convs, norm=norm, init=init, rng=rng)
+    fc6, fc7 = (Linear(n, width, rng=rng, init=init) for n in (size * size * channels, width))
     return Sequential(flatten=Flatten(), fc6=fc6, relu6=ReLU(), fc7=fc7, relu7=ReLU())
 
 
@@ -27,9 +28,10 @@ class BoxPredictor(Module):
     h (K, head_width)  ->  logits (K, num_classes), deltas (K, num_classes, 4)
     """
 
-    def __init__(self, width, num_classes, *, rng):
-        self.cls_score = Linear(width, num_classes, rng=rng, init=normal(0.01))
-        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=normal(0.001))
+    def __init__(self, width, num_classes, *, init="uniform", rng):
+        _, of_scores, of_deltas = BOX_INITS[init]
+        self.cls_score = Linear(width, num_classes, rng=rng, init=of_scores)
+        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=of_deltas)
         self.num_classes = num_classes
 
     def forward(self, x):
@@ -53,10 +55,9 @@ class BoxHead(Head):
     name = "box"
 
     def __init__(self, channels, num_classes, config, *, rng):
-        body = box_body(
-            channels, config.box_size, config.head_width, convs=config.box_convs, norm=config.box_norm, rng=rng
-        )
-        predictor = BoxPredictor(config.head_width, num_classes, rng=rng)
+        shape, first = (channels, config.box_size, config.head_width), {"init": config.box_init, "rng": rng}
+        body = box_body(*shape, convs=config.box_convs, norm=config.box_norm, **first)
+        predictor = BoxPredictor(config.head_width, num_classes, **first)
         super().__init__(pooler(config.box_size, config), body, predictor)
         self.config = config
 

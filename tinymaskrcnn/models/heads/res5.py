@@ -1,5 +1,6 @@
 """The box head of a ResNet without a pyramid: its last stage, run on every RoI (He et al. 2016, appendix A)."""
 
+from ...nn.init import by_fan
 from ...nn.module import Sequential
 from ...nn.more_layers import GlobalAvgPool2d
 from ..backbones.bottleneck import group_options
@@ -17,7 +18,7 @@ def res5_body(backbone, *, rng):
     groups = group_options(backbone.block, groups=backbone.groups, group_width=backbone.group_width)
     options = {"norm": backbone.norm, "norm_eps": backbone.norm_eps, "rng": rng} | groups
     layer4 = make_stage(BLOCKS[backbone.block], *backbone.widths[2:], backbone.depths[3], 2, **options)
-    return Sequential(layer4=layer4, avgpool=GlobalAvgPool2d())
+    return Sequential(layer4=by_fan(layer4, backbone.init), avgpool=GlobalAvgPool2d())
 
 
 class Res5BoxHead(BoxHead):
@@ -28,6 +29,6 @@ class Res5BoxHead(BoxHead):
 
     def __init__(self, backbone, num_classes, config, *, rng):
         body = res5_body(backbone, rng=rng)
-        predictor = BoxPredictor(backbone.widths[3], num_classes, rng=rng)
+        predictor = BoxPredictor(backbone.widths[3], num_classes, init=config.box_init, rng=rng)
         Head.__init__(self, pooler(config.box_size, config), body, predictor)
         self.config = config
