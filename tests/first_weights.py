@@ -19,14 +19,20 @@ class Ones:
 
 
 def initialisers(module):
-    """{name of a weight: "kaiming", "lecun" or the standard deviation} of a module that was drawn from Ones."""
+    """{name of a weight: "kaiming", "lecun", "small", or else the deviation} of a module that was drawn from Ones.
+
+    "fan_out": a convolution that Kaiming He drew by its outputs, where these are not as many as its inputs.
+    """
     found = {}
     for name, parameter in module.named_parameters():
         if name.endswith("weight") and parameter.value.ndim > 1:
             (value,) = {float(v) for v in np.unique(parameter.value)}
             times = value * np.sqrt(fan_in(parameter.value.shape))
-            schemes = {"kaiming": 2**0.5, "lecun": 3**0.5}
+            schemes = {"kaiming": 2**0.5, "lecun": 3**0.5, "small": 1.0}
             found[name] = next((n for n, want in schemes.items() if np.isclose(times, want)), round(value, 6))
+            *_, channels, out = parameter.value.shape
+            if parameter.value.ndim == 4 and channels != out and np.isclose(times**2 * out, 2 * channels):
+                found[name] = "fan_out"
         else:
             assert set(parameter.value.ravel()) <= {0.0, 1.0}, name  # biases of 0, scales of 1
     return found

@@ -26,7 +26,8 @@ def tiny_config(
 ):
     """version "v2": batch norms in the pyramid and the heads, convolutions in the box head, a deeper RPN.
 
-    kind, fpn: of the backbone; without a pyramid all anchors lie on its one map.
+    kind, fpn: of the backbone; without a pyramid all anchors lie on its one map. First weights are the papers': boxes
+    begin where the anchors are, and with these pictures proposals that move are positive, too.
     """
     v2, vgg, one = version == "v2", kind == "vgg", fpn in ("p2", "c4", "c5")
     res5 = kind == "resnet" and fpn == "c4"
@@ -44,6 +45,7 @@ def tiny_config(
             stem=stem,
             stem_width=4,
             norm=norm,
+            init="fan_in",
             fpn_channels=4,
             fpn_norm="batch" if v2 else "",
             fpn=fpn,
@@ -63,6 +65,7 @@ def tiny_config(
             box_size=3,
             mask_size=4,
             head_width=6,
+            box_init="gaussian",
             mask_widths=(4, 4),
             mask_deconv_width=4,
             box_convs=(4, 4) if v2 else (),

@@ -14,19 +14,21 @@ ANSWERS = {  # how the paths of those end that are not drawn as He et al. do it
     "rpn.head.conv.0.0": 0.01,
     "rpn.head.cls_logits": 0.01,
     "rpn.head.bbox_pred": 0.01,
-    "box_predictor.cls_score": 0.01,
-    "box_predictor.bbox_pred": 0.001,
+    "box_predictor.cls_score": "small",
+    "box_predictor.bbox_pred": "small",
     "mask_predictor.mask_fcn_logits": "lecun",
     "mask_iou_predictor.mask_iou": 0.01,
 }
+HIDDEN = {"box_head.fc6": "small", "box_head.fc7": "small", "body.conv1": "fan_out"}  # the one with other widths
+GAUSSIAN = {"box_predictor.cls_score": 0.01, "box_predictor.bbox_pred": 0.001}
 SYSTEMS = ("mask_rcnn", "faster_rcnn", "fast_rcnn", "rcnn", "mask_scoring_rcnn", "keypoint_rcnn")
 CHAINED = {"box_gradient": "features+targets", "norm": "group"}
 
 
-def expected(name):
+def expected(name, schemes):
     if ".fpn." in name:
         return "lecun"
-    return next((scheme for end, scheme in ANSWERS.items() if name.removesuffix(".weight").endswith(end)), "kaiming")
+    return next((scheme for end, scheme in schemes.items() if name.removesuffix(".weight").endswith(end)), "kaiming")
 
 
 @pytest.mark.parametrize("system", [*SYSTEMS, "chained"])
@@ -37,7 +39,11 @@ def test_first_weights_by_their_place(system):
         override(Config(), system_settings(system) | narrow).model if system != "chained" else tiny_config(**CHAINED)
     )
     found = initialisers(build_model(config, rng=Ones))
-    assert found == {name: expected(name) for name in found} and len(found) > 15
+    schemes = ANSWERS | (GAUSSIAN if system == "chained" else HIDDEN)  # the tiny model asks for the papers'
+    assert found == {name: expected(name, schemes) for name in found} and len(found) > 15
+    assert {scheme for name in found if (scheme := expected(name, schemes)) in ("small", "fan_out")} == (
+        set() if system == "chained" else {"small", "fan_out"}
+    )
 
 
 def test_the_same_generator_the_same_weights():

@@ -28,7 +28,11 @@ HEADS = {
     FlatMaskHead: (5, FLAT),
     KeypointHead: (9, KEYPOINT),
 }
-WIDE = {"cls_score": 0.01, "bbox_pred": 0.001, "mask_fcn_logits": "lecun"}  # all others: He's
+WIDE = {"mask_fcn_logits": "lecun"}  # all others: He's, but for
+BOXES = {
+    "uniform": dict.fromkeys(("fc6", "fc7", "box_head.2", "cls_score", "bbox_pred"), "small"),
+    "gaussian": {"cls_score": 0.01, "bbox_pred": 0.001},
+}
 
 
 def weights(head):
@@ -50,15 +54,21 @@ def test_every_size_comes_from_its_setting(kind):
     assert head.config is head.pool.config
 
 
+@pytest.mark.parametrize("init", BOXES)
 @pytest.mark.parametrize("kind", [*HEADS, "convs", "res5"])
-def test_first_weights_keep_the_scale_where_a_relu_follows_and_are_small_where_an_answer_begins(kind):
+def test_first_weights_keep_the_scale_where_a_relu_follows_and_are_small_where_an_answer_begins(kind, init):
+    config = RoIConfig(**SETTINGS, box_init=init, box_convs=(5,) if kind == "convs" else ())
     if kind == "res5":
-        head = Res5BoxHead(BackboneConfig(fpn="c4", norm="batch"), 13, RoIConfig(**SETTINGS), rng=Ones)
+        by = {"uniform": "fan_out", "gaussian": "fan_in"}[init]
+        head = Res5BoxHead(BackboneConfig(fpn="c4", norm="batch", init=by), 13, config, rng=Ones)
     else:
-        more = {"box_convs": (5,)} if kind == "convs" else {}
-        head = (BoxHead if kind == "convs" else kind)(2, 13, RoIConfig(**SETTINGS, **more), rng=Ones)
+        head = (BoxHead if kind == "convs" else kind)(2, 13, config, rng=Ones)
+    schemes = WIDE | BOXES[init]
+    if (kind, init) == ("res5", "uniform"):  # of these 64 maps are made 128
+        schemes |= {"box_head.layer4.0.conv1": "fan_out", "box_head.layer4.0.downsample.0": "fan_out"}
     for name, scheme in initialisers(head).items():
-        assert scheme == WIDE.get(name.split(".")[-2], "kaiming"), name
+        whole = name.removesuffix(".weight")
+        assert scheme == schemes.get(whole, schemes.get(whole.split(".")[-1], "kaiming")), name
 
 
 def test_a_box_head_of_convolutions_and_its_norms():
