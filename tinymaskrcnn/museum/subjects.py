@@ -40,6 +40,7 @@ def small_network(package, *, seed=0, heads=("box", "mask"), norm="batch", **roi
     rpn = {"samples_per_image": 16, "pre_nms_top_n": (60, 60), "post_nms_top_n": (12, 12)}
     small = {"samples_per_image": 12, "positive_fraction": 0.5, "box_size": 3, "mask_size": 4, "head_width": 16}
     small |= {"mask_widths": (8, 8), "mask_deconv_width": 8, "canonical_size": 16, "score_threshold": 0.0}
+    small |= {"box_init": "gaussian"}
     settings = config.ModelConfig(
         heads=heads,
         num_classes=3,
@@ -51,6 +52,7 @@ def small_network(package, *, seed=0, heads=("box", "mask"), norm="batch", **roi
             stem="3x3",
             stem_width=8,
             norm=norm,
+            init="fan_in",
             fpn_channels=8,
         ),
         rpn=config.RPNConfig(anchor_sizes=((8,), (16,), (32,), (64,), (96,)), **rpn),

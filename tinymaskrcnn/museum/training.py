@@ -105,10 +105,10 @@ def _scenes(package, course, split, batch):
 
 def _small_detector(package, course):
     config = package.config
-    narrow = {"depths": (1, 1, 1, 1), "widths": (8, 8, 16, 16), "stem_width": 8, "fpn_channels": 16}
+    narrow = {"depths": (1, 1, 1, 1), "widths": (8, 8, 16, 16), "stem_width": 8, "fpn_channels": 16, "init": "fan_in"}
     few = {"samples_per_image": 32, "pre_nms_top_n": (100, 100), "post_nms_top_n": (32, 32)}
     small = {"samples_per_image": 24, "positive_fraction": 0.5, "box_size": 5, "mask_size": 7, "head_width": 64}
-    small |= {"mask_widths": (16,), "mask_deconv_width": 16}
+    small |= {"mask_widths": (16,), "mask_deconv_width": 16, "box_init": "gaussian"}
     parts = {"backbone": config.BackboneConfig(**narrow), "rpn": config.RPNConfig(**few)}
     settings = config.ModelConfig(**parts, roi=config.RoIConfig(**small))
     return package.models.build.build_model(settings, rng=np.random.default_rng(course.seed))
