@@ -51,7 +51,7 @@ class ClassPredictor(Module):
     """
 
     def __init__(self, features, width, num_classes, *, init="uniform", rng):
-        self.cls_score = Linear(width, num_classes, rng=rng, init=BOX_INITS[init][1])
+        self.cls_score = Linear(width, num_classes, rng=rng, init=BOX_INITS[init].scores)
         classes = num_classes - 1
         self.svm_weight, self.svm_bias = _zeros(width, classes), _zeros(classes)
         self.bbox_weight, self.bbox_bias = _zeros(features, classes * 4), _zeros(classes * 4)

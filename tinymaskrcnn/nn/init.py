@@ -1,5 +1,8 @@
 """First values of weights. Every initialiser takes a shape whose last axis is the output, and a generator."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 
@@ -34,11 +37,19 @@ def small_uniform(shape, *, rng):
     return rng.uniform(-bound, bound, shape).astype(np.float32)
 
 
-# By roi.box_init, of a box head: the hidden layers, the class scores, the box deltas. "gaussian" is Fast R-CNN's
-# (section 2.3) with He's hidden layers; "uniform" torchvision's, from which boxes are learned to the pixel sooner.
+class BoxInit(NamedTuple):
+    """The initialisers of a box head: its hidden layers, its class scores, its box deltas."""
+
+    hidden: Callable
+    scores: Callable
+    deltas: Callable
+
+
+# By roi.box_init: "gaussian" is Fast R-CNN's (section 2.3) with He's hidden layers, "uniform" torchvision's, from which
+# boxes fit to the last pixel sooner (docs/training.md).
 BOX_INITS = {
-    "gaussian": (kaiming_normal, normal(0.01), normal(0.001)),
-    "uniform": (small_uniform, small_uniform, small_uniform),
+    "gaussian": BoxInit(kaiming_normal, normal(0.01), normal(0.001)),
+    "uniform": BoxInit(small_uniform, small_uniform, small_uniform),
 }
 
 

@@ -15,10 +15,9 @@ from ..transform import resize_boxes
 
 def box_body(channels, size, width, *, convs=(), norm="", init="uniform", rng):
     """Two fully connected layers, or `convs_and_linear`: crops (K, S, S, C)  ->  h (K, head_width)."""
-    init, *_ = BOX_INITS[init]
     if convs:
-        return convs_and_linear(channels, size, width, convs=convs, norm=norm, init=init, rng=rng)
-    fc6, fc7 = (Linear(n, width, rng=rng, init=init) for n in (size * size * channels, width))
+        return convs_and_linear(channels, size, width, convs=convs, norm=norm, init=BOX_INITS[init].hidden, rng=rng)
+    fc6, fc7 = (Linear(n, width, rng=rng, init=BOX_INITS[init].hidden) for n in (size * size * channels, width))
     return Sequential(flatten=Flatten(), fc6=fc6, relu6=ReLU(), fc7=fc7, relu7=ReLU())
 
 
@@ -29,9 +28,9 @@ class BoxPredictor(Module):
     """
 
     def __init__(self, width, num_classes, *, init="uniform", rng):
-        _, of_scores, of_deltas = BOX_INITS[init]
-        self.cls_score = Linear(width, num_classes, rng=rng, init=of_scores)
-        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=of_deltas)
+        first = BOX_INITS[init]
+        self.cls_score = Linear(width, num_classes, rng=rng, init=first.scores)
+        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=first.deltas)
         self.num_classes = num_classes
 
     def forward(self, x):
