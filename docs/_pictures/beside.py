@@ -1,0 +1,68 @@
+"""How fast ours and torchvision's learn: the chart of the training page, from the rows that its table is made of.
+
+python docs/_pictures/beside.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from tinymaskrcnn.visualize import style
+
+DOCS = Path(__file__).parents[1]
+ROWS, PICTURE = DOCS / "results/torchvision.json", DOCS / "images/beside.png"
+KINDS = ("box", "mask")
+
+
+def points():
+    """{"box ours": [[step, [AP of each seed]], ...], ...} of the file's rows."""
+    found = json.loads(ROWS.read_text(encoding="utf-8"))["rows"]
+    series = {}
+    for kind in KINDS:
+        for model in ("ours", "torchvision"):
+            rows = [row for row in found if row["model"] == model]
+            steps = sorted({row["at"] for row in rows})
+            values = [[round(row[f"{kind}_AP"], 4) for row in rows if row["at"] == step] for step in steps]
+            series[f"{kind} {model}"] = [list(pair) for pair in zip(steps, values)]
+    return series
+
+
+def draw(series):
+    """A panel for boxes and one for masks: a line through the means, a dot for each seed."""
+    figure = style.new_figure(6.4, 3.7)
+    for k, kind in enumerate(KINDS):
+        ax = style.plain_axes(figure.add_axes((0.1 + 0.47 * k, 0.17, 0.41, 0.62)))
+        for model, colour, aside in (("ours", style.DARK_BLUE, -12), ("torchvision", style.RED, 12)):
+            steps, values = zip(*series[f"{kind} {model}"])
+            means = [float(np.mean(each)) for each in values]
+            ax.plot(steps, means, color=colour, linewidth=2, marker="o", markersize=4)
+            for step, each in zip(steps, values):
+                ax.plot([step + aside] * len(each), each, ".", color=colour, markersize=5, alpha=0.45)
+            below = (kind, model) in (("box", "ours"), ("mask", "torchvision"))
+            where = {"xytext": (0, -14 if below else 8), "textcoords": "offset points", "ha": "right"}
+            ax.annotate(model, (steps[-1], means[-1]), color=colour, fontsize=11, fontweight="bold", **where)
+        ax.set_xticks(steps, [f"{step:,}" for step in steps], fontsize=9.5)
+        ax.set_ylim(0.38, 0.88)
+        ax.tick_params(axis="y", labelsize=9.5)
+        ax.set_title(f"{kind} AP", loc="left", fontsize=11.5)
+        ax.set_xlabel("steps of 8 scenes", fontsize=10)
+        if k:
+            ax.set_yticklabels([])
+    figure.suptitle("The same network, scenes and schedule, three seeds and more", x=0.02, ha="left", fontsize=12.5)
+    return figure
+
+
+def main():
+    series = points()
+    style.save_figure(draw(series), PICTURE, dpi=150)
+    note = PngInfo()
+    note.add_text("rows", json.dumps(series))
+    with Image.open(PICTURE) as drawn:
+        drawn.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(PICTURE, pnginfo=note, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
