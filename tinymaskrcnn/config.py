@@ -385,8 +385,8 @@ def from_dict(kind, entries, where="config"):
     if unknown := sorted(map(str, set(entries) - set(fields))):
         raise ConfigError(f"{where} has unknown entries {shown(unknown)}; known are {listed(sorted(fields), most=40)}")
     before = config_rules.BEFORE.get(kind.__name__, {})
-    if set(before) == set(fields) - set(entries):  # written whole, by a version that did not have these settings
-        entries = before | entries
+    if len(entries) > len(fields) / 2 and not before.keys() & entries.keys():
+        entries = before | entries  # a run wrote all settings there were; who writes by hand names few
     values = {}
     for name, value in entries.items():
         if dataclasses.is_dataclass(fields[name].type):
