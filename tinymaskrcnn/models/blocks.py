@@ -35,14 +35,14 @@ def conv_blocks(channels, widths, *, norm="", rng):
     return [conv_block(before, width, norm=norm, rng=rng) for before, width in zip((channels, *widths), widths)]
 
 
-def convs_and_linear(channels, size, width, *, convs, norm="", init=kaiming_normal, rng):
+def convs_and_linear(channels, size, width, *, convs, norm="", rng):
     """3x3 blocks and one fully connected layer: x (K, size, size, channels)  ->  h (K, width).
 
     A box head's other body: convolutions see where things are before the crop is flattened (Wu and He 2018,
     section 5.2).
     """
     blocks = conv_blocks(channels, convs, norm=norm, rng=rng)
-    return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng, init=init), ReLU())
+    return Sequential(*blocks, Flatten(), Linear(size * size * convs[-1], width, rng=rng), ReLU())
 
 
 class Difference(Module):

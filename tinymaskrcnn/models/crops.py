@@ -29,9 +29,9 @@ class Warp(Module):
 class CropNetwork(Module):
     """The network: its last feature map ("pool5"), and two fully connected layers on it: crops  ->  fc7 (K, width)."""
 
-    def __init__(self, body, channels, size, width, *, init="uniform", rng):
+    def __init__(self, body, channels, size, width, *, rng):
         self.body = body
-        self.fc = box_body(channels, size, width, init=init, rng=rng)
+        self.fc = box_body(channels, size, width, rng=rng)
 
     def members(self):
         return [("body", self.body), ("", self.fc)]

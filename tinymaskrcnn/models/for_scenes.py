@@ -20,6 +20,8 @@ FIGURES = {  # for boxes of 30 to 100 pixels, as wide as high or higher
 MNIST = {  # for strokes of two to three pixels, and digits from square to four times as high as wide; docs/training.md
     "model.rpn.anchor_ratios": (1.0, 1.6, 2.4, 4.0),
     "train.steps": 2500,
+    "model.backbone.init": "fan_in",  # the first weights with which all of this was measured
+    "model.roi.box_init": "gaussian",
 }
 MNIST_SIZES = ((14, 20), (20, 28), (28, 40), (40, 64), (64, 96))  # of anchors, in pixels of the scene
 MNIST_SCALE = 2  # scenes are looked at twice as large

@@ -8,7 +8,7 @@ classifiers, one for each class, and a regression that moves the box (train/rcnn
 import numpy as np
 
 from ..backend import array_module, move_like
-from ..nn.init import BOX_INITS
+from ..nn.init import by_box_init, normal
 from ..nn.layers import Linear
 from ..nn.module import Buffer, Module
 from ..ops import activation, boxes, losses, nms
@@ -50,8 +50,8 @@ class ClassPredictor(Module):
     Of every class but background: svm_weight (width, classes) and bbox_weight (F, classes * 4), with their biases.
     """
 
-    def __init__(self, features, width, num_classes, *, init="uniform", rng):
-        self.cls_score = Linear(width, num_classes, rng=rng, init=BOX_INITS[init].scores)
+    def __init__(self, features, width, num_classes, *, rng):
+        self.cls_score = Linear(width, num_classes, rng=rng, init=normal(0.01))
         classes = num_classes - 1
         self.svm_weight, self.svm_bias = _zeros(width, classes), _zeros(classes)
         self.bbox_weight, self.bbox_bias = _zeros(features, classes * 4), _zeros(classes * 4)
@@ -80,11 +80,10 @@ class RCNNHead(BoxHead):
     def __init__(self, body, config, *, rng):
         rcnn, roi = config.rcnn, config.roi
         size, channels = last_map(body, rcnn.warp_size, config.backbone.in_channels)
-        first = {"init": roi.box_init, "rng": rng}
-        network = CropNetwork(body, channels, size, roi.head_width, **first)
-        predictor = ClassPredictor(size * size * channels, roi.head_width, config.num_classes, **first)
+        network = CropNetwork(body, channels, size, roi.head_width, rng=rng)
+        predictor = ClassPredictor(size * size * channels, roi.head_width, config.num_classes, rng=rng)
         Head.__init__(self, Warp(rcnn.warp_size, rcnn.context), network, predictor)
-        self.config, self.rcnn = roi, rcnn
+        self.config, self.rcnn = by_box_init(self, roi, rng=rng), rcnn
 
     def loss_forward(self, logits, *, seen, answers=None):
         """Cross-entropy over all sampled crops: logits (K, num_classes)  ->  {"box_class"}"""

@@ -1,8 +1,5 @@
 """First values of weights. Every initialiser takes a shape whose last axis is the output, and a generator."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
 
@@ -31,26 +28,20 @@ def normal(std):
     return init
 
 
-def small_uniform(shape, *, rng):
-    """Uniform with variance 1 / (3 fan_in), within 1 / sqrt(fan_in): what PyTorch gives layers nobody chose one for."""
-    bound = 1 / np.sqrt(fan_in(shape))
-    return rng.uniform(-bound, bound, shape).astype(np.float32)
+def by_box_init(head, config, *, rng):
+    """Leave a box head's fully connected layers as they are (box_init "gaussian": hidden ones He's, outputs of 0.01
+    and 0.001 as in Fast R-CNN, section 2.3), or draw them anew as PyTorch would ("uniform"); returns the RoIConfig.
 
-
-class BoxInit(NamedTuple):
-    """The initialisers of a box head: its hidden layers, its class scores, its box deltas."""
-
-    hidden: Callable
-    scores: Callable
-    deltas: Callable
-
-
-# By roi.box_init: "gaussian" is Fast R-CNN's (section 2.3) with He's hidden layers, "uniform" torchvision's, from which
-# boxes fit to the last pixel sooner (docs/training.md).
-BOX_INITS = {
-    "gaussian": BoxInit(kaiming_normal, normal(0.01), normal(0.001)),
-    "uniform": BoxInit(small_uniform, small_uniform, small_uniform),
-}
+    PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases alike. From them boxes fit to the last pixel
+    sooner (docs/training.md): deltas of a thousandth tell the layers below them little until they have grown.
+    """
+    parameters = dict(head.named_parameters())
+    for name, weight in parameters.items():
+        if config.box_init == "uniform" and weight.value.ndim == 2:
+            bound = 1 / np.sqrt(fan_in(weight.value.shape))
+            for parameter in (weight, parameters[name.removesuffix("weight") + "bias"]):
+                parameter.value[...] = rng.uniform(-bound, bound, parameter.value.shape)
+    return config
 
 
 def by_fan(module, kind):

@@ -1,7 +1,7 @@
 """The box head: from a crop of features to a class and a refined box (Fast R-CNN)."""
 
 from ...backend import array_module
-from ...nn.init import BOX_INITS
+from ...nn.init import by_box_init, normal
 from ...nn.layers import Flatten, Linear, ReLU
 from ...nn.module import Module, Sequential
 from ...ops import losses
@@ -13,11 +13,11 @@ from ..roi_heads import Head
 from ..transform import resize_boxes
 
 
-def box_body(channels, size, width, *, convs=(), norm="", init="uniform", rng):
+def box_body(channels, size, width, *, convs=(), norm="", rng):
     """Two fully connected layers, or `convs_and_linear`: crops (K, S, S, C)  ->  h (K, head_width)."""
     if convs:
-        return convs_and_linear(channels, size, width, convs=convs, norm=norm, init=BOX_INITS[init].hidden, rng=rng)
-    fc6, fc7 = (Linear(n, width, rng=rng, init=BOX_INITS[init].hidden) for n in (size * size * channels, width))
+        return convs_and_linear(channels, size, width, convs=convs, norm=norm, rng=rng)
+    fc6, fc7 = Linear(size * size * channels, width, rng=rng), Linear(width, width, rng=rng)
     return Sequential(flatten=Flatten(), fc6=fc6, relu6=ReLU(), fc7=fc7, relu7=ReLU())
 
 
@@ -27,10 +27,9 @@ class BoxPredictor(Module):
     h (K, head_width)  ->  logits (K, num_classes), deltas (K, num_classes, 4)
     """
 
-    def __init__(self, width, num_classes, *, init="uniform", rng):
-        first = BOX_INITS[init]
-        self.cls_score = Linear(width, num_classes, rng=rng, init=first.scores)
-        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=first.deltas)
+    def __init__(self, width, num_classes, *, rng):
+        self.cls_score = Linear(width, num_classes, rng=rng, init=normal(0.01))
+        self.bbox_pred = Linear(width, num_classes * 4, rng=rng, init=normal(0.001))
         self.num_classes = num_classes
 
     def forward(self, x):
@@ -54,11 +53,11 @@ class BoxHead(Head):
     name = "box"
 
     def __init__(self, channels, num_classes, config, *, rng):
-        shape, first = (channels, config.box_size, config.head_width), {"init": config.box_init, "rng": rng}
-        body = box_body(*shape, convs=config.box_convs, norm=config.box_norm, **first)
-        predictor = BoxPredictor(config.head_width, num_classes, **first)
-        super().__init__(pooler(config.box_size, config), body, predictor)
-        self.config = config
+        size, convs, norm = config.box_size, config.box_convs, config.box_norm
+        body = box_body(channels, size, config.head_width, convs=convs, norm=norm, rng=rng)
+        predictor = BoxPredictor(config.head_width, num_classes, rng=rng)
+        super().__init__(pooler(size, config), body, predictor)
+        self.config = by_box_init(self, config, rng=rng)
 
     def sees(self, samples):
         return samples  # it tells objects from background
@@ -98,8 +97,7 @@ class BoxHead(Head):
     def detect(self, pyramid, found, *, sizes):
         rois, image_index = found.boxes.reshape(-1, 4), found.image_index()
         (logits, deltas), _ = self.forward(pyramid, rois=rois, image_index=image_index)
-        found = detections_from_boxes(logits, deltas, found.boxes, found.valid, self.config, sizes=sizes)
-        return Found(*found)
+        return Found(*detections_from_boxes(logits, deltas, found.boxes, found.valid, self.config, sizes=sizes))
 
     def report(self, found, *, old, new, paste):
         return {"boxes": resize_boxes(found.boxes, old=old, new=new), "labels": found.labels, "scores": found.scores}

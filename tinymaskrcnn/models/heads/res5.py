@@ -1,6 +1,6 @@
 """The box head of a ResNet without a pyramid: its last stage, run on every RoI (He et al. 2016, appendix A)."""
 
-from ...nn.init import by_fan
+from ...nn.init import by_box_init, by_fan
 from ...nn.module import Sequential
 from ...nn.more_layers import GlobalAvgPool2d
 from ..backbones.bottleneck import group_options
@@ -29,6 +29,6 @@ class Res5BoxHead(BoxHead):
 
     def __init__(self, backbone, num_classes, config, *, rng):
         body = res5_body(backbone, rng=rng)
-        predictor = BoxPredictor(backbone.widths[3], num_classes, init=config.box_init, rng=rng)
+        predictor = BoxPredictor(backbone.widths[3], num_classes, rng=rng)
         Head.__init__(self, pooler(config.box_size, config), body, predictor)
-        self.config = config
+        self.config = by_box_init(self, config, rng=rng)
