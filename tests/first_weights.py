@@ -33,6 +33,8 @@ def initialisers(module):
             *_, channels, out = parameter.value.shape
             if parameter.value.ndim == 4 and channels != out and np.isclose(times**2 * out, 2 * channels):
                 found[name] = "fan_out"
+        elif found.get(name.removesuffix("bias") + "weight") == "small":  # its bias lies within the same bound
+            assert np.isclose(parameter.value, fan_in(module.state_dict()[name[:-4] + "weight"].shape) ** -0.5).all()
         else:
             assert set(parameter.value.ravel()) <= {0.0, 1.0}, name  # biases of 0, scales of 1
     return found

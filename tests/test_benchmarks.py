@@ -6,12 +6,15 @@ import functools
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks import __main__ as listing
-from benchmarks import compare_torchvision, measure, memory, peak, scaling, table, versions
+from benchmarks import compare_torchvision, measure, memory, peak, scaling, table, training, versions
+
+from tinymaskrcnn.config import Config
 
 FOLDER = Path(compare_torchvision.__file__).parent
 
@@ -160,6 +163,51 @@ def test_without_a_subcommand_all_works_run():
     for name in ("train", "step"):
         args = compare_torchvision.parse([name, "--threads", "1"])
         assert args.run is compare_torchvision.run_training and (args.command, args.threads) == (name, 1)
+
+
+class Learner:
+    """A contestant whose figures are made up: so many thousandths of AP as it made steps."""
+
+    def __init__(self, name):
+        self.name, self.steps = name, 0
+
+    def step(self, batch):
+        self.steps += 1
+        return 1.0
+
+
+def test_rows_of_one_contestant_join_those_of_the_file(tmp_path, monkeypatch, capsys):
+    made = []
+
+    def contestants(args, seed):
+        made.append([Learner("ours"), Learner("torchvision")])
+        return Config(), *made[-1]
+
+    def figures(learner, config, scenes):
+        return {name: learner.steps / 1000 for name in training.NUMBERS[:-2]}
+
+    monkeypatch.setattr(training, "contestants", contestants)
+    monkeypatch.setattr(training, "average_precision", figures)
+    monkeypatch.setattr(training, "stream_of", lambda config, split: types.SimpleNamespace(batch=lambda i: i))
+    monkeypatch.setattr(training, "count", lambda contestant: 7)
+    path = tmp_path / "rows.json"
+
+    def train(*words):
+        words = ["train", "--at", "2", "--until", "5", "--json", str(path), *words]
+        args = compare_torchvision.parse(words)
+        args.load = 0.0
+        training.compare_training(args)
+        rows = json.loads(path.read_text())["rows"]
+        return {(row["seed"], row["model"], row["at"]): row["box_AP"] for row in rows}, capsys.readouterr().out
+
+    first, said = train("--seeds", "2", "--only", "torchvision")
+    assert first == {(seed, "torchvision", at): at / 1000 for seed in (0, 1) for at in (2, 5)}
+    assert [[one.steps for one in both] for both in made] == [[0, 5], [0, 5]] and "difference" not in said
+    rows, said = train("--seeds", "1", "--only", "ours")
+    assert rows == first | {(0, "ours", at): at / 1000 for at in (2, 5)}
+    assert said.count("difference") == 4  # of the seed and of the mean, at both
+    both, _ = train("--seeds", "2")
+    assert len(both) == 8 and [one.steps for one in made[-1]] == [5, 5]
 
 
 @pytest.mark.parametrize("words, message", [(["--pairs", "0"], "at least 1; got '0'"), (["--only", "x"], "'nms_1000'")])

@@ -30,6 +30,23 @@ def points():
     return series
 
 
+def table():
+    """The lines of the page's table: means of the seeds that were trained to the end, box AP of each, and of all."""
+    found = json.loads(ROWS.read_text(encoding="utf-8"))["rows"]
+    last = max(row["at"] for row in found)
+    whole = {row["seed"] for row in found if row["at"] == last}
+    for step in sorted({row["at"] for row in found}):
+        for model in ("ours", "torchvision"):
+            rows = [row for row in found if (row["at"], row["model"]) == (step, model)]
+            means = [
+                f"{np.mean([row[f'{kind}_{figure}'] for row in rows if row['seed'] in whole]):.3f}"
+                for kind in KINDS
+                for figure in ("AP", "AP50", "AP75")
+            ]
+            seeds = " ".join(f"{row['box_AP']:.3f}" for row in sorted(rows, key=lambda row: row["seed"]))
+            yield f"| {f'{step}' if model == 'ours' else ''} | {model} | {' | '.join(means)} | {seeds} |"
+
+
 def draw(series):
     """A panel for boxes and one for masks: a line through the means, a dot for each seed."""
     figure = style.new_figure(6.4, 3.7)
@@ -41,8 +58,9 @@ def draw(series):
             ax.plot(steps, means, color=colour, linewidth=2, marker="o", markersize=4)
             for step, each in zip(steps, values):
                 ax.plot([step + aside] * len(each), each, ".", color=colour, markersize=5, alpha=0.45)
+            offset = 14 if kind == "box" else 20
             below = (kind, model) in (("box", "ours"), ("mask", "torchvision"))
-            where = {"xytext": (0, -14 if below else 8), "textcoords": "offset points", "ha": "right"}
+            where = {"xytext": (0, -offset if below else 8), "textcoords": "offset points", "ha": "right"}
             ax.annotate(model, (steps[-1], means[-1]), color=colour, fontsize=11, fontweight="bold", **where)
         ax.set_xticks(steps, [f"{step:,}" for step in steps], fontsize=9.5)
         ax.set_ylim(0.38, 0.88)
@@ -66,3 +84,4 @@ def main():
 
 if __name__ == "__main__":
     main()
+    print("\n".join(table()))
