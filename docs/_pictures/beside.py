@@ -44,7 +44,7 @@ def table():
                 for figure in ("AP", "AP50", "AP75")
             ]
             seeds = " ".join(f"{row['box_AP']:.3f}" for row in sorted(rows, key=lambda row: row["seed"]))
-            yield f"| {f'{step}' if model == 'ours' else ''} | {model} | {' | '.join(means)} | {seeds} |"
+            yield f"| {f'{step} ' if model == 'ours' else ''}| {model} | {' | '.join(means)} | {seeds} |"
 
 
 def draw(series):
