@@ -31,8 +31,8 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True, firs
 @functools.cache
 def _load_kernels(home=""):
     try:
-        parts = "kernels", "nn.fused", "models.at_rest", "models.heads_at_rest"  # the last two: a model's
-        for part in parts[: 4 if ".models." in home else 2]:
+        of_models = ("models.at_rest", "models.heads_at_rest") if ".models." in home else ()
+        for part in ("kernels", "nn.fused", "nn.mask_targets", *of_models):
             importlib.import_module(f"{__package__}.{part}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(f"{__package__}.kernels"):

@@ -51,3 +51,7 @@ def test_the_kernel_is_found_for_float32_boxes_of_one_shape():
     for pair in ((a.astype(np.float64), b.astype(np.float64)), (a, b[:1]), (a[:0], b[:0])):
         assert not fast._takes(*pair)
         assert boxes.encode(*pair).shape == pair[0].shape
+
+
+def test_its_limits_are_the_texts():
+    assert (fast.LARGEST_GROWTH, fast.SMALLEST_SIDE) == (boxes.LARGEST_GROWTH, boxes.SMALLEST_SIDE)

@@ -8,7 +8,6 @@ from . import (  # noqa: F401  importing registers
     conv,
     edge_gradient,
     mask_logits,
-    mask_targets,
     matmul,
     nms,
     normalize,

@@ -1,10 +1,13 @@
 """Boxes as four long rows of numbers: the text's steps in its order, two rows at a time."""
 
+import math
+
 import numpy as np
 
 from ..kernel_lookup import register_kernel
-from ..ops.boxes import LARGEST_GROWTH, SMALLEST_SIDE
 from .common import is_float32
+
+LARGEST_GROWTH, SMALLEST_SIDE = math.log(1000 / 16), 1e-6  # the text's: ops/boxes.py
 
 
 def _takes(boxes, anchors, **options):

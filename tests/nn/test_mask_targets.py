@@ -1,10 +1,10 @@
-"""kernels/mask_targets.py: the text's targets, from the parts of the masks that the RoIs see."""
+"""nn/mask_targets.py: the text's targets, from the parts of the masks that the RoIs see."""
 
 import numpy as np
 import pytest
 from kernels.conftest import close, identical, on_threads
 
-from tinymaskrcnn.kernels import mask_targets as fast
+from tinymaskrcnn.nn import mask_targets as fast
 from tinymaskrcnn.targets import roi
 
 text = roi.mask_targets.readable

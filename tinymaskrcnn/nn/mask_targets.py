@@ -1,11 +1,14 @@
-"""Mask targets from the part of each mask that its RoI can see: all other weights are zeros, and most of a mask is."""
+"""Mask targets from the part of each mask that its RoI can see: all other weights are zeros, and most of a mask is.
+
+A kernel that stands above the others, as it asks ops for the weights.
+"""
 
 import numpy as np
 
 from ..kernel_lookup import register_kernel
+from ..kernels.common import is_float32
+from ..kernels.threads import single_threaded_blas
 from ..ops import roi_align
-from .common import is_float32
-from .threads import single_threaded_blas
 
 
 def _takes(masks, rois, matched, **settings):
