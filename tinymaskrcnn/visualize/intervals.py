@@ -65,6 +65,7 @@ def draw_differences(intervals, *, ax=None, effect=None):
         ax.plot([mean], [row], "D", color=color, markersize=5)
     _limits(ax, known, effect)
     ax.set_xlabel("difference, 95 % interval", fontsize=style.TEXT)
+    ax.locator_params(axis="x", nbins=5)  # long numbers, with their signs
     return ax
 
 
