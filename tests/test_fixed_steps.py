@@ -78,7 +78,7 @@ def test_replayed_steps_are_those_of_the_trainer(monkeypatch):
     ]
 
 
-OF_THE_MODEL = ("models/", "ops/", "targets/", "kernels/", "nn/layers.py", "nn/fused.py", "nn/mask_targets.py")
+OF_THE_MODEL = ("models/", "ops/", "targets/", "kernels/", "nn/layers.py", "nn/fused.py")
 
 
 def started(cost, where=""):

@@ -7,7 +7,6 @@ import numpy as np
 
 from tinymaskrcnn import kernel_lookup
 from tinymaskrcnn.ops import bilinear, conv, linear, nms, resize, roi_align, roi_align_boxes
-from tinymaskrcnn.targets import roi
 from tinymaskrcnn.testing.trees import leaves, map_arrays
 
 
@@ -133,14 +132,6 @@ def edge_gradient_error():
     wide = map_arrays(_wide, (dcrops, pixels, y, x))
     want = roi_align_boxes.edge_gradient.readable(*wide, **place)
     return _error(_with_kernel(roi_align_boxes.edge_gradient, dcrops, pixels, y, x, **place), want)
-
-
-def mask_targets_error():
-    """How far the kernel of mask targets is from its text in float64, by its largest number."""
-    masks = np.random.default_rng(0).random((2, 12, 128, 128)) < 0.5
-    place = np.arange(24), {"sizes": np.array([[128, 128], [128, 100]]), "size": 28, "aligned": True}
-    want = roi.mask_targets.readable(masks, ROIS.astype(np.float64), place[0], **place[1])
-    return _error(_with_kernel(roi.mask_targets, masks, ROIS, place[0], **place[1]), want)
 
 
 def nms_disagreements(K=2000):

@@ -205,9 +205,9 @@ def test_equals_adaptive_roi_align(aligned, pixels, monkeypatch):
     features = masks.reshape(6, 40, 48, 1).astype(np.float32)
     settings = dict(image_index=matched, output_size=7, scale=1.0, samples=0, aligned=aligned)
     wanted, _ = roi_align.roi_align_forward.readable(features, rois, **settings)
-    found = mask_targets.readable(masks, rois, matched, sizes=sizes, size=7, aligned=aligned)
+    found = mask_targets(masks, rois, matched, sizes=sizes, size=7, aligned=aligned)
     np.testing.assert_allclose(found, wanted[..., 0], atol=1e-6)
-    assert mask_targets.readable(masks, rois[:0], matched[:0], sizes=sizes, size=7, aligned=aligned).shape == (0, 7, 7)
+    assert mask_targets(masks, rois[:0], matched[:0], sizes=sizes, size=7, aligned=aligned).shape == (0, 7, 7)
 
 
 def test_a_device_gives_the_same_without_waiting(device):
@@ -226,8 +226,7 @@ def test_memory_is_that_of_a_few_masks():
     rois = np.tile(np.array([[1, 2, 590, 390]], np.float32), (40, 1))
     tracemalloc.start()
     try:
-        where = dict(sizes=np.array([[400, 600]]), size=14, aligned=True)
-        targets = mask_targets.readable(masks, rois, np.zeros(40, int), **where)
+        targets = mask_targets(masks, rois, np.zeros(40, int), sizes=np.array([[400, 600]]), size=14, aligned=True)
         assert tracemalloc.get_traced_memory()[1] < 3 * 4 * roi.PIXELS
     finally:
         tracemalloc.stop()
