@@ -83,7 +83,8 @@ class RCNNHead(BoxHead):
         network = CropNetwork(body, channels, size, roi.head_width, rng=rng)
         predictor = ClassPredictor(size * size * channels, roi.head_width, config.num_classes, rng=rng)
         Head.__init__(self, Warp(rcnn.warp_size, rcnn.context), network, predictor)
-        self.config, self.rcnn = by_box_init(self, roi, rng=rng), rcnn
+        by_box_init(self, roi.box_init, rng=rng)
+        self.config, self.rcnn = roi, rcnn
 
     def loss_forward(self, logits, *, seen, answers=None):
         """Cross-entropy over all sampled crops: logits (K, num_classes)  ->  {"box_class"}"""

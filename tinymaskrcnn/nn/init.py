@@ -28,20 +28,19 @@ def normal(std):
     return init
 
 
-def by_box_init(head, config, *, rng):
-    """Leave a box head's fully connected layers as they are (box_init "gaussian": hidden ones He's, outputs of 0.01
-    and 0.001 as in Fast R-CNN, section 2.3), or draw them anew as PyTorch would ("uniform"); returns the RoIConfig.
+def by_box_init(head, kind, *, rng):
+    """Leave a box head's fully connected layers as they are ("gaussian": hidden ones He's, outputs of 0.01 and 0.001
+    as in Fast R-CNN, section 2.3), or draw them anew, weights (C, O) and biases (O,), as PyTorch would ("uniform").
 
     PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases alike. From them boxes fit to the last pixel
     sooner (docs/training.md): deltas of a thousandth tell the layers below them little until they have grown.
     """
     parameters = dict(head.named_parameters())
     for name, weight in parameters.items():
-        if config.box_init == "uniform" and weight.value.ndim == 2:
+        if kind == "uniform" and weight.value.ndim == 2:
             bound = 1 / np.sqrt(fan_in(weight.value.shape))
             for parameter in (weight, parameters[name.removesuffix("weight") + "bias"]):
                 parameter.value[...] = rng.uniform(-bound, bound, parameter.value.shape)
-    return config
 
 
 def by_fan(module, kind):

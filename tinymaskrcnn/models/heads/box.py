@@ -57,7 +57,8 @@ class BoxHead(Head):
         body = box_body(channels, size, config.head_width, convs=convs, norm=norm, rng=rng)
         predictor = BoxPredictor(config.head_width, num_classes, rng=rng)
         super().__init__(pooler(size, config), body, predictor)
-        self.config = by_box_init(self, config, rng=rng)
+        by_box_init(self, config.box_init, rng=rng)
+        self.config = config
 
     def sees(self, samples):
         return samples  # it tells objects from background

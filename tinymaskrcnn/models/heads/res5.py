@@ -31,4 +31,5 @@ class Res5BoxHead(BoxHead):
         body = res5_body(backbone, rng=rng)
         predictor = BoxPredictor(backbone.widths[3], num_classes, rng=rng)
         Head.__init__(self, pooler(config.box_size, config), body, predictor)
-        self.config = by_box_init(self, config, rng=rng)
+        by_box_init(self, config.box_init, rng=rng)
+        self.config = config
