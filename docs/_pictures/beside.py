@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from charts import keep
 
 from tinymaskrcnn.visualize import style
 
@@ -75,11 +74,7 @@ def draw(series):
 
 def main():
     series = points()
-    style.save_figure(draw(series), PICTURE, dpi=150)
-    note = PngInfo()
-    note.add_text("rows", json.dumps(series))
-    with Image.open(PICTURE) as drawn:
-        drawn.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(PICTURE, pnginfo=note, optimize=True)
+    keep(draw(series), PICTURE, series)
 
 
 if __name__ == "__main__":

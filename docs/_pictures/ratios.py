@@ -3,13 +3,11 @@
 python docs/_pictures/ratios.py
 """
 
-import json
 import re
 import textwrap
 from pathlib import Path
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from charts import keep
 
 from tinymaskrcnn.visualize import style
 
@@ -50,11 +48,7 @@ def draw(found):
 
 def main():
     found = rows(PAGE.read_text(encoding="utf-8"))
-    style.save_figure(draw(found), PICTURE, dpi=150)
-    note = PngInfo()
-    note.add_text("rows", json.dumps(found))
-    with Image.open(PICTURE) as drawn:
-        drawn.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(PICTURE, pnginfo=note, optimize=True)
+    keep(draw(found), PICTURE, found)
 
 
 if __name__ == "__main__":

@@ -138,17 +138,18 @@ def test_the_extensions_ask_for_nothing_but_sphinx():
     assert imported <= set(sys.stdlib_module_names) | {"sphinx"}
 
 
-def picture_script(name):
+def picture_script(name, monkeypatch):
     """A module of docs/_pictures, by its name."""
+    monkeypatch.syspath_prepend(DOCS / "_pictures")  # as for the script itself
     spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"_pictures/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_the_chart_of_performance_shows_the_table_below_it():
+def test_the_chart_of_performance_shows_the_table_below_it(monkeypatch):
     """It is drawn from the table, and keeps what it was drawn from."""
-    ratios = picture_script("ratios")
+    ratios = picture_script("ratios", monkeypatch)
     text = ratios.PAGE.read_text(encoding="utf-8")
     found = ratios.rows(text)
     assert len(found) == 10 and all(0 < ratio < 1 for _, ratio, _ in found)
@@ -157,9 +158,9 @@ def test_the_chart_of_performance_shows_the_table_below_it():
     assert text.startswith("# Performance\n\n![") and ratios.PICTURE.name in text.split("\n", 3)[2]
 
 
-def test_the_chart_of_training_and_its_table_show_the_rows():
+def test_the_chart_of_training_and_its_table_show_the_rows(monkeypatch):
     """Both are the means of docs/results/torchvision.json, over the seeds that both models have."""
-    beside = picture_script("beside")
+    beside = picture_script("beside", monkeypatch)
     series, page = beside.points(), (DOCS / "training.md").read_text(encoding="utf-8")
     with Image.open(beside.PICTURE) as drawn:
         assert json.loads(drawn.text["rows"]) == series, "python docs/_pictures/beside.py"

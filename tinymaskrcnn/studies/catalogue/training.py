@@ -76,7 +76,7 @@ QUESTIONS = (
         seeds=5,
         published="Fast R-CNN, section 2.3, draws scores with a deviation of 0.01 and box deltas of 0.001; He et al. "
         "2015 hidden layers with 2 / fan-in. torchvision gives every layer of the box head PyTorch's own, 1 / (3 "
-        "fan-in), and convolutions 2 / fan-out. Nobody has compared them.",
+        "fan-in), and convolutions 2 / fan-out. No comparison of them is known here.",
         why="Deltas of a thousandth let the box loss move the layers below them only when they have grown. The "
         "default training, five times as long and with a larger network, gains from both (docs/training.md).",
         after="The small network does not decide it after 300 steps: what a seed draws moves its AP by a tenth, five "
