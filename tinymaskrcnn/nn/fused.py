@@ -1,7 +1,7 @@
 """What a container may do in one go: the same numbers, fewer passes over the pixels. It registers like a kernel.
 
 In inference a convolution and the fixed norm behind it are one convolution with another weight and bias, made from the
-weights of this very call. A ReLU behind a layer whose output nobody else holds rectifies in place. On a device, batch
+weights of this very call. A ReLU behind a layer whose output nobody else holds rectifies in place. In training, batch
 norm and ReLU are one operator, forward and backward.
 """
 
@@ -45,7 +45,7 @@ def forward(layers, x):
         if is_plain(layer, (Conv2d,)):
             x, some = _convolved(layer, behind, x)
             caches += some
-        elif behind and _is_norm_and_relu(layer, behind[0], x):
+        elif behind and _is_norm_and_relu(layer, behind[0]):
             x, both = _norm_and_relu(layer, x)
             caches += both
         elif before is not None and is_fresh(before) and is_plain(layer, (ReLU,)):
@@ -63,7 +63,7 @@ def backward(layers, dy, cache):
     layers, caches = list(layers), reversed(cache)
     while layers:
         layer, c_layer = layers.pop(), next(caches)
-        if layers and _is_norm_and_relu(layers[-1], layer, dy):
+        if layers and _is_norm_and_relu(layers[-1], layer):
             dy = _norm_and_relu_backward(layers.pop(), dy, (next(caches), c_layer))
         else:
             dy = layer.backward(dy, c_layer)
@@ -213,13 +213,12 @@ def _scale_and_shift(norm):
     return scale, norm.bias.value - norm.running_mean.value * scale
 
 
-# ---------------------------------------------------------------- batch norm and ReLU on a device
+# ---------------------------------------------------------------- batch norm and ReLU
 
 
-def _is_norm_and_relu(norm_layer, relu, x):
-    """On the host the ReLU rectifies in place instead: there a pass over what the cache holds costs little."""
+def _is_norm_and_relu(norm_layer, relu):
     plain = is_plain(norm_layer, (BatchNorm2d,)) and is_plain(relu, (ReLU,))
-    return plain and norm_layer.training and relu.training and array_module(x) is not np
+    return plain and norm_layer.training and relu.training
 
 
 def _norm_and_relu(layer, x):

@@ -3,7 +3,7 @@
 from ..backend import array_module, has_kernel
 from ..contract import checked
 from ..errors import ArgumentError
-from .activation import relu_backward, relu_forward
+from .activation import relu_backward
 from .common import column_sum
 from .norm import batch_norm2d_backward, batch_norm2d_forward, check_eps
 
@@ -116,14 +116,14 @@ def _group_mean(sums, HW, groups):
 @checked
 @has_kernel
 def batch_norm2d_relu_forward(x, weight, bias, *, running_mean=None, running_var=None, momentum=0.1, eps=1e-5):
-    """Batch normalisation and ReLU under one name, since on a GPU each pass over the pixels counts.
+    """Batch normalisation and ReLU under one name, since each pass over the pixels counts.
 
     x (N, H, W, C), weight (C,), bias (C,), running_mean (C,) float, running_var (C,) float  ->  y (N, H, W, C)
     """
     statistics = {"running_mean": running_mean, "running_var": running_var, "momentum": momentum}
     y, c_norm = batch_norm2d_forward(x, weight, bias, **statistics, eps=eps)
-    y, c_relu = relu_forward(y)
-    return y, (c_norm, c_relu)
+    y = array_module(y).maximum(y, 0, out=y)  # in place: y is new and in no cache
+    return y, (c_norm, y)
 
 
 @checked
@@ -133,6 +133,5 @@ def batch_norm2d_relu_backward(dy, cache):
 
     dy (N, H, W, C)  ->  dx (N, H, W, C), dweight (C,), dbias (C,)
     """
-    c_norm, c_relu = cache
-    dy = relu_backward(dy, c_relu)
-    return batch_norm2d_backward(dy, c_norm)
+    c_norm, y = cache
+    return batch_norm2d_backward(relu_backward(dy, y), c_norm)

@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 import numpy as np
 from tinymaskrcnn.kernels import threads
-from tinymaskrcnn.kernels.c import activation, conv, library, mask_logits, nms, roi_align
+from tinymaskrcnn.kernels.c import conv, library, mask_logits, nms, roi_align, sweep
 from tinymaskrcnn.config import ModelConfig
 from tinymaskrcnn.models.build import build_model
 from tinymaskrcnn.models.heads.mask import MaskPredictor
 from tinymaskrcnn.nn.fused import convolution
+from tinymaskrcnn.ops import more_norms, norm
 from tinymaskrcnn.ops.conv import conv2d_backward
 from tinymaskrcnn.ops.roi_align import pyramid_roi_align_backward
 threads.set_threads(1)
@@ -58,7 +59,15 @@ for variant in library.supported():
     for _ in range(3):
         model.look(ones(1, 64, 96, 1))
     for numbers in (1, 17, 99):
-        activation.relu_backward(ones(numbers), ones(numbers))
+        sweep.relu_backward(ones(numbers), ones(numbers))
+    for C in (1, 5, 16, 130):
+        arrays = ones(2, 5, -(-sweep.LEAST // 10 // C), C), ones(C), ones(C)
+        for forward, backward in (
+            (norm.batch_norm2d_forward, norm.batch_norm2d_backward),
+            (more_norms.batch_norm2d_relu_forward, more_norms.batch_norm2d_relu_backward),
+        ):
+            y, cache = forward(*arrays, running_mean=ones(C), running_var=ones(C))
+            backward(y, cache)
     for boxes in (0, 1, 9):
         nms.nms(ones(boxes, 4), ones(boxes), iou_threshold=0.5, group=np.arange(boxes) // 4)
     for C, D in ((3, 5), (16, 64)):

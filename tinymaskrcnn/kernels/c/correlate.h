@@ -95,7 +95,7 @@ INLINE void NAME(tile)(int n, float *y, const float *x, const int64_t *out, cons
   }
 }
 
-static void NAME(tile_of)(int64_t n, float *y, const float *x, const int64_t *out, const int64_t *in, int real,
+static TARGET void NAME(tile_of)(int64_t n, float *y, const float *x, const int64_t *out, const int64_t *in, int real,
                           const float *w, const int64_t *taps, const struct correlation *s, const struct finish *f,
                           int64_t first) {
   IN_VECTORS(tile, y, x, out, in, real, w, taps, s, f, first);

@@ -13,13 +13,14 @@
 #include <string.h>
 
 #if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
+#define SHARED __declspec(dllexport)
 #else
 #include <sched.h>
-#define EXPORT __attribute__((visibility("default")))
+#define SHARED __attribute__((visibility("default")))
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
+#define EXPORT SHARED TARGET
+#define INLINE static inline TARGET __attribute__((always_inline))
 #define PASTE(a, b) a##_##b
 #define JOIN(a, b) PASTE(a, b)
 #define NAME(function) JOIN(function, VARIANT)
@@ -34,15 +35,15 @@
 
 typedef float four __attribute__((vector_size(16), may_alias));
 
-#if defined(__x86_64__) && defined(__clang__)
-#define BEGIN_AVX512 _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx2,fma\"))), apply_to = function)")
-#define BEGIN_AVX2 _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), apply_to = function)")
-#define END_TARGET _Pragma("clang attribute pop")
-#elif defined(__x86_64__)
-#define BEGIN_AVX512 _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx2,fma,prefer-vector-width=512\")")
-#define BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma\")")
-#define END_TARGET _Pragma("GCC pop_options")
-#endif
+#define TARGET_avx512 __attribute__((target("avx512f,avx2,fma,prefer-vector-width=512")))
+#define TARGET_avx2 __attribute__((target("avx2,fma")))
+#define TARGET_plain
+#define TARGET JOIN(TARGET, VARIANT)
+
+enum { LANES_avx512 = 16, LANES_avx2 = 8, LANES_plain = 4 };
+#define LANES JOIN(LANES, VARIANT)
+#define vec NAME(wide)
+#define lanes NAME(whole)
 
 /* Others are about to be done: a while of spinning, and then whoever waits for this core may have it. */
 static void wait_for_others(int64_t turn) {
@@ -55,33 +56,20 @@ static void wait_for_others(int64_t turn) {
 }
 
 /* ROWS x PANEL vectors of sums stay in registers, beside PANEL of weights: 24 of 32 with AVX-512, 12 of 16 with AVX2. */
+#define ROWS 6
+#define PANEL (LANES == 16 ? 4 : 2)
 
 #if defined(__x86_64__)
 #define VARIANT avx512
-#define LANES 16
-#define ROWS 6
-#define PANEL 4
-BEGIN_AVX512
 #include "themes.h"
-END_TARGET
-
 #define VARIANT avx2
-#define LANES 8
-#define ROWS 6
-#define PANEL 2
-BEGIN_AVX2
 #include "themes.h"
-END_TARGET
 #endif
-
 #define VARIANT plain
-#define LANES 4
-#define ROWS 6
-#define PANEL 2
 #include "themes.h"
 
 /* Whether this processor (and its operating system) runs a variant: 0 plain, 1 avx2, 2 avx512. */
-EXPORT int supports(int variant) {
+SHARED int supports(int variant) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (variant == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -91,7 +79,7 @@ EXPORT int supports(int variant) {
 }
 
 /* Whether this thread has made what is no number (1) or too large (8) since it was last asked, as NumPy asks, too. */
-EXPORT int raised(void) {
+SHARED int raised(void) {
 #if defined(__x86_64__)
   unsigned flags = __builtin_ia32_stmxcsr();
   if (flags & 9) __builtin_ia32_ldmxcsr(flags & ~9u);
@@ -102,4 +90,4 @@ EXPORT int raised(void) {
 }
 
 /* Raised with every change of what the functions are called with: an older library is passed over. */
-EXPORT int lane_version(void) { return 10; }
+SHARED int lane_version(void) { return 11; }

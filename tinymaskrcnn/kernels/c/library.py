@@ -17,13 +17,13 @@ import numpy as np
 from ...errors import BackendError, ConfigError, shown
 
 SETTING = "TINYMASKRCNN_KERNELS"
-VERSION = 10  # of what the functions are called with; lane.c says the same
+VERSION = 11  # of what the functions are called with; lane.c says the same
 VARIANTS = {"avx512": 2, "avx2": 1, "plain": 0}  # the best first; the number that `supports` knows each by
 LANES = {"avx512": 16, "avx2": 8, "plain": 4}  # floats in a vector
 PANELS = {"avx512": 64, "avx2": 16, "plain": 8}  # channels of a panel of weights: LANES * PANEL of the C text
 MEASURED = ("avx512", "avx2")  # faster than NumPy's kernels; `plain` only by its name
 
-REPORTED = ("correlate", "winograd", "select", "roi_align", "relu_gradient", "play")
+REPORTED = ("correlate", "winograd", "select", "roi_align", "sweep", "play")
 INFINITE, LARGEST = np.array(np.inf, np.float32), np.array(np.finfo(np.float32).max)
 
 POINTER, COUNT = c_void_p, c_int64
@@ -35,7 +35,7 @@ FUNCTIONS = {  # arguments, in the order of the C text
     "winograd_filters": [c_int] + [POINTER] * 2 + [COUNT] * 2,
     "winograd": [c_int] + [POINTER] * 7,
     "winograd_gradient": [c_int] + [POINTER] * 7,
-    "relu_gradient": [POINTER] * 3 + [COUNT],
+    "sweep": [POINTER] * 8 + [COUNT] * 3,
     "select": [POINTER] * 4 + [COUNT] * 3,
     "select_gradient": [POINTER] * 6 + [COUNT] * 3,
     "roi_align": [c_int] + [POINTER] * 8,

@@ -9,7 +9,7 @@ INLINE void NAME(add)(float *y, const float *x, const struct correlation *s) {
       NAME(store)(y + out + o, NAME(load)(y + out + o, left) + NAME(load)(x + in + o, left), left);
 }
 
-static void NAME(one_job)(const struct job *j, float *scratch, int64_t half) {
+static TARGET void NAME(one_job)(const struct job *j, float *scratch, int64_t half) {
   const int64_t *s = j->seen;
   if (s) NAME(window)(scratch, j->x, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]);
   if (j->kind == 0)

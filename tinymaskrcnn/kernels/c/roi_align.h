@@ -62,12 +62,9 @@ EXPORT void NAME(roi_align)(int back, float *crops, const int64_t *numbers, cons
     for (int64_t i = 0; i < s->rows; i++) {
       struct NAME(taps) down = NAME(taps_of)(roi[1] * scale, roi[3] * scale, i, s->rows, l->height, s);
       for (int64_t j = 0; j < s->columns; j++, crop += C)
-        for (int64_t c = 0; c < C; c += C - c >= wide ? wide : LANES) switch (2 * back + (C - c >= wide)) {
-            case 0: NAME(bin)(0, 1, crop + c, map + c, l->width * C, C, &down, across + j, C - c); break;
-            case 1: NAME(bin)(0, PANEL, crop + c, map + c, l->width * C, C, &down, across + j, wide); break;
-            case 2: NAME(bin)(1, 1, crop + c, map + c, l->width * C, C, &down, across + j, C - c); break;
-            case 3: NAME(bin)(1, PANEL, crop + c, map + c, l->width * C, C, &down, across + j, wide); break;
-          }
+        for (int64_t c = 0; c < C; c += C - c >= wide ? wide : LANES)
+          C - c >= wide ? NAME(bin)(back, PANEL, crop + c, map + c, l->width * C, C, &down, across + j, wide)
+                        : NAME(bin)(back, 1, crop + c, map + c, l->width * C, C, &down, across + j, C - c);
     }
   }
 }

@@ -1,11 +1,5 @@
 /* A 1x1 convolution of which each map needs one output channel, and its way back through the ReLU before it. */
 
-/* n numbers dy, and 0 times those whose y was not above zero. */
-EXPORT void NAME(relu_gradient)(float *dx, const float *dy, const float *y, int64_t n) {
-  for (int64_t i = 0; i < n; i += LANES)
-    NAME(store)(dx + i, NAME(load)(dy + i, n - i) * NAME(positive)(NAME(load)(y + i, n - i)), n - i);
-}
-
 INLINE float NAME(total)(vec v) {
   const four *part = (const four *)&v;
   four sum = part[0];

@@ -47,7 +47,7 @@ INLINE void NAME(outers)(int n, float *dw, int64_t outs, const float *x, const i
 }
 
 /* Some pixels of one panel: added to dbias, laid side by side unless they lie so already, and multiplied. */
-static void NAME(some_pixels)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *in,
+static TARGET void NAME(some_pixels)(float *dw, float *dbias, const float *x, const float *dy, const int64_t *in,
                               const int64_t *out, int pixels, int64_t n, int64_t floats, const int64_t *taps,
                               const struct correlation *s) {
   float side_by_side[PIXELS * PANEL * LANES];
