@@ -1,4 +1,4 @@
-"""kernels/c/sweep.py: batch norm and ReLU in every variant, on any threads; of a ReLU the text's bits, of NaN as well."""
+"""kernels/c/sweep.py: batch norm and ReLU in every variant, on any threads; a ReLU's way back to the last bit."""
 
 import numpy as np
 import pytest
@@ -99,7 +99,7 @@ def test_batch_norm_equals_the_text_on_any_threads(variant, rng, name, far, shap
 @pytest.mark.parametrize("name", NORMS)
 def test_batch_norm_of_arrays_that_are_not_contiguous(variant, rng, name):
     arrays = batch_of(rng, (2, 64, 80, 16))
-    turned = [array.transpose(2, 1, 0, 3) if array.ndim == 4 else np.stack([array] * 2, axis=1)[:, 0] for array in arrays]
+    turned = [a.transpose(2, 1, 0, 3) if a.ndim == 4 else np.stack([a, a], axis=1)[:, 0] for a in arrays]
     for number, right in zip(*both_ways(name, turned, eps=1e-5), strict=True):
         np.testing.assert_allclose(number, right, rtol=0, atol=2e-5 * np.abs(right).max())
 
@@ -125,8 +125,9 @@ def test_what_batch_norm_leaves_to_the_text(rng):
     taken = {"running_mean": mean, "running_var": var}
     forward, backward = (function.__wrapped__ for function in NORMS["batch_norm2d"])
     assert kernel_for(forward, (x, weight, bias), taken) is fast.batch_norm2d_forward
-    for few in ((x[:1, :9], weight, bias), (x.astype(np.float64), weight, bias), (x, weight[:3], bias), (x, weight, bias[:1])):
-        assert kernel_for(forward, few, taken) is not fast.batch_norm2d_forward
+    wide = x.astype(np.float64)
+    for others in ((x[:1, :9], weight, bias), (wide, weight, bias), (x, weight[:3], bias), (x, weight, bias[:1])):
+        assert kernel_for(forward, others, taken) is not fast.batch_norm2d_forward
     for wrong in ({"eps": 0}, {"momentum": 2}, {"running_mean": mean}, {"running_mean": mean, "running_var": var[:2]}):
         assert kernel_for(forward, (x, weight, bias), wrong) is not fast.batch_norm2d_forward
     cache = x, weight, bias
