@@ -120,10 +120,12 @@ def test_three_threads_do_every_job_once_and_one_that_comes_late_does_none(monke
         assert (made == 40).all() and len(steps.state) == 2 * 40
 
 
-def test_panels_are_those_of_the_c_text():
+def test_vectors_and_panels_are_those_of_the_c_text():
     text = (library.Path(library.__file__).parent / "lane.c").read_text()
-    found = re.findall(r"#define VARIANT (\w+)\n#define LANES (\d+)\n#define ROWS \d+\n#define PANEL (\d+)", text)
-    assert {name: int(lanes) * int(panel) for name, lanes, panel in found} == library.PANELS
+    lanes = {name: int(number) for name, number in re.findall(r"LANES_(\w+) = (\d+)", text)}
+    [[wide, many, few]] = re.findall(r"#define PANEL \(LANES == (\d+) \? (\d+) : (\d+)\)", text)
+    assert lanes == library.LANES
+    assert {name: n * int(many if n == int(wide) else few) for name, n in lanes.items()} == library.PANELS
 
 
 def test_one_weight_read_in_two_ways_is_two_weights(normal):
