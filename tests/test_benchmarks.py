@@ -147,13 +147,14 @@ def test_a_busy_machine_is_said(monkeypatch):
 # ---------------------------------------------------------------- the comparison's words
 
 
-def test_the_names_of_the_works_agree_everywhere():
-    [names] = [
-        [key.value for key in node.value.keys]
+def test_the_names_of_works_and_forms_agree_everywhere():
+    names = {
+        node.targets[0].id: [key.value for key in node.value.keys]
         for node in ast.parse((FOLDER / "works.py").read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "WORKS"
-    ]
-    assert names == list(compare_torchvision.NAMES) == list(table.NAMES)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+    }
+    assert names["WORKS"] == list(compare_torchvision.NAMES) == list(table.NAMES)
+    assert names["FORMS"] == list(compare_torchvision.FORMS)
 
 
 def test_without_a_subcommand_all_works_run():
@@ -441,11 +442,46 @@ def works():
 
 @pytest.mark.parametrize("name", ["tiny_step_b8", "tiny_inference_b1", "roi_align_backward", "nms_1000"])
 def test_both_do_the_same_work(works, name):
-    row = works.WORKS[name](works.Bench(threads=1, pairs=1, warm_steps=1), name)
+    row = works.WORKS[name](works.Bench(threads=1, pairs=1, warm_steps=1, forms=["channels-last"]), name)
     assert row["work"] == name and row["pairs"] == 1
+    assert row.get("peer_form", "channels-last") == "channels-last"
     assert row["ratio"] == pytest.approx(row["ours_s"] / row["peer_s"])
     if name == "tiny_step_b8":
         assert row["ours_rois_per_image"] == pytest.approx(row["peer_rois_per_image"], rel=0.1)
+
+
+def test_the_peer_takes_part_in_its_fastest_form(works, monkeypatch, capsys):
+    """One that does not work here is named and left out, unless it was asked for by name."""
+    now, costs = [0.0], {"default": 3.0, "channels-last": 2.0, "compiled": None, "compiled, channels-last": 2.5}
+    monkeypatch.setattr(works.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(works, "FORMS", {form: {"cost": cost} for form, cost in costs.items()})
+
+    def call(cost, turn):
+        if cost is None:
+            raise RuntimeError("no compiler\nand much more")
+        now[0] += cost + (100 if turn < 2 else 0)  # warming up counts for nothing
+
+    peer, columns = works.Bench(threads=1).fastest(lambda cost: cost, call, calls=5)
+    assert (peer, columns["peer_form"]) == (2.0, "channels-last")
+    assert columns["peer_forms_s"] == pytest.approx({name: cost for name, cost in costs.items() if cost})
+    assert "compiled: left out, RuntimeError: no compiler\n" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="no compiler"):
+        works.Bench(threads=1, forms=["compiled"]).fastest(lambda cost: cost, call, calls=1)
+    monkeypatch.setattr(works, "FORMS", {form: {"cost": None} for form in costs})
+    with pytest.raises(works.Mismatch, match="none of its forms: default, channels-last"):
+        works.Bench(threads=1).fastest(lambda cost: cost, call, calls=1)
+
+
+def test_going_back_to_weights_forgets_the_steps_since(works):
+    bench = works.Bench(threads=1, warm_steps=1, forms=["default"])
+    batch = works.stream_of(bench.config, "train").batch(0)
+    peer = works.Torchvision(bench.config, start=bench.trained)
+    losses = [peer.step(batch), peer.step(batch)]
+    peer.begin(bench.trained, 0)
+    before = {name: value.clone() for name, value in peer.model.state_dict().items()}
+    assert peer.steps_done == 0 and losses[0] != losses[1] and not peer.optimizer.state
+    fresh = works.Torchvision(bench.config, start=bench.trained).model.state_dict()
+    assert all((before[name] == value).all() for name, value in fresh.items() if "num_batches" not in name)
 
 
 def test_other_work_has_no_ratio(works, monkeypatch):

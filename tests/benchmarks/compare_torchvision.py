@@ -1,13 +1,15 @@
 """Times and trains this package's Mask R-CNN beside torchvision's, both built from one configuration.
 
-    python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--pairs N] [--threads 2] [--json FILE]
+    python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--form FORM] [--pairs N] [--threads 2]
+        [--json FILE]
     python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--only ours]
         [--until STEP] [--json FILE]
     python -m tests.benchmarks.compare_torchvision step [--warm-steps 100] [--pairs 20] [--json FILE]
 
-Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in less than a quarter
-of an hour. The two take turns, call by call, and who begins alternates, so that whatever else the machine does meets
-both; what counts is the median of the ratios of the pairs. The rows are written after every work.
+Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in some twenty minutes,
+of which torch.compile takes half: torchvision's models take part in the fastest of four forms (or in --form). The two
+take turns, call by call, and who begins alternates, so that whatever else the machine does meets both; what counts is
+the median of the ratios of the pairs. The rows are written after every work.
 
 The rows `ort_...` have another peer, onnxruntime on our own export; without it they say so and the others go on.
 
@@ -31,13 +33,15 @@ from .measure import at_least, environment, load_average, say, warnings, write_r
 NAMES = ("tiny_step_b8", "tiny_step_512", "tiny_inference_b1", "tiny_inference_b8", "r50_800x1333")
 NAMES += ("ort_tiny_b1", "ort_r50")
 NAMES += ("roi_align_backward", "nms_1000", "nms_6000", "memory_step", "memory_r50")
+FORMS = ("default", "channels-last", "compiled", "compiled, channels-last")
 
 
 def compare_works(args):
     """Every work in turn; one that fails says why in its row and does not stop the others."""
     from .works import WORKS, Bench
 
-    bench = Bench(threads=args.threads, pairs=args.pairs, warm_steps=args.warm_steps, channels_last=args.channels_last)
+    settings = {"threads": args.threads, "pairs": args.pairs, "warm_steps": args.warm_steps}
+    bench = Bench(**settings, channels_last=args.channels_last, forms=args.form and [args.form])
     return run_works(WORKS, bench, args)
 
 
@@ -70,6 +74,7 @@ def in_words(row):
     return (
         f"ours {1e3 * row['ours_s']:.4g} ms, {row.get('peer', 'torchvision')} {1e3 * row['peer_s']:.4g} ms, "
         f"ratio {row['ratio']:.3f} ({row['ratio_25']:.3f} to {row['ratio_75']:.3f}) of {row['pairs']} pairs"
+        + (f", torch {row['peer_form']}" if "peer_form" in row else "")
     )
 
 
@@ -95,6 +100,8 @@ def parse(words=None):
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="WORK", help=f"some of: {', '.join(NAMES)}")
     parser.add_argument("--pairs", type=at_least(1), help="default: 20, and 10 of what takes seconds")
     parser.add_argument("--warm-steps", type=at_least(1), default=100, help="training before (default: 100)")
+    forms = "torch's: " + ", ".join(f"'{form}'" for form in FORMS) + " (default: the fastest of these, for each work)"
+    parser.add_argument("--form", choices=FORMS, metavar="FORM", help=forms)
     parser.set_defaults(run=compare_works)
     add_common(parser)
     commands = parser.add_subparsers(dest="command")

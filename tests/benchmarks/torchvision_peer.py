@@ -195,7 +195,7 @@ class Torchvision:
 
     name = "torchvision"
 
-    def __init__(self, config, *, start=None, channels_last=False, device="cpu"):
+    def __init__(self, config, *, start=None, channels_last=False, compiled=False, device="cpu"):
         torch.manual_seed(config.train.seed)
         self.config = config
         self.model = build_peer(config.model, image_size=config.scenes.image_size)
@@ -204,11 +204,19 @@ class Torchvision:
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.device = torch.device(device)
         self.model = self.model.to(self.device, memory_format=self.layout).train()
+        if compiled:
+            compile_parts(self.model)
         weights = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": config.train.weight_decay}, {"params": others, "weight_decay": 0}]
         self.optimizer = torch.optim.SGD(groups, lr=config.train.learning_rate, momentum=config.train.momentum)
         self.steps_done = 0
+
+    def begin(self, start, steps):
+        """Go back to such weights, which `steps` updates have made, and forget what the optimizer knew."""
+        load_our_weights(self.model, start)
+        self.optimizer.state.clear()
+        self.steps_done = steps
 
     def shapes(self):
         return shapes_in_our_layout(self.model)
@@ -250,6 +258,18 @@ class Torchvision:
             )
             for one in found
         ]
+
+
+def compile_parts(model):
+    """torch.compile, in place, for what has no loop of Python's: backbone, the RPN's head, and the heads.
+
+    These see another number of RoIs each time. What lies between them would be compiled anew for each number of boxes.
+    """
+    model.backbone.compile()
+    model.rpn.head.compile()
+    heads = model.roi_heads
+    for part in (heads.box_head, heads.box_predictor, heads.mask_head, heads.mask_predictor):
+        part.compile(dynamic=True)
 
 
 def picture(image):

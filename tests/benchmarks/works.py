@@ -1,10 +1,12 @@
 """What is compared with torchvision, and with onnxruntime, by name: each work gives both the same and checks it.
 
 A work is a function of a Bench that returns its row; WORKS, at the end, names them all. Imported only where torch and
-torchvision are installed.
+torchvision are installed. torchvision's models take part in the fastest of FORMS: which that is, is found out first.
 """
 
+import copy
 import functools
+import time
 
 import numpy as np
 import torch
@@ -17,18 +19,25 @@ from tinymaskrcnn.ops import nms, roi_align
 from . import memory, onnxruntime_peer
 from .contestants import Ours, counted_rois, require_same_size, shared_config, stream_of, trained_weights, with_model
 from .measure import Mismatch, race, say, timing_row
-from .torchvision_peer import Torchvision
+from .torchvision_peer import Torchvision, compile_parts
 
 FULL_SIZE = (800, 1333)
+FORMS = {
+    "default": {},
+    "channels-last": {"channels_last": True},
+    "compiled": {"compiled": True},
+    "compiled, channels-last": {"compiled": True, "channels_last": True},
+}
 KIND = "maskrcnn_resnet50_fpn"
 
 
 class Bench:
     """What the works share: the settings, and weights that some real training has made, made once."""
 
-    def __init__(self, *, threads=2, pairs=None, warm_steps=100, channels_last=False):
+    def __init__(self, *, threads=2, pairs=None, warm_steps=100, channels_last=False, forms=None):
         self.threads, self.pairs, self.warm_steps = threads, pairs, warm_steps
         self.layout = {"channels_last": channels_last}
+        self.forms = forms or (["channels-last"] if channels_last else list(FORMS))
         self.config = shared_config()
 
     @functools.cached_property
@@ -36,14 +45,49 @@ class Bench:
         """Our weights after some steps: both start from them, and as many RoIs are positive as in training."""
         return trained_weights(self.config, self.warm_steps)
 
-    def tiny(self, config=None):
-        """Both contestants with the trained weights, in the middle of the schedule."""
+    def tiny(self, call, config=None):
+        """Both contestants with the trained weights, in the middle of the schedule, and the columns of the peer's form.
+
+        call(peer, turn): what will be timed
+        """
         config = config or self.config
         ours = Ours(config, start=self.trained)
-        peer = Torchvision(config, start=self.trained, **self.layout)
-        require_same_size(ours, peer)
-        ours.trainer.step = peer.steps_done = self.warm_steps
-        return {"ours": ours, "peer": peer}
+
+        def make(**form):
+            peer = Torchvision(config, start=self.trained, **form)
+            require_same_size(ours, peer)
+            peer.steps_done = self.warm_steps
+            return peer
+
+        peer, columns = self.fastest(make, call, calls=8)
+        peer.begin(self.trained, self.warm_steps)
+        ours.trainer.step = self.warm_steps
+        return {"ours": ours, "peer": peer}, columns
+
+    def fastest(self, make, call, *, calls):
+        """The peer in the form that takes least time, and the columns that say so: the fastest half of some calls.
+
+        make(**form) -> peer; call(peer, turn). A form that does not work here (torch.compile wants a compiler) is said.
+        """
+        peers, seconds = {}, {}
+        for form in self.forms:
+            try:
+                peers[form], spent = make(**FORMS[form]), []
+                for turn in range(calls):
+                    began = time.perf_counter()
+                    call(peers[form], turn)
+                    spent.append(time.perf_counter() - began)
+            except Exception as error:
+                if len(self.forms) == 1:
+                    raise
+                say(f"  torch, {form}: left out, {type(error).__name__}: {str(error).strip().splitlines()[0]}")
+                continue
+            seconds[form] = float(np.median(sorted(spent)[: -(-calls // 2)]))
+            say(f"  torch, {form}: {1e3 * seconds[form]:.4g} ms")
+        if not seconds:
+            raise Mismatch(f"torch works in none of its forms: {', '.join(self.forms)}")
+        best = min(seconds, key=seconds.get)
+        return peers[best], {"peer_form": best, "peer_forms_s": seconds}
 
     @functools.cached_property
     def full_size(self):
@@ -65,10 +109,12 @@ class Bench:
 
 def training_step(bench, name, *, pairs, rpn=None, roi=None):
     """Forward, backward, clipping and SGD on the same batches; making the scenes is not timed."""
-    both, stream = bench.tiny(with_model(bench.config, rpn=rpn, roi=roi)), stream_of(bench.config, "train")
+    stream = stream_of(bench.config, "train")
     batch_of, losses = functools.cache(lambda turn: stream.batch(bench.warm_steps + 2 + turn)), {"ours": [], "peer": []}
     for turn in range(-2, bench.pairs or pairs):
         batch_of(turn)
+    config = with_model(bench.config, rpn=rpn, roi=roi)
+    both, form = bench.tiny(lambda peer, turn: peer.step(batch_of(turn)), config)
 
     def step(who, turn):
         losses[who].append(both[who].step(batch_of(turn)))
@@ -84,15 +130,12 @@ def training_step(bench, name, *, pairs, rpn=None, roi=None):
     columns = {"ours_loss": means["ours"], "peer_loss": means["peer"]}
     for who, (rois, positive) in zip(both, per_image.tolist()):
         columns |= {f"{who}_rois_per_image": rois, f"{who}_positive_rois_per_image": positive}
-    return row | columns
+    return row | columns | form
 
 
 def tiny_inference(bench, name, *, pairs, pictures):
     """From pictures to boxes and masks of whole pictures; the seconds are those of the batch."""
-    both, stream = bench.tiny(), stream_of(bench.config, "test")
-    found = {who: {} for who in both}
-    for contestant in both.values():
-        contestant.eval()
+    stream = stream_of(bench.config, "test")
 
     @functools.cache
     def images_of(turn):
@@ -101,13 +144,22 @@ def tiny_inference(bench, name, *, pairs, pictures):
     for turn in range(-2, bench.pairs or pairs):
         images_of(turn)
 
+    def detects(peer, turn):
+        peer.eval()
+        peer.detect(images_of(turn))
+
+    both, form = bench.tiny(detects)
+    found = {who: {} for who in both}
+    for contestant in both.values():
+        contestant.eval()
+
     def detect(who, turn):
         found[who][turn] = sum(map(len, both[who].detect(images_of(turn))))
 
     row = bench.time(name, {who: functools.partial(detect, who) for who in both}, pairs=pairs)
     counts = {who: float(np.mean(list(number.values()))) / pictures for who, number in found.items()}
     require_similar("number of detections", counts["ours"], counts["peer"], within=1.1)
-    return row | {"pictures": pictures} | {f"{who}_detections": count for who, count in counts.items()}
+    return row | {"pictures": pictures} | {f"{who}_detections": count for who, count in counts.items()} | form
 
 
 def require_similar(what, ours, peer, *, within):
@@ -122,24 +174,35 @@ def require_similar(what, ours, peer, *, within):
 
 def full_size_inference(bench, name, *, pairs):
     """ResNet-50-FPN with the same random weights. torchvision's masks stay probabilities, ours are true or false."""
-    peer, image = bench.full_size
-    ours = Detector(from_state_dict(KIND, arrays_of(peer)), threads=bench.threads)
-    if bench.layout["channels_last"]:
-        peer = peer.to(memory_format=torch.channels_last)
+    plain, image = bench.full_size
+    ours = Detector(from_state_dict(KIND, arrays_of(plain)), threads=bench.threads)
     picture, found = torch.from_numpy(image).permute(2, 0, 1), {}
+
+    def make(channels_last=False, compiled=False):
+        peer = copy.deepcopy(plain)
+        if channels_last:
+            peer = peer.to(memory_format=torch.channels_last)
+        if compiled:
+            compile_parts(peer)
+        return peer
+
+    def detects(peer, turn):
+        with torch.inference_mode():
+            return len(peer([picture])[0]["boxes"])
+
+    peer, form = bench.fastest(make, detects, calls=4)
 
     def ours_detects(turn):
         found["ours"] = len(ours.detect([image])[0])
 
-    @torch.inference_mode()
     def peer_detects(turn):
-        found["peer"] = len(peer([picture])[0]["boxes"])
+        found["peer"] = detects(peer, turn)
 
     row = bench.time(name, {"ours": ours_detects, "peer": peer_detects}, pairs=pairs, warm=1)
     say(f"  detections: ours {found['ours']}, torchvision {found['peer']}")
     if abs(found["ours"] - found["peer"]) > 1 or not found["peer"]:
         raise Mismatch(f"detections: ours {found['ours']}, torchvision {found['peer']}; they may differ by one")
-    return row | {"ours_detections": found["ours"], "peer_detections": found["peer"]}
+    return row | {"ours_detections": found["ours"], "peer_detections": found["peer"]} | form
 
 
 def arrays_of(peer):
