@@ -104,108 +104,127 @@ def add_weight_gradient(dmatrix, dbias, x, dout, taps, *, stride, corner):
     lane().weight_gradient(*map(address, (dmatrix, dbias, seen, dout, places)), ctypes.addressof(about))
 
 
-class Gathering:
-    """What every pixel of dy (N, HO, WO, O) gives back to the window of dx (N, H, W, C) that it saw.
-
-    Pixels of dx that lie `stride` apart were seen by the same taps of the kernel: each such phase is a correlation of
-    dy by itself. A transposed convolution is the same, with a bias.
-    """
-
-    def __init__(self, weight, size, *, stride, origin, dilation):
-        KH, KW, C, O = weight.shape
-        self.stride, self.phases = stride, []
-        down, along = (_phases(*axis) for axis in zip((KH, KW), stride, dilation, origin, size))
-        for a, (i, rows, top) in enumerate(down):
-            for b, (j, columns, left) in enumerate(along):
-                some = weight if len(i) == KH and len(j) == KW else weight[np.ix_(i, j)]
-                some = some.reshape(len(i) * len(j), C, O).transpose(0, 2, 1)
-                taps = Taps(*some.shape, [row for row in rows for _ in columns], columns * len(rows), O)
-                self.phases.append(((a, b), (top, left), Filters(some, taps)))
-
-    def run(self, dx, dy, becomes, band):
-        """Fill those rows of dx (n, H, W, C) that belong to a band of `stride` rows each."""
-        (down, along) = self.stride
-        for (a, b), (top, left), filters in self.phases:
-            out = dx[:, band.start * down + a : band.stop * down : down, b::along]
-            if out.size:
-                corner = top + band.start, left
-                correlate(out, dy, filters, becomes, stride=(1, 1), corner=corner)
-
-
 # ---------------------------------------------------------------- jobs
 
 
 def correlate_jobs(y, x, weight, becomes, *, stride, origin, dilation):
     """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and weight (KH, KW, C, O).
 
-    All three without gaps: then where a job reads and writes depends on the shapes alone, and is known after the first.
+    All arrays of jobs are without gaps: then where a job reads and writes depends on the shapes alone, and is known
+    after the first.
     """
     filters, to, begin = filters_of(weight, dilation, math.prod(y.shape[:3])), address(y), address(x)
     plan = _plan(y.shape, x.shape, weight.shape, stride, origin, dilation, filters.in_panels)
     return [functools.partial(block.fill, to, begin, filters, becomes) for block in plan]
 
 
-@functools.lru_cache(maxsize=1024)
-def _plan(out, image, kernel, stride, origin, dilation, in_panels):
-    """Blocks of a correlation by the shapes of y, x and weight."""
-    y, x, taps = _laid_out(out), _laid_out(image), taps_of(kernel, dilation)
-    blocks = []
-    for few, band in _blocks(out[:3], image[3] + -(-out[3] // math.prod(stride)), stride):
-        corner = origin[0] + band.start * stride[0], origin[1]
-        blocks.append(Block(y[few, band], x[few], taps, stride, corner, in_panels))
-        blocks[-1].y += address(y[few, band]) - address(y)
-        blocks[-1].x += address(x[few]) - address(x)
-    return blocks
-
-
-class Block:
-    """What one job does with the y and x that begin where it is told to: told in bytes behind those of all jobs."""
-
-    def __init__(self, y, x, taps, stride, corner, in_panels):
-        size, seen = _reached(y.shape[1:3], stride, taps.reach), x
-        self.y = self.x = 0
-        self.size = self.window = None
-        if _inside(x.shape, size, corner):
-            self.x = corner[0] * x.strides[1] + corner[1] * x.strides[2]
-        else:
-            self.size, self.window = (len(x), *size, x.shape[3]), (*x.shape, *size, *corner)
-            seen = _laid_out(self.size)
-        self.places, self.about = taps.places(seen), taps.about(seen, y, stride, in_panels)
-        self.told = address(self.places), ctypes.addressof(self.about)
-
-    def fill(self, y, x, filters, becomes):
-        x += self.x
-        if self.size is not None:
-            seen = address(_workspace.take("seen", self.size))
-            lane().window(seen, x, *self.window)
-            x = seen
-        lane().correlate(y + self.y, x, address(filters.rows), *self.told, ctypes.addressof(becomes))
-
-
 def gather_jobs(dx, dy, weight, *, stride, origin, dilation):
-    """Jobs that fill dx (N, H, W, C) as a Gathering does."""
-    gathering = Gathering(weight, dx.shape[1:3], stride=stride, origin=origin, dilation=dilation)
-    grid = dx.shape[0], *(-(-n // s) for n, s in zip(dx.shape[1:3], stride))
+    """Jobs that fill dx (N, H, W, C) with what every pixel of dy (N, HO, WO, O) gives back to the window that it saw.
 
-    def job(images, band):
-        gathering.run(dx[images], dy[images], PLAIN, band)
+    Pixels of dx that lie `stride` apart were seen by the same taps of the kernel: each such phase is a correlation of
+    dy by itself.
+    """
+    phases, plan = _gathering(dx.shape, dy.shape, weight.shape, stride, origin, dilation)
+    filters = []
+    for i, j, taps in phases:
+        some = weight[i, j].reshape(taps.count, taps.outs, taps.run).transpose(0, 2, 1)
+        filters.append(Filters(some, taps, MANY + 1))
+    to, begin = address(dx), address(dy)
 
-    return [lambda block=block: job(*block) for block in _blocks(grid, max(dy.shape[3], dx.shape[3]), (1, 1))]
+    def job(blocks):
+        for phase, block in blocks:
+            block.fill(to, begin, filters[phase], PLAIN)
+
+    return [functools.partial(job, blocks) for blocks in plan]
 
 
 def dweight_jobs(x, dy, kernel, *, stride, origin, dilation, lanes):
     """Jobs that each return the gradient for the weight from some of the pixels, as (KH*KW*C, O) and (O,)."""
-    taps = taps_of((*kernel, x.shape[3], dy.shape[3]), dilation)
+    shape, begin, out = (*kernel, x.shape[3], dy.shape[3]), address(x), address(dy)
 
-    def job(some):
-        dmatrix, dbias = np.zeros((taps.count * taps.run, taps.outs), np.float32), np.zeros(taps.outs, np.float32)
-        for images, band in some:
-            corner = origin[0] + band.start * stride[0], origin[1]
-            add_weight_gradient(dmatrix, dbias, x[images], dy[images, band], taps, stride=stride, corner=corner)
+    def job(blocks):
+        dmatrix, dbias = np.zeros((math.prod(shape[:3]), shape[3]), np.float32), np.zeros(shape[3], np.float32)
+        for block in blocks:
+            block.add_gradient(address(dmatrix), address(dbias), begin, out)
         return dmatrix, dbias
 
-    dealt = deal(_blocks(dy.shape[:3], x.shape[3], stride), lanes)
-    return [lambda some=some: job(some) for some in dealt]
+    dealt = deal(_plan(dy.shape, x.shape, shape, stride, origin, dilation, False, x.shape[3]), lanes)
+    return [functools.partial(job, blocks) for blocks in dealt]
+
+
+# ---------------------------------------------------------------- plans
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(out, image, kernel, stride, origin, dilation, in_panels, channels=None):
+    """Blocks of a correlation by the shapes of y, x and weight; channels: that are read or written for a pixel of x."""
+    y, x, taps = _laid_out(out), _laid_out(image), taps_of(kernel, dilation)
+    blocks = []
+    for few, band in _blocks(out[:3], channels or image[3] + -(-out[3] // math.prod(stride)), stride):
+        corner = origin[0] + band.start * stride[0], origin[1]
+        blocks.append(Block(y, y[few, band], x, x[few], taps, stride, corner, in_panels))
+    return blocks
+
+
+@functools.lru_cache(maxsize=1024)
+def _gathering(image, out, kernel, stride, origin, dilation):
+    """By the shapes of dx, dy and weight: of each phase its rows and columns of the kernel and its Taps; and the jobs.
+
+    A job is a list of (phase, Block): all phases of some bands of `stride` rows each.
+    """
+    dx, dy, (KH, KW, C, O) = _laid_out(image), _laid_out(out), kernel
+    grid = image[0], *(-(-n // s) for n, s in zip(image[1:3], stride))
+    cut = _blocks(grid, max(O, C), (1, 1))
+    phases, jobs = [], [[] for _ in cut]
+    down, along = (_phases(*axis) for axis in zip((KH, KW), stride, dilation, origin, image[1:3]))
+    for a, (i, rows, top) in enumerate(down):
+        for b, (j, columns, left) in enumerate(along):
+            taps = Taps(len(rows) * len(columns), O, C, [row for row in rows for _ in columns], columns * len(rows), O)
+            some = dx[:, a :: stride[0], b :: stride[1]]
+            for job, (few, band) in zip(jobs, cut):
+                if some[few, band].size:
+                    corner = top + band.start, left
+                    block = Block(dx, some[few, band], dy, dy[few], taps, (1, 1), corner, True)
+                    job.append((len(phases), block))
+            phases.append((i, j, taps))
+    return phases, jobs
+
+
+class Block:
+    """What one job does with the y and x that begin where it is told to: told in bytes behind those of all jobs.
+
+    some_y, some_x: views of them that are this job's
+    """
+
+    def __init__(self, y, some_y, x, some_x, taps, stride, corner, in_panels):
+        size, seen = _reached(some_y.shape[1:3], stride, taps.reach), some_x
+        self.y, self.x = address(some_y) - address(y), address(some_x) - address(x)
+        self.size = self.window = None
+        if _inside(seen.shape, size, corner):
+            self.x += corner[0] * seen.strides[1] + corner[1] * seen.strides[2]
+        else:
+            self.size, self.window = (len(seen), *size, seen.shape[3]), (*seen.shape, *size, *corner)
+            seen = _laid_out(self.size)
+        self.places, self.about = taps.places(seen), taps.about(seen, some_y, stride, in_panels)
+        self.told = address(self.places), ctypes.addressof(self.about)
+
+    def fill(self, y, x, filters, becomes):
+        """A correlation."""
+        seen, rows = self._seen(x), address(filters.rows)
+        lane().correlate(y + self.y, seen, rows, *self.told, ctypes.addressof(becomes))
+
+    def add_gradient(self, dmatrix, dbias, x, dy):
+        """What the pixels of dy say about the weight and the bias."""
+        lane().weight_gradient(dmatrix, dbias, self._seen(x), dy + self.y, *self.told)
+
+    def _seen(self, x):
+        """Where the first window begins: in x, or in a copy with zeros around."""
+        x += self.x
+        if self.size is None:
+            return x
+        seen = address(_workspace.take("seen", self.size))
+        lane().window(seen, x, *self.window)
+        return seen
 
 
 # ---------------------------------------------------------------- where things lie
@@ -218,12 +237,13 @@ def _steps(x):
 
 def _phases(kernel, stride, dilation, origin, length):
     """For each remainder of a place by the stride: its taps, where these lie, and where the first window begins."""
-    phases = []
+    phases, apart = [], stride // math.gcd(stride, dilation)
     for a in range(min(stride, length)):
         taps = [i for i in range(kernel) if (a - origin - i * dilation) % stride == 0]
         places = [(a - origin - i * dilation) // stride for i in taps]
         first = min(places, default=0)
-        phases.append((taps, [place - first for place in places], first))
+        these = slice(taps[0], None, apart) if taps else slice(0)
+        phases.append((these, [place - first for place in places], first))
     return phases
 
 

@@ -152,15 +152,14 @@ class Plan:
         out, image = y.laid_out(), x.laid_out()
         for images, band, some in itertools.product(few, bands, panels):
             corner = origin[0] + band.start * stride[0], origin[1]
-            block = Block(out[images, band], image[images], taps, stride, corner, packed)
+            block = Block(out, out[images, band], image, image[images], taps, stride, corner, packed)
             block.about.begin, block.about.end = some.start * panel, min(some.stop * panel, O)
             fields = {"taps": block.told[0], "about": block.told[1], "becomes": becomes}
             if block.size is not None:
                 fields["seen"] = self._keep((ctypes.c_int64 * 8)(*block.window))
                 self.seen = max(self.seen, math.prod(block.size))
             self.kept.append(block)
-            fields["y"] = y, address(out[images, band]) - address(out)
-            fields["x"] = x, address(image[images]) - address(image) + block.x
+            fields["y"], fields["x"] = (y, block.y), (x, block.x)
             fields["w"] = 4 * some.start * panel * (taps.count * taps.run if packed else 1)
             self._job(y.step, work, number, images.start, **fields)
 
