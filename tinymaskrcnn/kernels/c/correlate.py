@@ -158,7 +158,7 @@ def dweight_jobs(x, dy, kernel, *, stride, origin, dilation, lanes):
 @functools.lru_cache(maxsize=1024)
 def _plan(out, image, kernel, stride, origin, dilation, in_panels, channels=None):
     """Blocks of a correlation by the shapes of y, x and weight; channels: that are read or written for a pixel of x."""
-    y, x, taps = _laid_out(out), _laid_out(image), taps_of(kernel, dilation)
+    y, x, taps = laid_out(out), laid_out(image), taps_of(kernel, dilation)
     blocks = []
     for few, band in _blocks(out[:3], channels or image[3] + -(-out[3] // math.prod(stride)), stride):
         corner = origin[0] + band.start * stride[0], origin[1]
@@ -172,7 +172,7 @@ def _gathering(image, out, kernel, stride, origin, dilation):
 
     A job is a list of (phase, Block): all phases of some bands of `stride` rows each.
     """
-    dx, dy, (KH, KW, C, O) = _laid_out(image), _laid_out(out), kernel
+    dx, dy, (KH, KW, C, O) = laid_out(image), laid_out(out), kernel
     grid = image[0], *(-(-n // s) for n, s in zip(image[1:3], stride))
     cut = _blocks(grid, max(O, C), (1, 1))
     phases, jobs = [], [[] for _ in cut]
@@ -204,7 +204,7 @@ class Block:
             self.x += corner[0] * seen.strides[1] + corner[1] * seen.strides[2]
         else:
             self.size, self.window = (len(seen), *size, seen.shape[3]), (*seen.shape, *size, *corner)
-            seen = _laid_out(self.size)
+            seen = laid_out(self.size)
         self.places, self.about = taps.places(seen), taps.about(seen, some_y, stride, in_panels)
         self.told = address(self.places), ctypes.addressof(self.about)
 
@@ -263,7 +263,7 @@ def _inside(shape, size, corner):
     return all(first >= 0 and first + length <= n for n, length, first in zip(shape[1:3], size, corner))
 
 
-def _laid_out(shape):
+def laid_out(shape):
     """Strides of an array without gaps, on memory that nobody has: for finding out where its parts would lie."""
     return as_strided(np.empty(1, np.float32), shape, np.cumprod((4, *shape[:0:-1]))[::-1])
 

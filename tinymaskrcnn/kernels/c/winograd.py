@@ -1,6 +1,7 @@
 """Jobs for winograd.h: blocks of tiles, their scratch memory, and the filters in panels."""
 
 import ctypes
+import functools
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from ...devices import Workspace, on_line
 from ..filters import TransformedWeights, turned_round
 from ..im2col import deal
 from ..windows import blocks
+from .correlate import laid_out
 from .library import Tiles, address, gapless, lane
 
 BUDGET = 5 << 18  # bytes of transformed pixels at a time, for a gradient
@@ -43,14 +45,23 @@ def correlate_jobs(y, x, filters, becomes, *, origin, m):
     becomes: what is done to the sums, a `correlate.finish`
     """
     few = FEW if filters.nbytes <= SMALL else max(MOST // (filters.shape[0] * max(filters.shape[1:]) * 4), 1)
+    to, begin = address(y), address(x)
 
-    def job(images, rows):
-        about = tiles(x[images], y[images], rows, origin, m, few)
-        arrays = y[images, rows.start * m :], x[images], filters
-        planes = map(address, _planes(about, m))
-        lane().winograd(m, *map(address, arrays), ctypes.addressof(becomes), *planes, ctypes.addressof(about))
+    def job(at_y, at_x, about):
+        arrays = to + at_y, begin + at_x, address(filters), ctypes.addressof(becomes), *map(address, _planes(about, m))
+        lane().winograd(m, *arrays, ctypes.addressof(about))
 
-    return [lambda block=block: job(*block) for block in _blocks(y, x.shape[3], m, JOB)]
+    return [functools.partial(job, *some) for some in _plan(y.shape, x.shape, origin, m, few)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(out, image, origin, m, few):
+    """Of each job, by the shapes of y and x without gaps: where in them it begins, in bytes, and its `tiles`."""
+    y, x, plan = laid_out(out), laid_out(image), []
+    for images, rows in _blocks(y, image[3], m, JOB):
+        starts = address(y[images, rows.start * m :]) - address(y), address(x[images]) - address(x)
+        plan.append((*starts, tiles(x[images], y[images], rows, origin, m, few)))
+    return plan
 
 
 def dweight_jobs(x, dy, *, origin, m, lanes):
