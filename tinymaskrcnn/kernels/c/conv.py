@@ -105,17 +105,17 @@ def conv2d_backward(dy, cache):
     way, way_back = choose(len(x), dy.shape[1:3], kernel, weight.shape[2:], stride=stride, dilation=dilation)
     place = {"stride": stride, "origin": origin, "dilation": dilation}
     if way_back == 1:
-        jobs = correlate.dweight_jobs(x, dy, kernel, **place, lanes=LANES)
+        lanes = correlate.dweight_jobs(x, dy, kernel, **place, lanes=LANES)
     else:
-        jobs = winograd.dweight_jobs(x, dy, origin=origin, m=way_back, lanes=LANES)
-    lanes = len(jobs)
+        lanes = winograd.dweight_jobs(x, dy, origin=origin, m=way_back, lanes=LANES)
     dx = np.empty(x.shape, np.float32)
     if way == 1:
-        jobs += correlate.gather_jobs(dx, dy, weight, **place)
+        jobs = correlate.gather_jobs(dx, dy, weight, **place)
     else:
         back = padding[0] - 2, padding[1] - 2  # the correlation of dy with the weight turned round
         filters = winograd.filters_of(weight, way, turned=True)
-        jobs += winograd.correlate_jobs(dx, dy, filters, correlate.PLAIN, origin=back, m=way)
-    dweight, dbias = add_up(run(jobs)[:lanes])
+        jobs = winograd.correlate_jobs(dx, dy, filters, correlate.PLAIN, origin=back, m=way)
+    longest_first = lanes + jobs if len(lanes) <= len(jobs) else jobs + lanes  # either is about as much work
+    dweight, dbias = add_up([part for part in run(longest_first) if part is not None])
     dweight = dweight.reshape(weight.shape) if way_back == 1 else numpy_winograd.weight_gradient(dweight, way_back)
     return dx, dweight, dbias if has_bias else None
