@@ -32,7 +32,7 @@ class TransformedWeights:
         key = weight.__array_interface__["data"][0], weight.shape, weight.strides, kind
         with self.lock:
             copy, transformed = self.kept.get(key, (None, None))
-        if copy is not None and np.array_equal(copy, weight):
+        if copy is not None and copy.item(0) == weight.item(0) and np.array_equal(copy, weight):  # one mostly tells
             with self.lock:
                 if key in self.kept:
                     self.kept.move_to_end(key)
