@@ -1,5 +1,6 @@
 """conv2d in C; `choose` says which way suits which shape, and `_is_worth_it` what is left to the kernels in NumPy."""
 
+import functools
 import math
 
 import numpy as np
@@ -82,9 +83,8 @@ def _convolved(x, weight, bias, then, stride, padding, dilation):
         place = {"stride": stride, "origin": origin, "dilation": dilation}
         jobs = correlate.correlate_jobs(y, pixels, gapless(weight), becomes, **place)
     else:
-        jobs = winograd.correlate_jobs(
-            y, pixels, winograd.filters_of(aligned(weight), way), becomes, origin=origin, m=way
-        )
+        filters = winograd.filters_of(aligned(weight), way)
+        jobs = winograd.correlate_jobs(y, pixels, lambda: filters, becomes, origin=origin, m=way)
     run(jobs)
     return y, (x, weight, bias is not None, stride, padding, dilation, 1)
 
@@ -112,10 +112,11 @@ def conv2d_backward(dy, cache):
     if way == 1:
         jobs = correlate.gather_jobs(dx, dy, weight, **place)
     else:
+        # a job asks for the filters, so that another thread need not wait for them
         back = padding[0] - 2, padding[1] - 2  # the correlation of dy with the weight turned round
-        filters = winograd.filters_of(weight, way, turned=True)
+        filters = functools.cache(lambda: winograd.filters_of(weight, way, turned=True))
         jobs = winograd.correlate_jobs(dx, dy, filters, correlate.PLAIN, origin=back, m=way)
-    longest_first = lanes + jobs if len(lanes) <= len(jobs) else jobs + lanes  # either is about as much work
-    dweight, dbias = add_up([part for part in run(longest_first) if part is not None])
+    long, short = sorted((lanes, jobs), key=len)  # either is about as much work: the fewer jobs are the longer ones
+    dweight, dbias = add_up([part for part in run(long + short) if part is not None])
     dweight = dweight.reshape(weight.shape) if way_back == 1 else numpy_winograd.weight_gradient(dweight, way_back)
     return dx, dweight, dbias if has_bias else None

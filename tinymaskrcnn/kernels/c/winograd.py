@@ -42,13 +42,16 @@ def filters_of(weight, m, *, turned=False):
 def correlate_jobs(y, x, filters, becomes, *, origin, m):
     """Jobs that fill y (N, HO, WO, O) with the correlation of x (N, H, W, C) and the filters of a 3x3 weight.
 
-    becomes: what is done to the sums, a `correlate.finish`
+    filters: a function that returns them, which the first job may have to make; becomes: what is done to the sums, a
+    `correlate.finish`
     """
-    few = FEW if filters.nbytes <= SMALL else max(MOST // (filters.shape[0] * max(filters.shape[1:]) * 4), 1)
+    C, O = x.shape[3], y.shape[3]
+    few = FEW if 4 * (m + 2) ** 2 * C * O <= SMALL else max(MOST // (4 * (m + 2) ** 2 * max(C, O)), 1)
     to, begin = address(y), address(x)
 
     def job(at_y, at_x, about):
-        arrays = to + at_y, begin + at_x, address(filters), ctypes.addressof(becomes), *map(address, _planes(about, m))
+        own = filters()  # held until C has read them: another job may have made the same, and others be forgotten
+        arrays = to + at_y, begin + at_x, address(own), ctypes.addressof(becomes), *map(address, _planes(about, m))
         lane().winograd(m, *arrays, ctypes.addressof(about))
 
     return [functools.partial(job, *some) for some in _plan(y.shape, x.shape, origin, m, few)]
