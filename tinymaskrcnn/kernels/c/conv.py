@@ -19,7 +19,7 @@ FEW = 256  # pixels: below, transforms cost more than they save
 NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
 WIDE = 64  # channels from which 2x2 tiles, and the gradient for a weight by tiles, gain
-LANES = 8  # gradients for a weight are added up in at most this many sums, which are then added in order
+LANES = 4  # gradients for a weight are added up in at most this many sums, which are then added in order
 
 
 def choose(images, size, kernel, channels, *, stride, dilation):
