@@ -154,3 +154,13 @@ def test_what_is_no_number_or_too_large_is_reported_as_numpy_does(variant):
         found.clear()
         conv.conv2d_forward(x * np.float32(1e-30), weight * np.float32(1e-30), None, stride=2)
     assert not found
+
+
+def test_where_an_array_begins():
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    views = x, x[1:], x[:, 1:], x[:, :, ::-1], x.T, x[2:], x[1, 2, 3:], read_only, read_only[1], x.view(np.int64)[1]
+    for array in views:
+        assert library.address(array) == array.__array_interface__["data"][0]
+    assert library.address(None) is None
