@@ -136,8 +136,8 @@ def test_what_is_loaded_and_that_a_missing_module_without_a_name_is_no_folder(mo
     always = ["tinymaskrcnn.kernels", "tinymaskrcnn.nn.fused"]
     assert loaded == always
     kernel_lookup._load_kernels.__wrapped__("tinymaskrcnn.models.mask_rcnn")
-    at_rest = ["tinymaskrcnn.models.at_rest", "tinymaskrcnn.models.heads_at_rest"]
-    assert loaded[2:] == [*always, *at_rest]
+    of_models = [f"tinymaskrcnn.models.{name}" for name in ("at_rest", "heads_at_rest", "at_once")]
+    assert loaded[2:] == [*always, *of_models]
 
     def nameless(_):
         raise ModuleNotFoundError("something")

@@ -31,7 +31,7 @@ def register_kernel(name, *, module=np, applies=lambda *args, **data: True, firs
 @functools.cache
 def _load_kernels(home=""):
     try:
-        of_models = ("models.at_rest", "models.heads_at_rest") if ".models." in home else ()
+        of_models = ("models.at_rest", "models.heads_at_rest", "models.at_once") if ".models." in home else ()
         for part in ("kernels", "nn.fused", *of_models):
             importlib.import_module(f"{__package__}.{part}")
     except ModuleNotFoundError as error:

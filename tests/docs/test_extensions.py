@@ -121,7 +121,7 @@ def test_every_module_has_its_page():
     folders = {"visualize", "visualize.touch", "homework", "testing", "studies.catalogue"}
     assert shown - modules <= folders, "a page names a module that is not there"
     missing = {name for name in modules - shown if not quiet.match(name)}
-    alike = {"models.at_rest", "models.heads_at_rest", "nn.flat", "nn.fused"}
+    alike = {"models.at_once", "models.at_rest", "models.heads_at_rest", "nn.flat", "nn.fused"}
     alike |= {"ops.common", "ops.naive", "ops.naive_family"}
     assert missing <= alike, sorted(missing)
 

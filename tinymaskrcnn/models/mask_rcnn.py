@@ -105,6 +105,7 @@ class MaskRCNN(Module):
         dx = self.backbone.backward(dpyramid, c_backbone)
         return self.normalize.backward(dx, c_normalize)
 
+    @has_kernel
     def choose_samples(self, pyramid, said, targets, *, image_size, sizes, rng):
         """Decide, without gradients, what this step learns from: sampled anchors, sampled RoIs and their answers."""
         if rng is None:
@@ -145,9 +146,7 @@ class MaskRCNN(Module):
         if images.ndim != 4 or images.shape[3] != channels:
             raise ShapeError(f"MaskRCNN: images must be (N, H, W, C) with C = {channels}; got {tuple(images.shape)}")
         if images.shape[1] % 32 or images.shape[2] % 32:
-            raise ArgumentError(
-                f"MaskRCNN: image sides must be multiples of 32 (use structures.collate); got {images.shape[1:3]}"
-            )
+            raise ArgumentError(f"MaskRCNN: image sides must be multiples of 32 (see collate); got {images.shape[1:3]}")
         if sizes is None:
             return array_module(images).asarray([images.shape[1:3]] * len(images)).reshape(-1, 2)
         return move_like(sizes, images)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module, constant
+from ..backend import array_module, constant, has_kernel
 from ..ops import boxes, roi_align
 from .matcher import NEUTRAL, POSITIVE, balanced_sample, draw_keys, match
 
@@ -122,6 +122,7 @@ def drop_padding(samples, *, everywhere):
     return samples.pick(keep, weight=samples.weight[keep], mask_rows=mask_rows, mask_weight=mask_weight)
 
 
+@has_kernel
 def mask_targets(masks, rois, matched, *, sizes, size, aligned):
     """Each object's mask, seen through its RoI on the grid of the prediction (Mask R-CNN, section 3.1).
 
