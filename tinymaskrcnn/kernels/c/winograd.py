@@ -15,9 +15,9 @@ from .library import Tiles, address, gapless, lane
 BUDGET = 5 << 18  # bytes of transformed pixels at a time, for a gradient
 JOB = 4 * BUDGET  # of them are a job on the way forward
 MOST = 2 * JOB  # at a time, where one row of tiles has more
-SMALL = 1 << 19  # bytes of filters that stay in the cache, whatever passes
+SMALL = 1 << 20  # bytes of filters that stay in the cache, whatever passes
 FEW = 42  # tiles at a time under such filters: a multiple of the pixels that are kept in registers
-LITTLE = 64  # tiles at a time on the way back, under up to twice as much: as many as weights.h takes at once
+LITTLE = 64  # tiles at a time on the way back: a gradient takes so many pixels at once (weights.h)
 PLANE = 16  # floats between two planes, so that they do not fall on the same lines of the cache
 
 _workspace = Workspace()
@@ -70,7 +70,7 @@ def _plan(out, image, origin, m, few):
 def dweight_jobs(x, dy, *, origin, m, lanes):
     """Jobs that each return, from some of the tiles, the gradients for the filters (a*a, C, O) and the bias (O,)."""
     C, O = x.shape[3], dy.shape[3]
-    few = LITTLE if 4 * (m + 2) ** 2 * C * O <= 2 * SMALL else None
+    few = LITTLE if 4 * (m + 2) ** 2 * C * O <= SMALL else None
 
     def job(some):
         dfilters, dbias = np.zeros(((m + 2) ** 2, C, O), np.float32), np.zeros(O, np.float32)
