@@ -394,6 +394,29 @@ def test_ratios_become_a_table():
     assert f"numpy {np.__version__}" in lines[-1] and "Load at the start: 0.1." in lines[-1]
     slow = table.ratios_table([time_row("roi_align_backward")])
     assert "at most 0.10: **missed**" in slow
+    formed = table.ratios_table([time_row("nms_1000") | {"peer_form": "compiled"}])
+    assert "| 250 ms | 500 ms (compiled) |" in formed
+
+
+def test_the_page_shows_the_runs_that_are_kept():
+    docs = Path(__file__).parents[1] / "docs"
+    runs = [json.loads((docs / f"results/speed/{number}.json").read_text())["rows"] for number in (1, 2, 3)]
+    assert table.runs_table(runs) in (docs / "performance.md").read_text()
+
+
+def test_runs_stand_side_by_side(tmp_path, capsys):
+    """Medians of the times, every ratio, a gap where a run has no such row, and how many missed what is required."""
+    fast, slow = time_row("tiny_step_b8") | {"ratio": 0.39, "ours_s": 0.1}, time_row("tiny_step_b8") | {"ours_s": 0.2}
+    runs = [[fast, memory_row("memory_step")], [slow], [fast | {"error": "busy"}, memory_row("memory_step")]]
+    files = [tmp_path / f"{number}.json" for number in range(3)]
+    for file, rows in zip(files, runs):
+        measure.write_rows(file, measure.environment(threads=2, load=0.1), rows)
+    assert table.main([str(file) for file in files]) == 0
+    _, _, step, memory, _, *origins = capsys.readouterr().out.splitlines()
+    step_in_words = "training step, batch 8, 128x128"
+    assert step == f"| {step_in_words} | 150 ms | 500 ms | 0.39, 0.50, – | at most 0.40: **missed** in 1 of 2 |"
+    assert memory == "| memory of a training step | 50 MB | 100 MB | 0.50, –, 0.50 | at most 1.00 |"
+    assert sum("Load at the start: 0.1." in line for line in origins) == 3
 
 
 def test_exponents_become_a_table():

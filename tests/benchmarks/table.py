@@ -1,10 +1,12 @@
 """Print the rows of a JSON file of compare_torchvision or scaling as a table in Markdown, with where they come from.
 
 python -m tests.benchmarks.table FILE.json
+python -m tests.benchmarks.table FIRST.json SECOND.json ...     # runs of compare_torchvision, side by side
 """
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -41,6 +43,28 @@ def ratios_table(rows):
             "" if required is None else f"at most {required:.2f}{'' if row['ratio'] <= required else ': **missed**'}"
         )
         lines.append(f"| {words} | {ours} | {peer} | **{row['ratio']:.2f}** | {half} | {bound} |")
+    return "\n".join(lines)
+
+
+def runs_table(runs):
+    """Several runs of compare_torchvision: of each work the medians of its times, and the ratio of every run.
+
+    A run of some works leaves the others out.
+    """
+    lines = ["| work | ours | peer | ratios | required |", "|---|---|---|---|---|"]
+    for work, (words, required) in NAMES.items():
+        rows = [next((row for row in run if row["work"] == work and "error" not in row), None) for run in runs]
+        found = [row for row in rows if row]
+        if not found:
+            continue
+        unit = "MB" if "ours_mb" in found[0] else "s"
+        ours, peer = (
+            amount(statistics.median(row[f"{who}_{unit.lower()}"] for row in found), unit) for who in ("ours", "peer")
+        )
+        ratios = ", ".join(f"{row['ratio']:.2f}" if row else "–" for row in rows)
+        missed = sum(row["ratio"] > required for row in found)
+        bound = f"at most {required:.2f}" + (f": **missed** in {missed} of {len(found)}" if missed else "")
+        lines.append(f"| {words} | {ours} | {peer} | {ratios} | {bound} |")
     return "\n".join(lines)
 
 
@@ -100,9 +124,14 @@ def table(document):
 
 def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     args = parser.parse_args(words)
-    print(table(json.loads(args.file.read_text(encoding="utf-8"))))
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in args.files]
+    if len(documents) == 1:
+        print(table(documents[0]))
+    else:
+        print(runs_table([document["rows"] for document in documents]), end="\n\n")
+        print(*(origin(document["environment"]) for document in documents), sep="\n\n")
     return 0
 
 
