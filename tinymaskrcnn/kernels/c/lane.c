@@ -35,7 +35,7 @@
 
 typedef float four __attribute__((vector_size(16), may_alias));
 
-#define TARGET_avx512 __attribute__((target("avx512f,avx2,fma,prefer-vector-width=512")))
+#define TARGET_avx512 __attribute__((target("avx512f,avx2,fma")))
 #define TARGET_avx2 __attribute__((target("avx2,fma")))
 #define TARGET_plain
 #define TARGET JOIN(TARGET, VARIANT)

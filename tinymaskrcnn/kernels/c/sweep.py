@@ -17,7 +17,7 @@ JOB = 1 << 18  # numbers that are worth a job
 def sweep(shape, *, out=None, x=None, scale=None, shift=None, dy=None, y=None, factor=None, **how):
     """One sweep over shape = (M, C), as sweep.h says.
 
-    rectified: what is below 0 is stored as 0; summed: returns the sums (2, C), those of some pixels a time in order
+    rectified: what is below 0 is stored as 0; summed: returns the sums (2, C), those of some pixels at a time, in order
     """
     M, C = shape
     begins, of_channels = [*map(address, (out, x, dy, y))], [*map(address, (scale, shift, factor))]
@@ -110,7 +110,7 @@ def _backward(dy, y, cache):
 
 
 def _takes_relu(dy, cache):
-    return dy.ndim > 0 and dy.shape == cache.shape and is_float32(dy, cache) and dy.size > 0
+    return dy.ndim > 0 and dy.shape == cache.shape and is_float32(dy, cache)
 
 
 @register_kernel("relu_backward", module=ON_THE_LANE, applies=_takes_relu)
