@@ -7,6 +7,8 @@ import types
 import numpy as np
 import pytest
 import strict_device
+from hypothesis import given
+from hypothesis import strategies as st
 from pretended_cupy import pretended
 
 from tinymaskrcnn import backend, devices, kernel_lookup
@@ -117,6 +119,51 @@ def test_wide_vectors_never_lie_across_two_lines_of_the_cache():
         x[...] = 1
     assert [(x.shape, x.dtype) for x in arrays[:2]] == [((3, 5), np.float32), ((1 << 20, 2), np.float64)]
     assert devices.on_line((0, 4)).shape == (0, 4)
+
+
+def address(x):
+    return x.__array_interface__["data"][0]
+
+
+def test_large_arrays_lie_where_others_were():
+    first = devices.on_line((1 << 22,))
+    there = address(first)
+    view = first[:3].view(np.uint8)
+    del first
+    assert not np.shares_memory(devices.on_line((1 << 22,)), view)  # somebody still looks at it
+    del view
+    assert address(devices.on_line((1 << 21, 2))) == there
+    assert address(devices.on_line((1 << 21, 3), np.float64)) != there  # too small
+    lent = devices._shelf.lent
+    small = devices.on_line((1 << 8,))
+    assert devices._shelf.lent == lent and small.size == 1 << 8
+
+
+def test_memory_for_large_arrays_goes_from_thread_to_thread():
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(address(devices.on_line((1 << 22,)))))
+    thread.start()
+    thread.join()
+    assert address(devices.on_line((1 << 22,))) == taken[0]
+
+
+@given(st.lists(st.integers(1, 40) | st.integers(-8, 0), max_size=40), st.integers(0, 60))
+def test_a_shelf_never_makes_memory_grow(asked, kept):
+    """A positive number asks for so many bytes, another gives back one of those that are lent."""
+    shelf, lent, most = devices.Shelf(kept), [], 0
+    for n in asked:
+        if n > 0:
+            fitting = [memory for memory in shelf.waiting if n <= memory.size <= 2 * n]
+            taken = shelf.take(n)
+            assert taken is fitting[-1] if fitting else taken.size == n
+            lent.append(taken)
+        elif lent:
+            shelf.put(lent.pop(n % len(lent)))
+        most = max(most, sum(memory.size for memory in lent))
+        assert shelf.lent == sum(memory.size for memory in lent) and shelf.most == most
+        waiting = sum(memory.size for memory in shelf.waiting)
+        assert waiting <= kept and waiting + shelf.lent <= most
+        assert len({address(memory) for memory in [*lent, *shelf.waiting]}) == len(lent) + len(shelf.waiting)
 
 
 def test_workspace_is_never_shared_between_threads():

@@ -89,14 +89,65 @@ def launcher_of(module):
 # ---------------------------------------------------------------- scratch memory
 
 LINE = 64  # bytes of a line of the cache: a wide vector that lies across two of them is read twice
+LARGE = 1 << 24  # bytes from which memory is used again here; for less, malloc does it
+KEPT = 1 << 29  # bytes at most that wait for it
 
 
 def on_line(shape, dtype=np.float32):
-    """An uninitialised array that begins where a line of the cache does; np.empty's begin 16 bytes behind one."""
+    """An uninitialised array that begins where a line of the cache does; np.empty's begin 16 bytes behind one.
+
+    Large ones lie, where they can, on memory of others that are gone.
+    """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8)
+    memory = np.empty(size + LINE, np.uint8) if size < LARGE else np.asarray(Lent(_shelf.take(size + LINE), _shelf))
     ahead = -memory.__array_interface__["data"][0] % LINE
     return memory[ahead : ahead + size].view(dtype).reshape(shape)
+
+
+class Shelf:
+    """Memory that no array lies on just now. From the system it would come page by page, each filled with zeros first.
+
+    What waits here and what is lent are together never more than what was lent at one time before.
+    """
+
+    def __init__(self, kept):
+        self.kept, self.waiting, self.lent, self.most = kept, [], 0, 0
+        self._lock = threading.RLock()  # an array may go while its thread is in here
+
+    def take(self, size):
+        """Bytes, at least so many and at most twice as many: of those that fit the ones that came last, or new ones."""
+        with self._lock:
+            fitting = [i for i, memory in enumerate(self.waiting) if size <= memory.size <= 2 * size]
+            memory = self.waiting.pop(fitting[-1]) if fitting else np.empty(size, np.uint8)
+            self.lent += memory.size
+            self.most = max(self.most, self.lent)
+            self._clear()
+        return memory
+
+    def put(self, memory):
+        """Take back what `take` gave."""
+        with self._lock:
+            self.waiting.append(memory)
+            self.lent -= memory.size
+            self._clear()
+
+    def _clear(self):
+        while sum(memory.size for memory in self.waiting) > min(self.kept, self.most - self.lent):
+            del self.waiting[0]
+
+
+class Lent:
+    """Memory from a shelf, for arrays that are made of it; it goes back when the last of them is gone."""
+
+    def __init__(self, memory, shelf):
+        self.memory, self.shelf = memory, shelf
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self):
+        self.shelf.put(self.memory)
+
+
+_shelf = Shelf(KEPT)
 
 
 class Workspace(threading.local):
