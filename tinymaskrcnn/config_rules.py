@@ -165,6 +165,7 @@ RULES = {
         "warmup_steps": COUNT,
         "step_milestones": row(number(0, 1e3)),
         "clip_norm": number(0, 1e12),
+        "average": number(0, 0.999999),
         "checkpoint_every": whole(1, 10**9),
         "seed": whole(0, 2**128),
         "train_scenes": COUNT,

@@ -23,6 +23,9 @@ def _procedure(config):
         yield f"train.procedure must be {wanted} for system {system!r}; got {procedure!r}"
     if procedure == "stages" and not config.coco.annotations and not config.train.train_scenes:
         yield "train.train_scenes must be above 0 for R-CNN, whose stages go through the same scenes again; got 0"
+    if config.train.average and procedure in ("alternating", "stages"):
+        wanted = f"must be 0 for train.procedure {procedure!r}, whose parts go on from each other's weights"
+        yield f"train.average {wanted}; got {config.train.average}"
     yield from _frozen(config)
     if config.train.procedure != "alternating":
         return

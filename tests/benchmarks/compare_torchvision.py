@@ -3,7 +3,7 @@
     python -m tests.benchmarks.compare_torchvision [--only WORK ...] [--form FORM] [--pairs N] [--threads 2]
         [--json FILE]
     python -m tests.benchmarks.compare_torchvision train [--steps N] [--at STEP ...] [--seeds 3] [--only ours]
-        [--until STEP] [--json FILE]
+        [--until STEP] [--average SHARE] [--json FILE]
     python -m tests.benchmarks.compare_torchvision step [--warm-steps 100] [--pairs 20] [--json FILE]
 
 Without a subcommand: every work as a ratio ours / torchvision (below 1 is faster or smaller), in some twenty minutes,
@@ -109,6 +109,7 @@ def parse(words=None):
     train.add_argument("--steps", type=at_least(1), help="default: as many as `tinymaskrcnn train` makes")
     train.add_argument("--at", type=at_least(1), nargs="+", default=[], help="judge both after so many steps, too")
     train.add_argument("--until", type=at_least(1), metavar="STEP", help="stop there; the rate falls as if it went on")
+    train.add_argument("--average", type=share, default=0.0, help="judge the mean of the weights, too: train.average")
     train.add_argument("--only", choices=("ours", "torchvision"), help="train one; the file's other rows stay")
     train.add_argument("--seeds", type=at_least(1), default=3, help="how many (default: 3)")
     train.add_argument("--first-seed", type=at_least(0), default=0, help="the first of them (default: 0)")
@@ -122,6 +123,17 @@ def parse(words=None):
         starts = "initial weights: own ones (default), ours for both (same), or torchvision's for both (theirs)"
         command.add_argument("--start", choices=("own", "same", "theirs"), default="own", help=starts)
     return parser.parse_args(words)
+
+
+def share(word):
+    """For argparse: a number in [0, 1)."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must be a number, at least 0 and below 1; got {word!r}")
+    return number
 
 
 def add_common(parser):

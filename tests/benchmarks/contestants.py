@@ -40,6 +40,14 @@ class Ours:
     def train(self):
         self.model.train()
 
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside, the model has the mean of its weights (train.average)."""
+        own = self.model.state_dict()
+        self.model.load_state_dict(self.trainer.average.arrays)
+        yield
+        self.model.load_state_dict(own)
+
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""
         batch = collate(images).to_device(self.device)
@@ -81,7 +89,7 @@ def contestants(args, seed):
 
     config = Config()
     steps = config.train.steps if getattr(args, "steps", None) is None else args.steps
-    config = with_train(config, steps=steps, seed=seed)
+    config = with_train(config, steps=steps, seed=seed, average=getattr(args, "average", 0.0))
     ours = Ours(config)
     start = ours.model.state_dict() if args.start == "same" else None
     theirs = Torchvision(config, start=start, channels_last=args.channels_last)

@@ -5,12 +5,15 @@ weights, its random samples, how it pastes masks, and RoIAlign without the half-
 switch for `aligned`, so the peer always pools with aligned=False, whatever RoIConfig says.
 """
 
+import contextlib
+import copy
 import math
 from collections import OrderedDict
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import swa_utils
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -210,6 +213,7 @@ class Torchvision:
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": config.train.weight_decay}, {"params": others, "weight_decay": 0}]
         self.optimizer = torch.optim.SGD(groups, lr=config.train.learning_rate, momentum=config.train.momentum)
+        self.average = averaging(self.model, config.train.average) if config.train.average else None
         self.steps_done = 0
 
     def begin(self, start, steps):
@@ -235,6 +239,8 @@ class Torchvision:
         if not math.isfinite(value):
             raise NonFiniteError(f"torchvision: the loss of step {self.steps_done + 1} is {value}")
         self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.model)
         self.steps_done += 1
         return value
 
@@ -243,6 +249,14 @@ class Torchvision:
 
     def train(self):
         self.model.train()
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside, the model has the mean of its weights (train.average)."""
+        own = copy.deepcopy(self.model.state_dict())
+        self.model.load_state_dict(self.average.module.state_dict())
+        yield
+        self.model.load_state_dict(own)
 
     @torch.inference_mode()
     def detect(self, images):
@@ -258,6 +272,15 @@ class Torchvision:
             )
             for one in found
         ]
+
+
+def averaging(model, decay):
+    """torch's own running mean of all weights and statistics, with the shares of train/average.py."""
+
+    def mean(mean, value, updates):
+        return mean + (value - mean) * max(1 - decay, 1 / (updates + 1))
+
+    return swa_utils.AveragedModel(model, avg_fn=mean, use_buffers=True)
 
 
 def compile_parts(model):

@@ -1,5 +1,6 @@
 """The two subcommands of compare_torchvision that train both contestants by themselves: `train` and `step`."""
 
+import contextlib
 import itertools
 import json
 import time
@@ -61,8 +62,12 @@ def train_both(contestants, config, numbers, *, label):
 
 
 def compare_training(args):
-    """A row for each seed, model and count of steps at which both are judged; both of a seed see the same scenes."""
+    """A row for each seed, model and count of steps at which both are judged; both of a seed see the same scenes.
+
+    With --average two: by the last weights, and by their mean.
+    """
     rows = rows_of(args.json)
+    judged = ["last", *(["mean"] if args.average else [])]
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         config, *both = contestants(args, seed)
         last = min(args.until or config.train.steps, config.train.steps)
@@ -78,24 +83,30 @@ def compare_training(args):
                 name = contestant.name
                 seconds[name] += more[0][name]
                 losses[name] += more[1][name]
-                rows[seed, name, end] = (
-                    {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "at": end}
-                    | {"scenes": args.scenes, "start": args.start, "parameters": count(contestant)}
-                    | average_precision(contestant, config, args.scenes)
-                    | {"seconds_per_step": float(np.median(seconds[name])), "loss": float(np.mean(losses[name][-20:]))}
-                )
-            print_pair(seed, end, *(rows.get((seed, one.name, end)) for one in both))
+                for weights in judged:
+                    with contestant.averaged() if weights == "mean" else contextlib.nullcontext():
+                        found = average_precision(contestant, config, args.scenes)
+                    rows[seed, name, end, weights] = (
+                        {"what": "train", "seed": seed, "model": name, "steps": config.train.steps, "at": end}
+                        | {"scenes": args.scenes, "start": args.start, "parameters": count(contestant)}
+                        | ({"weights": weights, "average": args.average} if args.average else {})
+                        | found
+                        | {"seconds_per_step": float(np.median(seconds[name]))}
+                        | {"loss": float(np.mean(losses[name][-20:]))}
+                    )
+            for weights in judged:
+                print_pair(seed, end, *(rows.get((seed, one.name, end, weights)) for one in both), weights=weights)
             save(args, list(rows.values()))  # as they come: a run that is cut short has not run in vain
-    for stop in sorted({at for *_, at in rows}):
-        print_pair("mean", stop, *mean_rows(rows, stop))
+    for stop, weights in sorted({(at, weights) for _, _, at, weights in rows}):
+        print_pair("all", stop, *mean_rows(rows, stop, weights), weights=weights)
 
 
 def rows_of(path):
-    """{(seed, model, at): row} of a file of before: what is measured again takes the old one's place."""
+    """{(seed, model, at, weights): row} of a file of before: what is measured again takes the old one's place."""
     if path is None or not Path(path).exists():
         return {}
     found = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
-    return {(row["seed"], row["model"], row["at"]): row for row in found}
+    return {(row["seed"], row["model"], row["at"], row.get("weights", "last")): row for row in found}
 
 
 def average_precision(contestant, config, scenes):
@@ -118,10 +129,10 @@ NUMBERS = tuple(f"{name}_{figure}" for name in KINDS.values() for figure in FIGU
 
 def header():
     columns = [name.replace("seconds_per_step", "s/step").replace("_", " ") for name in NUMBERS]
-    return f"{'seed':5}{'step':>6} {'model':12}" + "".join(f"{column:>10}" for column in columns)
+    return f"{'seed':5}{'step':>6} {'weights':8}{'model':12}" + "".join(f"{column:>10}" for column in columns)
 
 
-def print_pair(seed, step, ours, theirs):
+def print_pair(seed, step, ours, theirs, *, weights="last"):
     """A line of figures for each that is there, and for two a third with ours - torchvision's (of the times, /)."""
     lines = {name: row for name, row in (("ours", ours), ("torchvision", theirs)) if row}
     if len(lines) == 2:
@@ -132,15 +143,15 @@ def print_pair(seed, step, ours, theirs):
         cells = [f"{row[number]:{'' if number == 'seconds_per_step' else sign}.3f}" for number in NUMBERS]
         if name == "difference":
             cells[NUMBERS.index("seconds_per_step")] += "x"
-        print(f"{seed:<5}{step:>6} {name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+        print(f"{seed:<5}{step:>6} {weights:8}{name:12}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
 
 
-def mean_rows(rows, step):
+def mean_rows(rows, step, weights="last"):
     """What each had reached after so many steps, the mean over the seeds that both have rows of; None without any."""
     names = ("ours", "torchvision")
-    seeds = {seed for seed, _, at in rows if at == step and all((seed, name, step) in rows for name in names)}
+    seeds = {seed for seed, *_ in rows if all((seed, name, step, weights) in rows for name in names)}
     means = [
-        {number: float(np.mean([rows[seed, name, step][number] for seed in seeds])) for number in NUMBERS}
+        {number: float(np.mean([rows[seed, name, step, weights][number] for seed in seeds])) for number in NUMBERS}
         for name in names
         if seeds
     ]

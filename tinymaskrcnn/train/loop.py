@@ -28,7 +28,7 @@ def run_training(trainer, run, *, on_row=lambda row: None):
                 if stopping or trainer.step % every == 0 or trainer.step == trainer.config.steps:
                     run.save(trainer.state_dict())
                     saved = trainer.step
-                if stopping:
+                if stopping and trainer.step < trainer.config.steps:  # after the last one there is no more to stop
                     break
     except NonFiniteError as error:
         raise NonFiniteError(f"{error} The weights of step {saved} are kept in {run.checkpoint_file}") from error

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import array_module, constant, to_host
 from ..data.loader import prefetch
 from ..nn.module import spend
+from .average import WeightAverage
 from .diagnose import explain_nonfinite
 from .metrics import resident_megabytes
 from .optimizer import build_optimizer
@@ -32,14 +33,18 @@ class Trainer:
         self.config = config
         self.device = device
         self.optimizer = build_optimizer(model.named_parameters(), config)
+        self.average = WeightAverage(model, config.average) if config.average else None
         self.step = 0  # completed steps
 
     def state_dict(self):
         """What a checkpoint stores: the step, and the arrays of model and optimizer by name."""
-        return {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state = {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return self.average.state(state) if self.average else state
 
     def load_state(self, *, step, model, optimizer):
         """Continue after `step` completed steps."""
+        if self.average:
+            model, optimizer = self.average.load(model, optimizer)
         self.model.load_state_dict(model)
         self.optimizer.load_state_dict(optimizer)
         self.step = step
@@ -67,6 +72,8 @@ class Trainer:
             raise self._why_nonfinite()
         self.optimizer.step(rate)
         self.step += 1
+        if self.average:
+            self.average.follow(self.step)
         return {
             "step": self.step,
             "loss": sum(losses),
@@ -124,6 +131,12 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked, and named, by train_step
                     row = self.train_step(batches)
                 yield row | {"seconds": round(time.perf_counter() - began, 4), "memory_mb": resident_megabytes()}
+        self.finish()
+
+    def finish(self):
+        """After the last step, the model has the weights that it was trained for."""
+        if self.average:
+            self.average.install()
 
 
 @contextlib.contextmanager

@@ -147,6 +147,26 @@ def test_batch_norm_of_a_rank_s_own_pictures_shares_its_gradients_and_in_the_end
     assert max(abs(apart[name] - together[name]).max() for name in apart) > 1e-6
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_the_mean_of_the_weights_is_the_same_on_all_ranks_and_what_they_end_with(threads, together):
+    settings = dataclasses.replace(SETTINGS, steps=3, average=0.5, sync_batch_norm=together)
+
+    def trained(make):
+        trainer = make(MODELS["mask, batch norm everywhere"]().astype(np.float64), Scenes(), settings)
+        list(trainer.rows())
+        state = trainer.model.state_dict()
+        assert all(np.array_equal(state[name], array) for name, array in trainer.state_dict()["model"].items())
+        return state, trainer.state_dict()["optimizer"]
+
+    (first, own), (second, other) = threads.on_ranks(2, lambda r: trained(lambda *g: RankTrainer(*g, ranks=r)))
+    assert all(np.array_equal(array, second[name]) for name, array in first.items())
+    assert all(np.array_equal(array, other[name]) for name, array in own.items())
+    assert any(not np.array_equal(array, own[f"last.{name}"]) for name, array in first.items())
+    if together:
+        for name, array in trained(Trainer)[0].items():
+            np.testing.assert_allclose(first[name], array, rtol=1e-9, atol=1e-12)
+
+
 def test_all_ranks_stop_at_a_nan_that_one_of_them_meets_and_say_the_same(threads):
     def work(ranks):
         trainer = RankTrainer(tiny_model(norm="group").astype(np.float64), Scenes(), SETTINGS, ranks=ranks)

@@ -40,10 +40,10 @@ class RankTrainer(Trainer):
     def step_rng(self):
         return RankRandom(super().step_rng(), self.ranks)
 
-    def rows(self):
-        yield from super().rows()
+    def finish(self):
         if not self.config.sync_batch_norm:
             self.align()  # running means, which may differ, become those that the checkpoint has
+        super().finish()
 
     def train_step(self, batches):
         row = super().train_step(batches)
