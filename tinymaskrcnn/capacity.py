@@ -2,6 +2,7 @@
 
 import os
 
+from .devices import release_memory
 from .errors import ConfigError
 
 GROUPS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")  # containers, new and old
@@ -43,6 +44,9 @@ def _first_number(path):
 def require(needed, what, *, advice="", error=ConfigError):
     """Raise `error` when `what` needs more bytes than are free."""
     free = free_bytes()
+    if free is not None and needed > free:
+        release_memory()  # of pictures before this one
+        free = free_bytes()
     if free is not None and needed > free:
         raise error(f"{what} needs at least {in_words(needed)} of memory; {in_words(free)} are free{advice}")
 

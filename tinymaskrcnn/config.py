@@ -213,7 +213,7 @@ class TrainConfig(Settings):
     warmup_steps: int = 50
     step_milestones: tuple = (0.7, 0.9)  # shares of the run at which "step" divides the rate by 10
     clip_norm: float = 10.0  # 0 = off
-    average: float = 0.0  # how much of the weights' running mean stays at a step: 0.98; 0: the last weights count
+    average: float = 0.0  # above 0, a run's weights are a running mean: 0.98 is one of about the last 50 steps
     checkpoint_every: int = 100
     seed: int = 0
     train_scenes: int = 0  # so many different scenes, again and again; 0: every one is new

@@ -1,7 +1,11 @@
 """Arrays on their way to a GPU, what starts kernels there, and scratch memory; `backend` decides where work is done."""
 
+import collections
+import contextlib
 import importlib
 import math
+import os
+import sys
 import threading
 
 import numpy as np
@@ -90,7 +94,7 @@ def launcher_of(module):
 
 LINE = 64  # bytes of a line of the cache: a wide vector that lies across two of them is read twice
 LARGE = 1 << 24  # bytes from which memory is used again here; for less, malloc does it
-KEPT = 1 << 29  # bytes at most that wait for it
+KEPT = 1 << 29 if sys.maxsize > 1 << 32 else 1 << 26  # bytes at most that wait for it
 
 
 def on_line(shape, dtype=np.float32):
@@ -99,7 +103,7 @@ def on_line(shape, dtype=np.float32):
     Large ones lie, where they can, on memory of others that are gone.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8) if size < LARGE else np.asarray(Lent(_shelf.take(size + LINE), _shelf))
+    memory = np.empty(size + LINE, np.uint8) if size < LARGE else _shelf.lend(size + LINE)
     ahead = -memory.__array_interface__["data"][0] % LINE
     return memory[ahead : ahead + size].view(dtype).reshape(shape)
 
@@ -111,43 +115,95 @@ class Shelf:
     """
 
     def __init__(self, kept):
-        self.kept, self.waiting, self.lent, self.most = kept, [], 0, 0
-        self._lock = threading.RLock()  # an array may go while its thread is in here
+        self.kept, self.waiting, self.returned = kept, [], collections.deque()
+        self.lent = self.most = 0
+        self.lock = threading.Lock()
+
+    def lend(self, size):
+        """An array of so many bytes; what lies under it comes back when it and all arrays made of it are gone."""
+        memory = self.take(size)
+        return np.asarray(Lent(memory, memory[:size].__array_interface__, self))
 
     def take(self, size):
-        """Bytes, at least so many and at most twice as many: of those that fit the ones that came last, or new ones."""
-        with self._lock:
-            fitting = [i for i, memory in enumerate(self.waiting) if size <= memory.size <= 2 * size]
-            memory = self.waiting.pop(fitting[-1]) if fitting else np.empty(size, np.uint8)
+        """Memory, as little as there is from `size` to twice as much, or new."""
+        with self.lock:
+            self._tidy()
+            fitting = [memory for memory in self.waiting if size <= memory.size <= 2 * size]
+            memory = min(reversed(fitting), key=len) if fitting else self._new(size)  # the last that came may be cached
+            self.waiting = [other for other in self.waiting if other is not memory]
             self.lent += memory.size
             self.most = max(self.most, self.lent)
-            self._clear()
+            self._tidy()
         return memory
 
     def put(self, memory):
-        """Take back what `take` gave."""
-        with self._lock:
-            self.waiting.append(memory)
-            self.lent -= memory.size
-            self._clear()
+        """Take back what `take` gave. Whenever an array goes, also in the middle of `take`: then that tidies up."""
+        self.returned.append(memory)
+        if self.lock.acquire(blocking=False):
+            try:
+                self._tidy()
+            finally:
+                self.lock.release()
 
-    def _clear(self):
+    def clear(self):
+        """Give back to the system what waits."""
+        with self.lock:
+            self._tidy()
+            self.waiting = []
+
+    def _tidy(self):
+        """What came back waits, or, where that is too much, the first of it goes back to the system."""
+        while self.returned:
+            self.waiting.append(self.returned.popleft())
+            self.lent -= self.waiting[-1].size
         while sum(memory.size for memory in self.waiting) > min(self.kept, self.most - self.lent):
-            del self.waiting[0]
+            self.waiting = self.waiting[1:]
+
+    def _new(self, size):
+        try:
+            return np.empty(size, np.uint8)
+        except MemoryError:
+            self.waiting = []
+            return np.empty(size, np.uint8)
 
 
 class Lent:
-    """Memory from a shelf, for arrays that are made of it; it goes back when the last of them is gone."""
+    """Memory of a shelf, and the array on it as NumPy asks for it."""
 
-    def __init__(self, memory, shelf):
+    def __init__(self, memory, interface, shelf):
         self.memory, self.shelf = memory, shelf
-        self.__array_interface__ = memory.__array_interface__
+        self.__array_interface__ = interface
 
     def __del__(self):
         self.shelf.put(self.memory)
 
 
 _shelf = Shelf(KEPT)
+
+
+def release_memory():
+    """Give memory that waits for the next large arrays back to the system."""
+    _shelf.clear()
+
+
+@contextlib.contextmanager
+def fresh_memory():
+    """Inside, large arrays come from the system, so that those who measure memory see them."""
+    kept, _shelf.kept = _shelf.kept, 0
+    _shelf.clear()
+    try:
+        yield
+    finally:
+        _shelf.kept = kept
+
+
+def _unlock():
+    """A forked child may find the lock held by a thread that it does not have."""
+    _shelf.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Workspace(threading.local):

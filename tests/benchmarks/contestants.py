@@ -43,10 +43,11 @@ class Ours:
     @contextlib.contextmanager
     def averaged(self):
         """Inside, the model has the mean of its weights (train.average)."""
-        own = self.model.state_dict()
-        self.model.load_state_dict(self.trainer.average.arrays)
-        yield
-        self.model.load_state_dict(own)
+        self.trainer.average.install()
+        try:
+            yield
+        finally:
+            self.trainer.average.remove()
 
     def detect(self, images):
         """Find objects in a list of (H, W, C) pictures; one Detections per picture."""

@@ -255,8 +255,10 @@ class Torchvision:
         """Inside, the model has the mean of its weights (train.average)."""
         own = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.average.module.state_dict())
-        yield
-        self.model.load_state_dict(own)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
 
     @torch.inference_mode()
     def detect(self, images):

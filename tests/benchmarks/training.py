@@ -67,6 +67,8 @@ def compare_training(args):
     With --average two: by the last weights, and by their mean.
     """
     rows = rows_of(args.json)
+    if others := {row["average"] for row in rows.values() if "average" in row} - {args.average}:
+        raise SystemExit(f"{args.json}: has means of weights with --average {others.pop()}; choose it, or another file")
     judged = ["last", *(["mean"] if args.average else [])]
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         config, *both = contestants(args, seed)

@@ -117,6 +117,17 @@ def test_a_training_takes_the_same_steps_beside_it_and_ends_with_the_mean(start)
     assert all(np.array_equal(again["model"][name], array) for name, array in trainer.model.state_dict().items())
 
 
+def test_a_kill_before_the_second_checkpoint_changes_nothing(start):
+    trainer, straight = start("straight")
+    run_training(trainer, straight)
+    trainer, run = start("killed")
+    with pytest.raises(ZeroDivisionError):
+        run_training(trainer, run, on_row=lambda row: 1 / 0)
+    trainer, run = start("killed")
+    assert resume(trainer, run) == 0 and run_training(trainer, run)
+    assert all(np.array_equal(array, straight.load().model[name]) for name, array in run.load().model.items())
+
+
 @pytest.mark.parametrize("stop", range(1, 7))
 def test_a_stop_anywhere_changes_nothing(start, stop):
     trainer, straight = start("straight")
@@ -127,7 +138,8 @@ def test_a_stop_anywhere_changes_nothing(start, stop):
     interrupt = lambda row: row["step"] == stop and os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
     assert run_training(trainer, run, on_row=interrupt) == (stop == 6)
     stored = run.load()
-    assert stored.step == stop and "last.a.weight" not in stored.model
+    assert stored.step == stop
+    assert all(np.array_equal(array, stored.model[name]) for name, array in trainer.model.state_dict().items())
     trainer, run = start("stopped")
     assert resume(trainer, run) == stop
     assert run_training(trainer, run)
@@ -162,14 +174,30 @@ def test_weights_of_a_training_without_a_mean_are_where_one_begins(start):
         np.testing.assert_array_equal(begun.state_dict()["model"][name], state["model"][name])
 
 
-def test_a_checkpoint_without_some_of_the_weights_is_told(start):
+def cut(state, part, name):
+    state[part][name] = state[part][name][:1]
+
+
+@pytest.mark.parametrize("part, prefix", [("model", ""), ("optimizer", "last.")])
+@pytest.mark.parametrize("damage, said", [(lambda *at: at[0][at[1]].pop(at[2]), "missing"), (cut, "must have shape")])
+def test_a_checkpoint_that_does_not_fit_is_told(start, part, prefix, damage, said):
     trainer, _ = start()
     next(trainer.rows())
-    state = trainer.state_dict()
-    lost = next(name for name in state["optimizer"] if name.startswith("last."))
-    del state["optimizer"][lost]
-    with pytest.raises(CheckpointError, match=f"the last ones do not both have {lost.removeprefix('last.')}$"):
+    state, name = trainer.state_dict(), next(iter(trainer.model.state_dict()))
+    damage(state, part, prefix + name)
+    with pytest.raises(CheckpointError, match=f"{said}.*|{name}.*{said}"):
         start("other")[0].load_state(**state)
+
+
+def test_a_trainer_goes_on_from_the_last_weights_where_it_has_shown_the_mean(start):
+    longer, _ = start("longer", steps=9, schedule="constant", warmup_steps=0)
+    list(longer.rows())
+    trainer, _ = start("first", schedule="constant", warmup_steps=0)
+    list(trainer.rows())
+    trainer.config = dataclasses.replace(trainer.config, steps=9)
+    list(trainer.rows())
+    for name, array in longer.model.state_dict().items():
+        np.testing.assert_array_equal(trainer.model.state_dict()[name], array)
 
 
 def test_settings_that_do_not_fit():

@@ -23,6 +23,7 @@ def check_memory(config, *, device="cpu"):
     batch = 4 * config.train.batch_size * size**2 * config.model.backbone.in_channels
     if device == "cpu":
         arrays = 4 if config.train.optimizer == "adamw" else 3  # values, gradients, what the optimizer remembers
+        arrays += config.train.average > 0  # and the mean of the values
         batch = step_bytes(config.model, (size, size), pictures=config.train.batch_size)
         batch += weights_bytes(config.model, arrays=arrays)
     require(

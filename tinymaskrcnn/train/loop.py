@@ -30,6 +30,8 @@ def run_training(trainer, run, *, on_row=lambda row: None):
                     saved = trainer.step
                 if stopping and trainer.step < trainer.config.steps:  # after the last one there is no more to stop
                     break
+        if trainer.average:
+            trainer.average.install()  # what the checkpoint has, also after a stop
     except NonFiniteError as error:
         raise NonFiniteError(f"{error} The weights of step {saved} are kept in {run.checkpoint_file}") from error
     return trainer.step >= trainer.config.steps

@@ -14,6 +14,7 @@ import numpy as np
 from ..backend import array_module
 from ..data.proposals.stream import given_for
 from ..data.resizing import resize_to_config
+from ..devices import fresh_memory
 from ..structures import collate
 from .metrics import resident_megabytes
 from .recorder import Recorder, memory_behind, watching
@@ -85,7 +86,7 @@ def profile_training(trainer, *, steps=10, clock=time.perf_counter, progress=ite
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked, and named, by train_step
             trainer.train_step(batches)
 
-    held = [trainer.model.parameters(), trainer.optimizer]
+    held = [trainer.model.parameters(), trainer.optimizer, trainer.average]
     hooks = hooks_of_training(trainer)
     options = {"steps": steps, "clock": clock, "progress": progress, "device": trainer.device}
     return _profile("training step", trainer.model, hooks, load, step, held, **options)
@@ -184,7 +185,7 @@ def _synchronising(clock, xp):
 
 def _memory(hooks, step, batches, held, xp):
     """One more step: ({(stage, direction): most bytes in use}, {stage: bytes kept for backward})."""
-    with _meter(xp) as meter:
+    with fresh_memory(), _meter(xp) as meter:
         recorder = Recorder(meter=meter, ignored=held)
         with watching(hooks, recorder):
             step(batches)

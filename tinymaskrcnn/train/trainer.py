@@ -124,6 +124,8 @@ class Trainer:
         accumulate = self.config.accumulate
         first, count = self.step * accumulate, (self.config.steps - self.step) * accumulate
         self.model.train()
+        if self.average:
+            self.average.remove()
         with contextlib.closing(prefetch(self.stream, start=first, count=count)) as stream:
             while self.step < self.config.steps:
                 began = time.perf_counter()
