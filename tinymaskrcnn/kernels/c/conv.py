@@ -14,7 +14,7 @@ from ..threads import run, single_threaded_blas
 from . import correlate, winograd
 from .library import ON_THE_LANE, aligned, gapless
 
-FEWEST = 512  # pixels: below, the weights are most of the way back, and BLAS is as fast
+FEWEST = 128  # pixels: below, the weights are most of the way back, and the text is as fast
 FEW = 256  # pixels: below, transforms cost more than they save
 NARROW = 8  # channels: with fewer, most of a vector would be zeros on the way back
 REPAY = 16  # pixels per channel that the larger filters of 4x4 tiles need
