@@ -8,6 +8,7 @@ from PIL import Image
 
 from tinymaskrcnn import Experiment
 from tinymaskrcnn.commands.watching import DoctorWatcher
+from tinymaskrcnn.visualize import TrainingFilm
 
 
 def test_a_film_and_gradients_of_a_training_that_goes_on_as_it_would(train, run, tmp_path, capsys):
@@ -22,6 +23,23 @@ def test_a_film_and_gradients_of_a_training_that_goes_on_as_it_would(train, run,
     assert page.count("<figure>") == 3 and "After 0 steps: " in page and "anchors" not in page.split("<style>")[0]
     watched, alone = (Experiment.open(path).model.state_dict() for path in (tmp_path / "watched", run))
     assert all(np.array_equal(watched[name], alone[name]) for name in alone)
+
+
+def test_a_film_shows_the_weights_that_a_run_leaves_behind(train, tmp_path, monkeypatch):
+    shot, shoot = [], TrainingFilm.shoot
+
+    def watched(film, model, step):
+        shot.append(model.state_dict())
+        shoot(film, model, step)
+
+    monkeypatch.setattr(TrainingFilm, "shoot", watched)
+    settings = {"train__average": 0.6, "train__steps": 3}
+    assert train(tmp_path / "filmed", "--film", tmp_path / "film.html", "--look-every", 1, **settings) == 0
+    assert train(tmp_path / "alone", **settings) == 0
+    filmed, alone = (Experiment.open(tmp_path / name).model.state_dict() for name in ("filmed", "alone"))
+    assert all(np.array_equal(filmed[name], alone[name]) for name in alone)
+    assert all(np.array_equal(filmed[name], shot[-1][name]) for name in alone)
+    assert any(not np.array_equal(filmed[name], shot[0][name]) for name in alone)
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from .options import positive
@@ -115,8 +116,9 @@ class FilmWatcher(Watcher):
             film.note(row)
 
     def shoot(self, trainer, step):
-        for film in self.films:
-            film.shoot(trainer.model, step)
+        with trainer.average.shown() if trainer.average else nullcontext():  # what the run would leave behind now
+            for film in self.films:
+                film.shoot(trainer.model, step)
 
     def write(self):
         from ..visualize.film import joined_steps

@@ -1,5 +1,7 @@
 """The mean of a model's weights over the last steps, which is quieter than the weights of any one step."""
 
+from contextlib import contextmanager
+
 from ..backend import to_host
 
 LAST = "last."  # how names of a model's last weights begin in a checkpoint, where the mean has the plain names
@@ -38,6 +40,15 @@ class WeightAverage:
         if self._last is not None:
             self.model.load_state_dict(self._last)
             self._last = None
+
+    @contextmanager
+    def shown(self):
+        """Inside, the model has the mean."""
+        self.install()
+        try:
+            yield
+        finally:
+            self.remove()
 
     def state(self, state):
         """A trainer's state_dict with the mean for its model, and the model's last weights beside the optimizer's."""
