@@ -167,3 +167,6 @@ def test_the_chart_of_training_and_its_table_show_the_rows(monkeypatch):
     assert f"(images/{beside.PICTURE.name})" in page
     for line in beside.table():
         assert line in page, line
+    for weights in beside.WEIGHTS:
+        first, *more, last = [f"{d:+.3f}" for (kind, _), d in beside.differences().items() if kind == weights]
+        assert f"{first}, {', '.join(more)} and {last}" in page, weights
