@@ -207,8 +207,10 @@ def test_rows_of_one_contestant_join_those_of_the_file(tmp_path, monkeypatch, ca
     rows, said = train("--seeds", "1", "--only", "ours")
     assert rows == first | {(0, "ours", at): at / 1000 for at in (2, 5)}
     assert said.count("difference") == 4  # of the seed and of the mean, at both
-    both, _ = train("--seeds", "2")
+    assert "box AP +0.000 (95 %: -inf to +inf), ours ahead with 0 of 1 seeds" in said
+    both, said = train("--seeds", "2")
     assert len(both) == 8 and [one.steps for one in made[-1]] == [5, 5]
+    assert "mask AP +0.000 (95 %: +0.000 to +0.000), ours ahead with 0 of 2 seeds" in said
 
 
 @pytest.mark.parametrize("words, message", [(["--pairs", "0"], "at least 1; got '0'"), (["--only", "x"], "'nms_1000'")])

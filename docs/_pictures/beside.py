@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from charts import keep
 
+from tinymaskrcnn.studies.statistics import mean_interval
 from tinymaskrcnn.visualize import style
 
 DOCS = Path(__file__).parents[1]
 ROWS, PICTURE = DOCS / "results/torchvision.json", DOCS / "images/beside.png"
 KINDS = ("box", "mask")
+MODELS = ("ours", "torchvision")
 WEIGHTS = {"last": "--", "mean": "-"}  # whose the line is: the last weights, or their mean
 
 
@@ -29,45 +31,45 @@ def steps():
     return sorted({row["at"] for row in rows_of(model="ours")})
 
 
-def whole():
-    """The seeds that were trained to the end."""
-    return {row["seed"] for row in rows_of(model="ours", step=steps()[-1])}
+def seeds_of(step, weights):
+    """The seeds with which both were trained as far as that, and judged by such weights."""
+    ours, theirs = (rows_of(model=model, weights=weights, step=step) for model in MODELS)
+    return sorted({row["seed"] for row in ours} & {row["seed"] for row in theirs})
+
+
+def figures(model, weights, step, name):
+    """A figure of each of those seeds, as an array."""
+    seeds = seeds_of(step, weights)
+    return np.array([row[name] for row in rows_of(model=model, weights=weights, step=step) if row["seed"] in seeds])
 
 
 def points():
-    """{"box ours, mean": [[step, [AP of each seed that was trained to the end]], ...], ...} of the file's rows."""
-    series = {}
-    for kind, model, weights in itertools.product(KINDS, ("ours", "torchvision"), WEIGHTS):
-        found = [row for row in rows_of(model=model, weights=weights) if row["seed"] in whole()]
-        series[f"{kind} {model}, {weights}"] = [
-            [step, [round(row[f"{kind}_AP"], 4) for row in found if row["at"] == step]] for step in steps()
+    """{"box ours, mean": [[step, [AP of each seed that both were trained with], ...], ...} of the file's rows."""
+    return {
+        f"{kind} {model}, {weights}": [
+            [step, figures(model, weights, step, f"{kind}_AP").round(4).tolist()] for step in steps()
         ]
-    return series
+        for kind, model, weights in itertools.product(KINDS, MODELS, WEIGHTS)
+    }
 
 
 def table():
-    """The lines of the page's table: means of the seeds that were trained to the end, box AP of each, and of all."""
-    for step, weights, model in itertools.product(steps(), WEIGHTS, ("ours", "torchvision")):
-        rows = rows_of(model=model, weights=weights, step=step)
-        means = [
-            f"{np.mean([row[f'{kind}_{figure}'] for row in rows if row['seed'] in whole()]):.3f}"
-            for kind in KINDS
-            for figure in ("AP", "AP50", "AP75")
-        ]
-        seeds = " ".join(f"{row['box_AP']:.3f}" for row in rows)
-        first = model == "ours"
-        named = f"{f'{step} ' if first and weights == 'last' else ''}| {f'{weights} ' if first else ''}"
-        yield f"| {named}| {model} | {' | '.join(means)} | {seeds} |"
+    """The lines of the page's table of what both reach: means over the seeds."""
+    names = [f"{kind}_{figure}" for kind in KINDS for figure in ("AP", "AP50", "AP75")]
+    for step, weights, model in itertools.product(steps(), WEIGHTS, MODELS):
+        means = [f"{figures(model, weights, step, name).mean():.3f}" for name in names]
+        first = model == MODELS[0]
+        named = f"{f'{step:,} ' if first and weights == 'last' else ''}| {f'{weights} ' if first else ''}"
+        yield f"| {named}| {model} | {' | '.join(means)} |"
 
 
 def differences():
-    """{(weights, step): ours - torchvision in box AP} of the seeds that were trained to the end."""
-    series = points()
-    return {
-        (weights, step): float(np.mean(ours) - np.mean(theirs))
-        for weights in WEIGHTS
-        for (step, ours), (_, theirs) in zip(*(series[f"box {model}, {weights}"] for model in ("ours", "torchvision")))
-    }
+    """The lines of the page's table of ours - torchvision in box AP, with its interval over the paired seeds."""
+    for step, weights in itertools.product(steps(), WEIGHTS):
+        paired = np.subtract(*(figures(model, weights, step, "box_AP") for model in MODELS))
+        mean, low, high = mean_interval(paired)
+        ahead = f"{(paired > 0).sum()} of {len(paired)}"
+        yield f"| {step:,} | {weights} | {mean:+.3f} | {low:+.3f} to {high:+.3f} | {ahead} |"
 
 
 def draw(series):
@@ -75,15 +77,14 @@ def draw(series):
     figure = style.new_figure(6.4, 3.9)
     for k, kind in enumerate(KINDS):
         ax = style.plain_axes(figure.add_axes((0.1 + 0.47 * k, 0.17, 0.41, 0.6)))
-        for model, colour in (("ours", style.DARK_BLUE), ("torchvision", style.RED)):
+        for model, colour in zip(MODELS, (style.DARK_BLUE, style.RED)):
             for weights, line in WEIGHTS.items():
                 at, values = zip(*series[f"{kind} {model}, {weights}"])
                 means = [float(np.mean(each)) for each in values]
                 wide = 1.2 if weights == "last" else 3.6 if model == "ours" else 1.8  # to be seen below the other
                 ax.plot(at, means, line, color=colour, linewidth=wide, marker="o", markersize=3)
             offset = 26 if kind == "box" else 20
-            below = (kind, model) in (("box", "ours"), ("mask", "torchvision"))
-            where = {"xytext": (0, -offset if below else 8), "textcoords": "offset points", "ha": "right"}
+            where = {"xytext": (0, 8 if model == MODELS[0] else -offset), "textcoords": "offset points", "ha": "right"}
             ax.annotate(model, (at[-1], means[-1]), color=colour, fontsize=11, fontweight="bold", **where)
         ax.set_xticks(at, [f"{step:,}" for step in at], fontsize=9.5)
         ax.set_ylim(0.38, 0.88)
@@ -92,7 +93,7 @@ def draw(series):
         ax.set_xlabel("steps of 8 scenes", fontsize=10)
         if k:
             ax.set_yticklabels([])
-    figure.suptitle("The same network, scenes and schedule, three seeds", x=0.02, y=0.985, ha="left", fontsize=12.5)
+    figure.suptitle("The same network, scenes and schedule", x=0.02, y=0.985, ha="left", fontsize=12.5)
     figure.text(0.02, 0.875, "solid: judged by the mean of the weights; dashed: by the last ones", fontsize=9.5)
     return figure
 
@@ -104,4 +105,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    print("\n".join(table()))
+    print("\n".join([*table(), *differences()]))

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from tinymaskrcnn.evaluation.evaluator import Evaluator
+from tinymaskrcnn.studies.statistics import mean_interval
 
 from .contestants import contestants, count, counted_rois, stream_of
 from .measure import environment, say, write_rows
 
 FIGURES = ("AP", "AP50", "AP75")
+MODELS = ("ours", "torchvision")
 KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's name -> the table's
 
 
@@ -101,6 +103,7 @@ def compare_training(args):
             save(args, list(rows.values()))  # as they come: a run that is cut short has not run in vain
     for stop, weights in sorted({(at, weights) for _, _, at, weights in rows}):
         print_pair("all", stop, *mean_rows(rows, stop, weights), weights=weights)
+        print_intervals(rows, stop, weights)
 
 
 def rows_of(path):
@@ -150,14 +153,25 @@ def print_pair(seed, step, ours, theirs, *, weights="last"):
 
 def mean_rows(rows, step, weights="last"):
     """What each had reached after so many steps, the mean over the seeds that both have rows of; None without any."""
-    names = ("ours", "torchvision")
-    seeds = {seed for seed, *_ in rows if all((seed, name, step, weights) in rows for name in names)}
-    means = [
-        {number: float(np.mean([rows[seed, name, step, weights][number] for seed in seeds])) for number in NUMBERS}
-        for name in names
-        if seeds
-    ]
+    pairs = pairs_of(rows, step, weights)
+    means = [{number: float(np.mean([row[number] for row in each])) for number in NUMBERS} for each in zip(*pairs)]
     return means or (None, None)
+
+
+def pairs_of(rows, step, weights):
+    """[(ours, torchvision), ...] of the rows, one for each seed that both have one of."""
+    found = [[rows.get((seed, name, step, weights)) for name in MODELS] for seed in sorted({seed for seed, *_ in rows})]
+    return [(ours, theirs) for ours, theirs in found if ours and theirs]
+
+
+def print_intervals(rows, step, weights):
+    """How far apart the two are on the average of all seeds, by Student's t over the pairs."""
+    pairs = pairs_of(rows, step, weights)
+    for name in KINDS.values() if pairs else ():
+        paired = [ours[f"{name}_AP"] - theirs[f"{name}_AP"] for ours, theirs in pairs]
+        mean, low, high = mean_interval(paired)
+        ahead = f"ours ahead with {sum(d > 0 for d in paired)} of {len(paired)} seeds"
+        print(f"     {step:>6} {weights:8}{name} AP {mean:+.3f} (95 %: {low:+.3f} to {high:+.3f}), {ahead}", flush=True)
 
 
 # ---------------------------------------------------------------- step: times as ratios

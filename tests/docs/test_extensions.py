@@ -152,21 +152,18 @@ def test_the_chart_of_performance_shows_the_table_below_it(monkeypatch):
     ratios = picture_script("ratios", monkeypatch)
     text = ratios.PAGE.read_text(encoding="utf-8")
     found = ratios.rows(text)
-    assert len(found) == 10 and all(0 < ratio < 1 for _, ratio, _ in found)
+    assert len(found) == 12 and all(0 < ratio < 1 for _, ratio, _ in found)
     with Image.open(ratios.PICTURE) as drawn:
         assert json.loads(drawn.text["rows"]) == json.loads(json.dumps(found)), "python docs/_pictures/ratios.py"
     assert text.startswith("# Performance\n\n![") and ratios.PICTURE.name in text.split("\n", 3)[2]
 
 
 def test_the_chart_of_training_and_its_table_show_the_rows(monkeypatch):
-    """Both are the means of docs/results/torchvision.json, over the seeds that both models have."""
+    """They are the means of docs/results/torchvision.json over the seeds that both models have, and its intervals."""
     beside = picture_script("beside", monkeypatch)
     series, page = beside.points(), (DOCS / "training.md").read_text(encoding="utf-8")
     with Image.open(beside.PICTURE) as drawn:
         assert json.loads(drawn.text["rows"]) == series, "python docs/_pictures/beside.py"
     assert f"(images/{beside.PICTURE.name})" in page
-    for line in beside.table():
+    for line in (*beside.table(), *beside.differences()):
         assert line in page, line
-    for weights in beside.WEIGHTS:
-        first, *more, last = [f"{d:+.3f}" for (kind, _), d in beside.differences().items() if kind == weights]
-        assert f"{first}, {', '.join(more)} and {last}" in page, weights
