@@ -3,9 +3,16 @@
 import inspect
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinymaskrcnn import errors
-from tinymaskrcnn.errors import listed, shown
+from tinymaskrcnn.cli import COMMANDS
+from tinymaskrcnn.config import Config, to_dict
+from tinymaskrcnn.config_changes import flat_names
+from tinymaskrcnn.errors import listed, meant, shown
+from tinymaskrcnn.museum.exhibits import EXHIBITS
+from tinymaskrcnn.studies.catalogue import QUESTIONS
 
 ALL = [value for _, value in inspect.getmembers(errors, inspect.isclass)]
 
@@ -101,3 +108,46 @@ def test_names_take_up_a_room_and_not_more():
 
 def test_a_long_name_loses_its_end():
     assert listed(["a" * 100, "b" * 101], room=300) == f"{'a' * 100}, {'b' * 95} ..."
+
+
+# ---------------------------------------------------------------- misspelt names
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("mask_los", "mask_loss"),
+        ("nmss", "proposal_nms"),  # one of its parts, misspelt
+        ("context", "rcnn_context"),
+        ("MASK_LOSS", "mask_loss"),
+        ("fpn-parts", "fpn_parts"),
+        ("what", ""),
+        ("", ""),
+        (3, ""),
+    ],
+)
+def test_what_was_meant(word, name):
+    assert meant(word, ["mask_head", "mask_loss", "proposal_nms", "rcnn_context", "fpn_parts"]) == name
+    assert meant(word, []) == ""
+
+
+@pytest.mark.parametrize("names", [list(QUESTIONS), list(EXHIBITS), list(COMMANDS), flat_names(to_dict(Config()))])
+@given(st.data())
+def test_one_slip_of_the_finger_is_forgiven(names, data):
+    """A letter too many, too few, or two that changed places: of all names that one is meant, or one as near."""
+    name = data.draw(st.sampled_from(names))
+    k = data.draw(st.integers(0, len(name) - 2))
+    slips = (name[:k] + name[k] + name[k:], name[:k] + name[k + 1 :], name[:k] + name[k + 1] + name[k] + name[k + 2 :])
+    word = data.draw(st.sampled_from(slips))
+    found = meant(word, names)
+    assert found == name or edits(found, word) <= edits(name, word)
+
+
+def edits(first, second):
+    """How many letters have to be put in, taken out or changed to get from one word to the other (Levenshtein)."""
+    row = list(range(len(second) + 1))
+    for i, a in enumerate(first, start=1):
+        last, row = row, [i]
+        for j, b in enumerate(second, start=1):
+            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (a != b)))
+    return row[-1]

@@ -2,14 +2,13 @@
 
 import argparse
 import contextlib
-import difflib
 import importlib
 import os
 import sys
 
 from . import __version__
 from .commands.options import check_threads
-from .errors import TinyMaskRCNNError, shown
+from .errors import TinyMaskRCNNError, meant, shown
 
 COMMANDS = (
     *("train", "evaluate", "predict", "annotate", "convert", "export", "demo", "profile", "walk", "explain"),
@@ -58,8 +57,8 @@ def parse(argv):
 
 
 def _closest(word, known):
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+    close = meant(word, known)
+    return f"; did you mean {close}?" if close else f"; known are {', '.join(known)}"
 
 
 def _computing(args):

@@ -1,9 +1,7 @@
 """A Config with some settings changed, and which settings two of them tell apart: {dotted name: value}."""
 
-import difflib
-
 from .config import Config, from_dict, to_dict
-from .errors import ConfigError, shown
+from .errors import ConfigError, meant, shown
 
 
 def override(config, settings):
@@ -12,8 +10,8 @@ def override(config, settings):
     known = flat_names(table)
     for name, value in settings.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            raise ConfigError(f"there is no setting {shown(name)}" + (f"; did you mean {close[0]}?" if close else ""))
+            close = meant(name, known)
+            raise ConfigError(f"there is no setting {shown(name)}" + (f"; did you mean {close}?" if close else ""))
         *parents, last = name.split(".")
         entry = table
         for parent in parents:

@@ -4,7 +4,11 @@ A line of a message has at most LONGEST characters, whatever was given: what is 
 problems (`data check`) are output and no message; of those a message holds the head.
 """
 
+import difflib
+import re
+
 LONGEST = 500
+ALIKE = 0.6  # of 1: from there on a word is a misspelt other one
 
 
 class TinyMaskRCNNError(Exception):
@@ -71,3 +75,22 @@ def listed(names, *, most=12, room=200):
         kept.append(name)
     more = f" and {len(names) - len(kept)} more" if len(names) > len(kept) else ""
     return ", ".join(kept) + more if names else "nothing"
+
+
+def meant(word, names):
+    """Which of the names a word that is none of them was probably meant to be, for a message; "" when it is like none.
+
+    A name is like a word that it holds, that is spelt like it, or like one of its parts: "nmss" means "proposal_nms".
+    """
+    word, names = str(word).lower(), list(map(str, names))
+
+    def likeness(name):
+        spelt, *parts = (
+            difflib.SequenceMatcher(None, word, text).ratio()
+            for text in (name.lower(), *re.split(r"[\W_]+", name.lower()))
+        )
+        holds = len(word) / len(name) if len(word) > 2 and word in name.lower() else 0
+        return max(spelt, 0.8 * max(parts), 0.7 + 0.3 * holds if holds else 0)
+
+    best = max(names, key=likeness, default="")
+    return best if names and word and likeness(best) >= ALIKE else ""

@@ -1,8 +1,6 @@
 """All exhibits, room by room; in the last one are those that change nothing."""
 
-import difflib
-
-from ...errors import ArgumentError, shown
+from ...errors import ArgumentError, meant, shown
 from . import crops, detection, harmless, learning, losses
 
 ROOMS = {
@@ -18,7 +16,7 @@ EXHIBITS = {exhibit.name: exhibit for room in ROOMS.values() for exhibit in room
 def find(name):
     """The Exhibit of a name; ArgumentError says which one was probably meant."""
     if name not in EXHIBITS:
-        close = difflib.get_close_matches(name, EXHIBITS, n=1)
-        meant = f"did you mean {close[0]}?" if close else "`tinymaskrcnn museum list` names them"
-        raise ArgumentError(f"the museum has no exhibit {shown(name)}; {meant}")
+        close = meant(name, EXHIBITS)
+        hint = f"did you mean {close}?" if close else "`tinymaskrcnn museum list` names them"
+        raise ArgumentError(f"the museum has no exhibit {shown(name)}; {hint}")
     return EXHIBITS[name]

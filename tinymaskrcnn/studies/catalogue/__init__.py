@@ -1,8 +1,6 @@
 """All questions by name. What is expected, and how large an effect has to be to matter, was written down beforehand."""
 
-import difflib
-
-from ...errors import ArgumentError, listed, shown
+from ...errors import ArgumentError, listed, meant, shown
 from . import crops, masks, networks, proposals, rcnn, training
 
 QUESTIONS = {
@@ -16,6 +14,6 @@ def find(name):
     """The Question of a name; ArgumentError says which one is closest."""
     if name in QUESTIONS:
         return QUESTIONS[name]
-    close = difflib.get_close_matches(str(name), QUESTIONS, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]}?" if close else f"known are {listed(QUESTIONS, most=40, room=300)}"
+    close = meant(name, QUESTIONS)
+    hint = f"did you mean {close}?" if close else f"known are {listed(QUESTIONS, most=40, room=300)}"
     raise ArgumentError(f"there is no ablation {shown(name)}; {hint}")
