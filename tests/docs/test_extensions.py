@@ -165,5 +165,8 @@ def test_the_chart_of_training_and_its_table_show_the_rows(monkeypatch):
     with Image.open(beside.PICTURE) as drawn:
         assert json.loads(drawn.text["rows"]) == series, "python docs/_pictures/beside.py"
     assert f"(images/{beside.PICTURE.name})" in page
-    for line in (*beside.table(), *beside.differences()):
-        assert line in page, line
+    for lines in (beside.table, beside.differences, beside.gains):
+        assert "\n\n" + "\n".join(lines()) + "\n\n" in page, "\n".join(lines())
+    words = " ".join(page.split())
+    for sentence in beside.sentences():
+        assert sentence in words, sentence
