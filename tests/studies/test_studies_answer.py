@@ -31,6 +31,8 @@ def test_the_finding_is_that_of_a_paired_t_test(pairs):
     wanted = "null" if low > -0.1 and high < 0.1 else "open"
     if wanted == "open" and test.pvalue < 0.05:
         wanted = "higher" if test.statistic > 0 else "lower"
+    if max(*first, *second) < 0.1:
+        wanted = "open"  # no difference of 0.1 could show
     if min(abs(low), abs(high), abs(abs(low) - 0.1), abs(abs(high) - 0.1)) > 1e-9:  # not on a border
         assert comparison.found == wanted
     assert comparison.interval == pytest.approx((differences.mean(), low, high))
@@ -50,6 +52,9 @@ def test_the_finding_is_that_of_a_paired_t_test(pairs):
         ([0.2, 0.21, 0.25], [0.5, 0.52, 0.54], "higher, not as expected, which was lower: +0.300"),
         ([0.2, 0.3, 0.4], [0.21, 0.30, 0.41], "no difference of 0.1 or more, not as expected, which was lower"),
         ([0.2, 0.3, 0.4], [0.3, 0.3, 0.1], "open: -0.067 (95 % interval"),
+        ([0.0, 0.0], [0.0, 0.0], "nothing to tell apart: both reached 0.000 at most, so that 0.1 could not show"),
+        ([0.09, 0.0], [0.0, 0.02], "nothing to tell apart: both reached 0.090 at most"),
+        ([0.0, 0.0], [0.1, 0.0], "open: +0.050"),
         ([0.2], [0.3], "+0.100 with one seed, which says nothing of the spread; expected was lower."),
         ([], [], "second against first: not measured; expected was lower."),
         (["it broke", 0.3, 0.3], [0.1, 0.1, 0.11], "Failed: seed 0 (it broke)"),
@@ -82,3 +87,11 @@ def test_only_seeds_that_both_have_are_compared():
     assert second.differences == pytest.approx({1: 0.3, 2: 0.3}) and third.differences == {}
     assert not answer.complete and answer.failures["third"] == {0: "broken"}
     assert answered(asked, rows, seeds=1).values["first"] == {0: 0.1}
+
+
+def test_two_that_found_nothing_plan_nothing():
+    """A look too short to learn: no seeds are promised for a difference that neither arm is high enough to show."""
+    [comparison, _] = answer_of([0.0, 0.01], [0.0, 0.0]).comparisons()
+    assert (comparison.found, comparison.needed, comparison.blind) == ("open", None, True)
+    [comparison, _] = answer_of([0.0, 0.4], [0.0, 0.0]).comparisons()
+    assert comparison.needed > 2 and not comparison.blind

@@ -14,13 +14,14 @@ class Comparison:
     """An arm beside the one it is compared with, over the seeds that both have.
 
     differences {seed: number}; the mean and its interval; p of the sign test; seeds that an effect of the size that
-    matters would take at this spread. None where there are too few seeds to say.
+    matters would take at this spread. None where there are too few seeds to say, or nothing to tell apart.
     """
 
     arm: Arm
     baseline: Arm
     effect: float
     differences: dict
+    largest: float  # of both arms' values over these seeds, by size
 
     @property
     def interval(self):
@@ -37,14 +38,19 @@ class Comparison:
         return float(np.std(list(self.differences.values()), ddof=1)) if len(self.differences) > 1 else None
 
     @property
+    def blind(self):
+        """Whether both arms reached so little that no difference of the size that matters could show."""
+        return bool(self.differences) and self.largest < self.effect
+
+    @property
     def needed(self):
         """Seeds that show a difference of the size that matters, at this spread, with a power of 0.8."""
-        return None if self.spread is None else seeds_needed(self.spread, self.effect)
+        return None if self.spread is None or self.blind else seeds_needed(self.spread, self.effect)
 
     @property
     def found(self):
         """ "higher", "lower", "null" (no difference of the size that matters) or "open"."""
-        if len(self.differences) < 2:
+        if len(self.differences) < 2 or self.blind:
             return "open"
         _, low, high = self.interval
         if low > -self.effect and high < self.effect:
@@ -70,8 +76,10 @@ class Answer:
 
     def _compared(self, arm, baseline):
         own, other = self.values[arm.name], self.values[baseline.name]
-        both = {seed: own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())}
-        return Comparison(arm, baseline, self.question.effect, both)
+        seeds = sorted(own.keys() & other.keys())
+        differences = {seed: own[seed] - other[seed] for seed in seeds}
+        largest = max((abs(values[seed]) for values in (own, other) for seed in seeds), default=0.0)
+        return Comparison(arm, baseline, self.question.effect, differences, largest)
 
     @property
     def complete(self):
@@ -121,6 +129,9 @@ def _outcome(comparison, measure):
     wish = {"null": "no difference", "higher": "higher", "lower": "lower"}[expected]
     if count == 0:
         return f"not measured; expected was {wish}."
+    if comparison.blind:
+        reached = f"both reached {comparison.largest:.3f} at most, so that {comparison.effect:g} could not show"
+        return f"nothing to tell apart: {reached}; expected was {wish}."
     mean, low, high = comparison.interval
     if count == 1:
         return f"{mean:+.3f} with one seed, which says nothing of the spread; expected was {wish}."
