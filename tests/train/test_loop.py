@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -219,6 +220,22 @@ def test_what_may_announce_the_end_is_hurried_and_the_rest_is_not(name, stops):
         os.kill(os.getpid(), number)
         assert stop.requested == stops and calls == ([stops] if name in ("SIGCONT", "SIGTERM") else [])
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signals that can be held back")
+def test_a_stop_and_what_comes_along_with_it_at_once(monkeypatch):
+    """`timeout` sends SIGTERM and SIGCONT together; neither is lost, and Python does not complain of a race."""
+    calls, complaints = [], []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: complaints.append(what.exc_value))
+    before = signal.getsignal(signal.SIGCONT)
+    both = {signal.SIGTERM, signal.SIGCONT}
+    with StopRequest(hurry=lambda: calls.append(stop.requested)) as stop:
+        signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for number in both:
+            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+    assert stop.requested and calls[-1] is True and len(calls) == 2 and complaints == []
+    assert signal.getsignal(signal.SIGCONT) is before
 
 
 def test_signals_are_left_alone_outside_the_main_thread():

@@ -70,7 +70,7 @@ class StopRequest:
             with contextlib.suppress(ImportError):
                 self._signal = importlib.import_module("signal")
                 self._before = {
-                    number: self._signal.signal(number, self._request)
+                    name: self._signal.signal(number, self._request)
                     for name in {*self.signals, *self.hasty}
                     if (number := getattr(self._signal, name, None))
                 }
@@ -80,11 +80,13 @@ class StopRequest:
         name = self._signal.Signals(number).name
         if name in self.signals:
             self.requested = True
-            self.__exit__()
+            self._give_back(self.signals)  # and keeps SIGCONT, which `timeout` sends along with SIGTERM
         if name in self.hasty:
             self.hurry()
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
-            self._signal.signal(number, handler)
-        self._before = {}
+        self._give_back([*self._before])
+
+    def _give_back(self, names):
+        for name in self._before.keys() & set(names):
+            self._signal.signal(getattr(self._signal, name), self._before.pop(name))
